@@ -1,0 +1,12 @@
+"""The pack's nodes, one per file; this list is the table of contents."""
+
+from typing import Any
+
+
+def node_classes() -> list[Any]:
+    """All node classes, imported on demand so that importing the pack does not import the host."""
+    from .encode_prompt_batch import EncodePromptBatch
+    from .load_demo_model import LoadDemoModel
+    from .style_aligned import StyleAlignedBatch
+
+    return [StyleAlignedBatch, EncodePromptBatch, LoadDemoModel]
