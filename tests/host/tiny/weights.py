@@ -1,0 +1,35 @@
+"""Random weights under which every part of a network matters."""
+
+import torch
+from torch import nn
+
+
+def fill_randomly(module: nn.Module, seed: int) -> None:
+    """Fill every parameter from `seed`, in float32 whatever its dtype, so that no path is switched off.
+
+    Trained-from-zero layers (last convolutions, `proj_out`) get ordinary weights too, biases and norms are
+    not neutral, and queries and keys are large enough that attention prefers some keys to others. The ends of
+    residual branches are halved, so that rounding errors do not grow from layer to layer.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            parameter.copy_(_draw(name, parameter.shape, generator))
+
+
+def _draw(name: str, shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
+    noise = torch.randn(shape, generator=generator)
+    if len(shape) < 2:
+        scale_of_norm = name.endswith("weight")
+        return 1 + 0.2 * noise if scale_of_norm else 0.1 * noise
+    if "embedding" in name:
+        return 0.5 * noise
+    fan_in = noise[0].numel()
+    return noise * _gain(name) / fan_in**0.5
+
+
+def _gain(name: str) -> float:
+    if name.endswith(("to_q.weight", "to_k.weight")):
+        return 1.5
+    residual_ends = ("proj_out.weight", "to_out.0.weight", "net.2.weight", "out_layers.3.weight")
+    return 0.5 if name.endswith(residual_ends) else 1.0
