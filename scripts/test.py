@@ -1,0 +1,24 @@
+"""Run the whole test suite: `python scripts/test.py [pytest arguments]`."""
+
+import os
+import sys
+
+OLDEST = (3, 10)
+
+
+def main() -> int:
+    """Build the environment if need be and run pytest in it; its exit status is ours."""
+    from environment import environment
+    from pins import ROOT
+
+    os.chdir(ROOT)
+    return environment(needs=["pytest", "pytest_timeout"]).run(["-m", "pytest", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    if sys.version_info[:2] < OLDEST:
+        found = sys.version.split()[0]
+        sys.exit(f"error: this is Python {found}: run the command with Python 3.10 or newer")
+    from failures import command
+
+    sys.exit(command(main))
