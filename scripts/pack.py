@@ -11,7 +11,7 @@ NAME = "attention_control"
 
 
 def load_pack() -> ModuleType:
-    """The pack as a module; its parts then import as `attention_control.nodes`, `attention_control.attention_patches`.
+    """The pack as a module; its parts then import as `attention_control.nodes...` and so on.
 
     The repository root never goes on `sys.path`: our `nodes/` would hide the host's `nodes.py`.
     """

@@ -1,0 +1,157 @@
+"""Queries, keys and values on their way through the patches, and the attention at the end of that way."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+Backend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+"""(q, k, v, bias) -> (B, H, N, d): the host's attention; bias is additive float or None."""
+
+MapEdit = Callable[[Tensor, slice], Tensor]
+"""(probabilities (B, H, n, M) in float32, which queries these are) -> edited probabilities."""
+
+MAP_BYTES = 64 * 2**20  # of one query chunk of an explicit map
+
+
+@dataclass(frozen=True)
+class Appended:
+    """Further keys and values, seen only by the rows marked True."""
+
+    k: Tensor  # (B, H, M, d)
+    v: Tensor  # (B, H, M, d)
+    bias: Tensor | None
+    rows: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class QKV:
+    """One attention call, always after the projections.
+
+    `k` and `v` stay the call's own tokens, so a site's token slices remain right whatever other patches
+    append. `bias` is float and broadcasts to (B, H, N, M) with M = the own keys. `edits` see explicit maps
+    whose first M columns are the own keys; appended keys follow.
+    """
+
+    q: Tensor  # (B, H, N, d)
+    k: Tensor  # (B, H, M, d)
+    v: Tensor  # (B, H, M, d)
+    bias: Tensor | None = None
+    appended: tuple[Appended, ...] = ()
+    edits: tuple[MapEdit, ...] = ()
+
+    def append(
+        self, k: Tensor, v: Tensor, *, bias: Tensor | None = None, rows: Sequence[bool] | None = None
+    ) -> "QKV":
+        """Let the given rows (all, if None) attend to further keys and values (B, H, M', d) as well."""
+        seen_by = tuple(rows) if rows is not None else (True,) * self.q.shape[0]
+        return replace(self, appended=(*self.appended, Appended(k, v, bias, seen_by)))
+
+    def add_bias(self, bias: Tensor) -> "QKV":
+        """Add to the logits of the own keys."""
+        return replace(self, bias=bias if self.bias is None else self.bias + bias)
+
+    def edit_map(self, edit: MapEdit) -> "QKV":
+        """Edit the probabilities, before the edits of the patches outside this one."""
+        return replace(self, edits=(edit, *self.edits))
+
+
+def attention(qkv: QKV, backend: Backend, scale: float) -> Tensor:
+    """Attention of (B, H, N, d) over the own and the appended keys; rows that see the same keys go together.
+
+    Runs on the host's backend; an explicit float32 map in query chunks only where the map is edited.
+    """
+    if qkv.edits:
+        return _explicit(qkv, scale)
+    groups = _row_groups(qkv)
+    out = _empty_like_tokens(qkv.q, qkv.q.shape[0], qkv.q.shape[2]) if len(groups) > 1 else None
+    for seen, runs in groups.items():
+        extra = [a for a, visible in zip(qkv.appended, seen, strict=True) if visible]
+        part = backend(
+            _join([qkv.q], runs),
+            _join([qkv.k, *(a.k for a in extra)], runs),
+            _join([qkv.v, *(a.v for a in extra)], runs),
+            _join_bias(qkv, extra, runs),
+        )
+        if out is None:
+            return part
+        for run, piece in zip(runs, part.split([r.stop - r.start for r in runs]), strict=True):
+            out[run] = piece
+    assert out is not None
+    return out
+
+
+def _row_groups(qkv: QKV) -> dict[tuple[bool, ...], list[slice]]:
+    """Which appended keys are seen -> runs of rows, as slices: no index tensors, so no device syncs."""
+    groups: dict[tuple[bool, ...], list[slice]] = {}
+    for row in range(qkv.q.shape[0]):
+        runs = groups.setdefault(tuple(a.rows[row] for a in qkv.appended), [])
+        if runs and runs[-1].stop == row:
+            runs[-1] = slice(runs[-1].start, row + 1)
+        else:
+            runs.append(slice(row, row + 1))
+    return groups
+
+
+def _empty_like_tokens(x: Tensor, rows: int, tokens: int) -> Tensor:
+    """(rows, H, tokens, d) that lies in memory as (rows, tokens, H, d), the layout the host projects from."""
+    return x.new_empty(rows, tokens, x.shape[1], x.shape[3]).transpose(1, 2)
+
+
+def _join(parts: list[Tensor], runs: list[slice]) -> Tensor:
+    """The runs of rows of (B, H, M_i, d) tensors, joined along the tokens; a view where it can be."""
+    if len(parts) == 1 and len(runs) == 1:
+        return parts[0][runs[0]]
+    joined = _empty_like_tokens(parts[0], sum(r.stop - r.start for r in runs), sum(p.shape[2] for p in parts))
+    row = 0
+    for run in runs:
+        rows = slice(row, row := row + run.stop - run.start)
+        token = 0
+        for part in parts:
+            joined[rows, :, token : (token := token + part.shape[2])] = part[run]
+    return joined
+
+
+def _join_bias(qkv: QKV, extra: Sequence[Appended], runs: list[slice]) -> Tensor | None:
+    biases = [qkv.bias, *(a.bias for a in extra)]
+    if all(b is None for b in biases):
+        return None
+    lengths = [qkv.k.shape[2], *(a.k.shape[2] for a in extra)]
+    lead = torch.broadcast_shapes(*(b.shape[:3] for b in biases if b is not None))
+    columns = [
+        (qkv.q.new_zeros(()) if b is None else b.to(qkv.q.dtype)).expand(*lead, m)
+        for b, m in zip(biases, lengths, strict=True)
+    ]
+    joined = torch.cat(columns, dim=-1)
+    return joined if lead[0] == 1 else torch.cat([joined[run] for run in runs])
+
+
+def _explicit(qkv: QKV, scale: float) -> Tensor:
+    """Softmax in float32 over query chunks of at most MAP_BYTES, with the edits applied to each."""
+    whole = [slice(0, qkv.q.shape[0])]
+    hidden = [replace(a, bias=_hide(a, qkv.q)) for a in qkv.appended]
+    k = _join([qkv.k, *(a.k for a in hidden)], whole).float()
+    v = _join([qkv.v, *(a.v for a in hidden)], whole).float()
+    bias = _join_bias(replace(qkv, q=qkv.q.float()), hidden, whole)
+    batch, heads, tokens, _ = qkv.q.shape
+    step = max(1, MAP_BYTES // (4 * batch * heads * k.shape[2]))
+    out = _empty_like_tokens(qkv.q, batch, tokens)
+    for start in range(0, tokens, step):
+        queries = slice(start, min(start + step, tokens))
+        logits = qkv.q[:, :, queries].float() @ k.transpose(-1, -2) * scale
+        if bias is not None:
+            logits += bias if bias.shape[2] == 1 else bias[:, :, queries]
+        probabilities = logits.softmax(dim=-1)
+        for edit in qkv.edits:
+            probabilities = edit(probabilities, queries)
+        out[:, :, queries] = (probabilities @ v).to(out.dtype)
+    return out
+
+
+def _hide(appended: Appended, q: Tensor) -> Tensor | None:
+    """The bias of appended keys, minus infinity for rows that do not see them (they always see their own)."""
+    if all(appended.rows):
+        return appended.bias
+    closed = torch.tensor([0.0 if seen else -torch.inf for seen in appended.rows], device=q.device)
+    return closed[:, None, None, None] + (0.0 if appended.bias is None else appended.bias.float())

@@ -1,0 +1,82 @@
+"""The layers of a model, and the small language in which users name them."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+from .site import Layer
+
+ALL = "all"
+_ORDINALS = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
+_PLACE = re.compile(r"([a-z_]+)(?:\s+(\d+)(?:\.(\d+))?)?")
+
+
+@dataclass(frozen=True)
+class LayerMap:
+    """Every transformer block of one model, in order of execution."""
+
+    family: str
+    layers: tuple[Layer, ...]
+
+    def find(self, block: str, number: int, index: int) -> Layer | None:
+        return next((x for x in self.layers if (x.block, x.number, x.index) == (block, number, index)), None)
+
+    def parse(self, text: str) -> frozenset[int]:
+        """Ordinals of the layers that `text` names.
+
+        Comma-separated parts: `all`; `input`, `middle`, `output`; a block such as `output 4`; one
+        transformer in it, `output 4.1`, both counted from 0 as the host does; an ordinal or an inclusive
+        range of ordinals, `10` or `10-20`, counted from 1. Raises ValueError that quotes the part it could
+        not use and lists what this model has.
+        """
+        chosen: set[int] = set()
+        for part in text.split(","):
+            found = self._parse_part(part.strip())
+            if not found:
+                raise ValueError(self._complaint(part.strip(), text))
+            chosen |= found
+        return frozenset(chosen)
+
+    def _parse_part(self, part: str) -> set[int]:
+        if part == ALL:
+            return {layer.ordinal for layer in self.layers}
+        if match := _ORDINALS.fullmatch(part):
+            first, last = int(match[1]), int(match[2] or match[1])
+            in_map = 1 <= first <= last <= len(self.layers)
+            return set(range(first, last + 1)) if in_map else set()
+        if match := _PLACE.fullmatch(part):
+            block, number, index = match[1], match[2], match[3]
+            return {
+                layer.ordinal
+                for layer in self.layers
+                if layer.block == block
+                and (number is None or layer.number == int(number))
+                and (index is None or layer.index == int(index))
+            }
+        return set()
+
+    def _complaint(self, part: str, text: str) -> str:
+        quoted = f"layers: no layer matches {part!r}" if part else "layers: there is an empty part"
+        return (
+            f"{quoted} in {text!r}. This model ({self.family}) has layers 1-{len(self.layers)}: "
+            f"{self.describe()}. Name them as 'all', 'output', 'output 4', 'output 4.1', '10' or '10-20', "
+            "separated by commas."
+        )
+
+    def describe(self) -> str:
+        """`input 1.0, 2.0; middle 0.0-9`: every block with the transformers in it."""
+        return "; ".join(
+            f"{block} " + ", ".join(_transformers(number, group) for number, group in _by_number(layers))
+            for block, layers in groupby(self.layers, key=lambda layer: layer.block)
+        )
+
+
+def _by_number(layers: Iterable[Layer]) -> Iterable[tuple[int, list[Layer]]]:
+    for number, group in groupby(layers, key=lambda layer: layer.number):
+        yield number, list(group)
+
+
+def _transformers(number: int, layers: list[Layer]) -> str:
+    first, last = layers[0].index, layers[-1].index
+    return f"{number}.{first}" if first == last else f"{number}.{first}-{last}"

@@ -1,0 +1,147 @@
+"""StyleAligned: a batch of images in the style of one of them.
+
+Hertz, Voynov, Fruchter, Cohen-Or, "Style Aligned Image Generation via Shared Attention", CVPR 2024,
+section 3. In each self-attention, per chunk of conditioning, head and channel, with r the reference:
+
+    Q_i <- AdaIN(Q_i, Q_r)    K_i <- AdaIN(K_i, K_r)
+    out_i = softmax(Q_i [K_i ; s K_r]^T / sqrt(d) + [0 ; b]) [V_i ; V_r]
+
+The unconditional rows follow the unconditional reference. Differences from the authors' code, all without
+effect on the result but for rounding: the reference attends to its own keys once instead of twice, so it
+stays bit-identical to the picture made without the others; b is a bias of the host's fused attention. Their
+`share_layer_norm` is left out: a LayerNorm works within a token, so sharing it changes nothing.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ..attention import QKV
+from ..group_norm import SharedGroupNorm
+from ..patch import Attend, Batch, Patch
+from ..site import Rows, Site
+
+Sharing = Literal["reference", "all images", "off"]
+AdaIN = Literal["queries and keys", "queries", "keys", "off"]
+
+EPS = 1e-5  # of the authors' AdaIN
+
+
+def adain(x: Tensor, reference: Tensor) -> Tensor:
+    """Give `x` (..., N, d) the mean and deviation over its tokens that `reference` has, per channel.
+
+    Unbiased variance plus 1e-5, statistics in float32, result in the dtype of `x`.
+    """
+    mean_x, std_x = _statistics(x)
+    mean_r, std_r = _statistics(reference)
+    return ((x.float() - mean_x) / std_x * std_r + mean_r).to(x.dtype)
+
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    x = x.float()
+    unbiased = min(1, x.shape[-2] - 1)  # a single token has no spread
+    variance, mean = torch.var_mean(x, dim=-2, keepdim=True, correction=unbiased)
+    return mean, (variance + EPS).sqrt()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleAligned(Patch):
+    """Shared attention and AdaIN over the images of a batch, see the module's docstring.
+
+    `sharing="all images"` lets every image attend to all of its chunk, without AdaIN, shift or scale
+    (the paper's full attention sharing, section 5). `score_shift` is b, log-odds on the reference's keys,
+    `score_scale` is s. `share_group_norm` takes the statistics of every GroupNorm over image and reference.
+    """
+
+    label: ClassVar[str] = "StyleAligned"
+    layers: frozenset[int]
+    sharing: Sharing = "reference"
+    adain: AdaIN = "queries and keys"
+    reference: int = 0
+    score_shift: float = 0.0
+    score_scale: float = 1.0
+    share_group_norm: bool = False
+
+    @property
+    def off(self) -> bool:
+        touches_attention = bool(self.layers) and (self.sharing != "off" or self.adain != "off")
+        return super().off or not (touches_attention or self.share_group_norm)
+
+    def start(self, batch: Batch) -> str | None:
+        for name, rows in batch.conditionings.items():
+            for count in rows:
+                if count not in (1, batch.images):
+                    raise ValueError(
+                        f"The {name} conditioning has {count} rows (prompts) but the latent batch has "
+                        f"{batch.images} images. Give it 1 row for all or {batch.images} rows, one for each; "
+                        "EncodePromptBatch's `count` output is made to set the latent's batch size."
+                    )
+        if not 0 <= self.reference < batch.images:
+            raise ValueError(
+                f"reference_index is {self.reference}, but the latent batch has {batch.images} images, "
+                f"numbered from 0 to {batch.images - 1}."
+            )
+        return "the batch holds a single image, the picture is the plain one" if batch.images == 1 else None
+
+    def around(self, rows: Rows) -> AbstractContextManager[Any] | None:
+        shared = self.share_group_norm and self.reference < rows.images
+        return SharedGroupNorm(rows, self.reference) if shared else None
+
+    def wants(self, site: Site) -> bool:
+        return (
+            site.kind == "self"
+            and site.layer.ordinal in self.layers
+            and self.reference < site.rows.images
+            and (self.sharing != "off" or self.adain != "off")
+        )
+
+    def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
+        if self.sharing == "all images":
+            return attend(share_all(qkv, site.rows))
+        aligned = self._align(qkv, site.rows)
+        if self.sharing == "off":
+            return attend(aligned)
+        # the reference's own keys are untouched by AdaIN, so qkv.k serves here
+        keys = spread(qkv.k, site.rows, self.reference)
+        return attend(
+            aligned.append(
+                keys if self.score_scale == 1.0 else keys * self.score_scale,
+                spread(qkv.v, site.rows, self.reference),
+                bias=qkv.q.new_full((1, 1, 1, 1), self.score_shift) if self.score_shift else None,
+                rows=site.rows.all_but(self.reference),
+            )
+        )
+
+    def _align(self, qkv: QKV, rows: Rows) -> QKV:
+        q, k = qkv.q, qkv.k
+        if self.adain in ("queries", "queries and keys"):
+            q = align(q, rows, self.reference)
+        if self.adain in ("keys", "queries and keys"):
+            k = align(k, rows, self.reference)
+        return replace(qkv, q=q, k=k)
+
+
+def align(x: Tensor, rows: Rows, reference: int) -> Tensor:
+    """AdaIN of every image of (B, H, N, d) to its chunk's reference, which stays as it is, to the bit."""
+    images = rows.split(x)  # (chunks, images, H, N, d)
+    target = images[:, reference : reference + 1]
+    aligned = adain(images, target)
+    aligned[:, reference : reference + 1] = target
+    return aligned.flatten(0, 1)
+
+
+def spread(x: Tensor, rows: Rows, reference: int) -> Tensor:
+    """The reference's part of (B, H, N, d) on every row of its chunk."""
+    images = rows.split(x)
+    return images[:, reference : reference + 1].expand_as(images).flatten(0, 1)
+
+
+def share_all(qkv: QKV, rows: Rows) -> QKV:
+    """Every image sees the keys and values of all images of its chunk."""
+    for shift in range(1, rows.images):
+        k, v = (rows.split(x).roll(shift, dims=1).flatten(0, 1) for x in (qkv.k, qkv.v))
+        qkv = qkv.append(k, v)
+    return qkv

@@ -1,0 +1,64 @@
+"""The contract of a method: a wrapper round one attention call, as middleware wraps a request."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from .attention import QKV
+from .schedule import PercentRange
+from .site import Rows, Site
+
+WHOLE = PercentRange()
+
+Attend = Callable[[QKV], Tensor]
+"""The rest of the chain; the innermost is the host's own attention. Gives (B, H, N, d)."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a run is about to sample: the number of latents, and the rows of each conditioning by name."""
+
+    images: int
+    conditionings: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patch:
+    """Base of every method: frozen, so one object can serve many runs. Override what the method needs."""
+
+    label: ClassVar[str] = "Patch"
+    during: PercentRange = WHOLE
+
+    @property
+    def off(self) -> bool:
+        """True if the settings ask for nothing; an off patch is left out of the run."""
+        return self.during.empty
+
+    def start(self, batch: Batch) -> str | None:
+        """Called before a run. Returns why there is nothing to do here, or None; raises ValueError for
+        settings that do not fit the batch."""
+        return None
+
+    def around(self, rows: Rows) -> AbstractContextManager[Any] | None:
+        """A scope to hold open during one forward pass of the model within the range, or None."""
+        return None
+
+    def wants(self, site: Site) -> bool:
+        """Whether to be called at this site. Within the range only; must be cheap."""
+        return False
+
+    def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
+        """Attention at a wanted site, (B, H, N, d): call `attend` with what the rest shall see."""
+        return attend(qkv)
+
+
+def chain(patches: Sequence[Patch], site: Site, innermost: Attend) -> Attend:
+    """The patches in the order of their nodes, the last one outermost."""
+    attend = innermost
+    for patch in patches:
+        attend = partial(patch, site, attend=attend)
+    return attend

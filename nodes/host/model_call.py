@@ -1,0 +1,119 @@
+"""One forward pass of the model, followed from attention to attention."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from ...attention_patches.attention import attention
+from ...attention_patches.layers import LayerMap
+from ...attention_patches.patch import Patch, chain
+from ...attention_patches.report import RunReport, Tally
+from ...attention_patches.site import Kind, Rows, Site
+from . import unet
+from .backend import HostCall
+
+KEY = "attention_control"
+
+
+class ModelCall:
+    """State of one forward pass. It travels in that pass's own transformer options, so passes that run at
+    the same time (several devices) or one inside another never share it."""
+
+    def __init__(
+        self,
+        layers: LayerMap,
+        report: RunReport,
+        rows: Rows,
+        sigma: float,
+        progress: float,
+        active: Sequence[tuple[Patch, Tally]],
+    ) -> None:
+        self.layers = layers
+        self.report = report
+        self.rows = rows
+        self.sigma = sigma
+        self.progress = progress
+        self.active = active
+        self.site: Site | None = None
+        self.wanted: list[tuple[Patch, Tally]] = []
+        self.reached = False
+
+    def enter(self, kind: Kind, queries: Tensor, keys: Tensor, options: dict[str, Any]) -> None:
+        """A transformer block is about to compute this attention; inputs (B, N, C), not yet projected."""
+        self.leave()
+        if not self.active:
+            return
+        site = self._site(kind, queries, keys, options)
+        self.site = site
+        self.wanted = [] if site is None else [pair for pair in self.active if pair[0].wants(site)]
+
+    def leave(self) -> None:
+        """The attention entered last is over: if it never came to us, another patch has computed it."""
+        if self.site is not None and self.wanted and not self.reached:
+            self.report.missed[f"{self.site.layer} ({self.site.kind}-attention)"] += 1
+        self.site, self.wanted, self.reached = None, [], False
+
+    def _site(self, kind: Kind, queries: Tensor, keys: Tensor, options: dict[str, Any]) -> Site | None:
+        place = unet.place(options)
+        layer = None if place is None else self.layers.find(*place)
+        if layer is None:
+            return None
+        grid = unet.grid(options)
+        if queries.shape[0] != self.rows.total or queries.shape[1] != grid[0] * grid[1]:
+            self._step_aside(layer, "another patch has cut or merged its tokens")
+            return None
+        image_tokens, text_tokens = unet.token_slices(kind, keys.shape[1])
+        return Site(
+            family=unet.FAMILY,
+            kind=kind,
+            layer=layer,
+            grid=grid,
+            image_tokens=image_tokens,
+            text_tokens=text_tokens,
+            heads=options["n_heads"],
+            progress=self.progress,
+            sigma=self.sigma,
+            rows=self.rows,
+        )
+
+    def _step_aside(self, layer: object, reason: str) -> None:
+        self.report.stepped_aside[f"layer {layer}: {reason}"] += 1
+
+    def attention(self, host: HostCall) -> Tensor:
+        """An attention call of the host, through the patches that want it."""
+        site, wanted = self.site, self.wanted
+        if site is None or not wanted:
+            return host.untouched()
+        self.reached = True
+        qkv = host.qkv()
+        expected = (
+            self.rows.total,
+            site.grid[0] * site.grid[1],
+            site.image_tokens.stop + site.text_tokens.stop,
+        )
+        if (qkv.q.shape[0], qkv.q.shape[2], qkv.k.shape[2]) != expected:
+            self._step_aside(site.layer, "another patch calls the attention with other tokens")
+            return host.untouched()
+        for _, tally in wanted:
+            tally.touch(site)
+        innermost = partial(attention, backend=host.backend, scale=host.scale)
+        return host.finish(chain([patch for patch, _ in wanted], site, innermost)(qkv))
+
+
+def _mark(kind: Kind, n: Tensor, context: Tensor, value: Tensor, extra_options: dict[str, Any]) -> Any:
+    call = extra_options.get(KEY)
+    if call is not None:
+        call.enter(kind, n, context, extra_options)
+    return n, context, value
+
+
+def mark_self(n: Tensor, context: Tensor, value: Tensor, extra_options: dict[str, Any]) -> Any:
+    """An `attn1_patch` that changes nothing: it tells a self-attention from a cross-attention."""
+    return _mark("self", n, context, value, extra_options)
+
+
+def mark_cross(n: Tensor, context: Tensor, value: Tensor, extra_options: dict[str, Any]) -> Any:
+    """An `attn2_patch` that changes nothing."""
+    return _mark("cross", n, context, value, extra_options)

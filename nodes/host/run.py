@@ -1,0 +1,116 @@
+"""One sampling run: fresh state, our places in this run's own model options, a report at the end."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Any
+
+from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
+from torch import Tensor
+
+from ...attention_patches.patch import Batch, Patch
+from ...attention_patches.report import RunReport, Tally
+from ...attention_patches.schedule import progress
+from ...attention_patches.site import Rows
+from . import unet
+from .backend import HostCall, Override
+from .model_call import KEY, ModelCall, mark_cross, mark_self
+
+
+class Run:
+    """What lives while one guider samples, and dies with it."""
+
+    def __init__(self, model: Any, patches: Sequence[Patch], batch: Batch, sigmas: Sequence[float]) -> None:
+        self.layers = unet.layer_map(model)
+        self.sigmas = sigmas
+        model_sampling = model.get_model_object("model_sampling")
+        self.percent_to_sigma = cache(lambda percent: float(model_sampling.percent_to_sigma(percent)))
+        self.images = batch.images
+        tallies = [Tally(patch.label, len(self.layers.layers), off=patch.off) for patch in patches]
+        self.report = RunReport(tallies)
+        self.working: list[tuple[Patch, Tally]] = []
+        for patch, tally in zip(patches, tallies, strict=True):
+            if not patch.off:
+                tally.nothing_to_do = patch.start(batch)
+                if tally.nothing_to_do is None:
+                    self.working.append((patch, tally))
+        self.inner: Override | None = None
+
+    def attach(self, model_options: dict[str, Any]) -> None:
+        """Take our places in the options of this run, which the host made for it and drops after it."""
+        options = model_options["transformer_options"]
+        self.inner = options.get("optimized_attention_override")
+        options["optimized_attention_override"] = self.attention
+        patches = options["patches"] = dict(options.get("patches", {}))
+        for name, mark in (("attn1_patch", mark_self), ("attn2_patch", mark_cross)):
+            patches[name] = [*patches.get(name, []), mark]
+        add_wrapper_with_key(
+            WrappersMP.APPLY_MODEL, KEY, self.apply_model, model_options, is_model_options=True
+        )
+
+    def apply_model(
+        self,
+        executor: Any,
+        x: Tensor,
+        t: Tensor,
+        c_concat: Any = None,
+        c_crossattn: Any = None,
+        control: Any = None,
+        transformer_options: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Wrap one forward pass of the model: which rows, which sigma, which patches."""
+        options = transformer_options or {}
+        call = self._begin(x, float(t[0]), tuple(options.get("cond_or_uncond", (0,))))
+        with ExitStack() as scopes:
+            for patch, tally in call.active:
+                if scope := patch.around(call.rows):
+                    scopes.enter_context(scope)
+                    tally.touch_scope(call.rows, call.sigma)
+            out: Tensor = executor(x, t, c_concat, c_crossattn, control, {**options, KEY: call}, **kwargs)
+        call.leave()
+        return out
+
+    def _begin(self, x: Tensor, sigma: float, sources: tuple[int, ...]) -> ModelCall:
+        rows = Rows(sources, x.shape[0] // len(sources))
+        active = [
+            (patch, tally)
+            for patch, tally in self.working
+            if patch.during.contains(sigma, self.percent_to_sigma)
+        ]
+        self.report.sigmas.add(sigma)
+        if active and rows.images != self.images:
+            self.report.stepped_aside[
+                f"the model was given {rows.images} of the {self.images} images at a time"
+            ] += 1
+        return ModelCall(self.layers, self.report, rows, sigma, progress(sigma, self.sigmas), active)
+
+    def attention(
+        self, func: Override, q: Tensor, k: Tensor, v: Tensor, heads: int, *rest: Any, **kwargs: Any
+    ) -> Tensor:
+        """The `optimized_attention_override` of this run."""
+        host = HostCall(self.inner, func, (q, k, v), heads, rest, kwargs)
+        call = kwargs["transformer_options"].get(KEY)
+        return host.untouched() if call is None else call.attention(host)
+
+
+@contextmanager
+def running(guider: Any, patches: Sequence[Patch], noise: Tensor, sigmas: Tensor) -> Iterator[RunReport]:
+    """While open, the guider's run goes through the patches."""
+    batch = Batch(noise.shape[0], _conditioning_rows(guider.conds))
+    run = Run(guider.model_patcher, patches, batch, sigmas.tolist())
+    run.attach(guider.model_options)
+    yield run.report
+
+
+def _conditioning_rows(conds: dict[str, list[dict[str, Any]] | None]) -> dict[str, list[int]]:
+    """Rows of every tensor of each conditioning, by the guider's name for it (positive, negative, ...)."""
+    return {
+        name: [
+            entry[key].shape[0]
+            for entry in entries or ()
+            for key in ("cross_attn", "pooled_output")
+            if isinstance(entry.get(key), Tensor)
+        ]
+        for name, entries in conds.items()
+    }

@@ -1,0 +1,56 @@
+"""The host's U-Nets (SD1.5, SD2, SDXL and their kin): their layers, and the site of an attention call."""
+
+from typing import Any
+
+from comfy.ldm.modules.attention import SpatialTransformer
+from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+
+from ...attention_patches.layers import LayerMap
+from ...attention_patches.site import Kind, Layer
+
+FAMILY = "U-Net"
+
+
+def layer_map(model: Any) -> LayerMap:
+    """The transformer blocks of a MODEL in order of execution. Raises ValueError if it is no U-Net."""
+    unet = model.get_model_object("diffusion_model")
+    if not isinstance(unet, UNetModel):
+        raise ValueError(
+            f"model is a {type(unet).__name__}; attention control works on U-Nets "
+            "(SD1.5, SD2, SDXL and models built like them). Use a checkpoint of such a model."
+        )
+    places = [
+        (block, number, index)
+        for block, number, module in _blocks(unet)
+        for transformer in module
+        if isinstance(transformer, SpatialTransformer)
+        for index in range(len(transformer.transformer_blocks))
+    ]
+    return LayerMap(FAMILY, tuple(Layer(i, len(places), *place) for i, place in enumerate(places, start=1)))
+
+
+def _blocks(unet: UNetModel) -> list[tuple[str, int, Any]]:
+    middle = [] if unet.middle_block is None else [("middle", 0, unet.middle_block)]
+    return [
+        *(("input", n, module) for n, module in enumerate(unet.input_blocks)),
+        *middle,
+        *(("output", n, module) for n, module in enumerate(unet.output_blocks)),
+    ]
+
+
+def place(options: dict[str, Any]) -> tuple[str, int, int] | None:
+    """(block, number, transformer) that the host is computing."""
+    block = options.get("block")
+    return None if block is None else (*block, options.get("block_index", 0))
+
+
+def grid(options: dict[str, Any]) -> tuple[int, int]:
+    """(height, width) of the tokens, as the host states them; never guessed from their number."""
+    height, width = options["activations_shape"][-2:]
+    return height, width
+
+
+def token_slices(kind: Kind, keys: int) -> tuple[slice, slice]:
+    """(image tokens, text tokens) on the key axis of that many keys."""
+    every, none = slice(0, keys), slice(0, 0)
+    return (every, none) if kind == "self" else (none, every)

@@ -1,0 +1,141 @@
+"""StyleAlignedBatch: every image of a batch in the style of one of them."""
+
+from typing import Any, get_args
+
+from comfy_api.latest import io
+
+from ..attention_patches.methods.style_aligned import AdaIN, Sharing, StyleAligned
+from ..attention_patches.schedule import PercentRange
+from .host.install import install
+from .host.unet import layer_map
+
+
+class StyleAlignedBatch(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="StyleAlignedBatch",
+            display_name="Style Aligned Batch",
+            category="attention control/style",
+            description=(
+                "Gives all images of a latent batch one style, without training: in self-attention every "
+                "image also looks at the reference image (StyleAligned, Hertz et al. 2024). Put it between "
+                "the model and any sampler node."
+            ),
+            search_aliases=["style", "consistent style", "shared attention", "StyleAligned"],
+            hidden=[io.Hidden.unique_id],
+            inputs=[
+                io.Model.Input("model", tooltip="A U-Net model (SD1.5, SD2, SDXL or built like them)."),
+                io.Combo.Input(
+                    "sharing",
+                    options=list(get_args(Sharing)),
+                    default="reference",
+                    tooltip=(
+                        "reference: every image also attends to the reference (the paper). all images: "
+                        "every image attends to all images; AdaIN, shift and scale are then ignored. "
+                        "off: AdaIN alone."
+                    ),
+                ),
+                io.Combo.Input(
+                    "adain",
+                    options=list(get_args(AdaIN)),
+                    default="queries and keys",
+                    tooltip=(
+                        "What takes over the reference's mean and deviation, per channel. "
+                        "Paper: queries and keys."
+                    ),
+                ),
+                io.Int.Input(
+                    "reference_index",
+                    default=0,
+                    min=0,
+                    max=4095,
+                    tooltip="Which image of the batch gives the style, counted from 0. Paper: the first.",
+                ),
+                io.Float.Input(
+                    "score_shift",
+                    default=0.0,
+                    min=-10.0,
+                    max=10.0,
+                    step=0.01,
+                    tooltip=(
+                        "Log-odds added to the reference's keys: 0.69 (log 2) doubles their weight, negative "
+                        "values weaken the style. Paper: 0; log 2 with a reference picture."
+                    ),
+                ),
+                io.Float.Input(
+                    "score_scale",
+                    default=1.0,
+                    min=0.0,
+                    max=4.0,
+                    step=0.01,
+                    tooltip=(
+                        "Factor on the reference's keys for the other images. Below 1 the reference's "
+                        "content leaks less. Paper: 1; 0.5 with a famous picture."
+                    ),
+                ),
+                io.Boolean.Input(
+                    "share_group_norm",
+                    default=False,
+                    advanced=True,
+                    tooltip=(
+                        "Takes the statistics of all group norms of the U-Net over image and reference "
+                        "together, in all layers. Paper's code: off for SDXL, on for SD1.4 and SD2."
+                    ),
+                ),
+                io.String.Input(
+                    "layers",
+                    default="all",
+                    tooltip=(
+                        "Transformer layers to align, comma-separated: all, input, middle, output, a block "
+                        "(output 4), one transformer in it (output 4.1), a number or range (10, 10-20). "
+                        "Paper: all."
+                    ),
+                ),
+                io.Float.Input(
+                    "start_percent",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    tooltip="Start of the range, as a fraction of the noise schedule; 0 is pure noise.",
+                ),
+                io.Float.Input(
+                    "end_percent",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    tooltip=(
+                        "End of the range (not included); equal to the start switches the node off. Paper: 1."
+                    ),
+                ),
+            ],
+            outputs=[io.Model.Output(tooltip="The model with the patch, for any sampler node.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        sharing: Sharing,
+        adain: AdaIN,
+        reference_index: int,
+        score_shift: float,
+        score_scale: float,
+        layers: str,
+        start_percent: float,
+        end_percent: float,
+        share_group_norm: bool = False,
+    ) -> io.NodeOutput:
+        patch = StyleAligned(
+            sharing=sharing,
+            adain=adain,
+            reference=reference_index,
+            score_shift=score_shift,
+            score_scale=score_scale,
+            share_group_norm=share_group_norm,
+            layers=layer_map(model).parse(layers),
+            during=PercentRange(start_percent, end_percent),
+        )
+        return io.NodeOutput(install(model, patch, cls.hidden.unique_id))
