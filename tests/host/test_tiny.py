@@ -76,7 +76,7 @@ def test_prompts_and_pooled_vectors_matter(shape):
 
 
 def test_chunks_share_a_call_or_not(shape):
-    """One call; two, negative first, if memory is short; two, positive first, if lengths differ; one image."""
+    """One call, or two in either order if memory is short or lengths differ: the same image."""
     model = tiny_model(shape)
     positive, negative = prompts(model, rows=2)
     with spy_calls(model) as calls:

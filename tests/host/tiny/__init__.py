@@ -12,6 +12,7 @@ from .sampling import (
     split_calls,
     spy_calls,
 )
+from .text import tiny_clip
 
 __all__ = [
     "LAYOUTS",
@@ -25,5 +26,6 @@ __all__ = [
     "sample",
     "split_calls",
     "spy_calls",
+    "tiny_clip",
     "tiny_model",
 ]

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+import nodes  # the host's nodes.py
 import torch
 from comfy.model_patcher import ModelPatcher
-
-import nodes  # the host's nodes.py
 
 from .models import POOLED
 

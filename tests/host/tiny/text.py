@@ -1,0 +1,59 @@
+"""Tiny random text encoders in the host's own CLIP classes."""
+
+from typing import Any
+
+import comfy.sd
+import comfy.sd1_clip
+import comfy.sdxl_clip
+import comfy.text_encoders.flux
+import comfy.text_encoders.genmo
+import comfy.text_encoders.sd2_clip
+import comfy.text_encoders.sd3_clip
+import torch
+from comfy.supported_models_base import ClipTarget
+
+from .models import POOLED
+from .weights import fill_randomly
+
+
+def tiny_clip(kind: str, seed: int = 0) -> comfy.sd.CLIP:
+    """A CLIP with random weights, deterministic by `seed`, as wide as `tiny_model(kind)` wants its text.
+
+    kind: "sd15", "sd2", "sdxl" (two encoders, pooled vector); or, fitting no tiny model, "flux" (CLIP for the
+    pooled vector, T5 for the text, at least 256 tokens), "mochi" (T5 with an attention mask) and "sd3" (the
+    tokens of CLIP with 77 zeros behind them in place of T5).
+    """
+    tokenizer, encoder, options = _parts(kind)
+    with torch.inference_mode():
+        clip = comfy.sd.CLIP(ClipTarget(tokenizer, encoder), model_options=options)
+        fill_randomly(clip.cond_stage_model, seed)
+    return clip
+
+
+def _parts(kind: str) -> tuple[Any, Any, dict[str, Any]]:
+    if kind == "sd15":
+        return comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel, {"clip_l_model_config": _clip(48)}
+    if kind == "sd2":
+        options = {"model_name": "clip_h", "clip_h_model_config": _clip(64)}
+        return comfy.text_encoders.sd2_clip.SD2Tokenizer, comfy.text_encoders.sd2_clip.SD2ClipModel, options
+    if kind == "sdxl":
+        options = {"clip_l_model_config": _clip(48), "clip_g_model_config": _clip(POOLED)}
+        return comfy.sdxl_clip.SDXLTokenizer, comfy.sdxl_clip.SDXLClipModel, options
+    if kind == "flux":
+        options = {"clip_l_model_config": _clip(48), "t5xxl_model_config": _T5}
+        return comfy.text_encoders.flux.FluxTokenizer, comfy.text_encoders.flux.flux_clip(), options
+    if kind == "sd3":
+        options = {"clip_l_model_config": _clip(48), "clip_g_model_config": _clip(POOLED)}
+        encoder = comfy.text_encoders.sd3_clip.sd3_clip(t5=False)
+        return comfy.text_encoders.sd3_clip.SD3Tokenizer, encoder, options
+    assert kind == "mochi", kind
+    options = {"t5xxl_model_config": _T5}
+    return comfy.text_encoders.genmo.MochiT5Tokenizer, comfy.text_encoders.genmo.mochi_te(), options
+
+
+_T5 = {"d_model": 32, "d_ff": 64, "d_kv": 8, "num_heads": 4, "num_layers": 2}
+
+
+def _clip(width: int) -> dict[str, int]:
+    sizes = {"hidden_size": width, "intermediate_size": 2 * width}
+    return {**sizes, "num_attention_heads": 4, "num_hidden_layers": 3}
