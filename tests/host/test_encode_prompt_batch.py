@@ -193,13 +193,21 @@ def test_t5_of_unequal_length_is_an_error(words):
         encode(tiny_clip("flux"), ["a red cat", long.strip()])
 
 
-def test_other_tokens_behind_the_chunks_are_an_error():
-    """Where the encoder puts other tokens behind CLIP's chunks, unequal prompts are an error, equal ones not."""
-    clip = tiny_clip("sd3")
+def test_tokens_behind_the_chunks_are_an_error(monkeypatch):
+    """Where an encoder puts other tokens behind CLIP's chunks, as SD3 does, unequal prompts are an error."""
+    clip = tiny_clip("sd15")
+    encoder = clip.cond_stage_model
+    chunks_only = encoder.encode_token_weights
+
+    def with_77_more(tokens):
+        text, pooled = chunks_only(tokens)
+        return torch.cat([text, torch.zeros_like(text[:, :77])], dim=1), pooled
+
+    monkeypatch.setattr(encoder, "encode_token_weights", with_77_more)
     [[text, _]], _ = encode(clip, SHORT)
     assert torch.equal(text[1], alone(clip, SHORT[1])[0][0])
-    with pytest.raises(ValueError, match=r"154 tokens of 'a red cat' but 231 of 'cat cat.*SDXL"):
-        encode(clip, ["a red cat", "cat " * 75 + "cat"])
+    with pytest.raises(ValueError, match=r"154 tokens of 'a red cat' but 231 of 'a unicorn.*SDXL"):
+        encode(clip, ["a red cat", LONG])
 
 
 def test_attention_masks_are_an_error():

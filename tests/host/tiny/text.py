@@ -8,7 +8,6 @@ import comfy.sdxl_clip
 import comfy.text_encoders.flux
 import comfy.text_encoders.genmo
 import comfy.text_encoders.sd2_clip
-import comfy.text_encoders.sd3_clip
 import torch
 from comfy.supported_models_base import ClipTarget
 
@@ -20,8 +19,7 @@ def tiny_clip(kind: str, seed: int = 0) -> comfy.sd.CLIP:
     """A CLIP with random weights, deterministic by `seed`, as wide as `tiny_model(kind)` wants its text.
 
     kind: "sd15", "sd2", "sdxl" (two encoders, pooled vector); or, fitting no tiny model, "flux" (CLIP for the
-    pooled vector, T5 for the text, at least 256 tokens), "mochi" (T5 with an attention mask) and "sd3" (the
-    tokens of CLIP with 77 zeros behind them in place of T5).
+    pooled vector, T5 for the text, at least 256 tokens) and "mochi" (T5 with an attention mask).
     """
     tokenizer, encoder, options = _parts(kind)
     with torch.inference_mode():
@@ -42,10 +40,6 @@ def _parts(kind: str) -> tuple[Any, Any, dict[str, Any]]:
     if kind == "flux":
         options = {"clip_l_model_config": _clip(48), "t5xxl_model_config": _T5}
         return comfy.text_encoders.flux.FluxTokenizer, comfy.text_encoders.flux.flux_clip(), options
-    if kind == "sd3":
-        options = {"clip_l_model_config": _clip(48), "clip_g_model_config": _clip(POOLED)}
-        encoder = comfy.text_encoders.sd3_clip.sd3_clip(t5=False)
-        return comfy.text_encoders.sd3_clip.SD3Tokenizer, encoder, options
     assert kind == "mochi", kind
     options = {"t5xxl_model_config": _T5}
     return comfy.text_encoders.genmo.MochiT5Tokenizer, comfy.text_encoders.genmo.mochi_te(), options
