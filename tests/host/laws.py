@@ -1,0 +1,239 @@
+"""The laws of the design, each a function that fails with AssertionError for a method that breaks it."""
+
+from typing import Any
+
+import torch
+from attention_control.attention_patches.attention import QKV, attention
+from attention_control.attention_patches.patch import chain
+from attention_control.attention_patches.site import Layer, Rows, Site
+from torch import Tensor
+
+from . import naive
+from .inventory import inventory
+from .methods import IMAGES, Method, blocks, model
+from .tiny import assert_same_image, conditioning, prolonged, sample, split_calls
+
+SIZE = {"height": 6, "width": 10}
+
+
+def prompts(shape: str, rows: int = IMAGES) -> tuple[Any, Any]:
+    return conditioning(model(shape), rows, seed=1), conditioning(model(shape), seed=2)
+
+
+def run(patched: Any, shape: str, **how: Any) -> Tensor:
+    """Latents (IMAGES, 4, H, W)."""
+    positive, negative = how.pop("prompts", None) or prompts(shape)
+    return sample(patched, positive, negative, **{"batch": IMAGES, **SIZE, **how})
+
+
+def works(method: Method, shape: str) -> Tensor:
+    """The result of the method, after making sure that there is one: it differs from the plain images."""
+    out = run(method.on(model(shape)), shape)
+    assert not torch.allclose(out, run(model(shape), shape), rtol=0.01), "the method does nothing"
+    return out
+
+
+def off_is_off(method: Method, shape: str) -> None:
+    """1. An empty range, or settings that ask for nothing, give the plain images to the bit."""
+    works(method, shape)
+    plain = run(model(shape), shape)
+    cases: list[dict[str, Any]] = [{"during": (0.4, 0.4)}, {"during": (1.0, 1.0)}, *method.off]
+    for case in cases:
+        assert torch.equal(run(method.on(model(shape), **case), shape), plain), f"{case} changes the images"
+
+
+def calls_do_not_matter(method: Method, shape: str) -> None:
+    """2. One call or two, in any order, two positives, cfg 1: the same images."""
+    patched = method.on(model(shape))
+    expected = works(method, shape)
+    positive, negative = prompts(shape)
+    with split_calls(model(shape), rows=IMAGES):
+        assert_same_image(run(patched, shape), expected)  # negative first
+    assert_same_image(
+        run(patched, shape, prompts=(positive, prolonged(negative))), expected
+    )  # positive first
+    assert_same_image(run(patched, shape, prompts=(positive + positive, negative)), expected)
+    alone = run(patched, shape, cfg=1.0)
+    both = patched.clone()
+    both.disable_model_cfg1_optimization()
+    assert_same_image(alone, run(both, shape, cfg=1.0))
+
+
+def rows_do_not_leak(method: Method, shape: str) -> None:
+    """3. An image changes with the images that may influence it, and with no other."""
+    before = works(method, shape)
+    for changed in range(IMAGES):
+        after = run(method.on(model(shape)), shape, latent=_other_start(changed))
+        for image, influences in enumerate(method.influences):
+            same = torch.equal(after[image], before[image])
+            assert same != (changed in influences), f"image {changed} and image {image}: same = {same}"
+    plain = run(model(shape), shape)
+    for image in method.exact_rows:
+        assert torch.equal(before[image], plain[image]), f"image {image} should stay as it is"
+
+
+def _other_start(image: int) -> Tensor:
+    latent = torch.zeros(IMAGES, 4, SIZE["height"], SIZE["width"])
+    latent[image] = 1.0
+    return latent
+
+
+def any_size(method: Method, shape: str) -> None:
+    """4. Odd and elongated sizes give what the naive version gives along another road through the host."""
+    assert method.naive is not None
+    expected = naive.replace_self_attention(model(shape), method.naive, blocks(model(shape)))
+    for size in ({"height": 7, "width": 9}, {"height": 4, "width": 17}):
+        assert_same_image(
+            run(method.on(model(shape)), shape, **size), run(expected, shape, **size), tolerance=1e-3
+        )
+
+
+def nothing_is_left(method: Method, shape: str) -> None:
+    """5. After a run, a failed run and a cancelled run all is as before, and during a run no module, hook
+    or host function is changed."""
+    fresh = run(model(shape), shape)
+    patched = method.on(model(shape))
+    before = inventory(model(shape)), inventory(patched)
+    first = works(method, shape)
+    for interruption in (None, RuntimeError("failed"), KeyboardInterrupt("cancelled")):
+        during: list[Any] = []
+        _interrupted(patched, shape, interruption, lambda during=during: during.append(inventory(patched)))
+        assert [seen.code for seen in during] == [before[1].code] * len(during), "changed during a run"
+        assert (inventory(model(shape)), inventory(patched)) == before, f"left behind by {interruption!r}"
+        assert torch.equal(run(model(shape), shape), fresh)
+        assert torch.equal(run(patched, shape), first)
+
+
+def _interrupted(patched: Any, shape: str, interruption: BaseException | None, look: Any) -> None:
+    """A run of two steps in which `look` is called inside the model and between the steps, and
+    `interruption` is raised in the second."""
+    steps = 0
+
+    def inside(h: Tensor, options: dict[str, Any]) -> Tensor:
+        if options["block"] == ("input", 0):
+            look()
+        return h
+
+    def after_step(args: dict[str, Any]) -> Any:
+        nonlocal steps
+        steps += 1
+        look()
+        if interruption is not None and steps == 2:
+            raise interruption
+        return args["denoised"]
+
+    spied = patched.clone()
+    spied.set_model_input_block_patch(inside)
+    spied.set_model_sampler_post_cfg_function(after_step)
+    try:
+        run(spied, shape)
+    except (RuntimeError, KeyboardInterrupt) as raised:
+        assert raised is interruption
+    assert steps == 2
+
+
+def patches_compose(method: Method, shape: str) -> None:
+    """6. Two of one kind with neighbouring ranges are one over the union, in either order."""
+    whole = works(method, shape)
+    early, late = ({"during": (0.0, 0.5)}, {"during": (0.5, 1.0)})
+    for first, second in ((early, late), (late, early)):
+        both = method.on(method.on(model(shape), **first), **second)
+        assert torch.equal(run(both, shape), whole), "not the union"
+    assert not torch.equal(run(method.on(model(shape), **early), shape), whole), "the ranges do nothing"
+
+
+def equals_naive(method: Method, shape: str) -> None:
+    """7. One attention call equals the naive version in float64."""
+    assert method.naive is not None
+    qkv, site = _attention_call(torch.float32)
+    out = _call(method, shape, qkv, site)
+    expected = torch.cat(
+        [method.naive(*(x[rows] for x in (qkv.q, qkv.k, qkv.v))) for _, rows in site.rows.chunks]
+    )
+    assert torch.allclose(out.double(), expected, rtol=1e-4, atol=1e-5), (out - expected).abs().max()
+
+
+def same_seed_same_image(method: Method, shape: str) -> None:
+    """8. Two runs give the same bits, and a patch draws nothing from the generators of others."""
+    first = works(method, shape)
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    method_only = run(method.on(model(shape)), shape)
+    after_patched = torch.get_rng_state()
+    torch.set_rng_state(before)
+    run(model(shape), shape)
+    assert torch.equal(method_only, first)
+    assert torch.equal(after_patched, torch.get_rng_state()), "random numbers were drawn"
+
+
+def keeps_precision(method: Method, shape: str) -> None:
+    """9. Half precision in, the same out, with statistics and softmax in float32; masks are additive float
+    and leave every query something to see."""
+    assert method.naive is not None
+    for dtype in (torch.bfloat16, torch.float16):
+        qkv, site = _attention_call(dtype, offset=20.0)
+        out = _call(method, shape, qkv, site)
+        assert out.dtype == dtype
+        expected = torch.cat(
+            [method.naive(*(x[rows] for x in (qkv.q, qkv.k, qkv.v))) for _, rows in site.rows.chunks]
+        )
+        error = (out.double() - expected).abs().mean() / expected.std()
+        assert error < 8 * torch.finfo(dtype).eps, (
+            f"off by {error / torch.finfo(dtype).eps:.1f} eps of {dtype}"
+        )
+
+
+def _attention_call(dtype: torch.dtype, offset: float = 0.0) -> tuple[QKV, Site]:
+    """Two chunks of IMAGES images, 3 heads, a grid of 5 x 7; each image with a mean and spread of its own.
+
+    `offset` moves all keys, as trained models do: it is lost in a softmax, and costs sums in half precision.
+    """
+    generator = torch.Generator().manual_seed(3)
+    rows = Rows((1, 0), IMAGES)
+    shape = (rows.total, 3, 35, 8)
+    q, k, v = (
+        torch.randn(shape, generator=generator) * (0.5 + torch.rand(rows.total, 3, 1, 8, generator=generator))
+        + 0.5 * torch.randn(rows.total, 3, 1, 8, generator=generator)
+        for _ in range(3)
+    )
+    k = k + offset * torch.eye(8)[0]
+    q = q * (1 - torch.eye(8)[0]) if offset else q
+    site = Site(
+        family="U-Net",
+        kind="self",
+        layer=Layer(1, 16, "input", 1, 0),
+        grid=(5, 7),
+        image_tokens=slice(0, 35),
+        text_tokens=slice(0, 0),
+        heads=3,
+        progress=0.5,
+        sigma=1.0,
+        rows=rows,
+    )
+    return QKV(q.to(dtype), k.to(dtype), v.to(dtype)), site
+
+
+def _call(method: Method, shape: str, qkv: QKV, site: Site) -> Tensor:
+    def backend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+        if bias is not None:
+            assert bias.is_floating_point() and bias.dtype == q.dtype, f"mask of {bias.dtype}"
+            assert bool((bias.amax(-1) > torch.finfo(bias.dtype).min / 4).all()), "a query sees nothing"
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+
+    patch = method.make(model(shape))
+    assert patch.wants(site)
+    return chain([patch], site, lambda x: attention(x, backend, x.q.shape[-1] ** -0.5))(qkv)
+
+
+LAWS = [
+    off_is_off,
+    calls_do_not_matter,
+    rows_do_not_leak,
+    any_size,
+    nothing_is_left,
+    patches_compose,
+    equals_naive,
+    same_seed_same_image,
+    keeps_precision,
+]
+NEEDS_NAIVE = {any_size, equals_naive, keeps_precision}

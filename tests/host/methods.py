@@ -1,0 +1,97 @@
+"""Every method as the laws see it: how to make it, when it is off, who influences whom, the naive version."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from attention_control.attention_patches.methods.style_aligned import StyleAligned
+from attention_control.attention_patches.patch import Patch
+from attention_control.attention_patches.schedule import PercentRange
+from attention_control.nodes.host.install import install
+from attention_control.nodes.host.unet import layer_map
+
+from . import naive
+from .tiny import tiny_model
+
+IMAGES = 3
+
+
+@dataclass(frozen=True)
+class Method:
+    """`influences[i]`: the images that may change image i of IMAGES. `off`: settings that ask for nothing."""
+
+    name: str
+    patch: type[Patch]
+    settings: dict[str, Any]
+    influences: tuple[set[int], ...]
+    naive: Callable[..., Any] | None = None
+    off: tuple[dict[str, Any], ...] = ()
+    exact_rows: frozenset[int] = frozenset()  # images that stay as they are, to the bit
+
+    def make(
+        self, model: Any, layers: str = "all", during: tuple[float, float] = (0.0, 1.0), **changes: Any
+    ) -> Patch:
+        return self.patch(
+            layers=layer_map(model).parse(layers),
+            during=PercentRange(*during),
+            **{**self.settings, **changes},
+        )
+
+    def on(self, model: Any, **how: Any) -> Any:
+        """A clone of `model` with the method."""
+        return install(model, self.make(model, **how))
+
+    def with_patch(self, patch: type[Patch]) -> "Method":
+        return replace(self, patch=patch)
+
+
+@cache
+def model(shape: str) -> Any:
+    """One tiny model a shape for all laws: if a test left something behind, the next would see it."""
+    return tiny_model(shape)
+
+
+def blocks(model: Any) -> list[tuple[str, int]]:
+    """The blocks with attention."""
+    return sorted({(layer.block, layer.number) for layer in layer_map(model).layers})
+
+
+def _style_aligned(name: str, influences: tuple[set[int], ...], **settings: Any) -> Method:
+    words = {"adain": "adain_on", "score_shift": "shift", "score_scale": "scale"}
+    plain = {words.get(key, key): value for key, value in settings.items()}
+    reference = settings.get("reference", 0)
+    return Method(
+        name,
+        StyleAligned,
+        settings,
+        influences,
+        naive=lambda q, k, v: naive.style_aligned(q, k, v, **plain),
+        off=({"sharing": "off", "adain": "off"},),
+        exact_rows=frozenset() if settings.get("sharing") == "all images" else frozenset({reference}),
+    )
+
+
+BY_REFERENCE = ({0}, {0, 1}, {0, 2})
+
+METHODS = [
+    _style_aligned("style aligned", BY_REFERENCE),
+    _style_aligned(
+        "shift and scale, last is reference",
+        ({0, 2}, {1, 2}, {2}),
+        reference=2,
+        score_shift=0.7,
+        score_scale=0.5,
+        adain="queries",
+    ),
+    _style_aligned("adain only", BY_REFERENCE, sharing="off", adain="keys"),
+    _style_aligned("all images", ({0, 1, 2},) * 3, sharing="all images"),
+    Method(
+        "shared group norm",
+        StyleAligned,
+        {"sharing": "off", "adain": "off", "share_group_norm": True},
+        BY_REFERENCE,
+        off=({"share_group_norm": False},),
+        exact_rows=frozenset({0}),
+    ),
+]

@@ -1,0 +1,66 @@
+"""The methods once more, straight from the papers: float64, loops over images, no cleverness."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | float = 0.0) -> Tensor:
+    """softmax(q k^T / sqrt(d) + bias) v of one image, (H, N, d)."""
+    return (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5 + bias).softmax(-1) @ v
+
+
+def adain(x: Tensor, r: Tensor) -> Tensor:
+    """The authors' AdaIN over the tokens of (H, N, d)."""
+    spread_x = (x.var(dim=-2, keepdim=True) + 1e-5).sqrt()
+    spread_r = (r.var(dim=-2, keepdim=True) + 1e-5).sqrt()
+    return (x - x.mean(-2, keepdim=True)) / spread_x * spread_r + r.mean(-2, keepdim=True)
+
+
+def style_aligned(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    sharing: str = "reference",
+    adain_on: str = "queries and keys",
+    reference: int = 0,
+    shift: float = 0.0,
+    scale: float = 1.0,
+) -> Tensor:
+    """One chunk (b, H, N, d): the authors' way, in which the reference too sees its keys twice."""
+    q, k, v = q.double(), k.double(), v.double()
+    if sharing == "all images":
+        everything = [torch.cat(list(x), dim=-2) for x in (k, v)]
+        return torch.stack([attend(q_i, *everything) for q_i in q])
+    out = []
+    for i in range(len(q)):
+        q_i = adain(q[i], q[reference]) if "queries" in adain_on else q[i]
+        k_i = adain(k[i], k[reference]) if "keys" in adain_on else k[i]
+        if sharing == "off":
+            out.append(attend(q_i, k_i, v[i]))
+            continue
+        k_r = k[reference] * (1.0 if i == reference else scale)
+        bias = torch.cat([torch.zeros(k.shape[-2]), torch.full((k.shape[-2],), shift)])
+        out.append(attend(q_i, torch.cat([k_i, k_r], dim=-2), torch.cat([v[i], v[reference]], dim=-2), bias))
+    return torch.stack(out)
+
+
+def replace_self_attention(model: Any, chunk_attention: Any, blocks: Any) -> Any:
+    """A clone whose every self-attention is computed by `chunk_attention(q, k, v)`, set in the host's own
+    `attn1_replace` slots: another road than the pack's."""
+
+    def replacement(q: Tensor, k: Tensor, v: Tensor, options: dict[str, Any]) -> Tensor:
+        heads, chunks = options["n_heads"], len(options["cond_or_uncond"])
+        parts = zip(*(_heads(x, heads).chunk(chunks) for x in (q, k, v)), strict=True)
+        out = torch.cat([chunk_attention(*part) for part in parts])
+        return out.transpose(1, 2).flatten(2).to(q.dtype)
+
+    clone = model.clone()
+    for block, number in blocks:
+        clone.set_model_attn1_replace(replacement, block, number)
+    return clone
+
+
+def _heads(x: Tensor, heads: int) -> Tensor:
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
