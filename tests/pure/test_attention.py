@@ -1,0 +1,103 @@
+"""Appended keys, biases and edited maps against one plain softmax over everything a row may see."""
+
+import pytest
+import torch
+from attention_control.attention_patches import attention as module
+from attention_control.attention_patches.attention import QKV, attention
+from torch.nn.functional import scaled_dot_product_attention
+
+B, H, N, M, D = 5, 2, 6, 4, 3
+SCALE = 0.4
+
+
+def backend(q, k, v, bias):
+    """As the host's."""
+    return scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=SCALE)
+
+
+def tensors(*lengths, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(B, H, n, D, generator=generator) for n in lengths]
+
+
+def plain(row, q, keys, values, bias, edit=lambda p: p):
+    """One row in float64: softmax over all its keys at once."""
+    k, v = (torch.cat([part[row] for part in parts], dim=-2).double() for parts in (keys, values))
+    return edit((q[row].double() @ k.transpose(-1, -2) * SCALE + bias).softmax(-1)) @ v
+
+
+BIASES = {
+    "none": (None, None),
+    "own": (torch.linspace(-1, 1, N * M).view(1, 1, N, M), None),
+    "appended": (None, torch.full((1, 1, 1, 1), 0.7)),
+    "both, by row": (torch.linspace(-1, 1, B * H).view(B, H, 1, 1), torch.linspace(0, 2, 8).view(1, 1, 1, 8)),
+}
+SEEN = {
+    "all": None,
+    "some": (True, False, False, True, True),
+    "none": (False,) * B,
+}
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["fused", "explicit"])
+@pytest.mark.parametrize("seen", SEEN.values(), ids=SEEN)
+@pytest.mark.parametrize("biases", BIASES.values(), ids=BIASES)
+def test_each_row_attends_to_what_it_may_see(biases, seen, edited):
+    """Fused or explicit, each row's result is the softmax over its own and its appended keys."""
+    q, k, v, k2, v2, k3, v3 = tensors(N, M, M, 8, 8, 1, 1)
+    own, appended = biases
+    third = (False, True, False, True, False)
+    qkv = QKV(q, k, v, own).append(k2, v2, bias=appended, rows=seen).append(k3, v3, rows=third)
+    out = attention(qkv.edit_map(lambda p, _: p) if edited else qkv, backend, SCALE)
+    for row in range(B):
+        sees = [True, seen is None or seen[row], third[row]]
+        parts = [
+            (keys, values, torch.zeros(B, H, N, keys.shape[2]) + (0 if bias is None else bias))
+            for keys, values, bias in ((k, v, own), (k2, v2, appended), (k3, v3, None))
+        ]
+        keys, values, bias = zip(*(p for p, visible in zip(parts, sees, strict=True) if visible), strict=True)
+        expected = plain(row, q, keys, values, torch.cat([b[row] for b in bias], dim=-1))
+        assert torch.allclose(out[row].double(), expected, atol=1e-5)
+
+
+def test_edits_run_from_the_inside_out_on_query_chunks(monkeypatch):
+    """The inner patch edits first; every query is edited once, in chunks of bounded size."""
+    monkeypatch.setattr(module, "MAP_BYTES", 4 * B * H * M * 4)  # four queries at a time
+    q, k, v = tensors(N, M, M)
+    chunks = []
+
+    def double(p, queries):
+        chunks.append((queries.start, queries.stop))
+        assert p.dtype == torch.float32
+        return 2 * p
+
+    def add_one(p, _):
+        return p + 1
+
+    out = attention(QKV(q, k, v).edit_map(add_one).edit_map(double), backend, SCALE)
+    assert chunks == [(0, 4), (4, 6)]
+    for row in range(B):
+        expected = plain(row, q, [k], [v], 0, edit=lambda p: 2 * p + 1)
+        assert torch.allclose(out[row].double(), expected, atol=1e-5)
+
+
+def test_untouched_tensors_reach_the_backend_as_they_are():
+    """Without appended keys nothing is copied."""
+    q, k, v = tensors(N, M, M)
+    given = []
+    attention(QKV(q, k, v), lambda *args: given.append(args) or q, SCALE)
+    assert [x.data_ptr() for x in given[0][:3]] == [x.data_ptr() for x in (q, k, v)]
+    assert given[0][3] is None
+
+
+def test_rows_that_see_the_same_share_a_backend_call():
+    """One call for each set of visible keys, however the rows are mixed."""
+    q, k, v, k2, v2 = tensors(N, M, M, 8, 8)
+    sizes = []
+
+    def counting(q, k, v, bias):
+        sizes.append((q.shape[0], k.shape[2]))
+        return backend(q, k, v, bias)
+
+    attention(QKV(q, k, v).append(k2, v2, rows=(False, True, True, False, True)), counting, SCALE)
+    assert sorted(sizes) == [(2, M), (3, M + 8)]

@@ -1,0 +1,73 @@
+"""The layer language: what it names, and how it complains."""
+
+import pytest
+from attention_control.attention_patches.layers import LayerMap
+from attention_control.attention_patches.site import Layer
+
+PLACES = [
+    *(("input", n, 0) for n in (1, 2, 4, 5, 7, 8)),
+    ("middle", 0, 0),
+    *(("output", n, i) for n in (3, 4) for i in range(3)),
+]
+MAP = LayerMap("U-Net", tuple(Layer(i, len(PLACES), *p) for i, p in enumerate(PLACES, start=1)))
+
+
+def named(text):
+    """The places that `text` names."""
+    return [PLACES[ordinal - 1] for ordinal in sorted(MAP.parse(text))]
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("all", PLACES),
+        ("input", PLACES[:6]),
+        ("middle", [("middle", 0, 0)]),
+        ("output", PLACES[7:]),
+        ("output 4", [("output", 4, i) for i in range(3)]),
+        ("output 4.1", [("output", 4, 1)]),
+        ("1", PLACES[:1]),
+        ("13", PLACES[-1:]),
+        ("2-4", PLACES[1:4]),
+        ("4-4", PLACES[3:4]),
+        (" input  1 ,output 3.2, 13", [("input", 1, 0), ("output", 3, 2), PLACES[-1]]),
+        ("all, 3", PLACES),
+    ],
+)
+def test_names(text, places):
+    """Every form names the layers that it says."""
+    assert named(text) == places
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("down", "down"),
+        ("output 9", "output 9"),
+        ("output 4.3", "output 4.3"),
+        ("input 4.1", "input 4.1"),
+        ("0", "0"),
+        ("14", "14"),
+        ("3-20", "3-20"),
+        ("5-2", "5-2"),
+        ("-3", "-3"),
+        ("1.5", "1.5"),
+        ("all 1", "all 1"),
+        ("Output 4", "Output 4"),
+        ("input 1, output4", "output4"),
+    ],
+)
+def test_errors_quote_the_part_and_list_what_there_is(text, part):
+    """An error names the part that fits nothing, and the layers of this model."""
+    with pytest.raises(ValueError, match="layers") as error:
+        MAP.parse(text)
+    message = str(error.value)
+    assert repr(part) in message
+    assert "1-13: input 1.0, 2.0, 4.0, 5.0, 7.0, 8.0; middle 0.0; output 3.0-2, 4.0-2" in message
+
+
+@pytest.mark.parametrize("text", ["", "  ", "input,", ",", "input,,middle"])
+def test_an_empty_part_is_an_error(text):
+    """Nothing between commas is a mistake, not a way to say none."""
+    with pytest.raises(ValueError, match="empty part"):
+        MAP.parse(text)
