@@ -84,7 +84,7 @@ class StyleAligned(Patch):
                 f"reference_index is {self.reference}, but the latent batch has {batch.images} images, "
                 f"numbered from 0 to {batch.images - 1}."
             )
-        return "the batch holds a single image, the picture is the plain one" if batch.images == 1 else None
+        return "the batch holds a single image: a plain run" if batch.images == 1 else None
 
     def around(self, rows: Rows) -> AbstractContextManager[Any] | None:
         shared = self.share_group_norm and self.reference < rows.images

@@ -64,3 +64,20 @@ def replace_self_attention(model: Any, chunk_attention: Any, blocks: Any) -> Any
 
 def _heads(x: Tensor, heads: int) -> Tensor:
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+class StackedGroupNorm(torch.nn.Module):
+    """A group norm over each image with the first of its chunk below it."""
+
+    def __init__(self, original: torch.nn.GroupNorm, images: int) -> None:
+        super().__init__()
+        self.original = original
+        self.images = images
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = []
+        for i in range(len(x)):
+            reference = x[i - i % self.images]
+            both = torch.cat([x[i], reference], dim=1)[None]
+            out.append(self.original(both)[:, :, : x.shape[2]])
+        return torch.cat(out)
