@@ -1,0 +1,1 @@
+"""Pocket Diffusion: the embedded demo model, the world it draws, and the code that trains and evaluates it."""

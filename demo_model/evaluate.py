@@ -1,0 +1,58 @@
+"""Measure Pocket Diffusion: `python demo_model/evaluate.py` generates 510 pictures and prints the card's tables."""
+
+import argparse
+import json
+import platform
+import sys
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "scripts"))
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the pictures, for a first look")
+    parser.add_argument("--cfg", type=float, default=None, help="guidance scale, if not the card's")
+    parser.add_argument("--weights", type=Path, default=HERE / "weights")
+    parser.add_argument("--sheet", type=Path, help="where to save a sheet of samples")
+    parser.add_argument("--result", type=Path, help="where to save the figures as JSON")
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "attention-control" / "demo_model")
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse()
+    from pack import load_pack, use_host
+
+    load_pack()
+    use_host()
+    import torch
+    from comfy.cli_args import args  # type: ignore[import-not-found]
+
+    args.cpu = not torch.cuda.is_available()
+    torch.set_num_threads(options.threads)
+    from attention_control.demo_model.evaluation.generate import CFG
+    from attention_control.demo_model.evaluation.report import evaluate, sheet
+    from attention_control.nodes.host.demo_model import load_demo_model
+
+    demo = load_demo_model(options.weights)
+    start = time.monotonic()
+    figures: dict[str, Any] = evaluate(
+        demo, options.weights, options.cache, 0.1 if options.quick else 1.0, options.cfg or CFG
+    )
+    figures["machine"] = f"{torch.get_num_threads()} threads, {platform.machine()} CPU" if args.cpu else "GPU"
+    figures["date"] = date.today().isoformat()
+    print(f"{time.monotonic() - start:.0f} s in all, {figures['seconds per image']:.2f} s per image")
+    if options.result:
+        options.result.write_text(json.dumps(figures, indent=1) + "\n")
+    if options.sheet:
+        sheet(demo, options.cfg or CFG).save(options.sheet, quality=90)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""What training does to the host's attention calls: short keys for the text, and a look at the maps."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..architecture import TEXT
+
+LENGTH = TEXT["max_position_embeddings"]
+
+
+def shorten(context: Tensor, lengths: Tensor, image_sizes: set[int]) -> tuple[Tensor, Tensor]:
+    """Contexts (B, 77, C), zero after each length -> (B, K, C) and a bias (B, K) on the logits that is exact.
+
+    All padding keys are zero vectors, so their logits are 0: one zero key with bias log(number) stands for them.
+    `image_sizes` are numbers of image tokens that K must not equal, so that cross-attention can be told by it.
+    """
+    keys = int(lengths.max()) + 1
+    while keys in image_sizes:
+        keys += 1
+    position = torch.arange(keys, device=context.device)
+    padding = (LENGTH - lengths)[:, None].float()
+    bias = torch.where(position < lengths[:, None], 0.0, -math.inf)
+    bias = torch.where(position == keys - 1, padding.log(), bias)
+    return context[:, :keys], bias
+
+
+class CrossAttention:
+    """An `optimized_attention_override`: adds the padding's bias to cross-attention, and keeps maps if asked.
+
+    `maps` collects (B, N, K) probabilities, mean over heads, one per cross-attention call.
+    """
+
+    def __init__(self, bias: Tensor, keep_maps: bool) -> None:
+        self.bias = bias
+        self.keep_maps = keep_maps
+        self.maps: list[Tensor] = []
+
+    def __call__(
+        self, inner: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, heads: int, *args: Any, **kwargs: Any
+    ) -> Tensor:
+        if k.shape[1] != self.bias.shape[1]:
+            return inner(q, k, v, heads, *args, **kwargs)
+        q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+        bias = self.bias[:, None, None, :]
+        if self.keep_maps:
+            map_ = (q @ k.mT * q.shape[-1] ** -0.5 + bias).softmax(-1)
+            self.maps.append(map_.mean(1))
+            out = map_ @ v
+        else:
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(-1, -1, q.shape[2], -1))
+        return out.transpose(1, 2).flatten(2)

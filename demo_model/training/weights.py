@@ -1,0 +1,39 @@
+"""Reading and writing the committed weights: the list with their hashes lies beside them."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..architecture import VAE
+from .files import Places
+
+
+def load_vae_network(places: Places) -> Any:
+    """The host's autoencoder with our weights, float32, not to be trained."""
+    from comfy.ldm.models.autoencoder import AutoencoderKL
+
+    network = AutoencoderKL(**json.loads(json.dumps(VAE)))
+    network.load_state_dict(load_part(places.weights, "vae"), strict=True)
+    return network.eval().requires_grad_(False)
+
+
+def load_part(folder: Path, part: str) -> dict[str, Tensor]:
+    return {name: tensor.float() for name, tensor in load_file(folder / f"{part}.safetensors").items()}
+
+
+def write_list(folder: Path) -> None:
+    """`weights.json`: size and SHA-256 of every file, checked when the model is loaded."""
+    entries = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        data = path.read_bytes()
+        entries[path.name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    temporary = folder / f"weights.{os.getpid()}.part"
+    temporary.write_text(json.dumps(entries, indent=2) + "\n")
+    temporary.replace(folder / "weights.json")
+
+

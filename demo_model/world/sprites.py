@@ -1,0 +1,108 @@
+"""The drawings: fetched as npm packages, rendered once, kept as luminance and coverage at a few sizes."""
+
+import io
+import json
+import os
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .scene import SIZES
+from .vocabulary import STYLES, SUBJECTS
+
+VERSIONS = {
+    "fluent-emoji": "1.2.7",
+    "fluent-emoji-flat": "1.2.6",
+    "fluent-emoji-high-contrast": "1.2.6",
+    "noto": "1.2.9",
+    "twemoji": "1.2.5",
+}
+RENDERED = 144  # pixels at which the vector drawing is rasterised, twice the largest size
+
+
+@dataclass(frozen=True)
+class Sprites:
+    """(size, size, 2) float32 arrays by (style, noun, size): luminance 0..1 and coverage 0..1."""
+
+    tiles: dict[tuple[str, str, int], NDArray[np.float32]]
+
+    @classmethod
+    def load(cls, cache: Path) -> "Sprites":
+        """The drawings from `cache`; what is missing there is fetched with npm and rendered with resvg."""
+        path = cache / "sprites.npz"
+        if not path.is_file():
+            cache.mkdir(parents=True, exist_ok=True)
+            tiles = {f"{s}/{n}/{z}": t for (s, n, z), t in _render_all(cache).items()}
+            temporary = path.with_suffix(f".{os.getpid()}.npz")
+            np.savez(temporary, **{k: np.round(t * 255).astype(np.uint8) for k, t in tiles.items()})
+            temporary.replace(path)
+        with np.load(path) as stored:
+            keys = [(k, k.split("/")) for k in stored.files]
+            return cls({(s, n, int(z)): stored[k].astype(np.float32) / 255 for k, (s, n, z) in keys})
+
+
+def _render_all(cache: Path) -> dict[tuple[str, str, int], NDArray[np.float32]]:
+    tiles = {}
+    for style, package in STYLES.items():
+        icons = _icons(cache, package)
+        for noun, name in SUBJECTS.items():
+            drawing = _rasterise(icons, name)
+            for size in SIZES:
+                tiles[style, noun, size] = _resize(drawing, size)
+    return tiles
+
+
+def _icons(cache: Path, package: str) -> dict[str, Any]:
+    """The package's icon table; the archive is fetched into the cache if it is not there."""
+    name = f"iconify-json-{package}-{VERSIONS[package]}.tgz"
+    if not (cache / name).is_file():
+        spec = f"@iconify-json/{package}@{VERSIONS[package]}"
+        try:
+            subprocess.run(["npm", "pack", spec, "--silent"], cwd=cache, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise RuntimeError(
+                f"could not fetch {spec} with `npm pack` ({error}); install npm, or put {name} into {cache}"
+            ) from error
+    with tarfile.open(cache / name) as archive:
+        member = archive.extractfile("package/icons.json")
+        assert member is not None
+        table: dict[str, Any] = json.load(member)
+    return table
+
+
+def _rasterise(table: dict[str, Any], name: str) -> NDArray[np.float32]:
+    """(RENDERED, RENDERED, 2): luminance, brought to a middle mean and a common spread, and coverage."""
+    import resvg_py
+    from PIL import Image
+
+    icon = table["icons"][name]
+    width, height = icon.get("width", table["width"]), icon.get("height", table["height"])
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'width="{RENDERED}" height="{RENDERED}" viewBox="0 0 {width} {height}">{icon["body"]}</svg>'
+    )
+    png = resvg_py.svg_to_bytes(svg_string=svg)
+    rgba = np.asarray(Image.open(io.BytesIO(bytes(png))).convert("RGBA"), np.float32) / 255
+    luminance, coverage = rgba[..., :3] @ np.array([0.299, 0.587, 0.114], np.float32), rgba[..., 3]
+    mean = float((luminance * coverage).sum() / coverage.sum())
+    spread = float(np.sqrt((((luminance - mean) ** 2) * coverage).sum() / coverage.sum()))
+    luminance = 0.5 + (luminance - mean) * min(0.22 / max(spread, 1e-6), 2.0)
+    return np.stack([np.clip(luminance, 0, 1), coverage], -1)
+
+
+def _resize(tile: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Area-averaged to size x size, luminance weighted by coverage so that no dark fringe appears."""
+    from PIL import Image
+
+    def shrink(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+        image = Image.fromarray(np.ascontiguousarray(plane))
+        return np.asarray(image.resize((size, size), Image.Resampling.BOX), np.float32)
+
+    coverage = shrink(tile[..., 1])
+    luminance = shrink(tile[..., 0] * tile[..., 1]) / np.maximum(coverage, 1e-4)
+    return np.stack([np.clip(luminance, 0, 1), np.clip(coverage, 0, 1)], -1)

@@ -1,0 +1,123 @@
+"""Pocket Diffusion in the host's own classes: networks for training, and the MODEL, CLIP and VAE of the loader node."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import comfy.latent_formats
+import comfy.model_base
+import comfy.model_management
+import comfy.model_patcher
+import comfy.sd
+import comfy.supported_models_base
+import comfy.utils
+import torch
+from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer, SDClipModel
+
+from ...demo_model import architecture
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "demo_model" / "weights"
+PARTS = ("unet", "text", "vae")
+
+
+class PocketDiffusion(comfy.supported_models_base.BASE):
+    """Stable Diffusion 1.5's latents and noise schedule, with v-prediction."""
+
+    unet_extra_config = {"num_heads": architecture.UNET_HEADS, "num_head_channels": -1}  # noqa: RUF012 (host's form)
+    latent_format = comfy.latent_formats.SD15
+
+
+class PocketTextModel(SDClipModel):
+    """CLIP's text transformer, two layers deep; positions after the end token become zero."""
+
+    def __init__(
+        self, device: Any = "cpu", dtype: Any = None, model_options: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(
+            device=device,
+            dtype=dtype,
+            textmodel_json_config=dict(architecture.TEXT),
+            zero_out_masked=True,
+            return_projected_pooled=False,
+            model_options=model_options or {},
+        )
+
+
+class PocketTextEncoder(SD1ClipModel):
+    def __init__(
+        self, device: Any = "cpu", dtype: Any = None, model_options: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(device, dtype, model_options or {}, clip_model=PocketTextModel)
+
+
+@dataclass(frozen=True)
+class DemoModel:
+    model: Any  # comfy.model_patcher.ModelPatcher
+    clip: Any  # comfy.sd.CLIP
+    vae: Any  # comfy.sd.VAE
+
+
+def build_denoiser(device: Any = None) -> comfy.model_base.BaseModel:
+    """The U-Net with its sampling, in float32, its weights not yet set."""
+    config = PocketDiffusion(dict(architecture.UNET))
+    config.set_inference_dtype(torch.float32, None)
+    return comfy.model_base.BaseModel(config, comfy.model_base.ModelType.V_PREDICTION, device=device)
+
+
+def build_text_encoder() -> PocketTextEncoder:
+    """The text encoder in float32 on the CPU, its weights not yet set."""
+    return PocketTextEncoder(dtype=torch.float32)
+
+
+def load_demo_model(folder: Path = WEIGHTS) -> DemoModel:
+    """MODEL, CLIP and VAE from the weights in `folder`.
+
+    Raises RuntimeError if a file is missing or differs from the one that `weights.json` describes.
+    """
+    weights = {part: _read(folder, part) for part in PARTS}
+    return DemoModel(_model(weights["unet"]), _clip(weights["text"]), _vae(weights["vae"]))
+
+
+def _model(weights: dict[str, torch.Tensor]) -> Any:
+    load_device = comfy.model_management.get_torch_device()
+    offload_device = comfy.model_management.unet_offload_device()
+    denoiser = build_denoiser(offload_device)
+    denoiser.diffusion_model.load_state_dict(weights, strict=True)
+    # Looked up at call time: the host may replace the class when it starts.
+    return comfy.model_patcher.CoreModelPatcher(
+        denoiser, load_device=load_device, offload_device=offload_device
+    )
+
+
+def _clip(weights: dict[str, torch.Tensor]) -> Any:
+    target = comfy.supported_models_base.ClipTarget(SD1Tokenizer, PocketTextEncoder)
+    parameters = sum(tensor.numel() for tensor in weights.values())
+    clip = comfy.sd.CLIP(target, parameters=parameters)
+    clip.cond_stage_model.clip_l.transformer.load_state_dict(weights, strict=True)
+    return clip
+
+
+def _vae(weights: dict[str, torch.Tensor]) -> Any:
+    vae = comfy.sd.VAE(sd=weights, config={"params": json.loads(json.dumps(architecture.VAE))})
+    vae.throw_exception_if_invalid()
+    return vae
+
+
+def _read(folder: Path, part: str) -> dict[str, torch.Tensor]:
+    """The tensors of one file in float32, once its hash is what the list of weights says."""
+    path = folder / f"{part}.safetensors"
+    mend = "restore it with `git checkout -- demo_model/weights`, or download the pack again"
+    try:
+        expected = json.loads((folder / "weights.json").read_text())[path.name]["sha256"]
+        data = path.read_bytes()
+    except (OSError, KeyError, ValueError) as error:
+        raise RuntimeError(f"the demo model's weights {path} cannot be read ({error!r}): {mend}") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise RuntimeError(
+            f"the demo model's weights {path} are damaged: {len(data)} bytes with SHA-256 {found[:12]}..., "
+            f"expected {expected[:12]}...; {mend}"
+        )
+    return {name: tensor.float() for name, tensor in comfy.utils.load_torch_file(str(path)).items()}

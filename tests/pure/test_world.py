@@ -1,0 +1,126 @@
+"""The emoji world: what a picture shows, what its masks say, and that both repeat."""
+
+import numpy as np
+import pytest
+from attention_control.demo_model.world import (
+    BACKGROUNDS,
+    COLOURS,
+    STYLES,
+    SUBJECTS,
+    Sprites,
+    render,
+    sample_scene,
+)
+from attention_control.demo_model.world.render import recolour
+from attention_control.demo_model.world.scene import SIZES
+
+SEEDS = range(30)
+
+
+@pytest.fixture(scope="module")
+def sprites() -> Sprites:
+    """Discs with a bright half, one radius per noun: the real drawings need npm, the laws do not."""
+    tiles = {}
+    for index, noun in enumerate(SUBJECTS):
+        for size in SIZES:
+            y, x = np.mgrid[0:size, 0:size] / (size - 1) - 0.5
+            inside = np.clip((0.35 + 0.004 * index - np.hypot(x, y)) * size + 0.5, 0, 1)
+            tile = np.stack([np.where(x > 0, 0.8, 0.3), inside], -1).astype(np.float32)
+            tiles |= {(style, noun, size): tile for style in STYLES}
+    return Sprites(tiles)
+
+
+def scene(seed, canvas=128, count=None):
+    """A random scene, with one to five subjects by its seed."""
+    return sample_scene(np.random.default_rng(seed), canvas, canvas, count or 1 + seed % 5)
+
+
+def test_the_world_is_as_large_as_promised():
+    """24 subjects, at least 8 colours, 5 styles, 6 backgrounds."""
+    assert (len(SUBJECTS), len(STYLES), len(BACKGROUNDS)) == (24, 5, 6)
+    assert len(COLOURS) >= 8
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_scenes_and_pictures_repeat(seed, sprites):
+    """The same seed gives the same scene and the same pixels."""
+    first, second = scene(seed), scene(seed)
+    assert first == second
+    assert np.array_equal(render(first, sprites).image, render(second, sprites).image)
+
+
+def test_seeds_differ(sprites):
+    """Other seeds give other pictures."""
+    images = [render(scene(seed), sprites).image for seed in SEEDS]
+    assert len({image.tobytes() for image in images}) == len(images)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_masks_are_disjoint_and_lie_in_their_cells(seed, sprites):
+    """What is seen of two subjects never overlaps, and nothing is seen outside a subject's own cell."""
+    picture = render(scene(seed), sprites)
+    assert (picture.masks.sum(0) <= 1 + 1e-6).all()
+    for subject, mask in zip(picture.scene.subjects, picture.masks, strict=True):
+        outside = mask.copy()
+        outside[subject.top : subject.top + subject.size, subject.left : subject.left + subject.size] = 0
+        assert outside.max() == 0
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_subject_is_mostly_visible(seed, sprites):
+    """Placement keeps subjects apart: at least 60 % of each stays in sight, so a caption can name them all."""
+    picture = render(scene(seed), sprites)
+    for subject, mask in zip(picture.scene.subjects, picture.masks, strict=True):
+        whole = sprites.tiles[picture.scene.style, subject.noun, subject.size][..., 1].sum()
+        assert mask.sum() >= 0.6 * whole
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_masks_tell_the_pixels_a_subject_changed(seed, sprites):
+    """A pixel differs from the bare background only where some mask is above zero."""
+    full = scene(seed)
+    picture = render(full, sprites)
+    bare = render(type(full)(**{**vars(full), "subjects": ()}), sprites)
+    changed = (picture.image != bare.image).any(-1)
+    assert not (changed & (picture.masks.sum(0) == 0)).any()
+    assert changed[picture.masks.max(0) > 0.9].mean() > 0.9
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_boxes_enclose_the_masks_tightly(seed, sprites):
+    """The box of a subject is the smallest that holds its mask."""
+    picture = render(scene(seed), sprites)
+    for box, mask in zip(picture.boxes(), picture.masks, strict=True):
+        left, top, right, bottom = box
+        seen = mask > 0.5
+        assert seen[top:bottom, left:right].sum() == seen.sum()
+        assert seen[top, :].any() and seen[bottom - 1, :].any() and seen[:, left].any() and seen[:, right - 1].any()
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_recolouring_keeps_the_drawing(colour):
+    """Darker stays darker: every colour's ramp rises with luminance, so the drawing's lines survive."""
+    brightness = recolour(np.linspace(0, 1, 50, dtype=np.float32), colour).sum(-1)
+    assert (np.diff(brightness) > 0).all()
+
+
+def test_colours_are_apart():
+    """The middle tones of any two colours differ clearly, so that a colour can be told."""
+    tones = np.array([middle for _, middle, _ in COLOURS.values()], float)
+    distance = np.linalg.norm(tones[:, None] - tones[None], axis=-1) + 1e3 * np.eye(len(tones))
+    assert distance.min() > 50
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS)
+def test_backgrounds_are_plain_and_pale(background, sprites):
+    """A background stays lighter and calmer than the subjects on it."""
+    base = scene(3)
+    image = render(type(base)(**{**vars(base), "background": background, "subjects": ()}), sprites).image
+    assert image.mean() > 140
+    assert image.std(axis=(0, 1)).max() < 45
+
+
+def test_too_many_subjects_are_refused():
+    """A count outside 1 to 5 is an error that says so."""
+    with pytest.raises(ValueError, match="1 to 5"):
+        sample_scene(np.random.default_rng(0), 128, 128, 6)
