@@ -130,7 +130,10 @@ def build_venv(folder: Path, log: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     run_tool("fetching uv", [*pip, "--target", str(tools), UV], log)
     uv = [sys.executable, "-m", "uv"]
-    variables = {**os.environ, **uv_index(), "PYTHONPATH": str(tools), "UV_PYTHON_DOWNLOADS": "never"}
+    # uv's cache beside the environment: then it can link instead of copy, and one variable moves both.
+    cache = os.environ.get("UV_CACHE_DIR") or str(cache_folder() / "uv")
+    own = {"PYTHONPATH": str(tools), "UV_CACHE_DIR": cache, "UV_PYTHON_DOWNLOADS": "never"}
+    variables = {**os.environ, **uv_index(), **own}
     run_tool(
         "making the environment",
         [*uv, "venv", "--python", sys.executable, str(folder / "venv")],

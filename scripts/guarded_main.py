@@ -16,7 +16,9 @@ PATIENCE = 10.0
 
 def follow_starter() -> None:
     """Wait for the end of standard input, then stop this process, by force if it does not listen."""
-    sys.stdin.buffer.read()
+    # Not through sys.stdin, whose lock would be held when the interpreter ends.
+    while os.read(0, 4096):
+        pass
     if sys.platform == "win32":
         signal.raise_signal(signal.SIGINT)
     else:

@@ -20,12 +20,15 @@ FULL = re.compile(
 )
 DAMAGED = re.compile(r"DO NOT MATCH THE HASHES|hash mismatch", re.I)
 CUT_SHORT = re.compile(
-    r"IncompleteRead|error decoding response body|unexpected end of file|Connection broken", re.I
+    r"IncompleteRead|incomplete-download|error decoding response body|unexpected end of file|"
+    r"Connection broken",
+    re.I,
 )
 UNREACHABLE = re.compile(
-    r"Failed to establish a new connection|Failed to fetch|Could not connect|dns error|error sending request|"
-    r"Name or service not known|name resolution|Network is unreachable|Connection refused|timed out|"
-    r"ProxyError|SSLError|certificate verify failed",
+    r"Failed to establish a new connection|Failed to fetch|Could not connect|dns error|"
+    r"error sending request|Name or service not known|name resolution|Network is unreachable|"
+    r"Connection refused|timed out|ProxyError|SSLError|certificate verify failed|"
+    r"No matching distribution found",
     re.I,
 )
 
@@ -65,12 +68,10 @@ def diagnose(doing: str, lines: Sequence[str], log: Path) -> Failure:
             "run the command again; if that does not help, the index or a proxy serves a changed file",
         )
     if CUT_SHORT.search(output):
-        return Failure(
-            f"the download was cut short while {doing}", "run the command again; it goes on from there"
-        )
+        return Failure(f"the download was cut short while {doing}", "run the command again")
     if UNREACHABLE.search(output):
         return Failure(
-            f"the package index cannot be reached while {doing}",
+            f"the package index cannot be reached, or lacks what is asked for, while {doing}",
             "check the network, or the index and proxy settings of pip (PIP_INDEX_URL) and uv "
             "(UV_DEFAULT_INDEX), and run the command again",
         )

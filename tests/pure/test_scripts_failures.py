@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from package_index import ARCHIVE, INNER, NAME, SHA256, VERSION, package_index
 
 from run_tool import diagnose
+
+from .package_index import ARCHIVE, INNER, NAME, SHA256, VERSION, package_index
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
