@@ -2,6 +2,8 @@
 
 from typing import Any
 
+WEB_DIRECTORY = "./web"
+
 
 async def comfy_entrypoint() -> Any:
     """The extension, for the host; nothing of the host is imported before it asks."""

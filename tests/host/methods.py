@@ -12,6 +12,7 @@ from attention_control.nodes.host.install import install
 from attention_control.nodes.host.unet import layer_map
 
 from . import naive
+from .full_size import FULL, full_model
 from .tiny import tiny_model
 
 IMAGES = 3
@@ -48,8 +49,8 @@ class Method:
 
 @cache
 def model(shape: str) -> Any:
-    """One tiny model a shape for all laws: if a test left something behind, the next would see it."""
-    return tiny_model(shape)
+    """One model a shape for all laws: if a test left something behind, the next would see it."""
+    return full_model() if shape == FULL else tiny_model(shape)
 
 
 def blocks(model: Any) -> list[tuple[str, int]]:

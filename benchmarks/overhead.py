@@ -1,0 +1,151 @@
+"""What a patch costs: time and peak memory of a sampling run, patched over unpatched.
+
+All variants of a model run in one process, in turn, round after round; the ratio is taken within each round
+and its median reported. The floor of StyleAligned is a run in which the self-attention of every row gets its
+own keys and values twice, by a three-line override and without the pack: what the host's attention asks for
+doubled keys. Memory is the peak of the tensors alive between operations, counted by torch's dispatch.
+"""
+
+import argparse
+import statistics
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import host
+
+host.start()
+
+import comfy.sample  # noqa: E402  the host is found only now
+import comfy.samplers  # noqa: E402
+import record  # noqa: E402
+import torch  # noqa: E402
+from attention_control.attention_patches.methods.style_aligned import StyleAligned  # noqa: E402
+from attention_control.attention_patches.patch import Patch  # noqa: E402
+from attention_control.nodes.host.install import install  # noqa: E402
+from attention_control.nodes.host.unet import layer_map  # noqa: E402
+from models import demo, random_sd15  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+
+IMAGES = 4
+
+
+def doubled_keys(func: Callable[..., Any], q: Any, k: Any, v: Any, heads: int, **kwargs: Any) -> Any:
+    """An `optimized_attention_override`: every self-attention with its own keys twice."""
+    if q.shape[1] == k.shape[1]:
+        k, v = torch.cat([k, k], dim=1), torch.cat([v, v], dim=1)
+    return func(q, k, v, heads, **kwargs)
+
+
+def variants(model: Any) -> dict[str, Any]:
+    floor = model.clone()
+    floor.model_options["transformer_options"]["optimized_attention_override"] = doubled_keys
+    every = layer_map(model).parse("all")
+    return {
+        "unpatched": model,
+        "a patch that wants no site": install(model, Patch()),
+        "floor: doubled keys": floor,
+        "StyleAligned": install(model, StyleAligned(layers=every)),
+        "StyleAligned, shared group norm": install(model, StyleAligned(layers=every, share_group_norm=True)),
+    }
+
+
+def run(model: Any, prompts: tuple[Any, Any], size: int, steps: int) -> None:
+    """A run of the host's sampler on IMAGES latents of size x size."""
+    noise = torch.randn(IMAGES, 4, size, size, generator=torch.Generator().manual_seed(0))
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", steps)
+    with torch.inference_mode():
+        comfy.sample.sample_custom(
+            model,
+            noise,
+            5.0,
+            comfy.samplers.sampler_object("euler"),
+            sigmas,
+            *prompts,
+            torch.zeros_like(noise),
+        )
+
+
+class PeakBytes(TorchDispatchMode):
+    """Counts the bytes of the storages made while it is open and still alive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alive = self.peak = 0
+        self.known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for x in out if isinstance(out, tuple | list) else (out,):
+            if isinstance(x, torch.Tensor):
+                self._see(x.untyped_storage())
+        return out
+
+    def _see(self, storage: Any) -> None:
+        address, size = storage.data_ptr(), storage.nbytes()
+        if address in self.known:
+            return
+        self.known.add(address)
+        self.alive += size
+        self.peak = max(self.peak, self.alive)
+        weakref.finalize(storage, self._forget, address, size)
+
+    def _forget(self, address: int, size: int) -> None:
+        self.known.discard(address)
+        self.alive -= size
+
+
+def measure(name: str, model: Any, prompts: Any, size: int, steps: int, rounds: int) -> dict[str, Any]:
+    """Ratios to the unpatched run for every variant."""
+    all_variants = variants(model)
+    seconds: dict[str, list[float]] = {variant: [] for variant in all_variants}
+    for round_number in range(rounds + 1):
+        for variant, patched in all_variants.items():
+            started = time.perf_counter()
+            run(patched, prompts, size, steps)
+            if round_number:  # the first round warms up
+                seconds[variant].append(time.perf_counter() - started)
+    memory = {}
+    for variant, patched in all_variants.items():
+        with PeakBytes() as counter:
+            run(patched, prompts, size, 1)
+        memory[variant] = counter.peak
+    base = seconds["unpatched"]
+    return {
+        "model": name,
+        "latent": [IMAGES, 4, size, size],
+        "steps": steps,
+        "rounds": rounds,
+        "seconds unpatched": statistics.median(base),
+        "time": {
+            v: statistics.median(s / b for s, b in zip(times, base, strict=True))
+            for v, times in seconds.items()
+        },
+        "over the floor": statistics.median(
+            s / f for s, f in zip(seconds["StyleAligned"], seconds["floor: doubled keys"], strict=True)
+        ),
+        "memory": {v: peak / memory["unpatched"] for v, peak in memory.items()},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="the demo model only, a few rounds")
+    quick = parser.parse_args().quick
+    runs = [measure("Pocket Diffusion", *demo(), size=16, steps=5 if quick else 20, rounds=2 if quick else 9)]
+    if not quick:
+        runs.append(measure("random SD1.5", *random_sd15(), size=64, steps=1, rounds=3))
+    for result in runs:
+        print(f"\n{result['model']}, {IMAGES} images, {result['steps']} steps, {record.machine_class()}")
+        rows = [
+            [variant, f"{result['time'][variant]:.2f}x", f"{result['memory'][variant]:.2f}x"]
+            for variant in result["time"]
+        ]
+        print(record.table(["variant", "time", "peak memory"], rows))
+        print(f"StyleAligned over the floor: {result['over the floor']:.2f}x")
+    print(f"\nwritten: {record.write('overhead', {'runs': runs}, quick).name}")
+
+
+if __name__ == "__main__":
+    main()

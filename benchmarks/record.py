@@ -1,0 +1,44 @@
+"""Write what a benchmark found, with everything needed to find it again."""
+
+import json
+import os
+import platform
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def machine_class() -> str:
+    """What kind of machine this is, for the tables; no names."""
+    if torch.cuda.is_available():
+        return f"one {torch.cuda.get_device_name()}"
+    return f"{os.cpu_count()}-core {platform.machine()} CPU"
+
+
+def write(name: str, figures: dict[str, Any], quick: bool) -> Path:
+    """Write results/NAME.json (NAME.quick.json for a quick run) by way of a temporary file."""
+    from comfyui_version import __version__ as host_version
+
+    record = {
+        "machine": machine_class(),
+        "date": date.today().isoformat(),
+        "quick": quick,
+        "versions": {"torch": torch.__version__, "ComfyUI": host_version},
+        **figures,
+    }
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}{'.quick' if quick else ''}.json"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(record, indent=1) + "\n")
+    temporary.replace(path)
+    return path
+
+
+def table(header: list[str], rows: list[list[Any]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

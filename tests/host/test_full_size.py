@@ -1,0 +1,26 @@
+"""The laws once more where the numbers are real: 860 million parameters, 16 layers."""
+
+import pytest
+from attention_control.nodes.host.unet import layer_map
+
+from .full_size import FULL
+from .laws import LAWS
+from .methods import METHODS, model
+
+SD15 = "input 1.0, 2.0, 4.0, 5.0, 7.0, 8.0; middle 0.0; output 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0"
+
+
+@pytest.mark.slow
+def test_it_has_the_layers_and_parameters_of_sd15():
+    """Sixteen transformers in the published places."""
+    full = model(FULL)
+    assert layer_map(full).describe() == SD15
+    parameters = sum(p.numel() for p in full.model.diffusion_model.parameters())
+    assert parameters == 859_520_964
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_law(law):
+    """StyleAligned keeps the law at full size."""
+    law(METHODS[0], FULL)
