@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,9 +73,9 @@ class Server:
 
 @contextlib.contextmanager
 def running_server(
-    python: Path, comfyui: Path, base: Path, port: int | None = None, options: Sequence[str] = ()
+    python: Path, comfyui: Path, base: Path, log: Path, port: int | None = None
 ) -> Iterator[Server]:
-    """Start ComfyUI on `base` and stop it at the end, whatever happens in between.
+    """Start ComfyUI on `base`, writing to `log`, and stop it at the end, whatever happens in between.
 
     `port` None takes a free one. Raises Failure if the port is taken or the server does not start.
     """
@@ -85,9 +85,8 @@ def running_server(
         *(str(python), str(ROOT / "scripts" / "guarded_main.py"), str(comfyui / "main.py")),
         *("--listen", LOOPBACK, "--port", str(chosen), "--base-directory", str(base)),
         *("--database-url", f"sqlite:///{base / 'user' / 'comfyui.db'}"),
-        *("--disable-auto-launch", "--disable-api-nodes", *device_options(python), *options),
+        *("--disable-auto-launch", "--disable-api-nodes", *device_options(python)),
     ]
-    log = base / "server.log"
     with log.open("wb") as output:
         # A session of its own: Ctrl-C in the terminal reaches the starter alone, which then stops the server.
         process = subprocess.Popen(

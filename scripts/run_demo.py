@@ -36,9 +36,10 @@ def main() -> int:
         return serve(options)
     workflow = read_workflow(options.workflow)
     options.output.mkdir(parents=True, exist_ok=True)
+    log = options.output / "server.log"
     with tempfile.TemporaryDirectory(prefix="attention-control-") as base:
         say("starting ComfyUI (about half a minute) ...")
-        with running_server(python(), comfyui(), Path(base), options.port) as server:
+        with running_server(python(), comfyui(), Path(base), log, options.port) as server:
             paths = asyncio.run(make_pictures(server, workflow, options.workflow.stem, options.output))
     for path in paths:
         print(path)
@@ -51,7 +52,7 @@ def serve(options: argparse.Namespace) -> int:
     base.mkdir(parents=True, exist_ok=True)
     with locked(base / "lock"):
         say("starting ComfyUI (about half a minute) ...")
-        with running_server(python(), comfyui(), base, options.port) as server:
+        with running_server(python(), comfyui(), base, base / "server.log", options.port) as server:
             print(server.address, flush=True)
             say(f"the web UI runs there; its files are in {base}; stop it with Ctrl-C")
             try:

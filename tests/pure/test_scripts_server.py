@@ -83,7 +83,7 @@ def test_server_that_ends_while_starting_gives_its_last_words(tmp_path: Path) ->
     (tmp_path / "main.py").write_text("raise SystemExit('no such device')")
     with (
         pytest.raises(Failure, match="no such device"),
-        running_server(PYTHON, tmp_path, tmp_path / "base"),
+        running_server(PYTHON, tmp_path, tmp_path / "base", tmp_path / "log"),
     ):
         raise AssertionError("started")
 

@@ -19,10 +19,8 @@ def colours(count: int, first: float) -> list[tuple[int, int, int]]:
 
 def centre_of(sheet: Image.Image, colour: tuple[int, int, int]) -> tuple[float, float]:
     """The centre of the area of exactly this colour; fails if there is none."""
-    pixels = sheet.load()
-    assert pixels is not None
     grid = [(x, y) for x in range(0, sheet.width, 4) for y in range(0, sheet.height, 4)]
-    spots = [place for place in grid if pixels[place] == colour]
+    spots = [place for place in grid if sheet.getpixel(place) == colour]
     assert spots, f"{colour} is not on the sheet"
     return sum(x for x, _ in spots) / len(spots), sum(y for _, y in spots) / len(spots)
 
@@ -30,7 +28,7 @@ def centre_of(sheet: Image.Image, colour: tuple[int, int, int]) -> tuple[float, 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("size", [(32, 32), (300, 200)])
 def test_every_picture_is_on_the_sheet_in_reading_order(count: int, size: tuple[int, int]) -> None:
-    """The second batch lies to the right of the first, and each batch reads from left to right, row by row."""
+    """The second batch lies right of the first, and each reads from left to right, row by row."""
     shades = [colours(count, 0.0), colours(count, 0.5)]
     sheet = contact_sheet([Batch("x", [Image.new("RGB", size, c) for c in batch]) for batch in shades])
     places = [[centre_of(sheet, colour) for colour in batch] for batch in shades]

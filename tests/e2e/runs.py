@@ -1,0 +1,58 @@
+"""Running workflows on a server, and what comes back as arrays."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from host_client import Client
+from host_server import Server
+from run_progress import title
+from ui_workflow import to_prompt
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "example_workflows").glob("*.json"))
+Pixels = npt.NDArray[np.uint8]
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A saved workflow."""
+    workflow: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return workflow
+
+
+async def pictures(server: Server, workflow: dict[str, Any], again: int = 0) -> dict[str, list[Pixels]]:
+    """Run a workflow; the pixels (H, W, 3) of the pictures, by the title of the node that saved them.
+
+    Another `again` makes the samplers run again where the server has kept their results.
+    """
+    async with Client(server.address) as client:
+        prompt = with_mark(to_prompt(workflow, await client.object_info()), again)
+        saved = await client.run(prompt, lambda done, running: None)
+        found: dict[str, list[Pixels]] = {}
+        for picture in saved:
+            with Image.open(io.BytesIO(await client.content(picture))) as image:
+                assert image.format == "PNG"
+                pixels = np.asarray(image.convert("RGB"))
+            found.setdefault(title(prompt, picture.node), []).append(pixels)
+        return found
+
+
+def with_mark(prompt: dict[str, Any], mark: int) -> dict[str, Any]:
+    """The prompt with an input on its samplers that only the cache of the host looks at."""
+    for node in prompt.values():
+        if node["class_type"] == "KSampler":
+            node["inputs"]["mark_of_the_tests"] = mark
+    return prompt
+
+
+def same(one: dict[str, list[Pixels]], other: dict[str, list[Pixels]]) -> bool:
+    """Whether two runs gave the same pictures, to the last bit."""
+    return one.keys() == other.keys() and all(
+        len(one[key]) == len(other[key])
+        and all(np.array_equal(a, b) for a, b in zip(one[key], other[key], strict=True))
+        for key in one
+    )

@@ -1,0 +1,149 @@
+"""The demo command, on a copy of the checkout with a history of its own."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from host_server import Server
+
+from .conftest import comfyui
+from .runs import EXAMPLES, pictures, read
+
+ROOT = Path(__file__).resolve().parents[2]
+STYLE_ALIGNED = next(path for path in EXAMPLES if path.stem == "style_aligned")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder, as nobody in particular."""
+    who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    return subprocess.run(
+        ["git", *who, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of this checkout that git would keep, committed to a repository of their own."""
+    copy = tmp_path_factory.mktemp("checkout")
+    listed = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
+    for name in listed:
+        if name and (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes((ROOT / name).read_bytes())
+    git(copy, "init", "-q")
+    git(copy, "add", "-A")
+    git(copy, "commit", "-q", "-m", "copy")
+    return copy
+
+
+@pytest.fixture
+def temporary(tmp_path: Path) -> Path:
+    """Where the demo may put what it removes at its end."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+def demo(checkout: Path, temporary: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start the demo of a checkout with the host under test."""
+    env = {
+        **os.environ,
+        "COMFYUI_PATH": str(comfyui()),
+        "COMFYUI_PYTHON": sys.executable,
+        "TMPDIR": str(temporary),
+        "ATTENTION_CONTROL_CACHE": str(temporary / "cache"),
+    }
+    command = [sys.executable, str(checkout / "scripts" / "demo.py"), *arguments]
+    return subprocess.Popen(
+        command, cwd=checkout, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def processes_of(folder: Path) -> Iterator[psutil.Process]:
+    """The processes whose command line names something in `folder`."""
+    for process in psutil.process_iter():
+        try:
+            if any(str(folder) in word for word in process.cmdline()):
+                yield process
+        except psutil.Error:
+            continue
+
+
+def wait_for_server(checkout: Path, process: subprocess.Popen[str]) -> psutil.Process:
+    """The demo's server, as soon as it is there."""
+    while True:
+        assert process.poll() is None, "the demo ended before its time"
+        for found in processes_of(checkout):
+            if any("guarded_main.py" in word for word in found.cmdline()):
+                return found
+
+
+def test_demo_saves_pictures_and_leaves_nothing_else(checkout: Path, temporary: Path, server: Server) -> None:
+    """The printed paths are the pictures, as another server makes them; nothing else is left."""
+    process = demo(checkout, temporary)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    paths = [Path(line) for line in out.splitlines()]
+    assert len(paths) == 9 and all(path.is_file() and path.suffix == ".png" for path in paths)
+    elsewhere = asyncio.run(pictures(server, read(STYLE_ALIGNED)))
+    batch = [np.asarray(Image.open(path).convert("RGB")) for path in paths if path.name.startswith("plain")]
+    assert len(batch) == 4
+    assert all(np.array_equal(a, b) for a, b in zip(batch, elsewhere["Plain"], strict=True))
+    assert git(checkout, "status", "--porcelain") == ""
+    assert not list(processes_of(checkout))
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_interrupted_demo_leaves_no_process(checkout: Path, temporary: Path, number: int) -> None:
+    """Ctrl-C, a polite and an impolite end stop the server too; the first two clean up as well."""
+    process = demo(checkout, temporary)
+    server = wait_for_server(checkout, process)
+    process.send_signal(number)
+    _, err = process.communicate()
+    assert process.returncode != 0 and "Traceback" not in err
+    psutil.wait_procs([server], timeout=60)
+    assert not server.is_running()
+    if number != signal.SIGKILL:
+        assert not list(temporary.iterdir())
+
+
+def test_failing_demo_says_why_and_leaves_nothing(checkout: Path, temporary: Path, tmp_path: Path) -> None:
+    """A workflow with a node that nobody knows ends in one line, with no process and no picture."""
+    workflow = tmp_path / "unknown.json"
+    workflow.write_text('{"nodes": [{"id": 1, "type": "NoSuchNode"}], "links": []}')
+    process = demo(checkout, temporary, "--workflow", str(workflow), "--output", str(tmp_path / "out"))
+    out, err = process.communicate()
+    assert process.returncode == 1 and out == ""
+    assert "NoSuchNode" in err.splitlines()[-1] and "Traceback" not in err
+    assert not list(processes_of(checkout)) and not list((tmp_path / "out").glob("*.png"))
+
+
+def test_serve_prints_an_address_that_answers_until_it_is_stopped(checkout: Path, temporary: Path) -> None:
+    """With --serve the one line of output is the address of the web UI; Ctrl-C ends it in good order."""
+    process = demo(checkout, temporary, "--serve")
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
+    with urllib.request.urlopen(address) as page:
+        assert b"ComfyUI" in page.read()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 0 and "Traceback" not in err
+    assert not list(processes_of(checkout))
+
+
+def test_taken_port_is_told_at_once(checkout: Path, temporary: Path, server: Server) -> None:
+    """A port on which another server listens is refused by number."""
+    process = demo(checkout, temporary, "--port", str(server.port))
+    _, err = process.communicate()
+    assert process.returncode == 1 and f"port {server.port}" in err.splitlines()[-1]

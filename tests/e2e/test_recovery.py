@@ -1,0 +1,56 @@
+"""After a cancelled and after a failed run the server goes on as if nothing had been."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from failures import Failure
+from host_client import Client
+from host_server import Server
+from ui_workflow import to_prompt
+
+from .runs import EXAMPLES, pictures, read, same, with_mark
+
+STYLE_ALIGNED = next(path for path in EXAMPLES if path.stem == "style_aligned")
+
+
+def test_cancelled_run_leaves_the_next_one_as_it_was(server: Server) -> None:
+    """A run interrupted while sampling ends as such; the next one gives the same pictures."""
+    before = asyncio.run(pictures(server, read(STYLE_ALIGNED), again=10))
+
+    async def cancel_while_sampling() -> None:
+        async with Client(server.address) as client:
+            prompt = with_mark(to_prompt(read(STYLE_ALIGNED), await client.object_info()), 11)
+            number = await client.queue(prompt)
+            pending: list[asyncio.Task[None]] = []
+
+            def on_progress(done: float, running: str) -> None:
+                if "shared style" in running and not pending:
+                    pending.append(asyncio.ensure_future(client.interrupt(number)))
+
+            await client.follow(number, prompt, on_progress)
+
+    with pytest.raises(Failure, match="interrupted"):
+        asyncio.run(cancel_while_sampling())
+    assert same(before, asyncio.run(pictures(server, read(STYLE_ALIGNED), again=12)))
+
+
+def test_failed_run_names_the_node_and_leaves_the_next_one_as_it_was(server: Server) -> None:
+    """A reference outside the batch fails, quoting both numbers; the next run is right."""
+    before = asyncio.run(pictures(server, read(STYLE_ALIGNED), again=20))
+    wrong: dict[str, Any] = read(STYLE_ALIGNED)
+    node = next(node for node in wrong["nodes"] if node["type"] == "StyleAlignedBatch")
+    node["widgets_values"][2] = 7
+    with pytest.raises(Failure, match=r"7.*4|4.*7"):
+        asyncio.run(pictures(server, wrong, again=21))
+    assert same(before, asyncio.run(pictures(server, read(STYLE_ALIGNED), again=22)))
+
+
+def test_refused_workflow_names_the_node_and_the_input(server: Server) -> None:
+    """A value outside an input's limits is refused before anything runs, naming the node and the input."""
+    wrong: dict[str, Any] = read(STYLE_ALIGNED)
+    node = next(node for node in wrong["nodes"] if node["type"] == "StyleAlignedBatch")
+    node["widgets_values"][-1] = 2.0
+    with pytest.raises(Failure, match=r"StyleAligned.*end_percent|Style Aligned.*end_percent"):
+        asyncio.run(pictures(server, wrong))
