@@ -114,3 +114,20 @@ def test_guard_hands_on_arguments_and_path(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.read() == "found ['--cpu', '1'] __main__\n"
     assert process.returncode == 0
+
+
+def test_guard_interrupts_even_where_interrupts_are_ignored(tmp_path: Path) -> None:
+    """A server started from a background job, which ignores SIGINT, still stops in good order."""
+    (tmp_path / "main.py").write_text(
+        "import time\nprint('up', flush=True)\ntry:\n    while True: time.sleep(0.05)\n"
+        "except KeyboardInterrupt: print('down', flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, SCRIPTS / "guarded_main.py", tmp_path / "main.py"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN) and None,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        process.stdin.close()
+        assert process.stdout.read() == "down\n"
