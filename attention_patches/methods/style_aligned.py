@@ -87,14 +87,12 @@ class StyleAligned(Patch):
         return "the batch holds a single image: a plain run" if batch.images == 1 else None
 
     def around(self, rows: Rows) -> AbstractContextManager[Any] | None:
-        shared = self.share_group_norm and self.reference < rows.images
-        return SharedGroupNorm(rows, self.reference) if shared else None
+        return SharedGroupNorm(rows, self.reference) if self.share_group_norm else None
 
     def wants(self, site: Site) -> bool:
         return (
             site.kind == "self"
             and site.layer.ordinal in self.layers
-            and self.reference < site.rows.images
             and (self.sharing != "off" or self.adain != "off")
         )
 

@@ -61,7 +61,8 @@ class ModelCall:
         if layer is None:
             return None
         grid = unet.grid(options)
-        if queries.shape[0] != self.rows.total or queries.shape[1] != grid[0] * grid[1]:
+        tokens = grid[0] * grid[1]
+        if queries.shape[:2] != (self.rows.total, tokens) or (kind == "self" and keys.shape[1] != tokens):
             self._step_aside(layer, "another patch has cut or merged its tokens")
             return None
         image_tokens, text_tokens = unet.token_slices(kind, keys.shape[1])

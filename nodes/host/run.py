@@ -72,17 +72,18 @@ class Run:
         return out
 
     def _begin(self, x: Tensor, sigma: float, sources: tuple[int, ...]) -> ModelCall:
-        rows = Rows(sources, x.shape[0] // len(sources))
+        rows = Rows(sources, self.images)
         active = [
             (patch, tally)
             for patch, tally in self.working
             if patch.during.contains(sigma, self.percent_to_sigma)
         ]
         self.report.sigmas.add(sigma)
-        if active and rows.images != self.images:
-            self.report.stepped_aside[
-                f"the model was given {rows.images} of the {self.images} images at a time"
-            ] += 1
+        if active and x.shape[0] != rows.total:
+            # windows over the batch and the like: which images these are, nobody says
+            reason = f"the model got {x.shape[0] / len(sources):g} of {self.images} images in one call"
+            self.report.stepped_aside[reason] += 1
+            active = []
         return ModelCall(self.layers, self.report, rows, sigma, progress(sigma, self.sigmas), active)
 
     def attention(
