@@ -1,0 +1,67 @@
+"""Put the tables of `results/` into the README, between the comments that name them."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from record import RESULTS, table
+
+README = RESULTS.parent.parent / "README.md"
+
+
+def source(record: dict[str, Any], script: str) -> str:
+    return f"`python benchmarks/{script}`, {record['machine']}, {record['date']}."
+
+
+def style_alignment(record: dict[str, Any]) -> str:
+    rows = [
+        [name, f"{figures['same style']:.0%}", f"{figures['subject']:.0%}"]
+        for name, figures in record["variants"].items()
+    ]
+    text = (
+        "24 sets of four different subjects, no style word: pairs of a set in the same style, and pictures "
+        "that show the subject asked for, as a judge trained on the demo model's world sees them."
+    )
+    made_by = source(record, "style_alignment.py")
+    return f"{text}\n\n{table(['', 'same style', 'right subject'], rows)}\n\n{made_by}"
+
+
+def overhead(record: dict[str, Any]) -> str:
+    runs = record["runs"]
+    header = ["", *(f"{run['model']}, {run['steps']} steps: time" for run in runs)]
+    header += [f"{run['model']}: peak memory" for run in runs]
+    rows = [
+        [
+            variant,
+            *(f"{run['time'][variant]:.2f}x" for run in runs),
+            *(f"{run['memory'][variant]:.2f}x" for run in runs),
+        ]
+        for variant in runs[0]["time"]
+    ]
+    over = ", ".join(f"{run['over the floor']:.2f}x on {run['model']}" for run in runs)
+    text = (
+        "A sampling run of four images over the unpatched run, in turn in one process, median of the rounds. "
+        "The floor is the host's own attention given each row's keys twice, without the pack: "
+        f"StyleAligned takes {over} of it."
+    )
+    return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'overhead.py')}"
+
+
+SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "style_alignment": style_alignment,
+    "overhead": overhead,
+}
+
+
+def filled(text: str) -> str:
+    """The README with every section made anew from its results."""
+    for name, write in SECTIONS.items():
+        record = json.loads((RESULTS / f"{name}.json").read_text())
+        section = f"<!-- {name} -->\n\n{write(record)}\n\n<!-- /{name} -->"
+        text = re.sub(f"<!-- {name} -->.*<!-- /{name} -->", lambda _, s=section: s, text, flags=re.DOTALL)
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(filled(README.read_text()))
