@@ -1,6 +1,9 @@
-"""The host in this process, on the CPU, and the pack loaded beside it."""
+"""The host in this process, on the CPU (further flags in COMFYUI_FLAGS), and the pack loaded beside it."""
 
+import os
+import sys
 from types import ModuleType
+from unittest.mock import patch
 
 import pytest
 
@@ -8,9 +11,11 @@ from pack import load_pack, use_host
 
 use_host()
 
-import comfy.cli_args  # noqa: E402  the host is found only now
+import comfy.options  # noqa: E402  the host is found only now
 
-comfy.cli_args.args.cpu = True  # read once, when the host picks its device
+comfy.options.enable_args_parsing()
+with patch.object(sys, "argv", ["main.py", "--cpu", *os.environ.get("COMFYUI_FLAGS", "").split()]):
+    import comfy.cli_args
 
 import comfy.utils  # noqa: E402
 

@@ -9,6 +9,7 @@ from attention_control.attention_patches.site import Layer, Rows, Site
 from torch import Tensor
 
 from . import naive
+from .full_size import FULL
 from .inventory import inventory
 from .methods import IMAGES, Method, blocks, model
 from .tiny import assert_same_image, conditioning, prolonged, sample, split_calls
@@ -23,7 +24,12 @@ def prompts(shape: str, rows: int = IMAGES) -> tuple[Any, Any]:
 def run(patched: Any, shape: str, **how: Any) -> Tensor:
     """Latents (IMAGES, 4, H, W)."""
     positive, negative = how.pop("prompts", None) or prompts(shape)
-    return sample(patched, positive, negative, **{"batch": IMAGES, **SIZE, **how})
+    return sample(patched, positive, negative, **{"batch": IMAGES, "steps": steps(shape), **SIZE, **how})
+
+
+def steps(shape: str) -> int:
+    """Of a run; at full size one must do."""
+    return 1 if shape == FULL else 2
 
 
 def works(method: Method, shape: str) -> Tensor:
@@ -105,9 +111,9 @@ def nothing_is_left(method: Method, shape: str) -> None:
 
 
 def _interrupted(patched: Any, shape: str, interruption: BaseException | None, look: Any) -> None:
-    """A run of two steps in which `look` is called inside the model and between the steps, and
-    `interruption` is raised in the second."""
-    steps = 0
+    """A run in which `look` is called inside the model and after each step, and `interruption` is raised
+    at the end of the last."""
+    done = 0
 
     def inside(h: Tensor, options: dict[str, Any]) -> Tensor:
         if options["block"] == ("input", 0):
@@ -115,10 +121,10 @@ def _interrupted(patched: Any, shape: str, interruption: BaseException | None, l
         return h
 
     def after_step(args: dict[str, Any]) -> Any:
-        nonlocal steps
-        steps += 1
+        nonlocal done
+        done += 1
         look()
-        if interruption is not None and steps == 2:
+        if interruption is not None and done == steps(shape):
             raise interruption
         return args["denoised"]
 
@@ -129,17 +135,18 @@ def _interrupted(patched: Any, shape: str, interruption: BaseException | None, l
         run(spied, shape)
     except (RuntimeError, KeyboardInterrupt) as raised:
         assert raised is interruption
-    assert steps == 2
+    assert done == steps(shape)
 
 
 def patches_compose(method: Method, shape: str) -> None:
     """6. Two of one kind with neighbouring ranges are one over the union, in either order."""
-    whole = works(method, shape)
+    whole = run(method.on(model(shape)), shape, steps=2)
     early, late = ({"during": (0.0, 0.5)}, {"during": (0.5, 1.0)})
     for first, second in ((early, late), (late, early)):
         both = method.on(method.on(model(shape), **first), **second)
-        assert torch.equal(run(both, shape), whole), "not the union"
-    assert not torch.equal(run(method.on(model(shape), **early), shape), whole), "the ranges do nothing"
+        assert torch.equal(run(both, shape, steps=2), whole), "not the union"
+    one = run(method.on(model(shape), **early), shape, steps=2)
+    assert not torch.equal(one, whole), "the ranges do nothing"
 
 
 def equals_naive(method: Method, shape: str) -> None:

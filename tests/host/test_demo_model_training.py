@@ -6,7 +6,12 @@ from attention_control.demo_model.training.attention import CrossAttention, shor
 from attention_control.demo_model.training.optimizers import orthogonalise
 from attention_control.demo_model.training.unet import Trained, denoising_loss
 
-CAPTIONS = ["a red cat", "3 ginger and 2 gray kittens on the stairs, clay style", "", "two hedgehogs in a basket, flat"]
+CAPTIONS = [
+    "a red cat",
+    "3 ginger and 2 gray kittens on the stairs, clay style",
+    "",
+    "two hedgehogs in a basket, flat",
+]
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +67,16 @@ def test_every_trained_weight_gets_a_gradient(trained):
 
     loss = denoising_loss(trained, torch.randn(4, 4, 8, 8), CAPTIONS, np.random.default_rng(0))
     loss.backward()
-    silent = [n for n, p in trained.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
+    silent = [
+        n for n, p in trained.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())
+    ]
     assert silent == []
 
 
 def test_muon_updates_are_nearly_orthogonal():
     """Newton-Schulz brings all singular values close to one, for wide and tall matrices."""
     for shape in ((3, 16, 40), (3, 40, 16)):
-        values = torch.linalg.svdvals(orthogonalise(torch.randn(shape, generator=torch.Generator().manual_seed(0))))
+        values = torch.linalg.svdvals(
+            orthogonalise(torch.randn(shape, generator=torch.Generator().manual_seed(0)))
+        )
         assert values.min() > 0.5 and values.max() < 1.4

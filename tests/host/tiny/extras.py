@@ -1,7 +1,13 @@
-"""Small companions of the tiny models: LoRAs."""
+"""Small companions of the tiny models: LoRAs and ControlNets."""
 
+import comfy.cldm.cldm
+import comfy.controlnet
+import comfy.model_management
 import torch
+from comfy.model_patcher import ModelPatcher
 from torch import nn
+
+from .weights import fill_randomly
 
 
 def tiny_lora(
@@ -20,3 +26,14 @@ def tiny_lora(
             lora[f"{prefix}{layer}.lora_up.weight"] = torch.randn(rows, 2, generator=generator) / columns**0.5
             lora[f"{prefix}{layer}.lora_down.weight"] = torch.randn(2, columns, generator=generator)
     return lora
+
+
+def tiny_controlnet(model: ModelPatcher, seed: int = 0) -> comfy.controlnet.ControlNet:
+    """A random CONTROL_NET with the blocks and widths of a tiny model; its hint is an RGB image."""
+    config = {**model.model.model_config.unet_config}
+    del config["out_channels"]
+    with torch.inference_mode():
+        network = comfy.cldm.cldm.ControlNet(**config, hint_channels=3, device=torch.device("cpu"))
+        fill_randomly(network, seed)
+    device = comfy.model_management.get_torch_device()
+    return comfy.controlnet.ControlNet(network.eval(), load_device=device)
