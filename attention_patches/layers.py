@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 
 from .site import Layer
@@ -20,7 +21,11 @@ class LayerMap:
     layers: tuple[Layer, ...]
 
     def find(self, block: str, number: int, index: int) -> Layer | None:
-        return next((x for x in self.layers if (x.block, x.number, x.index) == (block, number, index)), None)
+        return self._by_place.get((block, number, index))
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, int, int], Layer]:
+        return {(layer.block, layer.number, layer.index): layer for layer in self.layers}
 
     def parse(self, text: str) -> frozenset[int]:
         """Ordinals of the layers that `text` names.
