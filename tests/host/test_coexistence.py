@@ -1,0 +1,113 @@
+"""Each method beside what users combine it with: both do what they do alone, or the method says what not."""
+
+import logging
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from .companions import COMPANIONS, Companion
+from .inventory import inventory
+from .methods import IMAGES, METHODS, Method, model
+from .tiny import SHAPES, assert_same_image, conditioning, sample
+
+PLAIN = Companion("nothing")
+PAIRS = [
+    (companion, method, shape)
+    for companion in COMPANIONS
+    for method in METHODS
+    for shape in SHAPES
+    if method is METHODS[0] or shape == "sd15"
+]
+
+ONCE = [pair for pair in PAIRS if pair[1] is METHODS[0] and pair[2] == "sd15"]
+
+
+def pairs(which: list[tuple[Companion, Method, str]]) -> Any:
+    """Run a test for each companion, method and shape."""
+    names = [f"{companion.name}-{method.name}-{shape}" for companion, method, shape in which]
+    return pytest.mark.parametrize(("companion", "method", "shape"), which, ids=names)
+
+
+def run(companion: Companion, patched: Any, shape: str, **how: Any) -> Tensor:
+    """Latents (IMAGES, 4, H, W), with the companion's prompts."""
+    both = conditioning(model(shape), IMAGES, seed=1), conditioning(model(shape), seed=2)
+    usual = {"batch": IMAGES, "height": 6, "width": 10}
+    return sample(patched, *companion.on_prompts(model(shape), both), **{**usual, **companion.how, **how})
+
+
+def together(companion: Companion, method: Method, shape: str, **settings: Any) -> Any:
+    """The companion's node first, the method's after it."""
+    return method.on(companion.on_model(model(shape)), **settings)
+
+
+@cache
+def beside(companion: Companion, name: str, shape: str) -> Tensor:
+    """The images of the companion and the method of that name together."""
+    (method,) = [method for method in METHODS if method.name == name]
+    return run(companion, together(companion, method, shape), shape)
+
+
+@cache
+def alone(companion: Companion, shape: str) -> Tensor:
+    """The companion without the method."""
+    return run(companion, companion.on_model(model(shape)), shape)
+
+
+@pairs([pair for pair in PAIRS if pair[1].naive is not None])
+def test_together_is_both(companion, method, shape):
+    """The two together are the companion on top of the naive method."""
+    expected = run(companion, companion.expected(companion, model(shape), method.naive), shape)
+    assert_same_image(beside(companion, method.name, shape), expected, tolerance=1e-3)
+    assert not torch.allclose(expected, alone(companion, shape), rtol=0.01), "the method does nothing"
+
+
+@pairs(ONCE)
+def test_together_in_either_order(companion, method, shape):
+    """The order of the two nodes does not matter, and the companion has an effect."""
+    images = beside(companion, method.name, shape)
+    assert torch.equal(run(companion, companion.on_model(method.on(model(shape))), shape), images)
+    without = run(PLAIN, method.on(model(shape)), shape, **companion.how)
+    assert not torch.allclose(images, without, rtol=0.01), "the companion does nothing"
+
+
+@pairs(PAIRS)
+def test_method_off_leaves_the_companion_alone(companion, method, shape):
+    """With the method off the images are the companion's own, to the bit."""
+    images = run(companion, together(companion, method, shape, **method.off[0]), shape)
+    assert torch.equal(images, alone(companion, shape))
+
+
+@pairs(PAIRS)
+def test_exact_images_stay_the_companions_own(companion, method, shape):
+    """The reference is drawn as the companion draws it without the method."""
+    for image in method.exact_rows:
+        assert_same_image(beside(companion, method.name, shape)[image], alone(companion, shape)[image])
+
+
+@pairs(ONCE)
+def test_nothing_is_left_beside(companion, method, shape):
+    """After a run together both models, the bare one and the patched one, are and sample as before."""
+    before_alone = alone(companion, shape)
+    patched = together(companion, method, shape)
+    before = inventory(model(shape)), inventory(patched)
+    first = run(companion, patched, shape)
+    assert (inventory(model(shape)), inventory(patched)) == before
+    assert torch.equal(run(companion, companion.on_model(model(shape)), shape), before_alone)
+    assert torch.equal(run(companion, patched, shape), first)
+
+
+@pairs(ONCE)
+def test_report_names_what_is_left_out(companion, method, shape, caplog):
+    """The log warns exactly when the method stays out of something, and says of what."""
+    with caplog.at_level(logging.INFO):
+        run(companion, together(companion, method, shape), shape)
+    ours = [record for record in caplog.records if "[Attention Control]" in record.getMessage()]
+    warnings = [record.getMessage() for record in ours if record.levelno >= logging.WARNING]
+    assert len(ours) > len(warnings), "no report"
+    if companion.report is None:
+        assert not warnings
+    else:
+        assert any(companion.report in warning for warning in warnings), warnings
