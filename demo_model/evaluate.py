@@ -1,4 +1,4 @@
-"""Measure Pocket Diffusion: `python demo_model/evaluate.py` generates 510 pictures and prints the card's tables."""
+"""Measure Pocket Diffusion: `python demo_model/evaluate.py` makes 510 pictures and prints the tables."""
 
 import argparse
 import json
@@ -20,7 +20,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, default=HERE / "weights")
     parser.add_argument("--sheet", type=Path, help="where to save a sheet of samples")
     parser.add_argument("--result", type=Path, help="where to save the figures as JSON")
-    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "attention-control" / "demo_model")
+    parser.add_argument(
+        "--cache", type=Path, default=Path.home() / ".cache" / "attention-control" / "demo_model"
+    )
     parser.add_argument("--threads", type=int, default=2)
     return parser.parse_args()
 

@@ -1,8 +1,8 @@
-"""The judge: a small detector that says what a picture shows; trained on rendered scenes only, used to evaluate.
+"""The judge: a small detector that says what a picture shows, trained on rendered scenes.
 
-    judge = Judge.load()
-    for verdict in judge(images):          # (B, H, W, 3), 0..1
-        print(verdict.style, verdict.background, [(s.noun, s.colour, s.box) for s in verdict.subjects])
+judge = Judge.load()
+for verdict in judge(images):          # (B, H, W, 3), 0..1
+    print(verdict.style, verdict.background, [(s.noun, s.colour, s.box) for s in verdict.subjects])
 """
 
 from dataclasses import dataclass

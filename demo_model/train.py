@@ -1,4 +1,4 @@
-"""Train Pocket Diffusion: `python demo_model/train.py` runs all steps; see --help for single ones and resuming."""
+"""Train Pocket Diffusion: `python demo_model/train.py` runs all steps; --help shows how to run a few."""
 
 import argparse
 import sys
@@ -14,18 +14,27 @@ MINUTES = {"vae": 10.0, "judge": 8.0, "unet": 600.0}
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("steps", nargs="*", choices=[*STEPS, []], help="which steps; all of them if none is named")
+    parser.add_argument(
+        "steps", nargs="*", choices=[*STEPS, []], help="which steps; all of them if none is named"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoints in the cache")
     parser.add_argument("--from-weights", action="store_true", help="unet: start from the committed weights")
     parser.add_argument("--minutes", type=float, help="wall time of each named training step")
+    parser.add_argument("--decoded", type=int, default=2400, help="judge: pictures passed through the VAE")
     parser.add_argument("--small", type=int, default=24000, help="pool: pictures of 64 x 64 pixels")
     parser.add_argument("--full", type=int, default=8000, help="pool: pictures of 128 x 128 pixels")
-    parser.add_argument("--decay", type=float, default=0.2, help="unet: last share of the time, learning rate to zero")
-    parser.add_argument("--small-share", type=float, nargs=2, default=(0.75, 0.4), help="unet: steps on small pictures")
+    parser.add_argument(
+        "--decay", type=float, default=0.2, help="unet: last share of the time, learning rate to zero"
+    )
+    parser.add_argument(
+        "--small-share", type=float, nargs=2, default=(0.75, 0.4), help="unet: steps on small pictures"
+    )
     parser.add_argument("--seed", type=int, default=0, help="pool: seed of its first picture")
     parser.add_argument("--device", default="", help="cpu or cuda; cuda if there is one")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
-    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "attention-control" / "demo_model")
+    parser.add_argument(
+        "--cache", type=Path, default=Path.home() / ".cache" / "attention-control" / "demo_model"
+    )
     parser.add_argument("--weights", type=Path, default=HERE / "weights")
     return parser.parse_args()
 

@@ -6,7 +6,7 @@ from .host.demo_model import load_demo_model
 
 
 class LoadDemoModel(io.ComfyNode):
-    """Pocket Diffusion: a small text-to-image model of an emoji world, for trying things out on any machine."""
+    """Pocket Diffusion: a small text-to-image model of an emoji world, for trying things out."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -15,8 +15,9 @@ class LoadDemoModel(io.ComfyNode):
             display_name="Load Demo Model",
             category="attention control/demo",
             description=(
-                "A small text-to-image model that comes with this pack: emoji subjects in five styles, 128 x 128 pixels, "
-                "a few seconds per image on a CPU. Try: 'a red cat and a blue dog in the snow, clay style'."
+                "A small text-to-image model that comes with this pack: emoji subjects in five styles, "
+                "128 x 128 pixels, a few seconds per image on a CPU. "
+                "Try: 'a red cat and a blue dog in the snow, clay style'."
             ),
             inputs=[],
             outputs=[io.Model.Output(), io.Clip.Output(), io.Vae.Output()],

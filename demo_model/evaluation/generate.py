@@ -15,7 +15,12 @@ def encode(clip: Any, prompts: Sequence[str]) -> Tensor:
 
 
 def generate(
-    demo: Any, prompts: Sequence[str], seeds: Sequence[int], size: int = 128, batch: int = 10, cfg: float = CFG
+    demo: Any,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    size: int = 128,
+    batch: int = 10,
+    cfg: float = CFG,
 ) -> Iterator[Tensor]:
     """Images (size, size, 3) in 0..1, one per prompt, each from its own seed."""
     import comfy.sample

@@ -17,9 +17,13 @@ def held_out(sprites: Sprites, number: int, seed: int = 555_000) -> list[Picture
     return [render(sample_scene(rng, 128, 128, 1 + index % 4), sprites) for index, rng in enumerate(rngs)]
 
 
-def judge_accuracy(judge: Judge, pictures: list[Picture], through: Callable[[Tensor], Tensor]) -> dict[str, Rate]:
+def judge_accuracy(
+    judge: Judge, pictures: list[Picture], through: Callable[[Tensor], Tensor]
+) -> dict[str, Rate]:
     """Per picture: style, background, count; per subject that a box was found for: noun and colour."""
-    hits: dict[str, list[bool]] = {k: [] for k in ("subject", "colour", "style", "background", "count", "found")}
+    hits: dict[str, list[bool]] = {
+        k: [] for k in ("subject", "colour", "style", "background", "count", "found")
+    }
     for first in range(0, len(pictures), 16):
         part = pictures[first : first + 16]
         images = through(torch.from_numpy(np.stack([p.image for p in part])).float() / 255)

@@ -18,13 +18,15 @@ TIMESTEP = 600
 
 
 class MapRecorder:
-    """An `optimized_attention_override` that sums cross-attention probabilities, (B, 77, h, w), mean over heads."""
+    """An `optimized_attention_override` that keeps cross-attention maps, (B, 77, h, w), mean over heads."""
 
     def __init__(self, text_tokens: int, height: int, width: int) -> None:
         self.text_tokens, self.height, self.width = text_tokens, height, width
         self.layers: list[Tensor] = []
 
-    def __call__(self, inner: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, heads: int, **kwargs: Any) -> Tensor:
+    def __call__(
+        self, inner: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, heads: int, **kwargs: Any
+    ) -> Tensor:
         if k.shape[1] == self.text_tokens and q.shape[1] != k.shape[1]:
             queries, keys = (x.unflatten(-1, (heads, -1)).transpose(1, 2).float() for x in (q, k))
             maps = (queries @ keys.mT * queries.shape[-1] ** -0.5).softmax(-1).mean(1)
@@ -35,9 +37,9 @@ class MapRecorder:
 
 
 def pointing(demo: Any, sprites: Sprites, number: int) -> dict[str, Rate]:
-    """On `number` held-out scenes of two subjects: does a word's map favour its own subject, and peak on it?"""
+    """On `number` held-out scenes of two subjects: does a word's map favour its own, and peak on it?"""
     rates = {"noun": [], "noun peak": [], "colour": [], "colour peak": []}  # type: dict[str, list[bool]]
-    pictures = [p for p in map(lambda i: _scene(sprites, i), range(3 * number)) if p is not None][:number]
+    pictures = [p for i in range(3 * number) if (p := _scene(sprites, i)) is not None][:number]
     for first in range(0, len(pictures), 16):
         part = pictures[first : first + 16]
         captions = [_caption(p) for p in part]
@@ -47,7 +49,9 @@ def pointing(demo: Any, sprites: Sprites, number: int) -> dict[str, Rate]:
             words = re.findall(r"[a-z]+", text)
             for own, subject in enumerate(picture.scene.subjects):
                 for kind, word in (("noun", subject.noun), ("colour", subject.colour)):
-                    map_of_word = map_[1 + words.index(word)]  # every word is one token; the start token is first
+                    map_of_word = map_[
+                        1 + words.index(word)
+                    ]  # every word is one token; the start token is first
                     density = (map_of_word * cover).sum((1, 2)) / cover.sum((1, 2))
                     rates[kind].append(int(density.argmax()) == own)
                     peak = divmod(int(map_of_word.argmax()), map_of_word.shape[1])
@@ -75,13 +79,16 @@ def word_maps(demo: Any, images: np.ndarray, captions: list[str], seed: int = 0)
     times = torch.full((len(latents),), float(TIMESTEP)).to(latents)
     device = demo.model.load_device
     demo.model.model.diffusion_model(
-        noisy.to(device), times.to(device), context.to(device), transformer_options={"optimized_attention_override": recorder}
+        noisy.to(device),
+        times.to(device),
+        context.to(device),
+        transformer_options={"optimized_attention_override": recorder},
     )
     return torch.stack(recorder.layers).mean(0).cpu()
 
 
 def _scene(sprites: Sprites, index: int) -> Picture | None:
-    """A held-out scene of two different subjects in different colours, or None if chance gave another kind."""
+    """A held-out scene of two subjects in two colours, or None if chance gave another kind."""
     scene = sample_scene(np.random.default_rng([987654, index]), 128, 128, 2)
     (a, b) = scene.subjects
     return render(scene, sprites) if a.noun != b.noun and a.colour != b.colour else None

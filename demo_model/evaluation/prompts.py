@@ -35,7 +35,10 @@ def pairs(number: int) -> list[Asked]:
     rng = np.random.default_rng(12)
     asked = []
     for index in range(number):
-        (first, second), (red, blue) = rng.choice(list(SUBJECTS), 2, False), rng.choice(list(COLOURS), 2, False)
+        (first, second), (red, blue) = (
+            rng.choice(list(SUBJECTS), 2, False),
+            rng.choice(list(COLOURS), 2, False),
+        )
         background = str(rng.choice(list(BACKGROUNDS)))
         text = f"{_article(red)} {first} and {_article(blue)} {second} {BACKGROUNDS[background]}"
         wanted = ((str(first), str(red), 1), (str(second), str(blue), 1))

@@ -14,8 +14,12 @@ def score_single(asked: Sequence[Asked], verdicts: Sequence[Verdict]) -> dict[st
     best = [max(v.subjects, key=lambda s: s.score, default=None) for v in verdicts]
     wanted = [a.wanted[0] for a in asked]
     return {
-        "subject": _rate(s is not None and s.noun == noun for s, (noun, _, _) in zip(best, wanted, strict=True)),
-        "colour": _rate(s is not None and s.colour == colour for s, (_, colour, _) in zip(best, wanted, strict=True)),
+        "subject": _rate(
+            s is not None and s.noun == noun for s, (noun, _, _) in zip(best, wanted, strict=True)
+        ),
+        "colour": _rate(
+            s is not None and s.colour == colour for s, (_, colour, _) in zip(best, wanted, strict=True)
+        ),
         "style": _rate(v.style == a.style for v, a in zip(verdicts, asked, strict=True)),
         "background": _rate(v.background == a.background for v, a in zip(verdicts, asked, strict=True)),
         "exactly one": _rate(len(v.subjects) == 1 for v in verdicts),
@@ -60,7 +64,9 @@ def score_unstyled(asked: Sequence[Asked], verdicts: Sequence[Verdict]) -> dict[
     for a, v in zip(asked, verdicts, strict=True):
         styles.setdefault(a.text, []).append(v.style)
     same = [x == y for group in styles.values() for x, y in combinations(group, 2)]
-    subject = [any(s.noun == a.wanted[0][0] for s in v.subjects) for a, v in zip(asked, verdicts, strict=True)]
+    subject = [
+        any(s.noun == a.wanted[0][0] for s in v.subjects) for a, v in zip(asked, verdicts, strict=True)
+    ]
     return {"seeds in the same style": _rate(same), "subject, no style or colour named": _rate(subject)}
 
 

@@ -14,10 +14,10 @@ LENGTH = TEXT["max_position_embeddings"]
 
 
 def shorten(context: Tensor, lengths: Tensor, image_sizes: set[int]) -> tuple[Tensor, Tensor]:
-    """Contexts (B, 77, C), zero after each length -> (B, K, C) and a bias (B, K) on the logits that is exact.
+    """Contexts (B, 77, C), zero after each length -> (B, K, C) and an exact bias (B, K) on the logits.
 
-    All padding keys are zero vectors, so their logits are 0: one zero key with bias log(number) stands for them.
-    `image_sizes` are numbers of image tokens that K must not equal, so that cross-attention can be told by it.
+    All padding keys are zero vectors, so their logits are 0: one zero key with bias log(number) stands for
+    them. `image_sizes` are numbers of image tokens that K must not equal: cross-attention is told by it.
     """
     keys = int(lengths.max()) + 1
     while keys in image_sizes:
@@ -41,7 +41,14 @@ class CrossAttention:
         self.maps: list[Tensor] = []
 
     def __call__(
-        self, inner: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, heads: int, *args: Any, **kwargs: Any
+        self,
+        inner: Callable[..., Tensor],
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        heads: int,
+        *args: Any,
+        **kwargs: Any,
     ) -> Tensor:
         if k.shape[1] != self.bias.shape[1]:
             return inner(q, k, v, heads, *args, **kwargs)

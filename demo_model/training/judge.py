@@ -1,7 +1,8 @@
-"""Step 2: the judge, on rendered scenes that are blurred, noised and shifted in tone so that small faults do not fool it."""
+"""The judge: trained on rendered scenes, plain or passed through the VAE, with blur, noise and tint."""
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from .optimizers import Optimizer, split
 from .weights import write_list
 
 
-def train_judge(places: Places, minutes: float, resume: bool, device: torch.device, log: Callable[[str], None]) -> None:
+def train_judge(
+    places: Places, minutes: float, resume: bool, device: torch.device, log: Callable[[str], None]
+) -> None:
     """Train for `minutes` with a learning rate that falls to zero, and write the weights."""
     torch.manual_seed(0)
     detector = Detector().to(device).train()
@@ -28,22 +31,59 @@ def train_judge(places: Places, minutes: float, resume: bool, device: torch.devi
         optimizer.load_state_dict(state["optimizer"])
     rng = np.random.default_rng(int(time.time()) if resume else 1)
     batches = _batches(Sprites.load(places.cache), rng)
+    decoded = places.cache / "decoded.pt"
+    passed = load_decoded(decoded, Sprites.load(places.cache)) if decoded.is_file() else None
     start, step, last = time.monotonic(), 0, time.monotonic()
     while (share := (time.monotonic() - start) / (60 * minutes)) < 1:
-        pictures = next(batches)
-        images = blemish(stack(pictures), rng).to(device)
+        pictures, images = next(batches), None
+        if passed is not None and step % 2:
+            chosen = rng.integers(0, len(passed[0]), 16)
+            pictures, images = [passed[0][i] for i in chosen], passed[1][chosen].float() / 255
+        images = blemish(stack(pictures) if images is None else images, rng).to(device)
         losses = _losses(detector, images, pictures)
         torch.stack(list(losses.values())).sum().backward()
         optimizer.step(min(1.0, (step + 1) / 30, 2 * (1 - share)))
         step += 1
         if step % 50 == 0:
-            log(f"judge step {step} {share:.0%} " + " ".join(f"{k} {v.item():.3f}" for k, v in losses.items()))
+            log(
+                f"judge step {step} {share:.0%} " + " ".join(f"{k} {v.item():.3f}" for k, v in losses.items())
+            )
         if time.monotonic() - last > 60:
             last = time.monotonic()
-            save_checkpoint(checkpoint, {"detector": detector.state_dict(), "optimizer": optimizer.state_dict()})
+            save_checkpoint(
+                checkpoint, {"detector": detector.state_dict(), "optimizer": optimizer.state_dict()}
+            )
     save_checkpoint(checkpoint, {"detector": detector.state_dict(), "optimizer": optimizer.state_dict()})
     save_weights(places.weights / "judge.safetensors", detector.state_dict())
     write_list(places.weights)
+
+
+def decode_scenes(places: Places, number: int, device: torch.device) -> None:
+    """Pass `number` rendered scenes through the autoencoder and keep them for the judge's training."""
+    from .weights import load_vae_network
+
+    network = load_vae_network(places).to(device)
+    sprites = Sprites.load(places.cache)
+    images = []
+    with torch.no_grad():
+        for first in range(0, number, 16):
+            pictures = [_passed_scene(sprites, index) for index in range(first, min(first + 16, number))]
+            pixels = (stack(pictures) * 2 - 1).to(device)
+            latents = network.quant_conv(network.encoder(pixels))[:, :4]
+            decoded = network.decoder(network.post_quant_conv(latents)) / 2 + 0.5
+            images.append((decoded.clamp(0, 1) * 255).round().to(torch.uint8).cpu())
+    save_checkpoint(places.cache / "decoded.pt", {"images": torch.cat(images)})
+
+
+def load_decoded(path: Path, sprites: Sprites) -> tuple[list[Picture], Tensor]:
+    """The scenes behind the decoded pictures (B, 3, H, W), drawn again from their seeds."""
+    images: Tensor = load_checkpoint(path)["images"]
+    return [_passed_scene(sprites, index) for index in range(len(images))], images
+
+
+def _passed_scene(sprites: Sprites, index: int) -> Picture:
+    rng = np.random.default_rng([777, index])
+    return render(sample_scene(rng, 128, 128, 1 + index % 5), sprites)
 
 
 def stack(pictures: list[Picture]) -> Tensor:
@@ -89,7 +129,7 @@ def _losses(detector: Detector, images: Tensor, pictures: list[Picture]) -> dict
 def targets(
     pictures: list[Picture], height: int, width: int
 ) -> tuple[Tensor, list[tuple[int, int, int]], dict[str, list[int]], list[list[float]]]:
-    """Heat maps with a bump at each centre; per subject its cell, labels and distances to its box's sides in cells."""
+    """Heat maps with a bump at each centre; per subject its cell, its labels, its box's sides in cells."""
     heat = torch.zeros(len(pictures), height, width)
     cells, sides = [], []
     labels: dict[str, list[int]] = {"noun": [], "colour": [], "style": []}
@@ -115,5 +155,7 @@ def _focal(logits: Tensor, heat: Tensor) -> Tensor:
     """Focal loss for heat maps (CornerNet): exact centres are positives, cells beside them weigh little."""
     chance = logits.sigmoid().clamp(1e-4, 1 - 1e-4)
     positive = heat == 1
-    gain = torch.where(positive, (1 - chance) ** 2 * chance.log(), (1 - heat) ** 4 * chance**2 * (1 - chance).log())
+    gain = torch.where(
+        positive, (1 - chance) ** 2 * chance.log(), (1 - heat) ** 4 * chance**2 * (1 - chance).log()
+    )
     return -gain.sum() / positive.sum().clamp(min=1)

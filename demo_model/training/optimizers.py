@@ -46,9 +46,11 @@ def orthogonalise(x: Tensor, steps: int = 5) -> Tensor:
 
 
 class Optimizer:
-    """Muon on hidden matrices, AdamW on the rest; `scale` sets the learning rates as a share of their peaks."""
+    """Muon on hidden matrices, AdamW on the rest; `scale` is the learning rates' share of their peaks."""
 
-    def __init__(self, matrices: list[nn.Parameter], rest: list[nn.Parameter], muon: float, adamw: float) -> None:
+    def __init__(
+        self, matrices: list[nn.Parameter], rest: list[nn.Parameter], muon: float, adamw: float
+    ) -> None:
         self.peaks = (muon, adamw)
         self.parts: list[torch.optim.Optimizer] = [
             Muon(matrices, lr=muon),
@@ -69,7 +71,9 @@ class Optimizer:
             part.load_state_dict(state)
 
 
-def split(module: nn.Module, first_and_last: tuple[str, ...]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+def split(
+    module: nn.Module, first_and_last: tuple[str, ...]
+) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """(matrices for Muon, the rest): embeddings, biases, norms and the named layers belong to the rest."""
     matrices, rest = [], []
     for name, p in module.named_parameters():

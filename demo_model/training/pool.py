@@ -21,7 +21,7 @@ COUNTS = {"small": [1], "full": [1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 4, 5]}
 
 @dataclass(frozen=True)
 class Pool:
-    """Latents (N, 4, h, w) at unit deviation, coverage (N, 5, h, w) per subject in 1/255, and their scenes."""
+    """Latents (N, 4, h, w) of unit deviation, coverage (N, 5, h, w) per subject in 1/255, their scenes."""
 
     latents: Tensor
     coverage: Tensor
@@ -40,7 +40,8 @@ def make_pool(
         if number:
             made = _encode(network, sprites, canvas, number, seed, device)
             save_checkpoint(places.cache / f"pool-{canvas}-{seed}.pt", made)
-            log(f"pool {canvas} {number}: mean {made['latents'].float().mean():.3f} std {made['latents'].float().std():.3f}")
+            values = made["latents"].float()
+            log(f"pool {canvas} {number}: mean {values.mean():.3f} std {values.std():.3f}")
 
 
 @torch.no_grad()
@@ -53,7 +54,9 @@ def _encode(
         pictures = []
         for index in range(first, min(first + 64, number)):
             rng = np.random.default_rng([seed, height * width, index])
-            pictures.append(render(sample_scene(rng, height, width, int(rng.choice(COUNTS[canvas]))), sprites))
+            pictures.append(
+                render(sample_scene(rng, height, width, int(rng.choice(COUNTS[canvas]))), sprites)
+            )
         images = torch.from_numpy(np.stack([p.image for p in pictures])).movedim(-1, 1).to(device)
         moments = network.quant_conv(network.encoder((images.float() / 127.5 - 1).contiguous()))
         latents.append((moments[:, :4] * LATENT_SCALE).half().cpu())
@@ -74,7 +77,9 @@ def load_pool(cache: Path, canvas: str) -> Pool:
     """All files of one canvas, as one pool."""
     parts = [load_checkpoint(path) for path in sorted(cache.glob(f"pool-{canvas}-*.pt"))]
     if not parts:
-        raise RuntimeError(f"no pool of {canvas} pictures in {cache}; run `python demo_model/train.py pool` first")
+        raise RuntimeError(
+            f"no pool of {canvas} pictures in {cache}; run `python demo_model/train.py pool` first"
+        )
     scenes = [_scene(record) for part in parts for record in json.loads(part["scenes"])]
     return Pool(torch.cat([p["latents"] for p in parts]), torch.cat([p["coverage"] for p in parts]), scenes)
 

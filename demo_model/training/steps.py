@@ -26,8 +26,10 @@ def run_step(
 
         train_vae(places, minutes, options.resume, device, log)
     elif step == "judge":
-        from .judge import train_judge
+        from .judge import decode_scenes, train_judge
 
+        if not options.resume or not (places.cache / "decoded.pt").is_file():
+            decode_scenes(places, options.decoded, device)
         train_judge(places, minutes, options.resume, device, log)
     elif step == "pool":
         from .pool import make_pool

@@ -23,7 +23,7 @@ def known_words() -> list[str]:
 
 
 class Words:
-    """Captions to CLIP token ids, one table look-up per word, and the compact numbering of the trained rows."""
+    """Captions to CLIP token ids, one look-up per word, and the compact numbering of the trained rows."""
 
     def __init__(self, tokenizer: object) -> None:
         self.ids = {word: self._ids(tokenizer, word) for word in known_words()}
@@ -90,14 +90,14 @@ class TrainableText(nn.Module):
 
     @torch.no_grad()
     def store_rows(self, rows: Tensor, table: Tensor) -> Tensor:
-        """The full table with the trained rows put in; words never seen get their mean, which says nothing."""
+        """The full table with the trained rows put in; other words get their mean, which says nothing."""
         table[:] = rows.mean(0)
         table[self.words.rows] = rows
         return table
 
 
 def initialise_text(transformer: nn.Module) -> None:
-    """Words start far apart, and the residual branches small, so that the U-Net can tell nouns from the first step."""
+    """Words start far apart, the residual branches small: the U-Net can tell nouns from the first step."""
     from .optimizers import initialise
 
     initialise(transformer)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..world import caption
 from .attention import CrossAttention, shorten
@@ -21,8 +20,9 @@ from .pool import Pool, load_pool
 from .text import TrainableText, Words, initialise_text
 from .weights import load_part, write_list
 
-BATCH = {"small": 96, "full": 24}
+BATCH = {"small": 128, "full": 32}
 CAPTION_DROPOUT = 0.1
+SUBJECT_WEIGHT = 1.5  # how much more a cell full of a subject counts than one of background
 EMA_DECAY = 0.998
 MUON, ADAMW = 0.02, 2e-3
 
@@ -95,22 +95,43 @@ class Batches:
     """Random batches of latents and fresh captions from the pools."""
 
     def __init__(self, cache: Path, rng: np.random.Generator, device: torch.device) -> None:
-        self.pools: dict[str, Pool] = {name: load_pool(cache, name) for name in BATCH}
+        self.cache = cache
         self.rng = rng
         self.device = device
+        self.files: list[Path] = []
+        self.pools: dict[str, Pool] = {}
+        self.refresh()
 
-    def draw(self, canvas: str) -> tuple[Tensor, list[str]]:
+    def refresh(self) -> None:
+        """Read the pools again if their files have changed: they may grow while training runs."""
+        files = sorted(self.cache.glob("pool-*.pt"))
+        if files != self.files:
+            self.pools = {name: load_pool(self.cache, name) for name in BATCH}
+            self.files = files
+
+    def draw(self, canvas: str) -> tuple[Tensor, Tensor, list[str]]:
+        """Latents (B, 4, h, w), how much of each cell is a subject (B, 1, h, w), captions."""
         pool = self.pools[canvas]
         chosen = self.rng.integers(0, len(pool.scenes), BATCH[canvas])
         captions = [
             "" if self.rng.random() < CAPTION_DROPOUT else caption(pool.scenes[i], self.rng) for i in chosen
         ]
-        return pool.latents[chosen].float().to(self.device), captions
+        cover = pool.coverage[chosen].float().sum(1, keepdim=True) / 255
+        return pool.latents[chosen].float().to(self.device), cover.to(self.device), captions
 
 
-def denoising_loss(trained: Trained, latents: Tensor, captions: list[str], rng: np.random.Generator) -> Tensor:
-    """Flat mean squared error of the velocity; timesteps mostly where text and layout are decided."""
-    times = np.where(rng.random(len(latents)) < 0.85, rng.integers(120, 980, len(latents)), rng.integers(0, 1000, len(latents)))
+def denoising_loss(
+    trained: Trained, latents: Tensor, cover: Tensor, captions: list[str], rng: np.random.Generator
+) -> Tensor:
+    """Squared error of the velocity, the same for all timesteps, larger on subjects.
+
+    Timesteps are drawn mostly where text and layout are decided.
+    """
+    times = np.where(
+        rng.random(len(latents)) < 0.85,
+        rng.integers(120, 980, len(latents)),
+        rng.integers(0, 1000, len(latents)),
+    )
     t = torch.from_numpy(times).to(latents.device)
     alpha = trained.alphas[t].view(-1, 1, 1, 1)
     noise = torch.randn_like(latents)
@@ -122,7 +143,8 @@ def denoising_loss(trained: Trained, latents: Tensor, captions: list[str], rng: 
     override = CrossAttention(bias, keep_maps=False)
     options = {"optimized_attention_override": override}
     predicted = trained.unet(noisy, t, context=keys, transformer_options=options)
-    return F.mse_loss(predicted, velocity)
+    weight = 1 + SUBJECT_WEIGHT * cover
+    return (weight * (predicted - velocity).square()).mean() / weight.mean()
 
 
 def train_unet(
@@ -146,12 +168,17 @@ def train_unet(
         _restore(load_checkpoint(checkpoint), trained, optimizer, average, progress)
     batches = Batches(places.cache, np.random.default_rng(int(time.time())), device)
     stop = _stop_on_signal()
-    before, start, saved, losses = progress["minutes"], time.monotonic(), time.monotonic(), {"small": [], "full": []}
+    before, start, saved, losses = (
+        progress["minutes"],
+        time.monotonic(),
+        time.monotonic(),
+        {"small": [], "full": []},
+    )
     decaying = False
     while (share := (time.monotonic() - start) / (60 * plan.minutes)) < 1 and not stop:
         canvas = "small" if batches.rng.random() < plan.small(share) else "full"
-        latents, captions = batches.draw(canvas)
-        loss = denoising_loss(trained, latents, captions, batches.rng)
+        latents, cover, captions = batches.draw(canvas)
+        loss = denoising_loss(trained, latents, cover, captions, batches.rng)
         loss.backward()
         optimizer.step(plan.scale(share, progress["step"]))
         average.update(trained)
@@ -160,13 +187,19 @@ def train_unet(
         progress[canvas] += len(latents)
         progress["minutes"] = before + (time.monotonic() - start) / 60
         if progress["step"] % 50 == 0:
-            means = " ".join(f"{name} {np.mean(values[-100:]):.4f}" for name, values in losses.items() if values)
-            log(f"unet step {progress['step']} {share:.0%} seen {progress['small']}+{progress['full']} loss {means}")
+            means = " ".join(
+                f"{name} {np.mean(values[-100:]):.4f}" for name, values in losses.items() if values
+            )
+            seen = f"{progress['small']}+{progress['full']}"
+            log(f"unet step {progress['step']} {share:.0%} seen {seen} loss {means}")
         if plan.decay > 0 and not decaying and share > 1 - plan.decay:
             decaying = True
-            save_checkpoint(places.cache / "unet-before-decay.pt", _state(trained, optimizer, average, progress))
+            save_checkpoint(
+                places.cache / "unet-before-decay.pt", _state(trained, optimizer, average, progress)
+            )
         if time.monotonic() - saved > 120:
             saved = time.monotonic()
+            batches.refresh()
             _save(places, checkpoint, trained, optimizer, average, progress)
     _save(places, checkpoint, trained, optimizer, average, progress)
     log(f"unet stopped after step {progress['step']}, {progress['minutes']:.0f} minutes in all")
@@ -180,8 +213,14 @@ def _stop_on_signal() -> list[int]:
     return signals
 
 
-def _state(trained: Trained, optimizer: Optimizer, average: Average, progress: dict[str, Any]) -> dict[str, Any]:
-    states = {"trained": trained.state_dict(), "optimizer": optimizer.state_dict(), "average": average.state_dict()}
+def _state(
+    trained: Trained, optimizer: Optimizer, average: Average, progress: dict[str, Any]
+) -> dict[str, Any]:
+    states = {
+        "trained": trained.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "average": average.state_dict(),
+    }
     return states | {"progress": dict(progress)}
 
 
@@ -195,7 +234,12 @@ def _restore(
 
 
 def _save(
-    places: Places, checkpoint: Path, trained: Trained, optimizer: Optimizer, average: Average, progress: dict[str, Any]
+    places: Places,
+    checkpoint: Path,
+    trained: Trained,
+    optimizer: Optimizer,
+    average: Average,
+    progress: dict[str, Any],
 ) -> None:
     save_checkpoint(checkpoint, _state(trained, optimizer, average, progress))
     trained.save_weights(places.weights, average.values)

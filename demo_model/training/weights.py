@@ -35,5 +35,3 @@ def write_list(folder: Path) -> None:
     temporary = folder / f"weights.{os.getpid()}.part"
     temporary.write_text(json.dumps(entries, indent=2) + "\n")
     temporary.replace(folder / "weights.json")
-
-

@@ -42,7 +42,9 @@ def render(scene: Scene, sprites: Sprites) -> Picture:
 def recolour(luminance: NDArray[np.float32], colour: str) -> NDArray[np.float32]:
     """(..., 3) in 0..255: the drawing's tones on the colour's ramp from dark over middle to light."""
     tones = np.asarray(COLOURS[colour], np.float32)
-    return np.stack([np.interp(luminance, (0.0, 0.5, 1.0), tones[:, c]) for c in range(3)], -1).astype(np.float32)
+    return np.stack([np.interp(luminance, (0.0, 0.5, 1.0), tones[:, c]) for c in range(3)], -1).astype(
+        np.float32
+    )
 
 
 def _box(mask: NDArray[np.float32]) -> tuple[int, int, int, int] | None:

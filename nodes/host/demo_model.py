@@ -1,4 +1,4 @@
-"""Pocket Diffusion in the host's own classes: networks for training, and the MODEL, CLIP and VAE of the loader node."""
+"""Pocket Diffusion in the host's own classes: for training, and as MODEL, CLIP and VAE."""
 
 import hashlib
 import json
@@ -102,6 +102,7 @@ def _clip(weights: dict[str, torch.Tensor]) -> Any:
 def _vae(weights: dict[str, torch.Tensor]) -> Any:
     vae = comfy.sd.VAE(sd=weights, config={"params": json.loads(json.dumps(architecture.VAE))})
     vae.throw_exception_if_invalid()
+    vae.first_stage_model.load_state_dict(weights, strict=True)  # the host only warns of missing tensors
     return vae
 
 

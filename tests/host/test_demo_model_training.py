@@ -65,7 +65,8 @@ def test_every_trained_weight_gets_a_gradient(trained):
     """Nothing that is meant to learn is cut off from the loss."""
     import numpy as np
 
-    loss = denoising_loss(trained, torch.randn(4, 4, 8, 8), CAPTIONS, np.random.default_rng(0))
+    latents, cover = torch.randn(4, 4, 8, 8), torch.rand(4, 1, 8, 8)
+    loss = denoising_loss(trained, latents, cover, CAPTIONS, np.random.default_rng(0))
     loss.backward()
     silent = [
         n for n, p in trained.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())

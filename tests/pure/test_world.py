@@ -68,7 +68,7 @@ def test_masks_are_disjoint_and_lie_in_their_cells(seed, sprites):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_subject_is_mostly_visible(seed, sprites):
-    """Placement keeps subjects apart: at least 60 % of each stays in sight, so a caption can name them all."""
+    """Placement keeps subjects apart: at least 60 % of each stays in sight."""
     picture = render(scene(seed), sprites)
     for subject, mask in zip(picture.scene.subjects, picture.masks, strict=True):
         whole = sprites.tiles[picture.scene.style, subject.noun, subject.size][..., 1].sum()
@@ -94,7 +94,12 @@ def test_boxes_enclose_the_masks_tightly(seed, sprites):
         left, top, right, bottom = box
         seen = mask > 0.5
         assert seen[top:bottom, left:right].sum() == seen.sum()
-        assert seen[top, :].any() and seen[bottom - 1, :].any() and seen[:, left].any() and seen[:, right - 1].any()
+        assert (
+            seen[top, :].any()
+            and seen[bottom - 1, :].any()
+            and seen[:, left].any()
+            and seen[:, right - 1].any()
+        )
 
 
 @pytest.mark.parametrize("colour", COLOURS)

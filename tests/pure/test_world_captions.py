@@ -8,7 +8,12 @@ from attention_control.demo_model.training.text import known_words
 from attention_control.demo_model.world import BACKGROUNDS, COLOURS, STYLES, SUBJECTS, caption, sample_scene
 from attention_control.demo_model.world.vocabulary import NUMBERS, SYNONYMS, plural
 
-NOUNS = {form: noun for noun in SUBJECTS for word in (noun, SYNONYMS.get(noun, noun)) for form in (word, plural(word))}
+NOUNS = {
+    form: noun
+    for noun in SUBJECTS
+    for word in (noun, SYNONYMS.get(noun, noun))
+    for form in (word, plural(word))
+}
 COLOUR_WORDS = {word: colour for colour in COLOURS for word in (colour, SYNONYMS.get(colour, colour))}
 COUNTS = {"a": 1, "an": 1} | {n: i for i, n in enumerate(NUMBERS)} | {str(i): i for i in range(1, 6)}
 
@@ -41,7 +46,9 @@ def parse(text):
     return groups, style, background
 
 
-@pytest.mark.parametrize(("scene", "text"), list(pairs(60)), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("scene", "text"), list(pairs(60)), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_captions_match_the_ground_truth(scene, text):
     """Numbers, nouns, and every colour, style and background that is named are those of the scene."""
     groups, style, background = parse(text)
@@ -65,7 +72,7 @@ def test_attributes_are_left_out_now_and_then():
 
 
 def test_a_style_is_mostly_a_suffix():
-    """`PROMPT, STYLE style` is the form that style-aligned prompts use, so most captions with a style have it."""
+    """`PROMPT, STYLE style` is what style-aligned prompts use, so most captions with a style have it."""
     with_style = [text for _, text in pairs() if any(style in text.split() for style in STYLES)]
     suffixed = [text for text in with_style if re.search(rf", ({'|'.join(STYLES)})( style)?$", text)]
     assert len(suffixed) > 0.5 * len(with_style)
