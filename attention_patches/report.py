@@ -56,12 +56,19 @@ class RunReport:
 
     tallies: list[Tally]
     sigmas: set[float] = field(default_factory=set)
-    stepped_aside: Counter[str] = field(default_factory=Counter)
+    stepped_aside: dict[str, Counter[str]] = field(default_factory=dict)
     missed: Counter[str] = field(default_factory=Counter)
+
+    def step_aside(self, reason: str, place: str) -> None:
+        """A call was left alone, because of `reason`."""
+        self.stepped_aside.setdefault(reason, Counter())[place] += 1
 
     def remarks(self) -> list[str]:
         """What was left out, and why."""
-        remarks = [f"Stepped aside, {why} ({_count(n, 'call')})." for why, n in self.stepped_aside.items()]
+        remarks = [
+            f"Stepped aside {_count(places.total(), 'time')}, {reason}: {_list(places)}."
+            for reason, places in self.stepped_aside.items()
+        ]
         if self.missed:
             remarks.append(
                 "Left to another patch, which computes the attention there itself and passes no "

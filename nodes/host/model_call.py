@@ -12,7 +12,7 @@ from ...attention_patches.patch import Patch, chain
 from ...attention_patches.report import RunReport, Tally
 from ...attention_patches.site import Kind, Rows, Site
 from . import unet
-from .backend import HostCall
+from .backend import HostCall, Override
 
 KEY = "attention_control"
 
@@ -39,15 +39,20 @@ class ModelCall:
         self.site: Site | None = None
         self.wanted: list[tuple[Patch, Tally]] = []
         self.reached = False
+        self.inner: Override | None = None
 
     def enter(self, kind: Kind, queries: Tensor, keys: Tensor, options: dict[str, Any]) -> None:
         """A transformer block is about to compute this attention; inputs (B, N, C), not yet projected."""
         self.leave()
-        if not self.active:
+        site = self._site(kind, keys, options)
+        wanted = [] if site is None else [pair for pair in self.active if pair[0].wants(site)]
+        if site is None or not wanted:
             return
-        site = self._site(kind, queries, keys, options)
-        self.site = site
-        self.wanted = [] if site is None else [pair for pair in self.active if pair[0].wants(site)]
+        tokens = site.grid[0] * site.grid[1]
+        if queries.shape[:2] != (self.rows.total, tokens) or (kind == "self" and keys.shape[1] != tokens):
+            self.report.step_aside("another patch has cut or merged the tokens", str(site.layer))
+            return
+        self.site, self.wanted = site, wanted
 
     def leave(self) -> None:
         """The attention entered last is over: if it never came to us, another patch has computed it."""
@@ -55,22 +60,17 @@ class ModelCall:
             self.report.missed[f"{self.site.layer} ({self.site.kind}-attention)"] += 1
         self.site, self.wanted, self.reached = None, [], False
 
-    def _site(self, kind: Kind, queries: Tensor, keys: Tensor, options: dict[str, Any]) -> Site | None:
+    def _site(self, kind: Kind, keys: Tensor, options: dict[str, Any]) -> Site | None:
         place = unet.place(options)
         layer = None if place is None else self.layers.find(*place)
         if layer is None:
-            return None
-        grid = unet.grid(options)
-        tokens = grid[0] * grid[1]
-        if queries.shape[:2] != (self.rows.total, tokens) or (kind == "self" and keys.shape[1] != tokens):
-            self._step_aside(layer, "another patch has cut or merged its tokens")
             return None
         image_tokens, text_tokens = unet.token_slices(kind, keys.shape[1])
         return Site(
             family=unet.FAMILY,
             kind=kind,
             layer=layer,
-            grid=grid,
+            grid=unet.grid(options),
             image_tokens=image_tokens,
             text_tokens=text_tokens,
             heads=options["n_heads"],
@@ -79,11 +79,13 @@ class ModelCall:
             rows=self.rows,
         )
 
-    def _step_aside(self, layer: object, reason: str) -> None:
-        self.report.stepped_aside[f"layer {layer}: {reason}"] += 1
+    def override(
+        self, func: Override, q: Tensor, k: Tensor, v: Tensor, heads: int, *rest: Any, **kwargs: Any
+    ) -> Tensor:
+        """The `optimized_attention_override` of this pass: the host's call through the patches."""
+        return self._attention(HostCall(self.inner, func, (q, k, v), heads, rest, kwargs))
 
-    def attention(self, host: HostCall) -> Tensor:
-        """An attention call of the host, through the patches that want it."""
+    def _attention(self, host: HostCall) -> Tensor:
         site, wanted = self.site, self.wanted
         if site is None or not wanted:
             return host.untouched()
@@ -95,7 +97,7 @@ class ModelCall:
             site.image_tokens.stop + site.text_tokens.stop,
         )
         if (qkv.q.shape[0], qkv.q.shape[2], qkv.k.shape[2]) != expected:
-            self._step_aside(site.layer, "another patch calls the attention with other tokens")
+            self.report.step_aside("another patch attends to other tokens", str(site.layer))
             return host.untouched()
         for _, tally in wanted:
             tally.touch(site)

@@ -13,7 +13,6 @@ from ...attention_patches.report import RunReport, Tally
 from ...attention_patches.schedule import progress
 from ...attention_patches.site import Rows
 from . import unet
-from .backend import HostCall, Override
 from .model_call import KEY, ModelCall, mark_cross, mark_self
 
 
@@ -34,13 +33,10 @@ class Run:
                 tally.nothing_to_do = patch.start(batch)
                 if tally.nothing_to_do is None:
                     self.working.append((patch, tally))
-        self.inner: Override | None = None
 
     def attach(self, model_options: dict[str, Any]) -> None:
         """Take our places in the options of this run, which the host made for it and drops after it."""
         options = model_options["transformer_options"]
-        self.inner = options.get("optimized_attention_override")
-        options["optimized_attention_override"] = self.attention
         patches = options["patches"] = dict(options.get("patches", {}))
         for name, mark in (("attn1_patch", mark_self), ("attn2_patch", mark_cross)):
             patches[name] = [*patches.get(name, []), mark]
@@ -62,12 +58,18 @@ class Run:
         """Wrap one forward pass of the model: which rows, which sigma, which patches."""
         options = transformer_options or {}
         call = self._begin(x, float(t[0]), tuple(options.get("cond_or_uncond", (0,))))
+        if not call.active:
+            untouched: Tensor = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+            return untouched
         with ExitStack() as scopes:
             for patch, tally in call.active:
                 if scope := patch.around(call.rows):
                     scopes.enter_context(scope)
                     tally.touch_scope(call.rows, call.sigma)
-            out: Tensor = executor(x, t, c_concat, c_crossattn, control, {**options, KEY: call}, **kwargs)
+            # taken here and not in `attach`: by now the host has merged in what conditionings carry
+            call.inner = options.get("optimized_attention_override")
+            ours = {KEY: call, "optimized_attention_override": call.override}
+            out: Tensor = executor(x, t, c_concat, c_crossattn, control, {**options, **ours}, **kwargs)
         call.leave()
         return out
 
@@ -81,18 +83,10 @@ class Run:
         self.report.sigmas.add(sigma)
         if active and x.shape[0] != rows.total:
             # windows over the batch and the like: which images these are, nobody says
-            reason = f"the model got {x.shape[0] / len(sources):g} of {self.images} images in one call"
-            self.report.stepped_aside[reason] += 1
+            part = f"{x.shape[0] / len(sources):g} of {self.images} images in one call"
+            self.report.step_aside(f"the model got {part}", "all layers")
             active = []
         return ModelCall(self.layers, self.report, rows, sigma, progress(sigma, self.sigmas), active)
-
-    def attention(
-        self, func: Override, q: Tensor, k: Tensor, v: Tensor, heads: int, *rest: Any, **kwargs: Any
-    ) -> Tensor:
-        """The `optimized_attention_override` of this run."""
-        host = HostCall(self.inner, func, (q, k, v), heads, rest, kwargs)
-        call = kwargs["transformer_options"].get(KEY)
-        return host.untouched() if call is None else call.attention(host)
 
 
 @contextmanager

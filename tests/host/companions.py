@@ -153,7 +153,7 @@ COMPANIONS = [
         "HyperTile",
         _hypertile,
         expected=_outside_tiles,
-        report="another patch has cut or merged its tokens",
+        report="another patch has cut or merged the tokens",
         how={"height": 16, "width": 16},
     ),
     Companion("LoRA", _lora),

@@ -41,7 +41,8 @@ def test_remarks_name_what_passed_us_by():
     report = RunReport([])
     assert report.remarks() == []
     report.missed.update(["middle 0.0 (self-attention)"] * 3 + ["output 1.0 (self-attention)"])
-    report.stepped_aside.update(["layer input 1.0: tokens were cut"] * 2)
+    for layer in ("input 1.0", "input 2.0", "input 1.0"):
+        report.step_aside("another patch has cut the tokens", layer)
     cut, missed = report.remarks()
-    assert cut == "Stepped aside, layer input 1.0: tokens were cut (2 calls)."
+    assert cut == "Stepped aside 3 times, another patch has cut the tokens: input 1.0, input 2.0."
     assert missed.endswith(": middle 0.0 (self-attention), output 1.0 (self-attention).")
