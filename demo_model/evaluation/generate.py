@@ -9,11 +9,13 @@ from torch import Tensor
 STEPS, CFG, SAMPLER, SCHEDULER = 20, 4.0, "euler", "normal"
 
 
+@torch.inference_mode()
 def encode(clip: Any, prompts: Sequence[str]) -> Tensor:
     """(B, 77, width): one row per prompt."""
     return torch.cat([clip.encode_from_tokens(clip.tokenize(prompt)) for prompt in prompts])
 
 
+@torch.inference_mode()
 def generate(
     demo: Any,
     prompts: Sequence[str],

@@ -43,6 +43,7 @@ SHEET = (
 )
 
 
+@torch.inference_mode()
 def evaluate(demo: Any, weights: Path, cache: Path, share: float, cfg: float) -> dict[str, Any]:
     """Run everything, `share` of the full numbers; returns {table: {row: [hits, trials]}} and the speed."""
     judge = Judge.load(weights / "judge.safetensors")
