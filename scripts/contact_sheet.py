@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 MARGIN = 16
 GAP = 4
 SMALLEST = 192
+THUMBNAIL = 640
 PAPER, INK = "white", "#222222"
 
 
@@ -34,6 +35,13 @@ def contact_sheet(batches: Sequence[Batch]) -> Image.Image:
         sheet.paste(grid, (x, 2 * MARGIN + 8))
         x += grid.width + MARGIN
     return sheet
+
+
+def thumbnail(sheet: Image.Image) -> Image.Image:
+    """The sheet, small enough for a list of workflows."""
+    small = sheet.copy()
+    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    return small
 
 
 def _grid(pictures: Sequence[Image.Image]) -> Image.Image:

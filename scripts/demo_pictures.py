@@ -1,0 +1,88 @@
+"""Run a workflow on a server, with a progress bar, and save what it makes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from tqdm import tqdm
+
+from contact_sheet import Batch, contact_sheet, thumbnail
+from failures import Failure
+from host_client import Client, Picture
+from host_server import Server
+from run_progress import title
+from ui_workflow import to_prompt
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a prompt made: its pictures, and the file behind each of them."""
+
+    prompt: Json
+    pictures: Sequence[Picture]
+    contents: Sequence[bytes]
+
+    def batches(self) -> list[Batch]:
+        """The pictures of each saving node, under its title."""
+        found: dict[str, list[Image.Image]] = {}
+        for picture, content in zip(self.pictures, self.contents, strict=True):
+            found.setdefault(picture.node, []).append(Image.open(io.BytesIO(content)))
+        in_order = sorted(found, key=list(self.prompt).index)
+        return [Batch(title(self.prompt, node), found[node]) for node in in_order]
+
+
+async def run_workflow(server: Server, workflow: Json) -> Result:
+    """Run `workflow`, in either form, on the server; raises Failure if it saves no picture."""
+    async with Client(server.address) as client:
+        prompt = to_prompt(workflow, await client.object_info())
+        with tqdm(total=len(prompt), bar_format="{l_bar}{bar}| {elapsed}") as bar:
+
+            def show(done: float, running: str) -> None:
+                bar.set_description_str(running or "done", refresh=False)
+                bar.update(done - bar.n)
+
+            pictures = await client.run(prompt, show, workflow if "nodes" in workflow else None)
+        # Previews lie in the server's temporary folder; they count only where nothing else was saved.
+        kept = [picture for picture in pictures if picture.type == "output"] or pictures
+        if not kept:
+            raise Failure("the workflow saved no picture", "give one with a Save Image node")
+        return Result(prompt, kept, [await client.content(picture) for picture in kept])
+
+
+def save_all(result: Result, folder: Path, name: str, small: Path | None) -> list[Path]:
+    """Save the pictures and, of several, a sheet of them all; returns the paths.
+
+    `small` is where a thumbnail of the sheet goes, if anywhere.
+    """
+    files = [(folder / p.filename, c) for p, c in zip(result.pictures, result.contents, strict=True)]
+    sheet = contact_sheet(result.batches())
+    if len(files) > 1:
+        files.append((folder / f"{name}.png", encoded(sheet, "PNG")))
+    if small is not None:
+        files.append((small, encoded(thumbnail(sheet), "JPEG")))
+    return [save(content, path) for path, content in files]
+
+
+def encoded(picture: Image.Image, kind: str) -> bytes:
+    """The bytes of an image file."""
+    file = io.BytesIO()
+    picture.save(file, kind, quality=88)
+    return file.getvalue()
+
+
+def save(content: bytes, path: Path) -> Path:
+    """Write a file whole or not at all; returns its absolute path."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path.absolute()
