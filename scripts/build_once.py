@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -44,8 +45,12 @@ def remove(folder: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, waiting for its holder; the system lets it go when its process ends."""
+    """Hold the lock file `path`, waiting for its holder; the system lets it go when its process ends.
+
+    Tools started by `run_tool` inherit the lock: if this process is killed, it lasts until they end.
+    """
     with path.open("a+") as file:
+        os.set_inheritable(file.fileno(), sys.platform != "win32")
         if not _take(file, wait=False):
             print(f"another run is at work (lock {path}); waiting for it", file=sys.stderr)
             while not _take(file, wait=True):

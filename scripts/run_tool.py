@@ -41,7 +41,7 @@ def run_tool(doing: str, command: Sequence[str], log: Path, env: Mapping[str, st
     lines: list[str] = []
     with log.open("a", encoding="utf-8") as copy, StatusLine(doing) as status, subprocess.Popen(
         command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        encoding="utf-8", errors="replace", cwd=log.parent,
+        encoding="utf-8", errors="replace", cwd=log.parent, close_fds=False,
     ) as process:  # fmt: skip
         assert process.stdout is not None
         try:

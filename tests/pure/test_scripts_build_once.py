@@ -93,3 +93,32 @@ def test_complete_folder_is_left_alone(tmp_path: Path) -> None:
 
     assert build_once(tmp_path / "folder", never) == tmp_path / "folder"
     assert (tmp_path / "folder" / "whole").exists()
+
+
+TOOL_USER = """
+import sys
+from pathlib import Path
+from build_once import build_once
+from run_tool import run_tool
+
+folder = Path(sys.argv[1])
+late = "import sys, time; open(sys.argv[2], 'w'); time.sleep(1.5); open(sys.argv[1] + '/late', 'w')"
+tool = [sys.executable, "-c", late, str(folder), str(folder.with_name("started"))]
+build_once(folder, lambda target: run_tool("working", tool, folder.with_name("log")))
+"""
+
+
+def test_tool_that_outlives_its_killed_builder_spoils_nothing(tmp_path: Path) -> None:
+    """The next build waits for a tool that a killed process left at work."""
+    folder = tmp_path / "folder"
+    killed = subprocess.Popen(
+        [sys.executable, "-c", TOOL_USER, str(folder)],
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(tmp_path / "started", killed)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert builder(folder, tmp_path / "count", 0.0).wait() == 0
+    time.sleep(2.0)
+    assert sorted(path.name for path in folder.iterdir()) == [MARKER, "first half", "second half"]
