@@ -1,0 +1,60 @@
+"""Where the environment lies, what it needs, and whose package index fills it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import environment
+from failures import Failure
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """ATTENTION_CONTROL_CACHE is the cache folder."""
+    monkeypatch.setenv("ATTENTION_CONTROL_CACHE", str(tmp_path))
+    assert environment.cache_folder() == tmp_path
+
+
+def test_cache_folder_is_outside_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left to itself, the cache is an absolute path in nobody's repository."""
+    monkeypatch.delenv("ATTENTION_CONTROL_CACHE", raising=False)
+    folder = environment.cache_folder()
+    assert folder.is_absolute() and not folder.is_relative_to(ROOT)
+
+
+def test_too_little_space_is_told_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk with less room than the environment takes is named, with its size and the way out."""
+    monkeypatch.setattr(environment, "SPACE", 1e18)
+    with pytest.raises(Failure, match=r"GB free .* ATTENTION_CONTROL_CACHE"):
+        environment.build(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_cache_that_is_a_file(tmp_path: Path) -> None:
+    """A cache folder that cannot be one is named without a traceback."""
+    (tmp_path / "file").touch()
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("COMFYUI_")}
+    answer = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "demo.py"],
+        env={**kept, "ATTENTION_CONTROL_CACHE": str(tmp_path / "file")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 1 and "Traceback" not in answer.stderr
+    assert str(tmp_path / "file") in answer.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("own", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
+def test_uv_uses_the_index_of_pip_unless_it_has_its_own(own: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mirror that pip is set to use serves uv as well; one set for uv is left alone."""
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    assert environment.uv_index() == {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple"}
+    monkeypatch.setenv(own, "http://127.0.0.1:8/simple")
+    assert environment.uv_index() == {}
