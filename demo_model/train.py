@@ -29,6 +29,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--small-share", type=float, nargs=2, default=(0.75, 0.4), help="unet: steps on small pictures"
     )
+    parser.add_argument(
+        "--binding", type=float, default=0.0, help="unet: weight of the nouns' attention loss"
+    )
     parser.add_argument("--seed", type=int, default=0, help="pool: seed of its first picture")
     parser.add_argument("--device", default="", help="cpu or cuda; cuda if there is one")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")

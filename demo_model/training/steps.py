@@ -38,5 +38,5 @@ def run_step(
     elif step == "unet":
         from .unet import Plan, train_unet
 
-        plan = Plan(minutes, options.decay, tuple(options.small_share))
+        plan = Plan(minutes, options.decay, tuple(options.small_share), options.binding)
         train_unet(places, plan, options.resume, options.from_weights, device, log)

@@ -11,6 +11,12 @@ from ..architecture import TEXT
 from ..world.vocabulary import BACKGROUNDS, COLOURS, NUMBERS, STYLES, SUBJECTS, SYNONYMS, plural
 
 START, END = 49406, 49407
+_NOUNS = {
+    form: noun
+    for noun in SUBJECTS
+    for word in (noun, SYNONYMS.get(noun, noun))
+    for form in (word, plural(word))
+}
 _WORDS = re.compile(r"[a-z]+|[0-9]|,")
 
 
@@ -38,6 +44,15 @@ class Words:
     def encode(self, text: str) -> list[int]:
         """Start, words, end: as the host's tokenizer does, without its padding."""
         return [START, *(i for word in _WORDS.findall(text) for i in self.ids[word]), END]
+
+    def nouns(self, text: str) -> list[tuple[int, str]]:
+        """(token position, subject) of every noun; of a noun of several tokens, the last one."""
+        found, position = [], 0  # the start token stands at 0
+        for word in _WORDS.findall(text):
+            position += len(self.ids[word])
+            if word in _NOUNS:
+                found.append((position, _NOUNS[word]))
+        return found
 
     def batch(self, captions: Iterable[str]) -> tuple[Tensor, Tensor]:
         """Compact ids (B, T), filled with the end token, and the true lengths (B,)."""

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..world import caption
+from ..world import Scene, caption
 from .attention import CrossAttention, shorten
+from .binding import binding_loss, noun_masks
 from .files import Places, load_checkpoint, save_checkpoint, save_weights
 from .optimizers import Average, Optimizer, initialise, split
 from .pool import Pool, load_pool
@@ -34,6 +35,7 @@ class Plan:
     minutes: float
     decay: float
     small_share: tuple[float, float]  # of the steps, at the start and at the end
+    binding: float  # weight of the auxiliary loss on the nouns' cross-attention; 0 is plain training
 
     def scale(self, share: float, step: int) -> float:
         tail = (1 - share) / self.decay if self.decay > 0 else 1.0
@@ -91,6 +93,16 @@ def _initialise_unet(unet: nn.Module) -> None:
             part.weight.data *= 3
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Latents (B, 4, h, w), coverage (B, 5, h, w) in 0..1 of each scene's subjects, and one caption each."""
+
+    latents: Tensor
+    coverage: Tensor
+    scenes: list[Scene]
+    captions: list[str]
+
+
 class Batches:
     """Random batches of latents and fresh captions from the pools."""
 
@@ -109,42 +121,44 @@ class Batches:
             self.pools = {name: load_pool(self.cache, name) for name in BATCH}
             self.files = files
 
-    def draw(self, canvas: str) -> tuple[Tensor, Tensor, list[str]]:
-        """Latents (B, 4, h, w), how much of each cell is a subject (B, 1, h, w), captions."""
+    def draw(self, canvas: str) -> Batch:
         pool = self.pools[canvas]
         chosen = self.rng.integers(0, len(pool.scenes), BATCH[canvas])
         captions = [
             "" if self.rng.random() < CAPTION_DROPOUT else caption(pool.scenes[i], self.rng) for i in chosen
         ]
-        cover = pool.coverage[chosen].float().sum(1, keepdim=True) / 255
-        return pool.latents[chosen].float().to(self.device), cover.to(self.device), captions
+        latents, coverage = pool.latents[chosen].float(), pool.coverage[chosen].float() / 255
+        scenes = [pool.scenes[i] for i in chosen]
+        return Batch(latents.to(self.device), coverage.to(self.device), scenes, captions)
 
 
 def denoising_loss(
-    trained: Trained, latents: Tensor, cover: Tensor, captions: list[str], rng: np.random.Generator
-) -> Tensor:
-    """Squared error of the velocity, the same for all timesteps, larger on subjects.
+    trained: Trained, batch: Batch, rng: np.random.Generator, binding: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Squared error of the velocity, the same for all timesteps, larger on subjects; and the binding loss.
 
-    Timesteps are drawn mostly where text and layout are decided.
+    Timesteps are drawn mostly where text and layout are decided. Without a weight the binding loss is 0.
     """
-    times = np.where(
-        rng.random(len(latents)) < 0.85,
-        rng.integers(120, 980, len(latents)),
-        rng.integers(0, 1000, len(latents)),
-    )
+    latents = batch.latents
+    number = len(latents)
+    times = np.where(rng.random(number) < 0.85, rng.integers(120, 980, number), rng.integers(0, 1000, number))
     t = torch.from_numpy(times).to(latents.device)
     alpha = trained.alphas[t].view(-1, 1, 1, 1)
     noise = torch.randn_like(latents)
     noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
     velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
-    context, lengths = trained.text.encode_batch(captions)
+    context, lengths = trained.text.encode_batch(batch.captions)
     pixels = latents.shape[2] * latents.shape[3]
     keys, bias = shorten(context, lengths, {pixels, pixels // 4})
-    override = CrossAttention(bias, keep_maps=False)
+    override = CrossAttention(bias, keep_maps=binding > 0)
     options = {"optimized_attention_override": override}
     predicted = trained.unet(noisy, t, context=keys, transformer_options=options)
-    weight = 1 + SUBJECT_WEIGHT * cover
-    return (weight * (predicted - velocity).square()).mean() / weight.mean()
+    weight = 1 + SUBJECT_WEIGHT * batch.coverage.sum(1, keepdim=True)
+    denoising = (weight * (predicted - velocity).square()).mean() / weight.mean()
+    if binding == 0:
+        return denoising, denoising.new_zeros(())
+    nouns = noun_masks(trained.text.words, batch.captions, batch.scenes, batch.coverage)
+    return denoising, binding_loss(override.maps, *nouns)
 
 
 def train_unet(
@@ -172,19 +186,20 @@ def train_unet(
         progress["minutes"],
         time.monotonic(),
         time.monotonic(),
-        {"small": [], "full": []},
+        {"small": [], "full": [], "binding": []},
     )
     decaying = False
     while (share := (time.monotonic() - start) / (60 * plan.minutes)) < 1 and not stop:
         canvas = "small" if batches.rng.random() < plan.small(share) else "full"
-        latents, cover, captions = batches.draw(canvas)
-        loss = denoising_loss(trained, latents, cover, captions, batches.rng)
-        loss.backward()
+        batch = batches.draw(canvas)
+        loss, bound = denoising_loss(trained, batch, batches.rng, plan.binding)
+        (loss + plan.binding * bound).backward()
         optimizer.step(plan.scale(share, progress["step"]))
         average.update(trained)
         losses[canvas].append(loss.item())
+        losses["binding"].append(bound.item())
         progress["step"] += 1
-        progress[canvas] += len(latents)
+        progress[canvas] += len(batch.latents)
         progress["minutes"] = before + (time.monotonic() - start) / 60
         if progress["step"] % 50 == 0:
             means = " ".join(

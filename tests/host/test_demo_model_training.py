@@ -1,10 +1,15 @@
 """Training computes what the host computes: same text features, same attention, gradients everywhere."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from attention_control.demo_model.training.attention import CrossAttention, shorten
+from attention_control.demo_model.training.binding import binding_loss, noun_masks
 from attention_control.demo_model.training.optimizers import orthogonalise
-from attention_control.demo_model.training.unet import Trained, denoising_loss
+from attention_control.demo_model.training.unet import Batch, Trained, denoising_loss
+from attention_control.demo_model.world import sample_scene
 
 CAPTIONS = [
     "a red cat",
@@ -61,17 +66,49 @@ def test_short_keys_equal_all_77(trained, side):
             assert torch.allclose(short, full, atol=1e-4)
 
 
-def test_every_trained_weight_gets_a_gradient(trained):
-    """Nothing that is meant to learn is cut off from the loss."""
-    import numpy as np
+@pytest.fixture(scope="module")
+def batch():
+    """Four scenes of one cat each with random latents and a mask in one corner."""
+    rng = np.random.default_rng(0)
+    scenes = [sample_scene(rng, 64, 64, 1) for _ in CAPTIONS]
+    cat = [replace(s, subjects=(replace(s.subjects[0], noun="cat"),)) for s in scenes]
+    coverage = torch.zeros(4, 5, 8, 8)
+    coverage[:, 0, :4, :4] = 1
+    return Batch(torch.randn(4, 4, 8, 8), coverage, cat, [*CAPTIONS[:3], "two white cats in a basket"])
 
-    latents, cover = torch.randn(4, 4, 8, 8), torch.rand(4, 1, 8, 8)
-    loss = denoising_loss(trained, latents, cover, CAPTIONS, np.random.default_rng(0))
-    loss.backward()
+
+@pytest.mark.parametrize("binding", [0.0, 0.1])
+def test_every_trained_weight_gets_a_gradient(trained, batch, binding):
+    """Nothing that is meant to learn is cut off from the loss."""
+    trained.zero_grad()
+    loss, bound = denoising_loss(trained, batch, np.random.default_rng(0), binding)
+    (loss + binding * bound).backward()
+    assert (bound > 0) == (binding > 0)
     silent = [
         n for n, p in trained.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())
     ]
     assert silent == []
+
+
+def test_nouns_are_found_at_their_tokens(trained, batch):
+    """Position and subject of each noun, plurals too; a noun's mask is the union of its subjects."""
+    words = trained.text.words
+    assert words.nouns("3 ginger and 2 gray kittens on the stairs") == [(6, "cat")]
+    assert words.nouns("two hedgehogs and a dog") == [(3, "hedgehog"), (6, "dog")]  # hedgehogs: two tokens
+    assert words.encode("two hedgehogs and a dog")[6] == words.ids["dog"][0]
+    rows, positions, masks = noun_masks(words, batch.captions, batch.scenes, batch.coverage)
+    assert rows.tolist() == [0, 1, 3] and positions.tolist() == [3, 6, 3]
+    assert torch.equal(masks[0], batch.coverage[0, 0])
+
+
+def test_binding_loss_is_zero_inside_and_large_outside(batch):
+    """A map wholly inside its mask costs nothing, an even one costs the logarithm of the mask's share."""
+    rows, positions, mask = torch.tensor([0]), torch.tensor([2]), batch.coverage[:1, 0]
+    inside = torch.zeros(1, 64, 5)
+    inside[0, :, 2] = mask.flatten() * 0.3
+    assert binding_loss([inside], rows, positions, mask).item() == pytest.approx(0, abs=1e-6)
+    even = torch.full((1, 16, 5), 0.2)  # a map of 4 x 4 cells: the mask is shrunk to it
+    assert binding_loss([even], rows, positions, mask).item() == pytest.approx(np.log(4), abs=1e-5)
 
 
 def test_muon_updates_are_nearly_orthogonal():
