@@ -1,6 +1,7 @@
 """The host's attention call, seen as (B, H, N, d) tensors and called back in the host's own layout."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,25 +13,21 @@ Override = Callable[..., Tensor]
 """The host's `optimized_attention_override`: (func, q, k, v, heads, mask=None, **kwargs) -> tensor."""
 
 
+@dataclass(frozen=True)
 class HostCall:
     """One call of the host's attention, with the arguments it came with."""
 
-    def __init__(
-        self,
-        inner: Override | None,
-        func: Override,
-        tensors: tuple[Tensor, Tensor, Tensor],
-        heads: int,
-        rest: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> None:
-        self.inner = inner
-        self.func = func
-        self.tensors = tensors
-        self.heads = heads
-        self.rest = rest
-        self.kwargs = kwargs
-        self.split_heads = bool(kwargs.get("skip_reshape"))
+    inner: Override | None  # what stood in the override's place before us
+    func: Override
+    tensors: tuple[Tensor, Tensor, Tensor]
+    heads: int
+    rest: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    @property
+    def split_heads(self) -> bool:
+        """Whether the tensors come as (B, H, N, d) instead of (B, N, H * d)."""
+        return bool(self.kwargs.get("skip_reshape"))
 
     def untouched(self) -> Tensor:
         """What the host would have computed without us, to the bit."""

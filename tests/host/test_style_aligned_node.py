@@ -12,7 +12,7 @@ from comfy_api.latest import io
 
 from . import naive
 from .methods import model
-from .tiny import assert_same_image, conditioning, sample
+from .tiny import assert_same_image, conditioning, every_image, sample
 
 DEFAULTS = {
     "sharing": "reference",
@@ -107,6 +107,16 @@ def test_prompts_that_do_not_fit_the_batch_are_an_error(shape, rows, negative_ro
     """The host would repeat or drop rows in silence."""
     with pytest.raises(ValueError, match=message):
         run(align(model(shape)), rows, negative_rows)
+
+
+def test_one_prompt_for_all_is_that_prompt_for_each(shape):
+    """A row for every image, positive or negative, gives what one row for all gives."""
+    positive, negative = (conditioning(model(shape), seed=seed) for seed in (1, 2))
+    patched, how = align(model(shape)), {"batch": 4}
+    expected = sample(patched, positive, negative, **how)
+    written_out = every_image(positive, 4), every_image(negative, 4)
+    assert_same_image(sample(patched, *written_out, **how), expected)
+    assert_same_image(sample(patched, positive, written_out[1], **how), expected)
 
 
 def test_a_reference_outside_the_batch_is_an_error(shape):
