@@ -62,12 +62,12 @@ class HostCall:
         return self._run
 
     def _run(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
-        kwargs = {**self.kwargs, "mask": bias}
-        if bias is None and self._mask() is None:
-            del kwargs["mask"]
+        # the mask goes back where it came from, and a call without one stays without
+        rest = (bias, *self.rest[1:]) if self.rest else ()
+        kwargs = self.kwargs if self.rest or bias is None else {**self.kwargs, "mask": bias}
         if not self.split_heads:
             q, k, v = (x.transpose(1, 2).flatten(2) for x in (q, k, v))
-        out = self._call(q, k, v, *self.rest[1:], **kwargs)
+        out = self._call(q, k, v, *rest, **kwargs)
         return out if self.kwargs.get("skip_output_reshape") else self._split(out)
 
     def finish(self, out: Tensor) -> Tensor:
