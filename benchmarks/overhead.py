@@ -6,7 +6,6 @@ own keys and values twice, by a three-line override and without the pack: what t
 doubled keys. Memory is the peak of the tensors alive between operations, counted by torch's dispatch.
 """
 
-import argparse
 import statistics
 import time
 import weakref
@@ -130,9 +129,8 @@ def measure(name: str, model: Any, prompts: Any, size: int, steps: int, rounds: 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="the demo model only, a few rounds")
-    quick = parser.parse_args().quick
+    options = record.parser(__doc__, "the demo model only, a few rounds").parse_args()
+    quick = options.quick
     runs = [measure("Pocket Diffusion", *demo(), size=16, steps=5 if quick else 20, rounds=2 if quick else 9)]
     if not quick:
         runs.append(measure("random SD1.5", *random_sd15(), size=64, steps=1, rounds=3))
@@ -144,7 +142,7 @@ def main() -> None:
         ]
         print(record.table(["variant", "time", "peak memory"], rows))
         print(f"StyleAligned over the floor: {result['over the floor']:.2f}x")
-    print(f"\nwritten: {record.write('overhead', {'runs': runs}, quick).name}")
+    print(f"\nwritten: {record.write('overhead', {'runs': runs}, options).name}")
 
 
 if __name__ == "__main__":

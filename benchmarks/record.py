@@ -1,5 +1,6 @@
 """Write what a benchmark found, with everything needed to find it again."""
 
+import argparse
 import json
 import os
 import platform
@@ -19,19 +20,26 @@ def machine_class() -> str:
     return f"{os.cpu_count()}-core {platform.machine()} CPU"
 
 
-def write(name: str, figures: dict[str, Any], quick: bool) -> Path:
-    """Write results/NAME.json (NAME.quick.json for a quick run) by way of a temporary file."""
+def parser(documentation: str, quick: str) -> argparse.ArgumentParser:
+    """The options that every benchmark has."""
+    made = argparse.ArgumentParser(description=documentation.splitlines()[0])
+    made.add_argument("--quick", action="store_true", help=f"a smoke run: {quick}")
+    made.add_argument("--output", type=Path, default=RESULTS, metavar="DIR", help="where the figures go")
+    return made
+
+
+def write(name: str, figures: dict[str, Any], options: argparse.Namespace) -> Path:
+    """Write NAME.json (NAME.quick.json for a quick run) by way of a temporary file."""
     from comfyui_version import __version__ as host_version
 
     record = {
         "machine": machine_class(),
         "date": date.today().isoformat(),
-        "quick": quick,
         "versions": {"torch": torch.__version__, "ComfyUI": host_version},
         **figures,
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}{'.quick' if quick else ''}.json"
+    options.output.mkdir(parents=True, exist_ok=True)
+    path = options.output / f"{name}{'.quick' if options.quick else ''}.json"
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(record, indent=1) + "\n")
     temporary.replace(path)

@@ -5,7 +5,6 @@ six pairs of a set that it finds in one style. Subject: the share of pictures wh
 asked for. Seeds are fixed and the same for all variants.
 """
 
-import argparse
 from itertools import combinations
 from typing import Any
 
@@ -94,8 +93,7 @@ def sheet(rows: dict[str, torch.Tensor]) -> Image.Image:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="two sets, ten steps")
+    parser = record.parser(__doc__, "two sets, ten steps")
     parser.add_argument("--picture", type=int, default=0, help="the set that the picture shows")
     options = parser.parse_args()
     judge, chosen, figures = Judge.load(), {}, {}
@@ -114,7 +112,7 @@ def main() -> None:
             print(name, figures[name], flush=True)
     rows = [[name, f"{f['same style']:.0%}", f"{f['subject']:.0%}"] for name, f in figures.items()]
     print(record.table(["variant", "same style", "right subject"], rows))
-    path = record.write("style_alignment", {"variants": figures}, options.quick)
+    path = record.write("style_alignment", {"variants": figures}, options)
     sheet(chosen).save(path.with_suffix(".jpg"), quality=92)
     print(f"written: {path.name} and a picture beside it")
 
