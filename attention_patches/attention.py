@@ -45,11 +45,13 @@ class QKV:
         self, k: Tensor, v: Tensor, *, bias: Tensor | None = None, rows: Sequence[bool] | None = None
     ) -> "QKV":
         """Let the given rows (all, if None) attend to further keys and values (B, H, M', d) as well."""
+        _check_float(bias)
         seen_by = tuple(rows) if rows is not None else (True,) * self.q.shape[0]
         return replace(self, appended=(*self.appended, Appended(k, v, bias, seen_by)))
 
     def add_bias(self, bias: Tensor) -> "QKV":
-        """Add to the logits of the own keys."""
+        """Add to the logits of the own keys. Raises TypeError for a boolean mask."""
+        _check_float(bias)
         return replace(self, bias=bias if self.bias is None else self.bias + bias)
 
     def edit_map(self, edit: MapEdit) -> "QKV":
@@ -57,11 +59,17 @@ class QKV:
         return replace(self, edits=(edit, *self.edits))
 
 
+def _check_float(bias: Tensor | None) -> None:
+    if bias is not None and not bias.is_floating_point():
+        raise TypeError(f"a bias is added to the logits and must be float, not {bias.dtype}")
+
+
 def attention(qkv: QKV, backend: Backend, scale: float) -> Tensor:
     """Attention of (B, H, N, d) over the own and the appended keys; rows that see the same keys go together.
 
     Runs on the host's backend; an explicit float32 map in query chunks only where the map is edited.
     """
+    _check_float(qkv.bias)
     if qkv.edits:
         return _explicit(qkv, scale)
     groups = _row_groups(qkv)

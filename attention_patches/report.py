@@ -18,33 +18,35 @@ class Tally:
     layers: set[int] = field(default_factory=set)
     sigmas: set[float] = field(default_factory=set)
     scopes: int = 0
-    rows: set[Rows] = field(default_factory=set)
+    images: int = 0
 
     def touch(self, site: Site) -> None:
         """The patch is called at this site."""
         self.layers.add(site.layer.ordinal)
         self.sigmas.add(site.sigma)
-        self.rows.add(site.rows)
+        self.images = site.rows.images
 
     def touch_scope(self, rows: Rows, sigma: float) -> None:
         """The patch's scope is open during a forward pass."""
         self.scopes += 1
         self.sigmas.add(sigma)
-        self.rows.add(rows)
+        self.images = rows.images
 
     @property
     def idle(self) -> bool:
         """Asked to work, and touched nothing."""
         return not (self.off or self.nothing_to_do or self.layers or self.scopes)
 
-    def describe(self, sigmas_total: int) -> str:
+    def describe(self, sigmas_total: int, passed_by: bool = False) -> str:
+        """One line; `passed_by` says that remarks tell why calls were left alone."""
         if self.off:
             return f"{self.label}: off."
         if self.nothing_to_do:
             return f"{self.label}: nothing to do, {self.nothing_to_do}."
         if self.idle:
-            return f"{self.label}: WARNING, it touched no attention layer; check its layers and its range."
-        images = " or ".join(sorted({_count(rows.images, "image") for rows in self.rows}))
+            advice = "the remarks say why" if passed_by else "check its layers and its range"
+            return f"{self.label}: WARNING, it touched no attention layer; {advice}."
+        images = _count(self.images, "image")
         worked = f"{len(self.layers)} of {self.layers_total} layers" if self.layers else "no attention layer"
         worked += ", all group norms" if self.scopes else ""
         return f"{self.label}: {worked}, {len(self.sigmas)} of {sigmas_total} noise levels, {images}."

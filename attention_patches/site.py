@@ -27,8 +27,9 @@ class Rows:
     """Which rows of a batch are which.
 
     A model call carries one chunk per conditioning, in any order, and every chunk holds the same
-    `images` latents in the same order. `sources[c]` is the conditioning of chunk c as the guider counts
-    them: 0 positive, 1 negative for classifier-free guidance.
+    `images` latents in the same order. `sources[c]` is the conditioning of chunk c as the caller counts
+    those it passes: 0 positive, 1 negative in classifier-free guidance, but a guidance node's extra pass
+    with the negative alone calls that 0.
     """
 
     sources: tuple[int, ...]

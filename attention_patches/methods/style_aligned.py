@@ -7,9 +7,10 @@ section 3. In each self-attention, per chunk of conditioning, head and channel, 
     out_i = softmax(Q_i [K_i ; s K_r]^T / sqrt(d) + [0 ; b]) [V_i ; V_r]
 
 The unconditional rows follow the unconditional reference. Differences from the authors' code, all without
-effect on the result but for rounding: the reference attends to its own keys once instead of twice, so it
-stays bit-identical to the picture made without the others; b is a bias of the host's fused attention. Their
-`share_layer_norm` is left out: a LayerNorm works within a token, so sharing it changes nothing.
+effect on the result but for rounding: the reference attends to its own keys once instead of twice, so its
+tensors are those of a plain run (on the CPU the picture is the same to the bit); b is a bias of the host's
+fused attention. Their `share_layer_norm` is left out: a LayerNorm works within a token, so sharing it changes
+nothing.
 """
 
 from contextlib import AbstractContextManager
@@ -80,9 +81,10 @@ class StyleAligned(Patch):
                         "EncodePromptBatch's `count` output is made to set the latent's batch size."
                     )
         if not 0 <= self.reference < batch.images:
+            possible = f"0 to {batch.images - 1}" if batch.images > 1 else "only 0"
             raise ValueError(
-                f"reference_index is {self.reference}, but the latent batch has {batch.images} images, "
-                f"numbered from 0 to {batch.images - 1}."
+                f"reference_index is {self.reference}, but the latent batch holds {batch.images} image(s), "
+                f"counted from 0: possible is {possible}."
             )
         return "the batch holds a single image: a plain run" if batch.images == 1 else None
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...attention_patches.attention import QKV, Backend
+from ...attention_patches.attention import QKV
 
 Override = Callable[..., Tensor]
 """The host's `optimized_attention_override`: (func, q, k, v, heads, mask=None, **kwargs) -> tensor."""
@@ -56,12 +56,8 @@ class HostCall:
         width = q.shape[-1] if self.split_heads else q.shape[-1] // self.heads
         return float(self.kwargs.get("scale") or width**-0.5)
 
-    @property
-    def backend(self) -> Backend:
-        """The host's attention, and whatever other overrides stood before us, on (B, H, N, d)."""
-        return self._run
-
-    def _run(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+    def backend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+        """The host's attention, and whatever other override stood before us, on (B, H, N, d)."""
         # the mask goes back where it came from, and a call without one stays without
         rest = (bias, *self.rest[1:]) if self.rest else ()
         kwargs = self.kwargs if self.rest or bias is None else {**self.kwargs, "mask": bias}

@@ -11,7 +11,7 @@ def deliver(report: RunReport, node_ids: Sequence[str | None]) -> None:
     """Log the report, and show each node what its patch did and what passed all patches by."""
     shared = report.remarks()
     for tally, node_id in zip(report.tallies, node_ids, strict=True):
-        line = tally.describe(len(report.sigmas))
+        line = tally.describe(len(report.sigmas), passed_by=bool(shared))
         logging.log(logging.WARNING if tally.idle else logging.INFO, "[Attention Control] %s", line)
         _show(node_id, "\n".join([line, *shared]))
     for remark in shared:

@@ -9,7 +9,7 @@ from torch import Tensor
 from ...attention_patches.patch import Patch
 from .deliver import deliver
 from .model_call import KEY
-from .run import running
+from .run import start_run
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def _outer_sample(
     """Wrapper round a whole sampling run, once per model whatever the number of patches."""
     guider = executor.class_obj
     specs = installed(guider.model_patcher)
-    with running(guider, [spec.patch for spec in specs], noise, sigmas) as report:
-        samples = executor(noise, latent_image, sampler, sigmas, *rest, **named)
-    deliver(report, [spec.node_id for spec in specs])
+    run = start_run(guider, [spec.patch for spec in specs], noise, sigmas)
+    samples = executor(noise, latent_image, sampler, sigmas, *rest, **named)
+    deliver(run.report, [spec.node_id for spec in specs])
     return samples

@@ -1,6 +1,7 @@
 """One forward pass of the model, followed from attention to attention."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,29 +18,21 @@ from .backend import HostCall, Override
 KEY = "attention_control"
 
 
+@dataclass
 class ModelCall:
     """State of one forward pass. It travels in that pass's own transformer options, so passes that run at
     the same time (several devices) or one inside another never share it."""
 
-    def __init__(
-        self,
-        layers: LayerMap,
-        report: RunReport,
-        rows: Rows,
-        sigma: float,
-        progress: float,
-        active: Sequence[tuple[Patch, Tally]],
-    ) -> None:
-        self.layers = layers
-        self.report = report
-        self.rows = rows
-        self.sigma = sigma
-        self.progress = progress
-        self.active = active
-        self.site: Site | None = None
-        self.wanted: list[tuple[Patch, Tally]] = []
-        self.reached = False
-        self.inner: Override | None = None
+    layers: LayerMap
+    report: RunReport
+    rows: Rows
+    sigma: float
+    progress: float
+    active: Sequence[tuple[Patch, Tally]]
+    inner: Override | None  # the override that stood in our place
+    site: Site | None = None
+    wanted: Sequence[tuple[Patch, Tally]] = ()
+    reached: bool = False
 
     def enter(self, kind: Kind, queries: Tensor, keys: Tensor, options: dict[str, Any]) -> None:
         """A transformer block is about to compute this attention; inputs (B, N, C), not yet projected."""
@@ -58,7 +51,7 @@ class ModelCall:
         """The attention entered last is over: if it never came to us, another patch has computed it."""
         if self.site is not None and self.wanted and not self.reached:
             self.report.missed[f"{self.site.layer} ({self.site.kind}-attention)"] += 1
-        self.site, self.wanted, self.reached = None, [], False
+        self.site, self.wanted, self.reached = None, (), False
 
     def _site(self, kind: Kind, keys: Tensor, options: dict[str, Any]) -> Site | None:
         place = unet.place(options)
@@ -83,9 +76,7 @@ class ModelCall:
         self, func: Override, q: Tensor, k: Tensor, v: Tensor, heads: int, *rest: Any, **kwargs: Any
     ) -> Tensor:
         """The `optimized_attention_override` of this pass: the host's call through the patches."""
-        return self._attention(HostCall(self.inner, func, (q, k, v), heads, rest, kwargs))
-
-    def _attention(self, host: HostCall) -> Tensor:
+        host = HostCall(self.inner, func, (q, k, v), heads, rest, kwargs)
         site, wanted = self.site, self.wanted
         if site is None or not wanted:
             return host.untouched()

@@ -1,10 +1,12 @@
 """One sampling run: fresh state, our places in this run's own model options, a report at the end."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cache
 from typing import Any
 
+import torch
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 from torch import Tensor
 
@@ -57,7 +59,7 @@ class Run:
     ) -> Tensor:
         """Wrap one forward pass of the model: which rows, which sigma, which patches."""
         options = transformer_options or {}
-        call = self._begin(x, float(t[0]), tuple(options.get("cond_or_uncond", (0,))))
+        call = self._begin(x, float(t[0]), options)
         if not call.active:
             untouched: Tensor = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
             return untouched
@@ -66,36 +68,48 @@ class Run:
                 if scope := patch.around(call.rows):
                     scopes.enter_context(scope)
                     tally.touch_scope(call.rows, call.sigma)
-            # taken here and not in `attach`: by now the host has merged in what conditionings carry
-            call.inner = options.get("optimized_attention_override")
+            scopes.enter_context(_uncompiled())
             ours = {KEY: call, "optimized_attention_override": call.override}
             out: Tensor = executor(x, t, c_concat, c_crossattn, control, {**options, **ours}, **kwargs)
         call.leave()
         return out
 
-    def _begin(self, x: Tensor, sigma: float, sources: tuple[int, ...]) -> ModelCall:
-        rows = Rows(sources, self.images)
+    def _begin(self, x: Tensor, sigma: float, options: dict[str, Any]) -> ModelCall:
+        rows = Rows(tuple(options.get("cond_or_uncond", (0,))), self.images)
         active = [
             (patch, tally)
             for patch, tally in self.working
             if patch.during.contains(sigma, self.percent_to_sigma)
         ]
         self.report.sigmas.add(sigma)
-        if active and x.shape[0] != rows.total:
-            # windows over the batch and the like: which images these are, nobody says
-            part = f"{x.shape[0] / len(sources):g} of {self.images} images in one call"
-            self.report.step_aside(f"the model got {part}", "all layers")
+        if active and (reason := self._no_whole_batch(x.shape[0], rows, options)):
+            self.report.step_aside(reason, "all layers")
             active = []
-        return ModelCall(self.layers, self.report, rows, sigma, progress(sigma, self.sigmas), active)
+        # the override is looked up here: only now the host has merged in what conditionings carry
+        inner = options.get("optimized_attention_override")
+        return ModelCall(self.layers, self.report, rows, sigma, progress(sigma, self.sigmas), active, inner)
+
+    def _no_whole_batch(self, given: int, rows: Rows, options: dict[str, Any]) -> str | None:
+        if options.get("context_window") is not None:
+            return "context windows cut the batch or the picture"
+        if given != rows.total:
+            return f"the model got {given / len(rows.sources):g} of {self.images} images in one call"
+        return None
 
 
-@contextmanager
-def running(guider: Any, patches: Sequence[Patch], noise: Tensor, sigmas: Tensor) -> Iterator[RunReport]:
-    """While open, the guider's run goes through the patches."""
+def start_run(guider: Any, patches: Sequence[Patch], noise: Tensor, sigmas: Tensor) -> Run:
+    """Let the run that this guider is about to make go through the patches."""
     batch = Batch(noise.shape[0], _conditioning_rows(guider.conds))
     run = Run(guider.model_patcher, patches, batch, sigmas.tolist())
     run.attach(guider.model_options)
-    yield run.report
+    return run
+
+
+def _uncompiled() -> AbstractContextManager[Any]:
+    """Compiled code was traced without our patches, and the host tells it to ignore changed options."""
+    if "torch._dynamo" not in sys.modules:  # nothing can be compiled yet, and the import takes seconds
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
 
 
 def _conditioning_rows(conds: dict[str, list[dict[str, Any]] | None]) -> dict[str, list[int]]:

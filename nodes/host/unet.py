@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from comfy.ldm.modules.attention import SpatialTransformer
+from comfy.ldm.modules.attention import SpatialTransformer, SpatialVideoTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
 from ...attention_patches.layers import LayerMap
@@ -14,10 +14,12 @@ FAMILY = "U-Net"
 def layer_map(model: Any) -> LayerMap:
     """The transformer blocks of a MODEL in order of execution. Raises ValueError if it is no U-Net."""
     unet = model.get_model_object("diffusion_model")
-    if not isinstance(unet, UNetModel):
+    unet = getattr(unet, "_orig_mod", unet)  # compiled
+    video = any(isinstance(module, SpatialVideoTransformer) for module in unet.modules())
+    if not isinstance(unet, UNetModel) or video:
         raise ValueError(
-            f"model is a {type(unet).__name__}; attention control works on U-Nets "
-            "(SD1.5, SD2, SDXL and models built like them). Use a checkpoint of such a model."
+            f"model is a {type(unet).__name__}{' for video' if video else ''}; attention control works on "
+            "U-Nets for images (SD1.5, SD2, SDXL and models built like them). Use such a checkpoint."
         )
     places = [
         (block, number, index)
