@@ -20,7 +20,11 @@ class LoadDemoModel(io.ComfyNode):
                 "Try: 'a red cat and a blue dog in the snow, clay style'."
             ),
             inputs=[],
-            outputs=[io.Model.Output(), io.Clip.Output(), io.Vae.Output()],
+            outputs=[
+                io.Model.Output(tooltip="The denoiser, a U-Net with 7 transformer layers; 128 x 128 pixels."),
+                io.Clip.Output(tooltip="The text encoder."),
+                io.Vae.Output(tooltip="The autoencoder, 8 pixels to a latent cell."),
+            ],
         )
 
     @classmethod

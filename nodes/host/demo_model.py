@@ -77,24 +77,37 @@ def load_demo_model(folder: Path = WEIGHTS) -> DemoModel:
     Raises RuntimeError if a file is missing or differs from the one that `weights.json` describes.
     """
     weights = {part: _read(folder, part) for part in PARTS}
-    return DemoModel(_model(weights["unet"]), _clip(weights["text"]), _vae(weights["vae"]))
+    demo = DemoModel(_model(weights["unet"]), _clip(weights["text"]), _vae(weights["vae"]))
+    # With these the host can load a part anew, for another device or without dynamic memory.
+    demo.model.cached_patcher_init = (reload_part, ("unet", folder))
+    demo.clip.patcher.cached_patcher_init = (reload_part, ("text", folder))
+    demo.vae.patcher.cached_patcher_init = (reload_part, ("vae", folder))
+    return demo
 
 
-def _model(weights: dict[str, torch.Tensor]) -> Any:
+def reload_part(part: str, folder: Path, disable_dynamic: bool = False) -> Any:
+    """The patcher of one part ("unet", "text", "vae") once more, from its file."""
+    weights = _read(folder, part)
+    if part == "unet":
+        return _model(weights, disable_dynamic)
+    return (_clip(weights, disable_dynamic) if part == "text" else _vae(weights)).patcher
+
+
+def _model(weights: dict[str, torch.Tensor], disable_dynamic: bool = False) -> Any:
     load_device = comfy.model_management.get_torch_device()
     offload_device = comfy.model_management.unet_offload_device()
     denoiser = build_denoiser(offload_device)
     denoiser.diffusion_model.load_state_dict(weights, strict=True)
     # Looked up at call time: the host may replace the class when it starts.
-    return comfy.model_patcher.CoreModelPatcher(
-        denoiser, load_device=load_device, offload_device=offload_device
-    )
+    host = comfy.model_patcher
+    patcher = host.ModelPatcher if disable_dynamic else host.CoreModelPatcher
+    return patcher(denoiser, load_device=load_device, offload_device=offload_device)
 
 
-def _clip(weights: dict[str, torch.Tensor]) -> Any:
+def _clip(weights: dict[str, torch.Tensor], disable_dynamic: bool = False) -> Any:
     target = comfy.supported_models_base.ClipTarget(SD1Tokenizer, PocketTextEncoder)
     parameters = sum(tensor.numel() for tensor in weights.values())
-    clip = comfy.sd.CLIP(target, parameters=parameters)
+    clip = comfy.sd.CLIP(target, parameters=parameters, disable_dynamic=disable_dynamic)
     clip.cond_stage_model.clip_l.transformer.load_state_dict(weights, strict=True)
     return clip
 

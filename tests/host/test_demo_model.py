@@ -125,3 +125,16 @@ def test_loading_is_strict(tmp_path):
     (folder / "weights.json").write_text(json.dumps(entries))
     with pytest.raises(RuntimeError, match=r"out\.2\.bias"):
         load_demo_model(folder)
+
+
+@pytest.mark.parametrize("part", ["model", "clip", "vae"])
+def test_the_host_can_load_a_part_anew(part):
+    """For another device, or without dynamic memory, the host's own way to reload gives equal weights."""
+    demo = load_demo_model()
+    patcher = getattr(demo, part) if part == "model" else getattr(demo, part).patcher
+    factory, arguments = patcher.cached_patcher_init
+    again = factory(*arguments, disable_dynamic=True)
+    assert again.model is not patcher.model
+    before, after = patcher.model.state_dict(), again.model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
