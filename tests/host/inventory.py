@@ -30,7 +30,7 @@ class Inventory:
 
 def inventory(patcher: Any) -> Inventory:
     modules = [
-        (name, id(type(module)), sorted(vars(module).get("__dict__", vars(module))), _hooks(module))
+        (name, id(type(module)), id(type(module).forward), sorted(vars(module)), _hooks(module))
         for name, module in patcher.model.named_modules()
     ]
     functions = [id(getattr(owner, name)) for owner, name in HOST_FUNCTIONS]
@@ -38,9 +38,8 @@ def inventory(patcher: Any) -> Inventory:
 
 
 def _hooks(module: torch.nn.Module) -> tuple[int, ...]:
-    return tuple(
-        len(vars(module)[name]) for name in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
-    )
+    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return tuple(id(hook) for name in names for hook in vars(module)[name].values())
 
 
 def _frozen(value: Any) -> Any:

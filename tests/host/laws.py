@@ -6,6 +6,7 @@ import torch
 from attention_control.attention_patches.attention import QKV, attention
 from attention_control.attention_patches.patch import chain
 from attention_control.attention_patches.site import Layer, Rows, Site
+from comfy.model_management import InterruptProcessingException
 from torch import Tensor
 
 from . import naive
@@ -85,13 +86,17 @@ def _other_start(image: int) -> Tensor:
 
 
 def any_size(method: Method, shape: str) -> None:
-    """4. Odd and elongated sizes give what the naive version gives along another road through the host."""
+    """4. Odd and elongated sizes, and a part of the layers, give what the naive version gives along another
+    road through the host."""
     assert method.naive is not None
     expected = naive.replace_self_attention(model(shape), method.naive, blocks(model(shape)))
     for size in ({"height": 7, "width": 9}, {"height": 4, "width": 17}):
         assert_same_image(
             run(method.on(model(shape)), shape, **size), run(expected, shape, **size), tolerance=1e-3
         )
+    middle = naive.replace_self_attention(model(shape), method.naive, [("middle", 0)])
+    only_there = run(method.on(model(shape), layers="middle"), shape)
+    assert_same_image(only_there, run(middle, shape), tolerance=1e-3)
 
 
 def nothing_is_left(method: Method, shape: str) -> None:
@@ -101,30 +106,40 @@ def nothing_is_left(method: Method, shape: str) -> None:
     patched = method.on(model(shape))
     before = inventory(model(shape)), inventory(patched)
     first = works(method, shape)
-    for interruption in (None, RuntimeError("failed"), KeyboardInterrupt("cancelled")):
+    for interruption, place in INTERRUPTIONS:
         during: list[Any] = []
-        _interrupted(patched, shape, interruption, lambda during=during: during.append(inventory(patched)))
+        _interrupted(patched, shape, interruption, place, lambda seen=during: seen.append(inventory(patched)))
         assert [seen.code for seen in during] == [before[1].code] * len(during), "changed during a run"
         assert (inventory(model(shape)), inventory(patched)) == before, f"left behind by {interruption!r}"
-        assert torch.equal(run(model(shape), shape), fresh)
-        assert torch.equal(run(patched, shape), first)
+        assert torch.equal(run(model(shape), shape), fresh), "the model samples otherwise afterwards"
+        assert torch.equal(run(patched, shape), first), "the method works otherwise afterwards"
 
 
-def _interrupted(patched: Any, shape: str, interruption: BaseException | None, look: Any) -> None:
+INTERRUPTIONS: list[tuple[BaseException | None, str]] = [
+    (None, "nowhere"),
+    (RuntimeError("failed"), "after the model"),
+    (InterruptProcessingException(), "inside the model"),
+]
+
+
+def _interrupted(patched: Any, shape: str, interruption: BaseException | None, place: str, look: Any) -> None:
     """A run in which `look` is called inside the model and after each step, and `interruption` is raised
-    at the end of the last."""
+    in the last step."""
     done = 0
 
     def inside(h: Tensor, options: dict[str, Any]) -> Tensor:
         if options["block"] == ("input", 0):
             look()
+        last = done == steps(shape) - 1 and options["block"] == ("input", 4)
+        if last and place == "inside the model":
+            raise interruption
         return h
 
     def after_step(args: dict[str, Any]) -> Any:
         nonlocal done
         done += 1
         look()
-        if interruption is not None and done == steps(shape):
+        if place == "after the model" and done == steps(shape):
             raise interruption
         return args["denoised"]
 
@@ -133,9 +148,9 @@ def _interrupted(patched: Any, shape: str, interruption: BaseException | None, l
     spied.set_model_sampler_post_cfg_function(after_step)
     try:
         run(spied, shape)
-    except (RuntimeError, KeyboardInterrupt) as raised:
+    except (RuntimeError, InterruptProcessingException) as raised:
         assert raised is interruption
-    assert done == steps(shape)
+    assert done == steps(shape) - (place == "inside the model")
 
 
 def patches_compose(method: Method, shape: str) -> None:
@@ -157,7 +172,9 @@ def equals_naive(method: Method, shape: str) -> None:
     expected = torch.cat(
         [method.naive(*(x[rows] for x in (qkv.q, qkv.k, qkv.v))) for _, rows in site.rows.chunks]
     )
-    assert torch.allclose(out.double(), expected, rtol=1e-4, atol=1e-5), (out - expected).abs().max()
+    assert torch.allclose(out.double(), expected, rtol=1e-4, atol=1e-5), (
+        f"off by {(out - expected).abs().max()}"
+    )
 
 
 def same_seed_same_image(method: Method, shape: str) -> None:
@@ -169,18 +186,18 @@ def same_seed_same_image(method: Method, shape: str) -> None:
     after_patched = torch.get_rng_state()
     torch.set_rng_state(before)
     run(model(shape), shape)
-    assert torch.equal(method_only, first)
+    assert torch.equal(method_only, first), "another picture"
     assert torch.equal(after_patched, torch.get_rng_state()), "random numbers were drawn"
 
 
 def keeps_precision(method: Method, shape: str) -> None:
-    """9. Half precision in, the same out, with statistics and softmax in float32; masks are additive float
+    """9. Half precision in, the same out, and as near to float64 as that allows; masks are additive float
     and leave every query something to see."""
     assert method.naive is not None
     for dtype in (torch.bfloat16, torch.float16):
         qkv, site = _attention_call(dtype, offset=20.0)
         out = _call(method, shape, qkv, site)
-        assert out.dtype == dtype
+        assert out.dtype == dtype, f"gave {out.dtype} for {dtype}"
         expected = torch.cat(
             [method.naive(*(x[rows] for x in (qkv.q, qkv.k, qkv.v))) for _, rows in site.rows.chunks]
         )

@@ -121,7 +121,7 @@ def test_one_prompt_for_all_is_that_prompt_for_each(shape):
 
 def test_a_reference_outside_the_batch_is_an_error(shape):
     """The error names the index and the batch."""
-    with pytest.raises(ValueError, match=r"reference_index is 4.* 4 images.* 0 to 3"):
+    with pytest.raises(ValueError, match=r"reference_index is 4.* 4 image.* 0 to 3"):
         run(align(model(shape), reference_index=4))
 
 
@@ -209,7 +209,7 @@ def test_shared_group_norm_is_a_group_norm_of_the_stack(shape):
     assert_same_image(shared, run(expected, width=12))
 
 
-def test_a_stronger_shift_and_scale_draw_nearer_to_the_reference():
+def test_a_stronger_shift_moves_further():
     """More weight on the reference's keys moves the other images further from the plain ones."""
     plain = run(model("sd15"))
     moved = [
