@@ -80,7 +80,8 @@ class StyleAlignedBatch(io.ComfyNode):
                     advanced=True,
                     tooltip=(
                         "Takes the statistics of all group norms of the U-Net over image and reference "
-                        "together, in all layers. Paper's code: off for SDXL, on for SD1.4 and SD2."
+                        "together, in all layers. Authors' notebooks: off for text to image with SDXL, "
+                        "on for SD1.4, SD2 and reference pictures."
                     ),
                 ),
                 io.String.Input(

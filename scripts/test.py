@@ -12,7 +12,7 @@ def main() -> int:
     from pins import ROOT
 
     os.chdir(ROOT)
-    return environment(needs=["pytest", "pytest_timeout"]).run(["-m", "pytest", *sys.argv[1:]])
+    return environment(needs=["pytest", "pytest_timeout", "hypothesis"]).run(["-m", "pytest", *sys.argv[1:]])
 
 
 if __name__ == "__main__":
