@@ -110,7 +110,7 @@ class Batches:
         self.cache = cache
         self.rng = rng
         self.device = device
-        self.files: list[Path] = []
+        self.files: list[Path] | None = None
         self.pools: dict[str, Pool] = {}
         self.refresh()
 
