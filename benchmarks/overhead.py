@@ -133,7 +133,7 @@ def main() -> None:
     quick = options.quick
     runs = [measure("Pocket Diffusion", *demo(), size=16, steps=5 if quick else 20, rounds=2 if quick else 9)]
     if not quick:
-        runs.append(measure("random SD1.5", *random_sd15(), size=64, steps=1, rounds=3))
+        runs.append(measure("random SD1.5", *random_sd15(), size=32, steps=1, rounds=3))
     for result in runs:
         print(f"\n{result['model']}, {IMAGES} images, {result['steps']} steps, {record.machine_class()}")
         rows = [

@@ -15,21 +15,24 @@ def source(record: dict[str, Any], script: str) -> str:
 
 
 def style_alignment(record: dict[str, Any]) -> str:
-    rows = [
-        [name, f"{figures['same style']:.0%}", f"{figures['subject']:.0%}"]
-        for name, figures in record["variants"].items()
-    ]
+    variants = record["variants"]
+    rows = [[name, *(f"{share:.0%}" for share in measures.values())] for name, measures in variants.items()]
     text = (
-        "24 sets of four different subjects, no style word: pairs of a set in the same style, and pictures "
-        "that show the subject asked for, as a judge trained on the demo model's world sees them."
+        "24 sets of four different subjects, no style or colour word: pairs of a set in the same style, "
+        "pairs in the same colour, and pictures that show the subject asked for, as a judge trained on the "
+        "demo model's world sees them."
     )
     made_by = source(record, "style_alignment.py")
-    return f"{text}\n\n{table(['', 'same style', 'right subject'], rows)}\n\n{made_by}"
+    header = ["", *variants["StyleAligned"]]
+    return f"{text}\n\n{table(header, rows)}\n\n{made_by}"
 
 
 def overhead(record: dict[str, Any]) -> str:
     runs = record["runs"]
-    header = ["", *(f"{run['model']}, {run['steps']} steps: time" for run in runs)]
+    header = [
+        "",
+        *(f"{run['model']}, {run['latent'][-1] * 8} px, {run['steps']} steps: time" for run in runs),
+    ]
     header += [f"{run['model']}: peak memory" for run in runs]
     rows = [
         [

@@ -1,10 +1,12 @@
 """Does a set share one style, and at what price? 24 sets of four different subjects, no style word.
 
-The demo model's judge, trained on rendered scenes, says what each picture shows. Same style: the share of the
-six pairs of a set that it finds in one style. Subject: the share of pictures whose surest subject is the one
-asked for. Seeds are fixed and the same for all variants.
+The demo model's judge, trained on rendered scenes, says what each picture shows. Same style and same colour:
+the share of the six pairs of a set that it finds in one style, and whose surest subjects in one colour (none
+is asked for). Subject: the share of pictures whose surest subject is the one asked for. Seeds are fixed and
+the same for all variants.
 """
 
+from collections import defaultdict
 from itertools import combinations
 from typing import Any
 
@@ -71,12 +73,16 @@ def pictures(
     return vae.decode(samples)
 
 
-def score(verdicts: list[Any], nouns: list[str]) -> tuple[list[bool], list[bool]]:
-    """(same style for each pair, right subject for each picture)."""
-    same = [a.style == b.style for a, b in combinations(verdicts, 2)]
+def score(verdicts: list[Any], nouns: list[str]) -> dict[str, list[bool]]:
+    """Same style and same colour for each pair, the right subject for each picture."""
     surest = [max(v.subjects, key=lambda s: s.score, default=None) for v in verdicts]
-    right = [found is not None and found.noun == noun for found, noun in zip(surest, nouns, strict=True)]
-    return same, right
+    pairs = list(combinations(range(len(verdicts)), 2))
+    colours = [found.colour if found else None for found in surest]
+    return {
+        "same style": [verdicts[a].style == verdicts[b].style for a, b in pairs],
+        "same colour": [colours[a] is not None and colours[a] == colours[b] for a, b in pairs],
+        "subject": [found is not None and found.noun == n for found, n in zip(surest, nouns, strict=True)],
+    }
 
 
 def sheet(rows: dict[str, torch.Tensor]) -> Image.Image:
@@ -100,18 +106,17 @@ def main() -> None:
     with torch.inference_mode():
         demo = LoadDemoModel.execute().args
         for name, settings in VARIANTS.items():
-            same: list[bool] = []
-            right: list[bool] = []
+            scores: dict[str, list[bool]] = defaultdict(list)
             for seed, (nouns, place) in enumerate(sets(2 if options.quick else 24)):
                 images = pictures(demo, settings, nouns, place, seed, 10 if options.quick else 20)
                 if seed == options.picture:
                     chosen[name] = images
-                for total, part in zip((same, right), score(judge(images), nouns), strict=True):
-                    total += part
-            figures[name] = {"same style": float(np.mean(same)), "subject": float(np.mean(right))}
+                for measure, values in score(judge(images), nouns).items():
+                    scores[measure] += values
+            figures[name] = {measure: float(np.mean(values)) for measure, values in scores.items()}
             print(name, figures[name], flush=True)
-    rows = [[name, f"{f['same style']:.0%}", f"{f['subject']:.0%}"] for name, f in figures.items()]
-    print(record.table(["variant", "same style", "right subject"], rows))
+    rows = [[name, *(f"{share:.0%}" for share in measures.values())] for name, measures in figures.items()]
+    print(record.table(["variant", *figures["StyleAligned"]], rows))
     path = record.write("style_alignment", {"variants": figures}, options)
     sheet(chosen).save(path.with_suffix(".jpg"), quality=92)
     print(f"written: {path.name} and a picture beside it")
