@@ -1,13 +1,13 @@
 """One sampling run: fresh state, our places in this run's own model options, a report at the end."""
 
-import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from functools import cache
 from typing import Any
 
 import torch
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
+from comfy_api.torch_helpers.torch_compile import COMPILE_KEY
 from torch import Tensor
 
 from ...attention_patches.patch import Batch, Patch
@@ -26,6 +26,7 @@ class Run:
         self.sigmas = sigmas
         model_sampling = model.get_model_object("model_sampling")
         self.percent_to_sigma = cache(lambda percent: float(model_sampling.percent_to_sigma(percent)))
+        self.compiled = _is_compiled(model)
         self.images = batch.images
         tallies = [Tally(patch.label, len(self.layers.layers), off=patch.off) for patch in patches]
         self.report = RunReport(tallies)
@@ -68,7 +69,9 @@ class Run:
                 if scope := patch.around(call.rows):
                     scopes.enter_context(scope)
                     tally.touch_scope(call.rows, call.sigma)
-            scopes.enter_context(_uncompiled())
+            if self.compiled:
+                # it was traced without our patches, and the host tells it to ignore changed options
+                scopes.enter_context(torch.compiler.set_stance("force_eager"))
             ours = {KEY: call, "optimized_attention_override": call.override}
             out: Tensor = executor(x, t, c_concat, c_crossattn, control, {**options, **ours}, **kwargs)
         call.leave()
@@ -105,11 +108,11 @@ def start_run(guider: Any, patches: Sequence[Patch], noise: Tensor, sigmas: Tens
     return run
 
 
-def _uncompiled() -> AbstractContextManager[Any]:
-    """Compiled code was traced without our patches, and the host tells it to ignore changed options."""
-    if "torch._dynamo" not in sys.modules:  # nothing can be compiled yet, and the import takes seconds
-        return nullcontext()
-    return torch.compiler.set_stance("force_eager")
+def _is_compiled(model: Any) -> bool:
+    """Whether the host's compile wrapper, or a compiled module put in as an object patch, is on the model."""
+    return bool(model.get_wrappers(WrappersMP.APPLY_MODEL, COMPILE_KEY)) or any(
+        hasattr(value, "_orig_mod") for value in model.object_patches.values()
+    )
 
 
 def _conditioning_rows(conds: dict[str, list[dict[str, Any]] | None]) -> dict[str, list[int]]:
