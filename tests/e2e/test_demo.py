@@ -65,7 +65,14 @@ def demo(checkout: Path, temporary: Path, *arguments: str) -> subprocess.Popen[s
     }
     command = [sys.executable, str(checkout / "scripts" / "demo.py"), *arguments]
     return subprocess.Popen(
-        command, cwd=checkout, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=checkout,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # as from a terminal: a suite that runs in the background hands on that Ctrl-C is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
