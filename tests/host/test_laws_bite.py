@@ -87,34 +87,24 @@ class LeavesAFunctionBehind(StyleAligned):
     """Wraps the group norm of everyone for the time of a run."""
 
     def around(self, rows):
-        return _wrapped_group_norm()
+        return _wrapped(torch.nn.functional, "group_norm")
 
 
 @contextmanager
-def _wrapped_group_norm():
-    original = torch.nn.functional.group_norm
-    torch.nn.functional.group_norm = lambda *args, **kwargs: original(*args, **kwargs)
+def _wrapped(owner, name):
+    original = getattr(owner, name)
+    setattr(owner, name, lambda *args, **kwargs: original(*args, **kwargs))
     try:
         yield
     finally:
-        torch.nn.functional.group_norm = original
+        setattr(owner, name, original)
 
 
 class PatchesAModule(StyleAligned):
     """Replaces the forward of the host's attention during a run."""
 
     def around(self, rows):
-        return _wrapped_attention()
-
-
-@contextmanager
-def _wrapped_attention():
-    original = CrossAttention.forward
-    CrossAttention.forward = lambda *args, **kwargs: original(*args, **kwargs)
-    try:
-        yield
-    finally:
-        CrossAttention.forward = original
+        return _wrapped(CrossAttention, "forward")
 
 
 class DoesNotCleanUp(StyleAligned):
