@@ -1,6 +1,6 @@
 """Queries, keys and values on their way through the patches, and the attention at the end of that way."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -31,7 +31,7 @@ class QKV:
 
     `k` and `v` stay the call's own tokens, so a site's token slices remain right whatever other patches
     append. `bias` is float and broadcasts to (B, H, N, M) with M = the own keys. `edits` see explicit maps
-    whose first M columns are the own keys; appended keys follow.
+    whose first M columns are the own keys; appended keys follow. `scale` of the logits is the host's.
     """
 
     q: Tensor  # (B, H, N, d)
@@ -40,6 +40,11 @@ class QKV:
     bias: Tensor | None = None
     appended: tuple[Appended, ...] = ()
     edits: tuple[MapEdit, ...] = ()
+    scale: float | None = None  # None: 1 / sqrt(d)
+
+    @property
+    def logit_scale(self) -> float:
+        return float(self.q.shape[-1] ** -0.5) if self.scale is None else self.scale
 
     def append(
         self, k: Tensor, v: Tensor, *, bias: Tensor | None = None, rows: Sequence[bool] | None = None
@@ -64,14 +69,14 @@ def _check_float(bias: Tensor | None) -> None:
         raise TypeError(f"a bias is added to the logits and must be float, not {bias.dtype}")
 
 
-def attention(qkv: QKV, backend: Backend, scale: float) -> Tensor:
+def attention(qkv: QKV, backend: Backend) -> Tensor:
     """Attention of (B, H, N, d) over the own and the appended keys; rows that see the same keys go together.
 
     Runs on the host's backend; an explicit float32 map in query chunks only where the map is edited.
     """
     _check_float(qkv.bias)
     if qkv.edits:
-        return _explicit(qkv, scale)
+        return _explicit(qkv)
     groups = _row_groups(qkv)
     out = _empty_like_tokens(qkv.q, qkv.q.shape[0], qkv.q.shape[2]) if len(groups) > 1 else None
     for seen, runs in groups.items():
@@ -135,26 +140,38 @@ def _join_bias(qkv: QKV, extra: Sequence[Appended], runs: list[slice]) -> Tensor
     return joined if lead[0] == 1 else torch.cat([joined[run] for run in runs])
 
 
-def _explicit(qkv: QKV, scale: float) -> Tensor:
-    """Softmax in float32 over query chunks of at most MAP_BYTES, with the edits applied to each."""
-    whole = [slice(0, qkv.q.shape[0])]
+def _explicit(qkv: QKV) -> Tensor:
+    """Attention through the explicit map."""
+    v = _join([qkv.v, *(a.v for a in qkv.appended)], [slice(0, qkv.q.shape[0])]).float()
+    out = _empty_like_tokens(qkv.q, qkv.q.shape[0], qkv.q.shape[2])
+    for queries, map_ in probabilities(qkv):
+        out[:, :, queries] = (map_ @ v).to(out.dtype)
+    return out
+
+
+def probabilities(qkv: QKV, rows: slice | None = None) -> Iterator[tuple[slice, Tensor]]:
+    """The map of the given rows (all, if None) with its edits: (queries, (rows, H, n, M) in float32).
+
+    Comes in query chunks of at most MAP_BYTES. The columns are the own keys, then the appended ones, which
+    are 0 for rows that do not see them. Edits are made for the whole batch: with edits all rows are computed.
+    """
+    whole = slice(0, qkv.q.shape[0])
+    kept = whole if rows is None else rows
+    computed = whole if qkv.edits else kept
+    q = qkv.q[computed]
     hidden = [replace(a, bias=_hide(a, qkv.q)) for a in qkv.appended]
-    k = _join([qkv.k, *(a.k for a in hidden)], whole).float()
-    v = _join([qkv.v, *(a.v for a in hidden)], whole).float()
-    bias = _join_bias(replace(qkv, q=qkv.q.float()), hidden, whole)
-    batch, heads, tokens, _ = qkv.q.shape
-    step = max(1, MAP_BYTES // (4 * batch * heads * k.shape[2]))
-    out = _empty_like_tokens(qkv.q, batch, tokens)
-    for start in range(0, tokens, step):
-        queries = slice(start, min(start + step, tokens))
-        logits = qkv.q[:, :, queries].float() @ k.transpose(-1, -2) * scale
+    k = _join([qkv.k, *(a.k for a in hidden)], [computed]).float().transpose(-1, -2)
+    bias = _join_bias(replace(qkv, q=qkv.q.float()), hidden, [computed])
+    step = max(1, MAP_BYTES // (4 * q.shape[0] * q.shape[1] * k.shape[3]))
+    for start in range(0, q.shape[2], step):
+        queries = slice(start, min(start + step, q.shape[2]))
+        logits = (q[:, :, queries].float() * qkv.logit_scale) @ k
         if bias is not None:
             logits += bias if bias.shape[2] == 1 else bias[:, :, queries]
-        probabilities = logits.softmax(dim=-1)
+        map_ = logits.softmax(dim=-1)
         for edit in qkv.edits:
-            probabilities = edit(probabilities, queries)
-        out[:, :, queries] = (probabilities @ v).to(out.dtype)
-    return out
+            map_ = edit(map_, queries)
+        yield queries, map_[kept] if qkv.edits else map_
 
 
 def _hide(appended: Appended, q: Tensor) -> Tensor | None:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from .attention import QKV
+from .layers import LayerMap
 from .schedule import PercentRange
 from .site import Rows, Site
 
@@ -19,11 +20,28 @@ Attend = Callable[[QKV], Tensor]
 
 
 @dataclass(frozen=True)
+class LayerSize:
+    """The queries of one layer for the run's latents."""
+
+    grid: tuple[int, int]  # (height, width) in tokens
+    heads: int
+    width: int  # channels of one head
+
+
+@dataclass(frozen=True)
 class Batch:
-    """What a run is about to sample: the number of latents, and the rows of each conditioning by name."""
+    """What a run is about to sample.
+
+    `conditionings` holds the rows of each conditioning by role, `text_tokens` the length of each of its
+    texts, `sizes` the layers by ordinal.
+    """
 
     images: int
+    latent: tuple[int, int] = (0, 0)  # (height, width) in cells
     conditionings: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    text_tokens: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    layers: LayerMap | None = None
+    sizes: Mapping[int, LayerSize] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +49,7 @@ class Patch:
     """Base of every method: frozen, so one object can serve many runs. Override what the method needs."""
 
     label: ClassVar[str] = "Patch"
+    observes: ClassVar[bool] = False  # changes nothing: goes innermost, to see what all others have done
     during: PercentRange = WHOLE
 
     @property
@@ -41,6 +60,14 @@ class Patch:
     def start(self, batch: Batch) -> str | None:
         """Called before a run. Returns why there is nothing to do here, or None; raises ValueError for
         settings that do not fit the batch."""
+        return None
+
+    def begin(self, batch: Batch) -> "Patch":
+        """The patch that works in this run: itself, or one that holds what the run gathers."""
+        return self
+
+    def finish(self) -> str | None:
+        """Called after a run that ended well, on what `begin` gave; returns a remark for the report."""
         return None
 
     def around(self, rows: Rows) -> AbstractContextManager[Any] | None:
@@ -57,8 +84,8 @@ class Patch:
 
 
 def chain(patches: Sequence[Patch], site: Site, innermost: Attend) -> Attend:
-    """The patches in the order of their nodes, the last one outermost."""
+    """The patches in the order of their nodes, the last one outermost; observers inside all others."""
     attend = innermost
-    for patch in patches:
+    for patch in sorted(patches, key=lambda patch: not patch.observes):
         attend = partial(patch, site, attend=attend)
     return attend

@@ -15,6 +15,7 @@ class Tally:
     layers_total: int
     off: bool = False
     nothing_to_do: str | None = None
+    remark: str | None = None
     layers: set[int] = field(default_factory=set)
     sigmas: set[float] = field(default_factory=set)
     scopes: int = 0
@@ -49,7 +50,8 @@ class Tally:
         images = _count(self.images, "image")
         worked = f"{len(self.layers)} of {self.layers_total} layers" if self.layers else "no attention layer"
         worked += ", all group norms" if self.scopes else ""
-        return f"{self.label}: {worked}, {len(self.sigmas)} of {sigmas_total} noise levels, {images}."
+        line = f"{self.label}: {worked}, {len(self.sigmas)} of {sigmas_total} noise levels, {images}."
+        return f"{line} {self.remark}" if self.remark else line
 
 
 @dataclass

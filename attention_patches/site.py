@@ -23,17 +23,28 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Text:
+    """The conditioning of a chunk, as the sampler's guider holds it."""
+
+    role: str  # the guider's name for it: "positive", "negative", ...
+    entry: int  # which of that role's conditionings, from 0
+    tokens: int  # before the host repeated them to the length of other chunks
+
+
+@dataclass(frozen=True)
 class Rows:
     """Which rows of a batch are which.
 
     A model call carries one chunk per conditioning, in any order, and every chunk holds the same
     `images` latents in the same order. `sources[c]` is the conditioning of chunk c as the caller counts
     those it passes: 0 positive, 1 negative in classifier-free guidance, but a guidance node's extra pass
-    with the negative alone calls that 0.
+    with the negative alone calls that 0. `texts[c]` says it by name, and is None for the extra passes of
+    guidance nodes.
     """
 
     sources: tuple[int, ...]
     images: int
+    texts: tuple[Text | None, ...] = ()
 
     @property
     def total(self) -> int:
@@ -60,7 +71,8 @@ class Site:
     """One attention call.
 
     `image_tokens` and `text_tokens` are slices of the key axis; one of them is empty unless the kind is
-    "joint". `progress` is the fraction of this run's steps done, `sigma` the noise level of the call.
+    "joint". `progress` is the fraction of this run's steps done, `sigma` the noise level of the call, `time`
+    the same on the model's own scale, 1 for pure noise.
     """
 
     family: str
@@ -72,4 +84,5 @@ class Site:
     heads: int
     progress: float
     sigma: float
+    time: float
     rows: Rows

@@ -41,7 +41,7 @@ class HostCall:
     def qkv(self) -> QKV:
         """Views of the call's tensors, the host's mask as a float bias."""
         q, k, v = (x if self.split_heads else self._split(x) for x in self.tensors)
-        return QKV(q, k, v, _as_bias(self._mask(), q))
+        return QKV(q, k, v, _as_bias(self._mask(), q), scale=self.scale)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, N, H*d) -> (B, H, N, d)

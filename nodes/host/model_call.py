@@ -27,6 +27,7 @@ class ModelCall:
     report: RunReport
     rows: Rows
     sigma: float
+    time: float
     progress: float
     active: Sequence[tuple[Patch, Tally]]
     inner: Override | None  # the override that stood in our place
@@ -69,6 +70,7 @@ class ModelCall:
             heads=options["n_heads"],
             progress=self.progress,
             sigma=self.sigma,
+            time=self.time,
             rows=self.rows,
         )
 
@@ -92,7 +94,7 @@ class ModelCall:
             return host.untouched()
         for _, tally in wanted:
             tally.touch(site)
-        innermost = partial(attention, backend=host.backend, scale=host.scale)
+        innermost = partial(attention, backend=host.backend)
         return host.finish(chain([patch for patch, _ in wanted], site, innermost)(qkv))
 
 

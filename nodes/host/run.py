@@ -1,6 +1,7 @@
 """One sampling run: fresh state, our places in this run's own model options, a report at the end."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor
 from ...attention_patches.patch import Batch, Patch
 from ...attention_patches.report import RunReport, Tally
 from ...attention_patches.schedule import progress
-from ...attention_patches.site import Rows
+from ...attention_patches.site import Rows, Text
 from . import unet
 from .model_call import KEY, ModelCall, mark_cross, mark_self
 
@@ -21,13 +22,23 @@ from .model_call import KEY, ModelCall, mark_cross, mark_self
 class Run:
     """What lives while one guider samples, and dies with it."""
 
-    def __init__(self, model: Any, patches: Sequence[Patch], batch: Batch, sigmas: Sequence[float]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        patches: Sequence[Patch],
+        batch: Batch,
+        sigmas: Sequence[float],
+        texts: Mapping[Any, Text],
+    ) -> None:
         self.layers = unet.layer_map(model)
         self.sigmas = sigmas
         model_sampling = model.get_model_object("model_sampling")
         self.percent_to_sigma = cache(lambda percent: float(model_sampling.percent_to_sigma(percent)))
         self.compiled = _is_compiled(model)
-        self.images = batch.images
+        self.time = lambda sigma: _time(model_sampling, sigma)
+        self.texts = texts
+        self.batch = batch
+        self.seen: set[Any] = set()  # conditionings computed in the present call of the guider
         tallies = [Tally(patch.label, len(self.layers.layers), off=patch.off) for patch in patches]
         self.report = RunReport(tallies)
         self.working: list[tuple[Patch, Tally]] = []
@@ -35,7 +46,12 @@ class Run:
             if not patch.off:
                 tally.nothing_to_do = patch.start(batch)
                 if tally.nothing_to_do is None:
-                    self.working.append((patch, tally))
+                    self.working.append((patch.begin(batch), tally))
+
+    def finish(self) -> None:
+        """The run has ended well."""
+        for patch, tally in self.working:
+            tally.remark = patch.finish()
 
     def attach(self, model_options: dict[str, Any]) -> None:
         """Take our places in the options of this run, which the host made for it and drops after it."""
@@ -46,6 +62,15 @@ class Run:
         add_wrapper_with_key(
             WrappersMP.APPLY_MODEL, KEY, self.apply_model, model_options, is_model_options=True
         )
+        add_wrapper_with_key(
+            WrappersMP.PREDICT_NOISE, KEY, self.predict_noise, model_options, is_model_options=True
+        )
+
+    def predict_noise(self, executor: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """One call of the guider: each conditioning's first forward pass is the guider's own."""
+        self.seen.clear()
+        out: Tensor = executor(*args, **kwargs)
+        return out
 
     def apply_model(
         self,
@@ -78,7 +103,8 @@ class Run:
         return out
 
     def _begin(self, x: Tensor, sigma: float, options: dict[str, Any]) -> ModelCall:
-        rows = Rows(tuple(options.get("cond_or_uncond", (0,))), self.images)
+        sources = tuple(options.get("cond_or_uncond", (0,)))
+        rows = Rows(sources, self.batch.images, self._texts(options.get("uuids", ()), len(sources)))
         active = [
             (patch, tally)
             for patch, tally in self.working
@@ -90,20 +116,35 @@ class Run:
             active = []
         # the override is looked up here: only now the host has merged in what conditionings carry
         inner = options.get("optimized_attention_override")
-        return ModelCall(self.layers, self.report, rows, sigma, progress(sigma, self.sigmas), active, inner)
+        done = progress(sigma, self.sigmas)
+        return ModelCall(self.layers, self.report, rows, sigma, self.time(sigma), done, active, inner)
+
+    def _texts(self, uuids: Sequence[Any], chunks: int) -> tuple[Text | None, ...]:
+        """The text of each chunk; None for a conditioning that this call of the guider has had already."""
+        texts = tuple(None if uuid in self.seen else self.texts.get(uuid) for uuid in uuids)
+        self.seen.update(uuids)
+        return texts or (None,) * chunks
 
     def _no_whole_batch(self, given: int, rows: Rows, options: dict[str, Any]) -> str | None:
         if options.get("context_window") is not None:
             return "context windows cut the batch or the picture"
         if given != rows.total:
-            return f"the model got {given / len(rows.sources):g} of {self.images} images in one call"
+            return f"the model got {given / len(rows.sources):g} of {self.batch.images} images in one call"
         return None
 
 
 def start_run(guider: Any, patches: Sequence[Patch], noise: Tensor, sigmas: Tensor) -> Run:
     """Let the run that this guider is about to make go through the patches."""
-    batch = Batch(noise.shape[0], _conditioning_rows(guider.conds))
-    run = Run(guider.model_patcher, patches, batch, sigmas.tolist())
+    model, latent, texts = guider.model_patcher, (noise.shape[-2], noise.shape[-1]), _texts(guider.conds)
+    batch = Batch(
+        images=noise.shape[0],
+        latent=latent,
+        conditionings=_conditioning_rows(guider.conds),
+        text_tokens={role: [t.tokens for t in texts.values() if t.role == role] for role in guider.conds},
+        layers=unet.layer_map(model),
+        sizes=unet.layer_sizes(model, latent),
+    )
+    run = Run(model, patches, batch, sigmas.tolist(), texts)
     run.attach(guider.model_options)
     return run
 
@@ -113,6 +154,24 @@ def _is_compiled(model: Any) -> bool:
     return bool(model.get_wrappers(WrappersMP.APPLY_MODEL, COMPILE_KEY)) or any(
         hasattr(value, "_orig_mod") for value in model.object_patches.values()
     )
+
+
+def _time(model_sampling: Any, sigma: float) -> float:
+    """Noise level in 0..1: the timestep if the model has steps, else an angle of sigma."""
+    steps = getattr(model_sampling, "num_timesteps", None)
+    if steps is None:
+        return math.atan(sigma) * 2 / math.pi
+    return float(model_sampling.timestep(torch.tensor(sigma))) / steps
+
+
+def _texts(conds: dict[str, list[dict[str, Any]] | None]) -> dict[Any, Text]:
+    """What each conditioning is, by the identity that the host gives it for one run."""
+    return {
+        entry["uuid"]: Text(role, number, entry["cross_attn"].shape[1])
+        for role, entries in conds.items()
+        for number, entry in enumerate(entries or ())
+        if isinstance(entry.get("cross_attn"), Tensor) and "uuid" in entry
+    }
 
 
 def _conditioning_rows(conds: dict[str, list[dict[str, Any]] | None]) -> dict[str, list[int]]:

@@ -3,9 +3,10 @@
 from typing import Any
 
 from comfy.ldm.modules.attention import SpatialTransformer, SpatialVideoTransformer
-from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock, UNetModel
 
 from ...attention_patches.layers import LayerMap
+from ...attention_patches.patch import LayerSize
 from ...attention_patches.site import Kind, Layer
 
 FAMILY = "U-Net"
@@ -38,6 +39,41 @@ def _blocks(unet: UNetModel) -> list[tuple[str, int, Any]]:
         *middle,
         *(("output", n, module) for n, module in enumerate(unet.output_blocks)),
     ]
+
+
+def layer_sizes(model: Any, latent: tuple[int, int]) -> dict[int, LayerSize]:
+    """The size of every layer, by ordinal, for latents of (height, width) cells.
+
+    Follows the U-Net down and up again, as its forward pass does; patches that resize there are not seen.
+    """
+    unet = model.get_model_object("diffusion_model")
+    unet = getattr(unet, "_orig_mod", unet)
+    ordinals = {(x.block, x.number, x.index): x.ordinal for x in layer_map(model).layers}
+    sizes, grid = {}, latent
+    skips: list[tuple[int, int]] = []
+    for block, number, module in _blocks(unet):
+        if block == "output":
+            grid = skips.pop()
+        for part in module:
+            grid = _resized(part, grid)
+            if isinstance(part, SpatialTransformer):
+                for index, transformer in enumerate(part.transformer_blocks):
+                    attention = transformer.attn1
+                    sizes[ordinals[block, number, index]] = LayerSize(
+                        grid, attention.heads, attention.dim_head
+                    )
+        if block == "input":
+            skips.append(grid)
+    return sizes
+
+
+def _resized(part: Any, grid: tuple[int, int]) -> tuple[int, int]:
+    """The grid behind this part: strided convolutions round up, pooling rounds down."""
+    down = part.h_upd if isinstance(part, ResBlock) else part
+    if not isinstance(down, Downsample):
+        return grid
+    odd = 1 if down.use_conv else 0
+    return (grid[0] + odd) // 2, (grid[1] + odd) // 2
 
 
 def place(options: dict[str, Any]) -> tuple[str, int, int] | None:

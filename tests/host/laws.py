@@ -232,6 +232,7 @@ def _attention_call(dtype: torch.dtype, offset: float = 0.0) -> tuple[QKV, Site]
         heads=3,
         progress=0.5,
         sigma=1.0,
+        time=0.3,
         rows=rows,
     )
     return QKV(q.to(dtype), k.to(dtype), v.to(dtype)), site
@@ -246,7 +247,7 @@ def _call(method: Method, shape: str, qkv: QKV, site: Site) -> Tensor:
 
     patch = method.make(model(shape))
     assert patch.wants(site)
-    return chain([patch], site, lambda x: attention(x, backend, x.q.shape[-1] ** -0.5))(qkv)
+    return chain([patch], site, lambda x: attention(x, backend))(qkv)
 
 
 LAWS = [

@@ -38,7 +38,7 @@ def through(func, q, k, v, *rest, inner=None, **kwargs):
     host = HostCall(inner, func, (q, k, v), H, rest, kwargs)
     qkv = host.qkv()
     assert (qkv.q.shape, qkv.k.shape, qkv.v.shape) == ((B, H, N, D), (B, H, M, D), (B, H, M, D))
-    return host.finish(attention(qkv, host.backend, host.scale))
+    return host.finish(attention(qkv, host.backend))
 
 
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
@@ -72,7 +72,7 @@ def test_a_scale_of_the_hosts_own_reaches_explicit_maps():
     expected = attention_pytorch(q, k, v, H, scale=0.9)
     host = HostCall(None, attention_pytorch, (q, k, v), H, (), {"scale": 0.9})
     for qkv in (host.qkv(), host.qkv().edit_map(lambda p, _: p)):
-        out = host.finish(attention(qkv, host.backend, host.scale))
+        out = host.finish(attention(qkv, host.backend))
         assert torch.allclose(out, expected, atol=1e-6)
 
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 import pytest
-from attention_control.attention_patches.patch import Patch
+from attention_control.attention_patches.patch import LayerSize, Patch
+from attention_control.attention_patches.site import Text
 from attention_control.nodes.host.install import install
-from attention_control.nodes.host.unet import layer_map
+from attention_control.nodes.host.unet import layer_map, layer_sizes
 from comfy.ldm.modules.attention import BasicTransformerBlock
 
 from .methods import IMAGES
@@ -51,6 +52,9 @@ def test_sites_tell_what_the_host_computes(shape):
         assert (site.image_tokens.stop > 0) == (site.kind == "self")
         assert (sorted(site.rows.sources), site.rows.images) == ([0, 1], IMAGES)
         assert site.progress == (0.0, 0.5)[call // (2 * total)]
+        assert layer_sizes(model, (7, 9))[site.layer.ordinal] == LayerSize(site.grid, site.heads, q[3])
+        named = {0: Text("positive", 0, 77), 1: Text("negative", 0, 77)}
+        assert site.rows.texts == tuple(named[source] for source in site.rows.sources)
     sigmas = [site.sigma for site, _, _ in recorder.seen]
     assert sigmas == sorted(sigmas, reverse=True)
     assert len(set(sigmas)) == 2

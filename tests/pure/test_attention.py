@@ -47,8 +47,8 @@ def test_each_row_attends_to_what_it_may_see(biases, seen, edited):
     q, k, v, k2, v2, k3, v3 = tensors(N, M, M, 8, 8, 1, 1)
     own, appended = biases
     third = (False, True, False, True, False)
-    qkv = QKV(q, k, v, own).append(k2, v2, bias=appended, rows=seen).append(k3, v3, rows=third)
-    out = attention(qkv.edit_map(lambda p, _: p) if edited else qkv, backend, SCALE)
+    qkv = QKV(q, k, v, own, scale=SCALE).append(k2, v2, bias=appended, rows=seen).append(k3, v3, rows=third)
+    out = attention(qkv.edit_map(lambda p, _: p) if edited else qkv, backend)
     for row in range(B):
         sees = [True, seen is None or seen[row], third[row]]
         parts = [
@@ -74,7 +74,7 @@ def test_edits_run_from_the_inside_out_on_query_chunks(monkeypatch):
     def add_one(p, _):
         return p + 1
 
-    out = attention(QKV(q, k, v).edit_map(add_one).edit_map(double), backend, SCALE)
+    out = attention(QKV(q, k, v, scale=SCALE).edit_map(add_one).edit_map(double), backend)
     assert chunks == [(0, 4), (4, 6)]
     for row in range(B):
         expected = plain(row, q, [k], [v], 0, edit=lambda p: 2 * p + 1)
@@ -85,7 +85,7 @@ def test_untouched_tensors_reach_the_backend_as_they_are():
     """Without appended keys nothing is copied."""
     q, k, v = tensors(N, M, M)
     given = []
-    attention(QKV(q, k, v), lambda *args: given.append(args) or q, SCALE)
+    attention(QKV(q, k, v, scale=SCALE), lambda *args: given.append(args) or q)
     assert [x.data_ptr() for x in given[0][:3]] == [x.data_ptr() for x in (q, k, v)]
     assert given[0][3] is None
 
@@ -99,5 +99,5 @@ def test_rows_that_see_the_same_share_a_backend_call():
         sizes.append((q.shape[0], k.shape[2]))
         return backend(q, k, v, bias)
 
-    attention(QKV(q, k, v).append(k2, v2, rows=(False, True, True, False, True)), counting, SCALE)
+    attention(QKV(q, k, v, scale=SCALE).append(k2, v2, rows=(False, True, True, False, True)), counting)
     assert sorted(sizes) == [(2, M), (3, M + 8)]

@@ -7,7 +7,7 @@ from attention_control.attention_patches.site import Layer, Rows, Site
 def site(ordinal, sigma, images=4):
     """A self-attention of a model of sixteen layers."""
     layer, rows = Layer(ordinal, 16, "input", ordinal, 0), Rows((1, 0), images)
-    return Site("U-Net", "self", layer, (2, 2), slice(0, 4), slice(0, 0), 8, 0.0, sigma, rows)
+    return Site("U-Net", "self", layer, (2, 2), slice(0, 4), slice(0, 0), 8, 0.0, sigma, 0.5, rows)
 
 
 def test_layers_and_noise_levels_are_counted_once():

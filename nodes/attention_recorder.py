@@ -1,0 +1,164 @@
+"""AttentionRecorder: keep what a model attends to while any sampler node uses it."""
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..attention_patches.maps import MapStore
+from ..attention_patches.recorder import MEGABYTE, Recorder
+from ..attention_patches.schedule import PercentRange
+from .attention_maps_type import AttentionMaps
+from .host.install import install
+from .host.unet import layer_map
+
+ROLES = {
+    "conditional": ("positive",),
+    "unconditional": ("negative",),
+    "both": ("positive", "negative"),
+}
+
+
+class AttentionRecorder(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AttentionRecorder",
+            display_name="Attention Recorder",
+            category="attention control/inspect",
+            description=(
+                "Keeps the attention of a run: where each word is looked at (cross-attention) and which parts "
+                "of the picture look at each other (self-attention). The pictures stay as they are. Put it "
+                "between the model and any sampler node, and give the maps to a viewer."
+            ),
+            search_aliases=["attention map", "heat map", "DAAM", "cross attention", "self attention"],
+            hidden=[io.Hidden.unique_id],
+            inputs=[
+                io.Model.Input("model", tooltip="A U-Net model (SD1.5, SD2, SDXL or built like them)."),
+                *recording_inputs(),
+                io.Combo.Input(
+                    "rows",
+                    options=list(ROLES),
+                    default="conditional",
+                    advanced=True,
+                    tooltip="Whose attention: that of the positive prompt, the negative prompt, or of both.",
+                ),
+                io.Float.Input(
+                    "start_percent",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    advanced=True,
+                    tooltip="Start of the range, as a fraction of the noise schedule; 0 is pure noise.",
+                ),
+                io.Float.Input(
+                    "end_percent",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    advanced=True,
+                    tooltip="End of the range (not included); equal to the start switches the node off.",
+                ),
+                io.Int.Input(
+                    "time_bins",
+                    default=8,
+                    min=1,
+                    max=1000,
+                    advanced=True,
+                    tooltip="Into how many slices of equal length the steps go; each slice keeps its mean.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(tooltip="The model with the recorder, for any sampler node."),
+                AttentionMaps.Output(
+                    display_name="maps",
+                    tooltip="The maps of the last run. Whoever reads them must wait for that run's picture.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        record: str,
+        layers: str,
+        self_max_tokens: int = 1024,
+        heads: str = "mean",
+        queries_and_keys: bool = False,
+        memory_limit_mb: int = 2048,
+        rows: str = "conditional",
+        start_percent: float = 0.0,
+        end_percent: float = 1.0,
+        time_bins: int = 8,
+    ) -> io.NodeOutput:
+        chosen = layer_map(model).parse(layers)
+        store = MapStore()
+        recorder = Recorder(
+            store=store,
+            cross_layers=chosen if record in ("cross", "both") else frozenset(),
+            self_layers=chosen if record in ("self", "both") else frozenset(),
+            self_max_tokens=self_max_tokens,
+            time_bins=time_bins,
+            each_head=heads == "each",
+            queries_and_keys=queries_and_keys,
+            roles=ROLES[rows],
+            memory_limit=memory_limit_mb * MEGABYTE,
+            during=PercentRange(start_percent, end_percent),
+        )
+        return io.NodeOutput(install(model, recorder, cls.hidden.unique_id), store)
+
+
+def recording_inputs() -> list[Any]:
+    """What to keep: the inputs that the recorder and the probe share."""
+    return [
+        io.Combo.Input(
+            "record",
+            options=["cross", "self", "both"],
+            default="both",
+            tooltip="cross: words and picture. self: parts of the picture among themselves.",
+        ),
+        io.String.Input(
+            "layers",
+            default="all",
+            tooltip=(
+                "Transformer layers, comma-separated: all, input, middle, output, a block (output 4), one "
+                "transformer in it (output 4.1), a number or range (10, 10-20)."
+            ),
+        ),
+        io.Int.Input(
+            "self_max_tokens",
+            default=1024,
+            min=1,
+            max=16384,
+            tooltip=(
+                "Self-attention is kept for layers of at most this many tokens (1024 is 32 x 32): its maps "
+                "grow with the square."
+            ),
+        ),
+        io.Combo.Input(
+            "heads",
+            options=["mean", "each"],
+            default="mean",
+            advanced=True,
+            tooltip="Keep the mean over the attention heads, or each head by itself.",
+        ),
+        io.Boolean.Input(
+            "queries_and_keys",
+            default=False,
+            advanced=True,
+            tooltip=(
+                "Also keep the queries and keys of self-attention: needed for correspondence between two "
+                "images, and for components of queries or keys."
+            ),
+        ),
+        io.Int.Input(
+            "memory_limit_mb",
+            default=2048,
+            min=1,
+            max=1048576,
+            advanced=True,
+            tooltip="The maps may take this much; a run that would need more is refused before it starts.",
+        ),
+    ]
