@@ -16,7 +16,7 @@ from ..world.scene import MAX_SUBJECTS
 from .files import Places, load_checkpoint, save_checkpoint
 
 CANVASES: dict[str, tuple[int, int]] = {"small": (64, 64), "full": (128, 128)}
-COUNTS = {"small": [1], "full": [1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 4, 5]}
+COUNTS = {"small": [1], "full": [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 4, 5]}
 
 
 @dataclass(frozen=True)
