@@ -26,9 +26,9 @@ class AttentionRecorder(io.ComfyNode):
             display_name="Attention Recorder",
             category="attention control/inspect",
             description=(
-                "Keeps the attention of a run: where each word is looked at (cross-attention) and which parts "
-                "of the picture look at each other (self-attention). The pictures stay as they are. Put it "
-                "between the model and any sampler node, and give the maps to a viewer."
+                "Keeps the attention of a run: where each word is looked at (cross-attention), and how the "
+                "parts of the picture look at each other (self-attention). The pictures stay as they are. "
+                "Put it between the model and any sampler node, and give the maps to a viewer."
             ),
             search_aliases=["attention map", "heat map", "DAAM", "cross attention", "self attention"],
             hidden=[io.Hidden.unique_id],
