@@ -5,9 +5,10 @@ from typing import Any
 
 def node_classes() -> list[Any]:
     """All node classes, imported on demand so that importing the pack does not import the host."""
+    from .attention_map_viewer import AttentionMapViewer
     from .attention_recorder import AttentionRecorder
     from .encode_prompt_batch import EncodePromptBatch
     from .load_demo_model import LoadDemoModel
     from .style_aligned import StyleAlignedBatch
 
-    return [StyleAlignedBatch, EncodePromptBatch, AttentionRecorder, LoadDemoModel]
+    return [StyleAlignedBatch, EncodePromptBatch, AttentionRecorder, AttentionMapViewer, LoadDemoModel]

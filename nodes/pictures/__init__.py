@@ -1,0 +1,1 @@
+"""Pictures of recorded attention; torch, numpy and Pillow, nothing of the host."""

@@ -1,0 +1,90 @@
+"""How much of the recorded attention goes to the browser: as fine as a budget allows."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from ...attention_patches.maps import AttentionMaps, LayerMaps
+from .atlas import shrunk_grid
+
+MEGABYTE = 2**20
+CROSS_BYTES = 16 * MEGABYTE  # of 8-bit values; as PNG files about a third to two thirds of it
+SELF_BYTES = 40 * MEGABYTE
+CORRESPONDENCE_BYTES = 24 * MEGABYTE
+CORRESPONDENCE_WORK = 2 * 10**9  # probabilities to compute: some seconds on two cores
+
+Grid = tuple[int, int]
+
+
+def finest_grid(maps: AttentionMaps) -> Grid:
+    return finest(layer.grid for layer in maps.layers)
+
+
+def finest(grids: Iterable[Grid]) -> Grid:
+    return max(grids, key=_cells)
+
+
+def tile_limits(grids: Sequence[Grid], tiles: int) -> tuple[int, int]:
+    """Cells of a tile in the atlas of the mean over layers, and in those of single layers."""
+    best = finest(grids)
+    mean, single = fitting(
+        [
+            lambda limit: tiles * _cells(shrunk_grid(best, limit)),
+            lambda limit: tiles * sum(_cells(shrunk_grid(grid, limit)) for grid in grids),
+        ],
+        CROSS_BYTES,
+        (4096, 1024, 256, 64),
+    )
+    return mean, single
+
+
+def row_limits(grids: Sequence[Grid], images: int, slices: int) -> tuple[int, int, int]:
+    """Tokens of a self-attention atlas: of the mean over layers at each time, of each layer's mean over time,
+    and of each layer at each time."""
+    best = finest(grids)
+    mean, layer, moment = fitting(
+        [
+            lambda limit: images * (slices + 1) * _square(best, limit),
+            lambda limit: images * sum(_square(grid, limit) for grid in grids),
+            lambda limit: images * slices * sum(_square(grid, limit) for grid in grids),
+        ],
+        SELF_BYTES,
+    )
+    return mean, layer, moment
+
+
+def pair_limit(grids: Sequence[Grid], pairs: int, slices: int) -> int:
+    """Tokens of a correspondence atlas."""
+    (limit,) = fitting(
+        [lambda limit: pairs * (slices + 1) * sum(_square(grid, limit) for grid in grids)],
+        CORRESPONDENCE_BYTES,
+    )
+    return limit
+
+
+def affordable(layers: Iterable[LayerMaps], role: str, pairs: int) -> Iterator[LayerMaps]:
+    """Layers, the first first, whose correspondence can be computed in a few seconds."""
+    left = CORRESPONDENCE_WORK
+    for layer in layers:
+        slices, _, heads, tokens, _ = layer.queries[role].shape
+        if (work := pairs * slices * heads * tokens**2) <= left:
+            left -= work
+            yield layer
+
+
+def fitting(
+    sizes: Sequence[Callable[[int], int]], budget: int, limits: Sequence[int] = (1024, 256, 64)
+) -> list[int]:
+    """For each group in turn the largest limit at which its bytes fit into what is left; 0 if none does."""
+    chosen = []
+    for size in sizes:
+        limit = next((limit for limit in limits if size(limit) <= budget), 0)
+        budget -= size(limit) if limit else 0
+        chosen.append(limit)
+    return chosen
+
+
+def _cells(grid: Grid) -> int:
+    return grid[0] * grid[1]
+
+
+def _square(grid: Grid, limit: int) -> int:
+    return _cells(shrunk_grid(grid, limit)) ** 2
