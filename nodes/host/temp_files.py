@@ -21,7 +21,9 @@ def save_temp_png(pixels: NDArray[np.uint8]) -> dict[str, str]:
     need not load it again.
     """
     pixels = np.ascontiguousarray(pixels)
-    digest = hashlib.blake2b(pixels.tobytes(), digest_size=16, person=str(pixels.shape).encode()[:16]).hexdigest()
+    digest = hashlib.blake2b(
+        pixels.tobytes(), digest_size=16, person=str(pixels.shape).encode()[:16]
+    ).hexdigest()
     folder = Path(folder_paths.get_temp_directory(), SUBFOLDER)
     file = folder / f"{digest}.png"
     if not file.exists():

@@ -1,0 +1,63 @@
+"""Atlases: what a browser reads off them is what was recorded."""
+
+import pytest
+import torch
+from attention_control.nodes.pictures.atlas import row_atlas, shrunk, shrunk_grid, shrunk_rows, tile_atlas
+from attention_control.nodes.pictures.detail import fitting
+
+
+def test_tiles_decode_to_the_values():
+    """Rows and columns in the given order, each value within 1/255 of its tile's scale."""
+    maps = (
+        torch.rand(3, 4, 5, 7, generator=torch.Generator().manual_seed(0))
+        * torch.logspace(-5, 0, 4)[:, None, None]
+    )
+    maps[2, 1] = 0
+    atlas, scale = tile_atlas(maps)
+    assert atlas.shape == (3 * 5, 4 * 7) and atlas.dtype == "uint8"
+    for row in range(3):
+        for column in range(4):
+            tile = atlas[row * 5 : row * 5 + 5, column * 7 : column * 7 + 7]
+            decoded = torch.from_numpy(tile.astype("float32")) / 255 * scale[row][column]
+            assert (decoded - maps[row, column]).abs().max() <= maps[row, column].max() / 255
+    assert scale[2][1] == 0
+
+
+def test_rows_decode_up_to_their_maximum():
+    """Row n is where token n looks; 255 is its strongest token."""
+    rows = torch.rand(6, 8, generator=torch.Generator().manual_seed(1)) * torch.logspace(-4, 0, 6)[:, None]
+    atlas = torch.from_numpy(row_atlas(rows).astype("float32"))
+    assert atlas.amax(-1).tolist() == [255] * 6
+    assert (atlas / 255 * rows.amax(-1, keepdim=True) - rows).abs().max() <= rows.max() / 255
+
+
+@pytest.mark.parametrize(
+    ("grid", "limit", "small"),
+    [((32, 32), 1024, (32, 32)), ((64, 64), 1024, (32, 32)), ((33, 47), 1024, (17, 24)), ((5, 3), 4, (2, 1))],
+)
+def test_grids_are_halved_until_they_fit(grid, limit, small):
+    """Rounded up, so that no edge is lost."""
+    assert shrunk_grid(grid, limit) == small
+    assert shrunk(torch.rand(1, 2, *grid), limit).shape == (1, 2, *small)
+
+
+def test_shrunk_rows_are_means_over_blocks_of_two():
+    """Over queries and over keys, against the loop."""
+    rows = torch.rand(24, 24, generator=torch.Generator().manual_seed(2)).softmax(-1)
+    by_place = rows.unflatten(1, (4, 6)).unflatten(0, (4, 6))
+    small = shrunk_rows(rows, (4, 6), 6).unflatten(1, (2, 3)).unflatten(0, (2, 3))
+    for qy in range(2):
+        for qx in range(3):
+            for ky in range(2):
+                for kx in range(3):
+                    block = by_place[
+                        2 * qy : 2 * qy + 2, 2 * qx : 2 * qx + 2, 2 * ky : 2 * ky + 2, 2 * kx : 2 * kx + 2
+                    ]
+                    assert small[qy, qx, ky, kx] == pytest.approx(block.mean().item(), abs=1e-7)
+
+
+def test_detail_fits_the_budget():
+    """The first group is served first, the next with what is left, and one that never fits is left out."""
+    sizes = [lambda limit: limit, lambda limit: 10 * limit, lambda limit: 10**6, lambda limit: limit]
+    assert fitting(sizes, 1024 + 2560 + 64) == [1024, 256, 0, 64]
+    assert fitting(sizes, 10) == [0, 0, 0, 0]
