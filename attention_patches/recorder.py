@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from .attention import QKV, probabilities
+from .attention import MAP_BYTES, QKV, probabilities
 from .layers import LayerMap
 from .maps import AttentionMaps, LayerMaps, MapStore, TimeSlice
 from .patch import Attend, Batch, LayerSize, Patch
@@ -65,10 +65,11 @@ class Recorder(Patch):
     def check_memory(self, batch: Batch) -> None:
         """Raises ValueError if the maps of this batch would pass the limit, and says what to lower."""
         cross, own = self._values(batch)
-        needed = (cross + own) * (self.time_bins * KEPT + OPEN)
+        needed = self.needed(batch)
         if needed <= self.memory_limit:
             return
-        fewer = int((self.memory_limit / (cross + own) - OPEN) // KEPT) if cross + own else 0
+        spare = self.memory_limit - self._working(batch)
+        fewer = int((spare / (cross + own) - OPEN) // KEPT)
         ways = [f"time_bins from {self.time_bins} to {fewer}"] if fewer >= 1 else []
         if own > cross:
             ways.append(f"self_max_tokens from {self.self_max_tokens}")
@@ -78,6 +79,20 @@ class Recorder(Patch):
             f"{needed // MEGABYTE + 1} MB ({100 * own // (cross + own)} % of it self-attention). "
             f"Lower {', or '.join(ways)}; or raise the limit."
         )
+
+    def needed(self, batch: Batch) -> int:
+        """Bytes that a run of this batch takes beyond a plain one: all slices, and the map in the making."""
+        return sum(self._values(batch)) * (self.time_bins * KEPT + OPEN) + self._working(batch)
+
+    def _working(self, batch: Batch) -> int:
+        """Logits, probabilities and a reduced copy of the largest query chunk."""
+        text = max((n for role in self.roles for n in batch.text_tokens.get(role, ())), default=0)
+        largest = 0
+        for ordinal, size in batch.sizes.items():
+            tokens = _tokens(size)
+            columns = tokens if ordinal in self.self_layers else text
+            largest = max(largest, batch.images * size.heads * tokens * columns * OPEN)
+        return 3 * min(largest, MAP_BYTES)
 
     def _values(self, batch: Batch) -> tuple[int, int]:
         """How many numbers one time slice of the cross- and of the self-attention holds."""

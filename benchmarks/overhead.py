@@ -20,14 +20,14 @@ import comfy.sample  # noqa: E402  the host is found only now
 import comfy.samplers  # noqa: E402
 import record  # noqa: E402
 import torch  # noqa: E402
+from attention_control.attention_patches.maps import MapStore  # noqa: E402
 from attention_control.attention_patches.methods.style_aligned import StyleAligned  # noqa: E402
 from attention_control.attention_patches.patch import Patch  # noqa: E402
+from attention_control.attention_patches.recorder import Recorder  # noqa: E402
 from attention_control.nodes.host.install import install  # noqa: E402
 from attention_control.nodes.host.unet import layer_map  # noqa: E402
 from models import demo, random_sd15  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
-
-IMAGES = 4
 
 
 def doubled_keys(func: Callable[..., Any], q: Any, k: Any, v: Any, heads: int, **kwargs: Any) -> Any:
@@ -47,12 +47,17 @@ def variants(model: Any) -> dict[str, Any]:
         "floor: doubled keys": floor,
         "StyleAligned": install(model, StyleAligned(layers=every)),
         "StyleAligned, shared group norm": install(model, StyleAligned(layers=every, share_group_norm=True)),
+        "recorder, cross-attention": install(model, Recorder(store=MapStore(), cross_layers=every)),
+        "recorder, cross- and self-attention": install(
+            model, Recorder(store=MapStore(), cross_layers=every, self_layers=every)
+        ),
     }
 
 
-def run(model: Any, prompts: tuple[Any, Any], size: int, steps: int) -> None:
-    """A run of the host's sampler on IMAGES latents of size x size."""
-    noise = torch.randn(IMAGES, 4, size, size, generator=torch.Generator().manual_seed(0))
+def run(model: Any, prompts: tuple[Any, Any], latent: tuple[int, int], steps: int) -> None:
+    """A run of the host's sampler on square latents: (how many, cells of a side)."""
+    images, size = latent
+    noise = torch.randn(images, 4, size, size, generator=torch.Generator().manual_seed(0))
     sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", steps)
     with torch.inference_mode():
         comfy.sample.sample_custom(
@@ -95,25 +100,28 @@ class PeakBytes(TorchDispatchMode):
         self.alive -= size
 
 
-def measure(name: str, model: Any, prompts: Any, size: int, steps: int, rounds: int) -> dict[str, Any]:
-    """Ratios to the unpatched run for every variant."""
+def measure(
+    name: str, model: Any, prompts: Any, latent: tuple[int, int], steps: int, rounds: int
+) -> dict[str, Any]:
+    """Ratios to the unpatched run for every variant; each round begins with another variant."""
     all_variants = variants(model)
     seconds: dict[str, list[float]] = {variant: [] for variant in all_variants}
     for round_number in range(rounds + 1):
-        for variant, patched in all_variants.items():
+        first = round_number % len(all_variants)
+        for variant in (*all_variants, *all_variants)[first : first + len(all_variants)]:
             started = time.perf_counter()
-            run(patched, prompts, size, steps)
+            run(all_variants[variant], prompts, latent, steps)
             if round_number:  # the first round warms up
                 seconds[variant].append(time.perf_counter() - started)
     memory = {}
     for variant, patched in all_variants.items():
         with PeakBytes() as counter:
-            run(patched, prompts, size, 1)
+            run(patched, prompts, latent, 1)
         memory[variant] = counter.peak
     base = seconds["unpatched"]
     return {
         "model": name,
-        "latent": [IMAGES, 4, size, size],
+        "latent": [latent[0], 4, latent[1], latent[1]],
         "steps": steps,
         "rounds": rounds,
         "seconds unpatched": statistics.median(base),
@@ -125,22 +133,33 @@ def measure(name: str, model: Any, prompts: Any, size: int, steps: int, rounds: 
             s / f for s, f in zip(seconds["StyleAligned"], seconds["floor: doubled keys"], strict=True)
         ),
         "memory": {v: peak / memory["unpatched"] for v, peak in memory.items()},
+        "extra megabytes": {v: (peak - memory["unpatched"]) / 2**20 for v, peak in memory.items()},
     }
 
 
 def main() -> None:
     options = record.parser(__doc__, "the demo model only, a few rounds").parse_args()
     quick = options.quick
-    runs = [measure("Pocket Diffusion", *demo(), size=16, steps=5 if quick else 20, rounds=2 if quick else 9)]
+    steps, rounds = (5, 2) if quick else (20, 9)
+    runs = [measure("Pocket Diffusion", *demo(), latent=(4, 16), steps=steps, rounds=rounds)]
     if not quick:
-        runs.append(measure("random SD1.5", *random_sd15(), size=32, steps=1, rounds=3))
+        sd15 = random_sd15()
+        runs += [
+            measure("random SD1.5", *sd15, latent=latent, steps=1, rounds=3) for latent in ((4, 32), (1, 64))
+        ]
     for result in runs:
-        print(f"\n{result['model']}, {IMAGES} images, {result['steps']} steps, {record.machine_class()}")
+        made = f"latent {result['latent']}, {result['steps']} steps, {record.machine_class()}"
+        print(f"\n{result['model']}, {made}")
         rows = [
-            [variant, f"{result['time'][variant]:.2f}x", f"{result['memory'][variant]:.2f}x"]
+            [
+                variant,
+                f"{result['time'][variant]:.2f}x",
+                f"{result['memory'][variant]:.2f}x",
+                f"{result['extra megabytes'][variant]:+.0f} MB",
+            ]
             for variant in result["time"]
         ]
-        print(record.table(["variant", "time", "peak memory"], rows))
+        print(record.table(["variant", "time", "peak memory", "beyond"], rows))
         print(f"StyleAligned over the floor: {result['over the floor']:.2f}x")
     print(f"\nwritten: {record.write('overhead', {'runs': runs}, options).name}")
 

@@ -29,22 +29,22 @@ def style_alignment(record: dict[str, Any]) -> str:
 
 def overhead(record: dict[str, Any]) -> str:
     runs = record["runs"]
-    header = [
-        "",
-        *(f"{run['model']}, {run['latent'][-1] * 8} px, {run['steps']} steps: time" for run in runs),
+    names = [
+        f"{run['model']}, {run['latent'][0]} x {run['latent'][-1] * 8} px, {run['steps']} steps"
+        for run in runs
     ]
-    header += [f"{run['model']}: peak memory" for run in runs]
+    header = ["", *(f"{name}: {what}" for name in names for what in ("time", "peak memory"))]
     rows = [
-        [
-            variant,
-            *(f"{run['time'][variant]:.2f}x" for run in runs),
-            *(f"{run['memory'][variant]:.2f}x" for run in runs),
-        ]
+        [variant, *(f"{run[what][variant]:.2f}x" for run in runs for what in ("time", "memory"))]
         for variant in runs[0]["time"]
     ]
-    over = ", ".join(f"{run['over the floor']:.2f}x on {run['model']}" for run in runs)
+    over = ", ".join(
+        f"{run['over the floor']:.2f}x on {run['model']} ({run['latent'][-1] * 8} px)"
+        for run in runs
+        if run["latent"][0] > 1
+    )
     text = (
-        "A sampling run of four images over the unpatched run, in turn in one process, median of the rounds. "
+        "A sampling run over the unpatched run, in turn in one process, median of the rounds. "
         "The floor is the host's own attention given each row's keys twice, without the pack: "
         f"StyleAligned takes {over} of it."
     )
