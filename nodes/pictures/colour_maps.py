@@ -1,7 +1,7 @@
 """Colour maps for heat: a few colours each, joined by straight lines.
 
-Magma, inferno and viridis have even steps to the eye and grow steadily brighter (van der Walt and Smith, 2015,
-public domain); turbo is a rainbow that misleads less than others (Mikhailov, 2019, Apache-2.0).
+Magma, inferno and viridis have even steps to the eye and grow steadily brighter (van der Walt and Smith,
+2015, public domain); turbo is a rainbow that misleads less than others (Mikhailov, 2019, Apache-2.0).
 """
 
 import numpy as np

@@ -7,7 +7,7 @@ from .atlas import shrunk_grid
 
 MEGABYTE = 2**20
 CROSS_BYTES = 16 * MEGABYTE  # of 8-bit values; as PNG files about a third to two thirds of it
-SELF_BYTES = 40 * MEGABYTE
+SELF_BYTES = 48 * MEGABYTE
 CORRESPONDENCE_BYTES = 24 * MEGABYTE
 CORRESPONDENCE_WORK = 2 * 10**9  # probabilities to compute: some seconds on two cores
 

@@ -44,7 +44,8 @@ def draw_self(view: View) -> Iterator[Drawing]:
         seen = self_from(
             view.maps, view.point, grid, image=image, role=view.role, layers=view.layers, slices=view.slices
         )
-        text = ", ".join(["from here", *leading_words(view, image)])
+        words = ", ".join(leading_words(view, image))
+        text = f"from here: {words}" if words else "from here"
         yield _drawing(view, image, _heat(seen, view.size), text, mark=True)
 
 
@@ -71,7 +72,7 @@ def draw_correspondence(view: View, source: int) -> Iterator[Drawing]:
 
 
 def draw_components(view: View, features: Features) -> Iterator[Drawing]:
-    """Each chosen time slice of the first picture, then of the second, ...; the heat is the first component."""
+    """Each chosen time slice of the first picture, then of the second, ...; heat is the first component."""
     colours = components(view.maps, features, role=view.role, layers=view.layers, slices=view.slices)
     slices = range(len(view.maps.slices)) if view.slices is None else view.slices
     for image in range(view.maps.images):

@@ -1,0 +1,136 @@
+"""The maps as 8-bit files for the browser.
+
+- A cross-attention atlas has a column per word, a row per time slice, and a last row for the mean over all
+  slices; 255 in a tile stands for `scale[row][column]`.
+- In an atlas of self-attention or correspondence row n is where token n looks, divided by its maximum.
+- `layer` None is the mean over layers (of self-attention: those of the finest grid), `slice` None over time.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...attention_patches.averages import cross_map, cross_of, self_of
+from ...attention_patches.components import Features, components
+from ...attention_patches.correspondence import correspondence_of
+from ...attention_patches.maps import LayerMaps
+from .atlas import row_atlas, shrunk, shrunk_grid, shrunk_rows, tile_atlas
+from .captions import to_pillow
+from .detail import Grid, affordable, finest, pair_limit, row_limits, tile_limits
+from .view import View
+
+Save = Callable[[NDArray[np.uint8]], dict[str, str]]
+"""Writes pixels, gray or colour, and returns how the browser asks for them."""
+Entries = list[dict[str, Any]]
+
+
+class AtlasFiles:
+    """The files of one view; `save` writes pixels and returns how the browser asks for them."""
+
+    def __init__(self, view: View, save: Save) -> None:
+        self.view, self.save, self.role = view, save, view.role
+        self.slices = range(len(view.maps.slices))
+
+    def cross(self, image: int) -> Entries:
+        view, role = self.view, self.role
+        if not view.has_cross:
+            return []
+        layers = [(n, x) for n, x in enumerate(view.by_word.layers) if role in x.cross_attention]
+        grids = [layer.grid for _, layer in layers]
+        rows = [*([s] for s in self.slices), None]
+        limit, layer_limit = tile_limits(grids, view.maps.images * len(rows) * len(view.words))
+        best = finest(grids)
+        mean = [cross_map(view.by_word, best, image=image, role=role, slices=s) for s in rows]
+        entries = [self._tiles(None, mean, limit)]
+        if layer_limit:
+            for n, layer in layers:
+                entries.append(self._tiles(n, [cross_of(layer, image, role, s) for s in rows], layer_limit))
+        return entries
+
+    def _tiles(self, layer: int | None, rows: list[Tensor], limit: int) -> dict[str, Any]:
+        maps = shrunk(torch.stack(rows), max(limit, 64))
+        atlas, scale = tile_atlas(maps)
+        tile = [maps.shape[-1], maps.shape[-2]]
+        return {"layer": layer, "file": self.save(atlas), "tile": tile, "scale": scale}
+
+    def own(self, image: int) -> Entries:
+        maps, role = self.view.maps, self.role
+        layers = [(n, x) for n, x in enumerate(maps.layers) if role in x.self_attention]
+        if not layers:
+            return []
+        best = finest(layer.grid for _, layer in layers)
+        limits = row_limits([x.grid for _, x in layers], maps.images, len(self.slices))
+        if not any(limits):
+            return []
+        entries: Entries = []
+        sums: list[Tensor] = []  # over the layers of the finest grid; a row is divided by its maximum anyway
+        for n, layer in layers:
+            moments, grid = self._at_each_time(layer, image, max(limits))
+            if layer.grid == best:
+                sums = [a + b for a, b in zip(sums, moments, strict=True)] if sums else moments
+                best_grid = grid
+            entries += self._rows(n, moments, grid, limits[1], limits[2])
+        return self._rows(None, sums, best_grid, limits[0], limits[0]) + entries
+
+    def _at_each_time(self, layer: LayerMaps, image: int, limit: int) -> tuple[list[Tensor], Grid]:
+        rows = [self_of(layer, image, self.role, [s]) for s in self.slices]
+        return [shrunk_rows(x, layer.grid, limit) for x in rows], shrunk_grid(layer.grid, limit)
+
+    def correspondence(self, image: int) -> Entries:
+        maps, role = self.view.maps, self.role
+        others = [other for other in range(maps.images) if other != image]
+        pairs = maps.images * len(others)
+        kept = [(n, x) for n, x in enumerate(maps.layers) if role in x.queries]
+        asked = self.view.layers or ()
+        by_use = sorted(kept, key=lambda pair: (pair[1].layer.ordinal in asked, pair[0]), reverse=True)
+        fitting = affordable([x for _, x in by_use], role, pairs) if others else ()
+        chosen = {layer.layer.ordinal for layer in fitting}
+        layers = [(n, x) for n, x in kept if x.layer.ordinal in chosen]
+        limit = pair_limit([x.grid for _, x in layers], pairs, len(self.slices)) if layers else 0
+        entries: Entries = []
+        for n, layer in layers if limit else ():
+            grid = shrunk_grid(layer.grid, limit)
+            for other in others:
+                rows = [correspondence_of(layer, (image, other), role, [s]) for s in self.slices]
+                small = [shrunk_rows(x, layer.grid, limit) for x in rows]
+                found = self._rows(n, small, grid, limit, limit)
+                entries += [{**x, "other": other, "other_grid": x["grid"]} for x in found]
+        return entries
+
+    def _rows(self, layer: int | None, moments: list[Tensor], grid: Grid, mean: int, moment: int) -> Entries:
+        """Files of the mean over time and of each of several times, with so many tokens (0: none)."""
+        total = torch.stack(moments).sum(0) if mean else moments[0]  # rows are divided by their maxima
+        wanted: list[tuple[int | None, Tensor, int]] = [(None, total, mean)]
+        if len(moments) > 1:
+            wanted += [(s, rows, moment) for s, rows in zip(self.slices, moments, strict=True)]
+        return [
+            {
+                "layer": layer,
+                "slice": slice_,
+                "file": self.save(row_atlas(shrunk_rows(rows, grid, limit))),
+                "grid": list(shrunk_grid(grid, limit)),
+            }
+            for slice_, rows, limit in wanted
+            if limit
+        ]
+
+    def components(self, features: Features) -> list[Entries]:
+        """For each picture the colours of each chosen time."""
+        view = self.view
+        colours = components(view.maps, features, role=self.role, layers=view.layers, slices=view.slices)
+        slices = self.slices if view.slices is None else view.slices
+        return [
+            [
+                {
+                    "slice": slice_,
+                    "file": self.save(np.array(to_pillow(colours[number, image]))),
+                    "grid": list(colours.shape[2:4]),
+                }
+                for number, slice_ in enumerate(slices)
+            ]
+            for image in range(view.maps.images)
+        ]
