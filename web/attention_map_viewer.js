@@ -1,0 +1,115 @@
+/** Puts the viewer into the node AttentionMapViewer. Everything that knows the front end is in this file. */
+
+import { api } from "../../scripts/api.js";
+import { app } from "../../scripts/app.js";
+import { createPanel } from "./viewer/panel.js";
+import { payloadOf } from "./viewer/payload.js";
+
+/** @typedef {import("@comfyorg/comfyui-frontend-types").ComfyExtension} Extension */
+/** @typedef {Parameters<NonNullable<Extension["nodeCreated"]>>[0] & Unpublished} Node */
+/**
+ * What the front end gives its nodes beyond its published types.
+ *
+ * @typedef {{
+ *   addDOMWidget: (name: string, type: string, element: HTMLElement, options: object) => { serialize?: boolean },
+ *   onExecuted?: (output: unknown) => void,
+ * }} Unpublished
+ */
+/** @typedef {import("./viewer/panel.js").Settings} Settings */
+
+const NODE = "AttentionMapViewer";
+const SETTINGS = "attention_map_viewer"; // a property: saved with the workflow, not sent to the server
+const HEIGHT = 460;
+const PROMPT_HEIGHT = 64;
+const NEVER_RUN = "Run the workflow, and its attention shows here.";
+const NOT_KEPT = "The maps of the last run are not saved with a workflow. Run it again to see them here.";
+
+app.registerExtension({
+  name: "AttentionControl.AttentionMapViewer",
+  setup() {
+    const sheet = document.createElement("link");
+    sheet.rel = "stylesheet";
+    sheet.href = new URL("./viewer/viewer.css", import.meta.url).href;
+    document.head.append(sheet);
+  },
+  nodeCreated(node) {
+    if (node.comfyClass === NODE) addPanel(/** @type {Node} */ (node));
+  },
+  /** The front end brings back what nodes showed, when another workflow's tab is chosen. */
+  onNodeOutputsUpdated(/** @type {Record<string, unknown>} */ outputs) {
+    const root = app.rootGraph;
+    for (const graph of [root, ...root.subgraphs.values()]) {
+      for (const node of graph.nodes.filter((node) => node.comfyClass === NODE)) {
+        const output = outputs[graph === root ? String(node.id) : `${graph.id}:${node.id}`];
+        if (output) /** @type {Node} */ (node).onExecuted?.(output);
+      }
+    }
+  },
+});
+
+/** @param {Node} node */
+function addPanel(node) {
+  const colormap = node.widgets?.find((widget) => widget.name === "colormap");
+  const panel = createPanel({
+    address: (file) => api.apiURL(`/view?${new URLSearchParams(file)}`),
+    keep({ opacity, layout, colormap: chosen }) {
+      node.properties[SETTINGS] = { opacity, layout };
+      if (colormap && colormap.value !== chosen) colormap.value = chosen;
+    },
+  });
+  panel.say(NEVER_RUN);
+  panel.element.addEventListener("wheel", zoomCanvas);
+
+  const widget = node.addDOMWidget("attention_maps", "attention_map_viewer", panel.element, {
+    serialize: false,
+    hideOnZoom: false,
+    getMinHeight: () => HEIGHT,
+  });
+  widget.serialize = false;
+  const prompt = node.widgets?.find((widget) => widget.name === "prompt");
+  if (prompt) Object.assign(prompt.options, { getMaxHeight: () => PROMPT_HEIGHT }); // the rest is for the picture
+  node.setSize([Math.max(node.size[0], 460), node.computeSize()[1] + 100]);
+
+  if (colormap) {
+    after(colormap, "callback", () => panel.set({ colormap: String(colormap.value) }));
+  }
+  after(node, "onConfigure", () => {
+    const saved = /** @type {Partial<Settings> | undefined} */ (node.properties[SETTINGS]);
+    if (saved) panel.say(NOT_KEPT);
+    panel.set({ ...saved, colormap: String(colormap?.value ?? "magma") });
+  });
+  after(node, "onExecuted", (output) => {
+    const payload = payloadOf(output);
+    if (payload) panel.open(payload);
+  });
+  after(node, "onRemoved", panel.close);
+}
+
+/**
+ * Let a method of the front end do something more.
+ *
+ * @template {string} Name
+ * @param {{ [name in Name]?: (...parameters: any[]) => any }} object
+ * @param {Name} name
+ * @param {(...parameters: any[]) => void} then
+ */
+function after(object, name, then) {
+  const first = object[name];
+  object[name] = function (...parameters) {
+    const result = first?.apply(this, parameters);
+    then(...parameters);
+    return result;
+  };
+}
+
+/**
+ * The wheel zooms the canvas, as it does beside the panel. (Vue nodes pass it on by themselves.)
+ *
+ * @param {WheelEvent} event
+ */
+function zoomCanvas(event) {
+  const target = /** @type {Element} */ (event.target);
+  const list = target.closest(".amv-chips");
+  const scrolls = list && list.scrollHeight > list.clientHeight;
+  if (!scrolls && !target.closest("[data-node-id]")) app.canvas.processMouseWheel(event);
+}

@@ -1,0 +1,123 @@
+/** The viewer: holds the view, shows it, changes it. One per node; nothing is shared between them. */
+
+import { placeText } from "./caption.js";
+import { createChips } from "./chips.js";
+import { make } from "./elements.js";
+import { createFiles } from "./files.js";
+import { createPlayer } from "./player.js";
+import { savePicture } from "./saving.js";
+import { sceneOf } from "./scene.js";
+import { createSliders } from "./sliders.js";
+import { createStage } from "./stage.js";
+import { createToolbar } from "./toolbar.js";
+import { released, viewOf } from "./view.js";
+
+/** @typedef {import("./view.js").View} View */
+/** @typedef {import("./payload.js").Payload} Payload */
+/** @typedef {import("./payload.js").FileReference} FileReference */
+/** @typedef {{ opacity: number, layout: View["layout"], colormap: string }} Settings */
+
+const OURS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "Enter", " ", "Escape"];
+const GONE = "The maps of the last run are no longer there. Run the workflow again to see them.";
+
+/**
+ * @param {{ address: (file: FileReference) => string, keep: (settings: Settings) => void }} host
+ */
+export function createPanel({ address, keep }) {
+  /** @type {Settings} */
+  let settings = { opacity: 0.85, layout: "single", colormap: "magma" };
+  /** @type {View | null} */
+  let view = null;
+  /** @type {ReturnType<typeof createFiles> | null} */
+  let files = null;
+  let frame = 0;
+
+  const chips = createChips(change);
+  const stage = createStage(change, schedule);
+  const sliders = createSliders(change);
+  const toolbar = createToolbar(change, save);
+  const player = createPlayer(change);
+  const title = make("div", { class: "amv-title" });
+  const place = make("output", { class: "amv-place" });
+  const note = make("div", { class: "amv-note" });
+  const caption = make("div", { class: "amv-caption" }, title, place, note);
+  const message = make("div", { class: "amv-message", role: "status" });
+  const content = make("div", { class: "amv-content" });
+  content.append(chips.element, stage.element, caption, sliders.element, toolbar.element);
+  const element = make("div", { class: "amv", role: "group", "aria-label": "Attention maps" }, content, message);
+  element.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && view) change(released(view));
+    if (OURS.includes(event.key)) event.stopPropagation(); // the host has shortcuts on the same keys
+  });
+
+  /** @param {Partial<View>} changes */
+  function change(changes) {
+    if (!view) return;
+    view = { ...view, ...changes };
+    settings = { opacity: view.opacity, layout: view.layout, colormap: view.colormap };
+    if ("opacity" in changes || "layout" in changes || "colormap" in changes) keep(settings);
+    schedule();
+  }
+
+  function schedule() {
+    if (!frame) frame = requestAnimationFrame(show);
+  }
+
+  function show() {
+    frame = 0;
+    if (!view || !files) return;
+    chips.show(view);
+    sliders.show(view);
+    toolbar.show(view);
+    player.show(view);
+    place.textContent = placeText(view.payload, view.time, view.layer);
+    const scene = sceneOf(view, files);
+    if (!scene) return;
+    title.textContent = scene.title;
+    note.textContent = scene.note && `shown: ${scene.note}`;
+    stage.show(view, scene);
+  }
+
+  function save() {
+    const scene = view && files && sceneOf(view, files);
+    if (view && scene) savePicture(view, scene);
+  }
+
+  /** @param {string} text */
+  function say(text) {
+    files?.close();
+    [view, files] = [null, null];
+    player.stop();
+    content.hidden = true;
+    message.textContent = text;
+  }
+
+  return {
+    element,
+    say,
+    /** @param {Payload} payload */
+    open(payload) {
+      files?.close();
+      files = createFiles(address, schedule, () => say(GONE));
+      view = viewOf(payload, settings, view);
+      keep(settings);
+      content.hidden = false;
+      message.textContent = "";
+      schedule();
+    },
+    /**
+     * Settings that come from outside, not from the user of the panel.
+     *
+     * @param {Partial<Settings>} changes
+     */
+    set(changes) {
+      settings = { ...settings, ...changes };
+      if (view) change(settings);
+    },
+    /** The node is gone. */
+    close() {
+      say("");
+      cancelAnimationFrame(frame);
+    },
+  };
+}

@@ -1,0 +1,41 @@
+/** Play over time: the maps fade from slice to slice, round and round. */
+
+import { moment } from "./view.js";
+
+/** @typedef {import("./view.js").View} View */
+
+const SLICES_PER_SECOND = 2.5;
+
+/**
+ * @param {(change: Partial<View>) => void} change
+ */
+export function createPlayer(change) {
+  let frame = 0;
+
+  function stop() {
+    cancelAnimationFrame(frame);
+    frame = 0;
+  }
+
+  /** @param {View} view */
+  function start({ payload, time }) {
+    const slices = payload.slices.length;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const from = performance.now() - ((time ?? 0) * 1000) / SLICES_PER_SECOND;
+    const tick = (/** @type {number} */ now) => {
+      frame = requestAnimationFrame(tick);
+      const at = moment(slices, (Math.max(0, now - from) / 1000) * SLICES_PER_SECOND);
+      change(calm ? { time: at.time, blend: 0 } : at);
+    };
+    frame = requestAnimationFrame(tick);
+  }
+
+  return {
+    stop,
+    /** @param {View} view */
+    show(view) {
+      if (view.playing && !frame) start(view);
+      if (!view.playing && frame) stop();
+    },
+  };
+}

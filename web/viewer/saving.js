@@ -1,0 +1,67 @@
+/** What is shown, as a PNG file with its caption. */
+
+import { placeText } from "./caption.js";
+import { colormap } from "./colormaps.js";
+import { make } from "./elements.js";
+import { paint } from "./painting.js";
+import { boxes } from "./panes.js";
+
+/** @typedef {import("./view.js").View} View */
+/** @typedef {import("./scene.js").Scene} Scene */
+
+const SIDE = 1024;
+const MARGIN = 24;
+const FOOTER = 72;
+
+/**
+ * Hand the scene to the browser as a download.
+ *
+ * @param {View} view
+ * @param {Scene} scene
+ */
+export async function savePicture(view, scene) {
+  const canvas = drawn(view, scene);
+  const blob = await new Promise((/** @type {(blob: Blob | null) => void} */ done) => canvas.toBlob(done));
+  if (!blob) return;
+  const href = URL.createObjectURL(blob);
+  make("a", { href, download: fileName(view, scene) }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
+}
+
+/**
+ * The panes at a good size, the longer side of each 1024 pixels, and two lines below.
+ *
+ * @param {View} view
+ * @param {Scene} scene
+ * @returns {HTMLCanvasElement}
+ */
+function drawn(view, scene) {
+  const [width, height] = view.payload.size.map((side) => (side * SIDE) / Math.max(...view.payload.size));
+  const count = scene.panes.length;
+  const space = /** @type {[number, number]} */ ([count * width + (count - 1) * MARGIN, height]);
+  const canvas = make("canvas", {});
+  [canvas.width, canvas.height] = [space[0] + 2 * MARGIN, space[1] + 2 * MARGIN + FOOTER].map(Math.round);
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.fillStyle = "#15161a";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  const places = boxes(count, view.payload.size, space, MARGIN);
+  const moved = places.map((box) => ({ ...box, x: box.x + MARGIN, y: box.y + MARGIN }));
+  paint(context, scene.panes, moved, { opacity: view.opacity, table: colormap(view.colormap), radius: 16 });
+  const lines = [[scene.title, "#f2f2f4", 26], [placeText(view.payload, view.time, view.layer), "#a6a8b0", 20]];
+  lines.forEach(([text, color, size], i) => {
+    context.fillStyle = String(color);
+    context.font = `${size}px Inter, system-ui, sans-serif`;
+    context.fillText(String(text), MARGIN, space[1] + MARGIN + 42 + 32 * i, space[0]);
+  });
+  return canvas;
+}
+
+/**
+ * @param {View} view
+ * @param {Scene} scene
+ * @returns {string}
+ */
+function fileName(view, scene) {
+  const words = `attention ${scene.title} ${placeText(view.payload, view.time, view.layer)}`;
+  return `${words.replace(/[^\p{L}\p{N}.]+/gu, "-").replace(/^-|-$/g, "").slice(0, 120)}.png`;
+}

@@ -1,0 +1,61 @@
+/** Sliders whose first place is the mean, and the play button of the time. */
+
+import { layerText, timeText } from "./caption.js";
+import { button, icon, make } from "./elements.js";
+
+/** @typedef {import("./view.js").View} View */
+
+/**
+ * @param {(change: Partial<View>) => void} change
+ */
+export function createSliders(change) {
+  const time = slider("time", (place) => change({ time: place, blend: 0, playing: false }));
+  const layer = slider("layer", (place) => change({ layer: place }));
+  let playing = false;
+  const play = button("play", "Play over time", () => change({ playing: !playing }));
+  play.classList.add("amv-play");
+  const element = make("div", { class: "amv-sliders" }, play, ...time.parts, ...layer.parts);
+
+  return {
+    element,
+    /** @param {View} view */
+    show({ payload, ...view }) {
+      const at = view.time === null ? "mean over time" : `t ${timeText(payload, view.time)}`;
+      time.show(payload.slices.length, view.time, timeText(payload, view.time), at);
+      const name = view.layer === null ? "mean of all layers" : `layer ${layerText(payload, view.layer)}`;
+      layer.show(payload.layers.length, view.layer, layerText(payload, view.layer), name);
+      play.disabled = payload.slices.length < 2;
+      if (playing === view.playing) return;
+      playing = view.playing;
+      play.replaceChildren(icon(playing ? "pause" : "play"));
+      play.setAttribute("aria-label", playing ? "Pause" : "Play over time");
+      play.title = playing ? "Pause" : "Play over time";
+    },
+  };
+}
+
+/**
+ * @param {string} label
+ * @param {(place: number | null) => void} moved  null: the mean
+ */
+function slider(label, moved) {
+  const input = make("input", { type: "range", min: "0", step: "1", value: "0", "aria-label": label });
+  const value = make("output", { class: "amv-value" });
+  input.addEventListener("input", () => moved(input.valueAsNumber === 0 ? null : input.valueAsNumber - 1));
+  return {
+    parts: [make("span", { class: "amv-label", "aria-hidden": "true" }, label), input, value],
+    /**
+     * @param {number} count
+     * @param {number | null} place
+     * @param {string} text
+     * @param {string} spoken
+     */
+    show(count, place, text, spoken) {
+      input.max = String(count);
+      input.value = String(place === null ? 0 : place + 1);
+      input.style.setProperty("--filled", `${(100 * input.valueAsNumber) / Math.max(1, count)}%`);
+      input.setAttribute("aria-valuetext", spoken);
+      value.textContent = text;
+    },
+  };
+}

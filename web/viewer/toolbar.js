@@ -1,0 +1,64 @@
+/** The row below: layout, opacity, colour map, which picture of the batch, save. */
+
+import { COLORMAPS } from "./colormaps.js";
+import { button, make } from "./elements.js";
+
+/** @typedef {import("./view.js").View} View */
+
+const LAYOUTS = { single: "Over the picture", side: "Side by side", match: "Other picture" };
+
+/**
+ * @param {(change: Partial<View>) => void} change
+ * @param {() => void} save
+ */
+export function createToolbar(change, save) {
+  const layout = choice("View", Object.entries(LAYOUTS), (value) => {
+    change({ layout: /** @type {View["layout"]} */ (value) });
+  });
+  const colormap = choice("Colour map", COLORMAPS.map((name) => [name, name]), (value) => {
+    change({ colormap: value });
+  });
+  const title = "Opacity of the map";
+  const opacity = make("input", { type: "range", min: "0", max: "1", step: "0.05", title, "aria-label": title });
+  opacity.addEventListener("input", () => change({ opacity: opacity.valueAsNumber }));
+
+  let image = 0;
+  let images = 1;
+  const step = (/** @type {number} */ by) => change({ image: (image + images + by) % images });
+  const number = make("output", { "aria-live": "polite" });
+  const previous = button("previous", "Previous picture of the batch", () => step(-1));
+  const next = button("next", "Next picture of the batch", () => step(1));
+  const batch = make("span", { class: "amv-batch" }, previous, number, next);
+
+  const saving = button("save", "Save what is shown as a PNG file", save, "Save PNG");
+  const element = make("div", { class: "amv-toolbar" }, layout, colormap, opacity, batch, saving);
+
+  return {
+    element,
+    /** @param {View} view */
+    show(view) {
+      layout.value = view.layout;
+      colormap.value = view.colormap;
+      opacity.value = String(view.opacity);
+      opacity.style.setProperty("--filled", `${100 * view.opacity}%`);
+      [image, images] = [view.image, view.payload.images.length];
+      number.textContent = `${image + 1} / ${images}`;
+      batch.hidden = images < 2;
+      const match = /** @type {HTMLOptionElement} */ (layout.querySelector("option[value=match]"));
+      match.hidden = match.disabled = view.payload.images[image].correspondence.length === 0;
+    },
+  };
+}
+
+/**
+ * @param {string} label
+ * @param {string[][]} options  value and text of each
+ * @param {(value: string) => void} chosen
+ * @returns {HTMLSelectElement}
+ */
+function choice(label, options, chosen) {
+  const made = options.map(([value, text]) => make("option", { value }, text));
+  const select = make("select", { title: label, "aria-label": label }, ...made);
+  select.addEventListener("change", () => chosen(select.value));
+  return select;
+}
