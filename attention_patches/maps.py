@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from .layers import LayerMap
+from .matching import explained
 from .site import Layer
 
 
@@ -43,6 +44,7 @@ class AttentionMaps:
     latent: tuple[int, int]  # (height, width) in cells
     slices: tuple[TimeSlice, ...]
     layers: tuple[LayerMaps, ...]  # in order of execution
+    latents: Tensor | None = None  # (images, C, height, width) that the run made
 
     @property
     def megabytes(self) -> float:
@@ -59,16 +61,40 @@ class AttentionMaps:
 class MapStore:
     """What an ATTENTION_MAPS output carries: empty until the run that fills it has ended.
 
-    The host keeps it in its cache together with the node's MODEL, so maps and picture live equally long.
+    The host keeps it in its cache together with the node's MODEL. Earlier runs are kept as well, as far as
+    the recorder's memory goes, because the host's cache may bring their pictures back.
     """
 
-    maps: AttentionMaps | None = None
+    maps: AttentionMaps | None = None  # of the last run
+    earlier: list[AttentionMaps] = field(default_factory=list)
 
-    def read(self) -> AttentionMaps:
-        """The maps of the last run. Raises ValueError if there was none."""
+    def add(self, maps: AttentionMaps, megabytes: float) -> None:
+        """Keep a run's maps, and those of the runs before it that fit into so many megabytes with them."""
+        room = megabytes - maps.megabytes
+        before = self.earlier if self.maps is None else [self.maps, *self.earlier]
+        self.earlier = []
+        for run in before:
+            room -= run.megabytes
+            if room < 0:
+                break
+            self.earlier.append(run)
+        self.maps = maps
+
+    def read(self, images: Tensor | None = None) -> AttentionMaps:
+        """The maps of the run that made these images (B, H, W, 3), or of the last run.
+
+        Raises ValueError if there are none.
+        """
         if self.maps is None:
             raise ValueError(
                 "maps: nothing has been recorded yet. Connect the recorder's MODEL to the sampler, and to "
-                "`image` the picture which that sampler makes, so that it runs first."
+                "`image` the picture which that sampler makes, so that it runs first. If the picture came "
+                "from the cache and its maps are gone from it, change the seed to sample again."
             )
-        return self.maps
+        if images is None or not self.earlier:
+            return self.maps
+        return max([self.maps, *self.earlier], key=lambda run: _explained(run, images))
+
+
+def _explained(run: AttentionMaps, images: Tensor) -> float:
+    return 0.0 if run.latents is None else explained(run.latents, images)

@@ -66,8 +66,11 @@ class Patch:
         """The patch that works in this run: itself, or one that holds what the run gathers."""
         return self
 
-    def finish(self) -> str | None:
-        """Called after a run that ended well, on what `begin` gave; returns a remark for the report."""
+    def finish(self, latents: Tensor) -> str | None:
+        """Called after a run that ended well, on what `begin` gave, with the latents (B, C, h, w) it made.
+
+        Returns a remark for the report, or None.
+        """
         return None
 
     def around(self, rows: Rows) -> AbstractContextManager[Any] | None:

@@ -175,19 +175,19 @@ class Recording(Patch):
     def _means(self, what: str, site: Site, text: Text) -> SliceMeans:
         return self.means.setdefault((what, site.layer.ordinal, text.role), SliceMeans())
 
-    def finish(self) -> str | None:
+    def finish(self, latents: Tensor) -> str | None:
         slices = sorted(self.times)
         stacked = {key: means.stack(slices) for key, means in self.means.items()}
         complete = {key: tensor for key, tensor in stacked.items() if tensor is not None}
         if not complete:
             return None
-        maps = self._maps(slices, complete)
-        self.spec.store.maps = maps
+        maps = self._maps(slices, complete, latents.detach().cpu())
+        self.spec.store.add(maps, self.spec.memory_limit / MEGABYTE)
         kept = f"{len(maps.layers)} layers in {len(slices)} time slices, {maps.megabytes:.1f} MB."
         further = f" {len(self.left_out)} further conditionings were left out." if self.left_out else ""
         return f"Kept {kept}{further}"
 
-    def _maps(self, slices: list[int], kept: dict[Key, Tensor]) -> AttentionMaps:
+    def _maps(self, slices: list[int], kept: dict[Key, Tensor], latents: Tensor) -> AttentionMaps:
         model = self.batch.layers
         assert model is not None
         bins = self.spec.time_bins
@@ -201,6 +201,7 @@ class Recording(Patch):
                 for s, t in zip(slices, times, strict=True)
             ),
             layers=tuple(self._layers(model, kept)),
+            latents=latents,
         )
 
     def _layers(self, model: LayerMap, kept: dict[Key, Tensor]) -> Iterator[LayerMaps]:

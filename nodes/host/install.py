@@ -42,6 +42,6 @@ def _outer_sample(
     specs = installed(guider.model_patcher)
     run = start_run(guider, [spec.patch for spec in specs], noise, sigmas)
     samples = executor(noise, latent_image, sampler, sigmas, *rest, **named)
-    run.finish()
+    run.finish(samples)
     deliver(run.report, [spec.node_id for spec in specs])
     return samples

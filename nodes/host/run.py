@@ -48,10 +48,10 @@ class Run:
                 if tally.nothing_to_do is None:
                     self.working.append((patch.begin(batch), tally))
 
-    def finish(self) -> None:
+    def finish(self, latents: Tensor) -> None:
         """The run has ended well."""
         for patch, tally in self.working:
-            tally.remark = patch.finish()
+            tally.remark = patch.finish(latents)
 
     def attach(self, model_options: dict[str, Any]) -> None:
         """Take our places in the options of this run, which the host made for it and drops after it."""
