@@ -8,7 +8,17 @@ def node_classes() -> list[Any]:
     from .attention_map_viewer import AttentionMapViewer
     from .attention_recorder import AttentionRecorder
     from .encode_prompt_batch import EncodePromptBatch
+    from .load_attention_maps import LoadAttentionMaps
     from .load_demo_model import LoadDemoModel
+    from .save_attention_maps import SaveAttentionMaps
     from .style_aligned import StyleAlignedBatch
 
-    return [StyleAlignedBatch, EncodePromptBatch, AttentionRecorder, AttentionMapViewer, LoadDemoModel]
+    return [
+        StyleAlignedBatch,
+        EncodePromptBatch,
+        AttentionRecorder,
+        AttentionMapViewer,
+        SaveAttentionMaps,
+        LoadAttentionMaps,
+        LoadDemoModel,
+    ]

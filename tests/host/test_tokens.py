@@ -180,11 +180,11 @@ def test_embedding_is_a_word(embeddings):
 def test_missing_embedding_is_left_out(embeddings):
     """A name without a file has no tokens: neither it nor the words after it are misplaced."""
     clip = with_embeddings("sd15", embeddings)
-    found = prompt_tokens(clip, "a embedding:dog_mm embedding:bad-hands-5 embedding:nope dog")
+    found = prompt_tokens(clip, "a embedding:dog_mm embedding:bad-hands-5 embedding:nope 1Dog")
     assert [(w.text, w.positions) for w in found.words] == [
         ("a", (1,)),
         ("bad-hands-5", (2, 3, 4)),
-        ("dog", (5,)),
+        ("1Dog", (5, 6)),
     ]
 
 

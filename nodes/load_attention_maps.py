@@ -1,0 +1,46 @@
+"""LoadAttentionMaps: recorded attention from a file."""
+
+from comfy_api.latest import io
+
+from ..attention_patches.map_files import load_maps
+from ..attention_patches.maps import MapStore
+from .attention_maps_type import AttentionMaps
+from .host.map_folders import path_of, saved_files
+
+
+class LoadAttentionMaps(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LoadAttentionMaps",
+            display_name="Load Attention Maps",
+            category="attention control/inspect",
+            description=(
+                "Reads attention maps that Save Attention Maps has written, for a viewer or for segmentation."
+            ),
+            search_aliases=["import attention", "open attention maps"],
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=saved_files(),
+                    tooltip="A file in the output or input folder. Press R to see new files.",
+                )
+            ],
+            outputs=[
+                AttentionMaps.Output(display_name="maps", tooltip="The maps as they were saved."),
+                io.String.Output(
+                    display_name="prompt", tooltip="The prompt, if it was saved with them; else empty."
+                ),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str) -> str:
+        """Changes with the file."""
+        state = path_of(file).stat()
+        return f"{state.st_mtime_ns} {state.st_size}"
+
+    @classmethod
+    def execute(cls, file: str) -> io.NodeOutput:
+        saved = load_maps(path_of(file))
+        return io.NodeOutput(MapStore(saved.maps), "" if saved.tokens is None else saved.tokens.prompt)

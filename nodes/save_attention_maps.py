@@ -1,0 +1,70 @@
+"""SaveAttentionMaps: keep recorded attention in a file."""
+
+import logging
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..attention_patches.map_files import SavedMaps, save_maps
+from ..attention_patches.maps import MapStore
+from .attention_maps_type import AttentionMaps
+from .host.map_folders import next_path
+from .host.tokens import prompt_tokens
+
+
+class SaveAttentionMaps(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SaveAttentionMaps",
+            display_name="Save Attention Maps",
+            category="attention control/inspect",
+            description=(
+                "Writes attention maps to a file in the output folder, so that they can be looked at later "
+                "without sampling again. Load Attention Maps reads it."
+            ),
+            search_aliases=["export attention", "store attention maps"],
+            is_output_node=True,
+            inputs=[
+                AttentionMaps.Input("maps", tooltip="From an Attention Recorder or an Attention Probe."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="attention/maps",
+                    tooltip=(
+                        "Folder and beginning of the name in the output folder; a number follows. "
+                        "%year%, %month% and %day% become the date."
+                    ),
+                ),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip=(
+                        "The picture that the recorded sampler made: with it the maps are saved after the "
+                        "run. It is not saved itself. A probe does not need it."
+                    ),
+                ),
+                io.Clip.Input(
+                    "clip", optional=True, tooltip="The text encoder of the prompt, to keep its words too."
+                ),
+                io.String.Input(
+                    "prompt",
+                    optional=True,
+                    default="",
+                    multiline=True,
+                    tooltip="The positive prompt of the run. It is kept in the file; needs `clip`.",
+                ),
+            ],
+            outputs=[io.String.Output(display_name="file", tooltip="The path of the file.")],
+        )
+
+    @classmethod
+    def execute(
+        cls, maps: MapStore, filename_prefix: str, image: Any = None, clip: Any = None, prompt: str = ""
+    ) -> io.NodeOutput:
+        if prompt.strip() and clip is None:
+            raise ValueError("clip: connect the text encoder of the prompt, or leave `prompt` empty")
+        tokens = prompt_tokens(clip, prompt) if prompt.strip() else None
+        recorded, path = maps.read(), next_path(filename_prefix)
+        save_maps(path, SavedMaps(recorded, tokens))
+        logging.info("[Attention Control] Saved %.1f MB of attention maps: %s", recorded.megabytes, path)
+        return io.NodeOutput(str(path))

@@ -1,0 +1,144 @@
+"""SaveAttentionMaps and LoadAttentionMaps in the host's folders."""
+
+from pathlib import Path
+
+import folder_paths
+import pytest
+import torch
+from attention_control.attention_patches.map_files import load_maps
+from attention_control.attention_patches.maps import MapStore
+from attention_control.nodes.attention_recorder import AttentionRecorder
+from attention_control.nodes.host.map_folders import saved_files
+from attention_control.nodes.load_attention_maps import LoadAttentionMaps
+from attention_control.nodes.save_attention_maps import SaveAttentionMaps
+from comfy_api.latest import io
+
+from .tiny import conditioning, sample, tiny_clip, tiny_model
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Empty input and output folders of the host."""
+    for kind in ("input", "output"):
+        (tmp_path / kind).mkdir()
+        monkeypatch.setattr(folder_paths, f"{kind}_directory", str(tmp_path / kind))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def store():
+    """What a recorder kept of a run."""
+    model = tiny_model("sd15")
+    node = AttentionRecorder.PREPARE_CLASS_CLONE({"hidden_inputs": {io.Hidden.unique_id: "7"}})
+    patched, store = node.execute(model, "both", "all", queries_and_keys=True).args
+    sample(patched, conditioning(model, seed=1), conditioning(model, seed=2), batch=2, height=8, width=12)
+    return store
+
+
+def save(store, prefix="attention/maps", **inputs):
+    (file,) = SaveAttentionMaps.execute(store, prefix, **inputs).args
+    return Path(file)
+
+
+def load(name):
+    maps, prompt = LoadAttentionMaps.execute(name).args
+    return maps.read(), prompt
+
+
+def test_what_is_saved_is_loaded(folders, store):
+    """The maps of a real run come back the same to the bit, through the list that the node offers."""
+    save(store)
+    (name,) = saved_files()
+    assert name == "attention/maps_00001_.attention.safetensors [output]"
+    maps, prompt = load(name)
+    expected = store.read()
+    assert prompt == ""
+    assert (maps.model, maps.slices, maps.latent) == (expected.model, expected.slices, (8, 12))
+    for layer, other in zip(maps.layers, expected.layers, strict=True):
+        assert torch.equal(layer.cross_attention["positive"], other.cross_attention["positive"])
+        assert torch.equal(layer.self_attention["positive"], other.self_attention["positive"])
+        assert torch.equal(layer.queries["positive"], other.queries["positive"])
+        assert torch.equal(layer.keys["positive"], other.keys["positive"])
+
+
+def test_files_are_numbered(folders, store):
+    """A second file gets the next number, and the first stays."""
+    first = save(store)
+    before = first.read_bytes()
+    second = save(store)
+    assert second.name == "maps_00002_.attention.safetensors"
+    assert first.read_bytes() == before
+    assert sorted(path.name for path in first.parent.iterdir()) == [first.name, second.name]
+
+
+def test_list_has_the_files_of_both_folders_only(folders, store):
+    """Input and output, with their folders; other files are not offered."""
+    path = save(store, "mine")
+    (folders / "input" / "deep").mkdir()
+    path.rename(folders / "input" / "deep" / path.name)
+    save(store, "mine")
+    (folders / "output" / "model.safetensors").touch()
+    names = ["mine_00001_.attention.safetensors [output]", "deep/mine_00001_.attention.safetensors [input]"]
+    assert saved_files() == names
+    (choice,) = LoadAttentionMaps.define_schema().inputs
+    assert choice.options == names
+    assert load(names[1])[0].layers
+
+
+def test_words_are_kept(folders, store):
+    """With clip and prompt the file holds the words and their positions, and the prompt comes out again."""
+    path = save(store, clip=tiny_clip("sd15"), prompt="a (fox:1.2) with axolotls")
+    tokens = load_maps(path).tokens
+    assert [word.text for word in tokens.words] == ["a", "fox", "with", "axolotls"]
+    assert tokens.find("fox").positions == (2,)
+    assert load(saved_files()[0])[1] == "a (fox:1.2) with axolotls"
+
+
+def test_prompt_without_clip_is_an_error(folders, store):
+    """Words cannot be found without the text encoder; nothing is written."""
+    with pytest.raises(ValueError, match=r"^clip: connect the text encoder"):
+        save(store, prompt="a fox")
+    assert not saved_files()
+
+
+def test_nothing_recorded_is_an_error(folders):
+    """A recorder that has not run yet leaves no file."""
+    with pytest.raises(ValueError, match=r"^maps: nothing has been recorded yet"):
+        save(MapStore())
+    assert not list((folders / "output").rglob("*"))
+
+
+@pytest.mark.parametrize("prefix", ["../away", "/tmp/away", "a/../../away"])
+def test_prefix_stays_in_the_output_folder(folders, store, prefix):
+    """A prefix that leads out of the output folder is refused and writes nothing."""
+    with pytest.raises(ValueError, match=r"^filename_prefix: .* leads out of the output folder"):
+        save(store, prefix)
+    assert not list(folders.rglob("*.safetensors"))
+
+
+def test_date_in_the_prefix(folders, store):
+    """The date is filled in as in the host's own nodes."""
+    path = save(store, "%year%/maps")
+    assert path.parent.name.isdecimal()
+    assert path.exists()
+
+
+def test_fingerprint_follows_the_file(folders, store):
+    """The same file is not read again, a changed one is."""
+    path = save(store)
+    (name,) = saved_files()
+    before = LoadAttentionMaps.fingerprint_inputs(name)
+    assert LoadAttentionMaps.fingerprint_inputs(name) == before
+    path.write_bytes(path.read_bytes()[:-1])
+    assert LoadAttentionMaps.fingerprint_inputs(name) != before
+    with pytest.raises(ValueError, match=r"damaged"):
+        load(name)
+
+
+@pytest.mark.parametrize("node", [SaveAttentionMaps, LoadAttentionMaps])
+def test_every_socket_has_a_tooltip(folders, node):
+    """Inputs and outputs explain themselves."""
+    info = node.GET_NODE_INFO_V1()
+    inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
+    assert all(options["tooltip"] for _, options in inputs.values())
+    assert all(info["output_tooltips"])
