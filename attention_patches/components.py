@@ -44,10 +44,8 @@ def _project(samples: Tensor) -> Tensor:
 
     count = min(3, *samples.shape)
     solver = "covariance_eigh" if samples.shape[1] <= EXACT else "randomized"
-    pca = PCA(count, svd_solver=solver, iterated_power=12, random_state=0).fit(samples.numpy())
-    weights = torch.from_numpy(pca.components_)  # (count, features)
-    largest = weights.gather(1, weights.abs().argmax(1, keepdim=True))
-    scores = torch.from_numpy(pca.transform(samples.numpy())) * largest.sign().T
+    pca = PCA(count, svd_solver=solver, iterated_power=12, random_state=0)
+    scores = torch.from_numpy(pca.fit_transform(samples.numpy()))
     return torch.nn.functional.pad(scores, (0, 3 - count))
 
 

@@ -11,6 +11,7 @@ def node_classes() -> list[Any]:
     from .load_attention_maps import LoadAttentionMaps
     from .load_demo_model import LoadDemoModel
     from .save_attention_maps import SaveAttentionMaps
+    from .self_segment import SelfSegment
     from .style_aligned import StyleAlignedBatch
 
     return [
@@ -18,6 +19,7 @@ def node_classes() -> list[Any]:
         EncodePromptBatch,
         AttentionRecorder,
         AttentionMapViewer,
+        SelfSegment,
         SaveAttentionMaps,
         LoadAttentionMaps,
         LoadDemoModel,

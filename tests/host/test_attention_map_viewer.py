@@ -197,6 +197,19 @@ def test_a_twin_is_seen_as_the_picture_sees_itself(clip):
     assert len(first["correspondence"]) == 4 * len(twins.read().layers)
 
 
+def test_correspondence_goes_from_a_picture_to_the_other(store):
+    """Queries of the picture that holds the entry, keys of the other one, against the naive softmax."""
+    maps, payload = store.read(), view(store, mode="correspondence")[2]
+    for image, entries in enumerate(x["correspondence"] for x in payload["images"]):
+        for entry in (x for x in entries if x["slice"] is not None):
+            layer = maps.layers[entry["layer"]]
+            q = layer.queries["positive"][entry["slice"], image].double()
+            k = layer.keys["positive"][entry["slice"], entry["other"]].double()
+            rows = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1).mean(0)
+            wanted = (rows / rows.amax(-1, keepdim=True) * 255).round()
+            assert (pixels(entry["file"]) - wanted).abs().max() <= 1
+
+
 @pytest.mark.parametrize(
     ("mode", "drawn"),
     [

@@ -83,6 +83,14 @@ def test_colours_do_not_hang_on_how_a_solver_chose_its_signs():
     assert (colours - components(turned).flip(1)).abs().max() < 1e-4
 
 
+def test_the_largest_weight_of_each_component_is_positive():
+    """The rule that fixes the sign; a component's weights are how the features go with its colour."""
+    maps = recorded()
+    colours, features = components(maps).flatten(0, 3), rows(maps, {1, 3})
+    weights = (features - features.mean(0)).T @ (colours - colours.mean(0))  # (features, 3), up to a factor
+    assert (weights.gather(0, weights.abs().argmax(0, keepdim=True)) > 0).all()
+
+
 def test_chosen_layers_and_slices():
     """Only these are fitted and returned."""
     maps = recorded()
