@@ -18,6 +18,7 @@ from .tokens import PromptTokens, Word
 
 FORMAT = "attention maps"
 VERSION = 1
+LATENTS = "latents"
 PARTS = ("cross_attention", "self_attention", "queries", "keys")
 MEND = "Copy it again from where it came from, or record and save the maps anew."
 
@@ -91,6 +92,8 @@ def _checked_header(path: Path, header: Mapping[str, str]) -> Any:
 
 
 def _tensors(maps: AttentionMaps) -> Iterator[tuple[str, Tensor]]:
+    if maps.latents is not None:
+        yield LATENTS, maps.latents
     for layer in maps.layers:
         for part in PARTS:
             for role, tensor in getattr(layer, part).items():
@@ -121,6 +124,7 @@ def _restore(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Sav
         TimeSlice(float(start), float(end), float(time)) for start, end, time in described["slices"]
     )
     images, left = int(described["images"]), dict(tensors)
+    latents = left.pop(LATENTS, None)
     layers = []
     for ordinal, (height, width) in described["grids"].items():
         parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
@@ -134,7 +138,7 @@ def _restore(described: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Sav
     if left:
         raise ValueError(f"{', '.join(left)} belongs to no layer")
     height, width = described["latent"]
-    maps = AttentionMaps(model, images, (height, width), slices, tuple(layers))
+    maps = AttentionMaps(model, images, (height, width), slices, tuple(layers), latents)
     return SavedMaps(maps, _tokens(described["prompt"]))
 
 

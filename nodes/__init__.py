@@ -6,6 +6,7 @@ from typing import Any
 def node_classes() -> list[Any]:
     """All node classes, imported on demand so that importing the pack does not import the host."""
     from .attention_map_viewer import AttentionMapViewer
+    from .attention_probe import AttentionProbe
     from .attention_recorder import AttentionRecorder
     from .encode_prompt_batch import EncodePromptBatch
     from .load_attention_maps import LoadAttentionMaps
@@ -18,6 +19,7 @@ def node_classes() -> list[Any]:
         StyleAlignedBatch,
         EncodePromptBatch,
         AttentionRecorder,
+        AttentionProbe,
         AttentionMapViewer,
         SelfSegment,
         SaveAttentionMaps,

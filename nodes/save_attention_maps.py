@@ -39,8 +39,8 @@ class SaveAttentionMaps(io.ComfyNode):
                     "image",
                     optional=True,
                     tooltip=(
-                        "The picture that the recorded sampler made: with it the maps are saved after the "
-                        "run. It is not saved itself. A probe does not need it."
+                        "The pictures that the recorded sampler made: the maps saved are those of their run. "
+                        "They are not saved themselves. Maps of a probe do not need them."
                     ),
                 ),
                 io.Clip.Input(
@@ -64,7 +64,7 @@ class SaveAttentionMaps(io.ComfyNode):
         if prompt.strip() and clip is None:
             raise ValueError("clip: connect the text encoder of the prompt, or leave `prompt` empty")
         tokens = prompt_tokens(clip, prompt) if prompt.strip() else None
-        recorded, path = maps.read(), next_path(filename_prefix)
+        recorded, path = maps.read(image), next_path(filename_prefix)
         save_maps(path, SavedMaps(recorded, tokens))
         logging.info("[Attention Control] Saved %.1f MB of attention maps: %s", recorded.megabytes, path)
         return io.NodeOutput(str(path))

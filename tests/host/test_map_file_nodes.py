@@ -61,6 +61,18 @@ def test_what_is_saved_is_loaded(folders, store):
         assert torch.equal(layer.keys["positive"], other.keys["positive"])
 
 
+def test_maps_of_the_picture_are_saved(folders):
+    """Of two runs that the recorder still holds, the one that made the picture is saved."""
+    model, latents = tiny_model("sd15"), {}
+    node = AttentionRecorder.PREPARE_CLASS_CLONE({"hidden_inputs": {io.Hidden.unique_id: "7"}})
+    patched, store = node.execute(model, "cross", "all").args
+    for seed in (1, 2):
+        latents[seed] = sample(patched, conditioning(model, seed=1), conditioning(model, seed=2), seed=seed)
+    picture = latents[1].movedim(1, -1)[..., :3]  # as linear in the latents as can be
+    save(store, image=picture)
+    assert torch.equal(load(saved_files()[0])[0].latents, latents[1])
+
+
 def test_files_are_numbered(folders, store):
     """A second file gets the next number, and the first stays."""
     first = save(store)

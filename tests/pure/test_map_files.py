@@ -4,6 +4,7 @@ import json
 import pickle
 import resource
 import struct
+from dataclasses import replace
 
 import pytest
 import torch
@@ -23,6 +24,9 @@ def assert_same(maps, expected):
     """Everything equal, tensors bit for bit."""
     assert (maps.model, maps.images, maps.latent) == (expected.model, expected.images, expected.latent)
     assert maps.slices == expected.slices
+    assert (maps.latents is None) == (expected.latents is None)
+    if expected.latents is not None:
+        assert torch.equal(maps.latents, expected.latents)
     assert [layer.layer for layer in maps.layers] == [layer.layer for layer in expected.layers]
     for layer, other in zip(maps.layers, expected.layers, strict=True):
         assert layer.grid == other.grid
@@ -67,6 +71,13 @@ def test_odd_numbers_and_layouts_survive(path):
     other = maps.layers[1].self_attention
     other["negative"] = other["positive"].transpose(-1, -2)
     assert not other["negative"].is_contiguous()
+    save_maps(path, SavedMaps(maps))
+    assert_same(load_maps(path).maps, maps)
+
+
+def test_latents_of_the_run_are_kept(path):
+    """The latents by which maps find their picture come back as they were."""
+    maps = replace(recorded(), latents=torch.randn(2, 4, 8, 12))
     save_maps(path, SavedMaps(maps))
     assert_same(load_maps(path).maps, maps)
 
