@@ -5,17 +5,16 @@ import { make } from "./elements.js";
 import { pinned } from "./view.js";
 
 /** @typedef {import("./view.js").View} View */
+/** @typedef {import("./view.js").Change} Change */
 /** @typedef {import("./payload.js").Word} Word */
 
 /**
- * @param {(change: Partial<View>) => void} change
+ * @param {(change: Change) => void} change
  */
 export function createChips(change) {
   const element = make("div", { class: "amv-chips", role: "toolbar", "aria-label": "Words of the prompt" });
   /** @type {Word[]} */
   let words = [];
-  /** @type {number[]} */
-  let pins = [];
   /** @type {HTMLButtonElement[]} */
   let chips = [];
 
@@ -33,7 +32,7 @@ export function createChips(change) {
     made.addEventListener("focus", () => made.matches(":focus-visible") && change({ hoveredWord: index }));
     made.addEventListener("blur", () => change({ hoveredWord: null }));
     made.addEventListener("click", (event) => {
-      change({ pinnedWords: pinned(pins, index, event.shiftKey), pinnedPoint: null });
+      change((view) => ({ pinnedWords: pinned(view.pinnedWords, index, event.shiftKey), pinnedPoint: null }));
     });
     return made;
   }
@@ -67,8 +66,8 @@ export function createChips(change) {
         element.replaceChildren(...chips);
         stopAt(0);
       }
-      pins = view.pinnedWords;
-      chips.forEach((other, index) => other.setAttribute("aria-pressed", String(pins.includes(index))));
+      const pressed = (/** @type {number} */ index) => String(view.pinnedWords.includes(index));
+      chips.forEach((other, index) => other.setAttribute("aria-pressed", pressed(index)));
     },
   };
 }

@@ -10,6 +10,7 @@ import { enlarged } from "./resample.js";
 /** @typedef {import("./scene.js").Mark} Mark */
 
 const FINEST = 384;
+const STROKES = [{ color: "rgb(0 0 0 / 0.45)", thickness: 3 }, { color: "rgb(255 255 255 / 0.9)", thickness: 1.2 }];
 
 /**
  * @param {CanvasRenderingContext2D} context
@@ -80,7 +81,7 @@ function markOn(context, box, { point, grid, kind }) {
       lines.lineTo(x2, y2);
     }
   }
-  for (const [color, thickness] of /** @type {const} */ ([["rgb(0 0 0 / 0.45)", 3], ["rgb(255 255 255 / 0.9)", 1.2]])) {
+  for (const { color, thickness } of STROKES) {
     context.strokeStyle = color;
     context.lineWidth = thickness * unit;
     context.stroke(lines);

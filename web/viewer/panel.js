@@ -46,13 +46,14 @@ export function createPanel({ address, keep }) {
   content.append(chips.element, stage.element, caption, sliders.element, toolbar.element);
   const element = make("div", { class: "amv", role: "group", "aria-label": "Attention maps" }, content, message);
   element.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && view) change(released(view));
+    if (event.key === "Escape") change(released);
     if (OURS.includes(event.key)) event.stopPropagation(); // the host has shortcuts on the same keys
   });
 
-  /** @param {Partial<View>} changes */
-  function change(changes) {
+  /** @param {import("./view.js").Change} wanted */
+  function change(wanted) {
     if (!view) return;
+    const changes = typeof wanted === "function" ? wanted(view) : wanted;
     view = { ...view, ...changes };
     settings = { opacity: view.opacity, layout: view.layout, colormap: view.colormap };
     if ("opacity" in changes || "layout" in changes || "colormap" in changes) keep(settings);

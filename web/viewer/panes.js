@@ -5,8 +5,10 @@
  * @typedef {import("./atlas.js").Point} Point
  */
 
+const WORTH_STACKING = 1.25;
+
 /**
- * Boxes for `count` pictures of one size, as large as they fit, beside or below each other.
+ * Boxes for `count` pictures of one size, as large as they fit: beside each other, or below if much larger there.
  *
  * @param {number} count
  * @param {[number, number]} picture  width, height
@@ -16,7 +18,7 @@
  */
 export function boxes(count, picture, space, gap) {
   const [beside, below] = [true, false].map((across) => lined(count, picture, space, gap, across));
-  return below[0].width > beside[0].width ? below : beside;
+  return below[0].width > WORTH_STACKING * beside[0].width ? below : beside;
 }
 
 /**

@@ -3,11 +3,12 @@
 import { moment } from "./view.js";
 
 /** @typedef {import("./view.js").View} View */
+/** @typedef {import("./view.js").Change} Change */
 
 const SLICES_PER_SECOND = 2.5;
 
 /**
- * @param {(change: Partial<View>) => void} change
+ * @param {(change: Change) => void} change
  */
 export function createPlayer(change) {
   let frame = 0;

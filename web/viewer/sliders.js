@@ -4,15 +4,16 @@ import { layerText, timeText } from "./caption.js";
 import { button, icon, make } from "./elements.js";
 
 /** @typedef {import("./view.js").View} View */
+/** @typedef {import("./view.js").Change} Change */
 
 /**
- * @param {(change: Partial<View>) => void} change
+ * @param {(change: Change) => void} change
  */
 export function createSliders(change) {
   const time = slider("time", (place) => change({ time: place, blend: 0, playing: false }));
   const layer = slider("layer", (place) => change({ layer: place }));
   let playing = false;
-  const play = button("play", "Play over time", () => change({ playing: !playing }));
+  const play = button("play", "Play over time", () => change((view) => ({ playing: !view.playing })));
   play.classList.add("amv-play");
   const element = make("div", { class: "amv-sliders" }, play, ...time.parts, ...layer.parts);
 

@@ -1,4 +1,4 @@
-/** The picture area: a canvas that fills its room, the pointer and the keys on it, the ranking beside the crosshair. */
+/** The picture area: a canvas, the pointer and the keys on it, and the ranking of words beside the crosshair. */
 
 import { cellAt } from "./atlas.js";
 import { percent } from "./caption.js";
@@ -9,6 +9,7 @@ import { boxes, pointIn } from "./panes.js";
 import { gridAt } from "./scene.js";
 
 /** @typedef {import("./view.js").View} View */
+/** @typedef {import("./view.js").Change} Change */
 /** @typedef {import("./atlas.js").Point} Point */
 /** @typedef {import("./scene.js").Scene} Scene */
 
@@ -17,7 +18,7 @@ const RADIUS = 8;
 const KEYS = "The picture. Arrow keys move the crosshair, Enter keeps it, Escape lets go.";
 
 /**
- * @param {(change: Partial<View>) => void} change
+ * @param {(change: Change) => void} change
  * @param {() => void} resized
  */
 export function createStage(change, resized) {
@@ -49,15 +50,16 @@ export function createStage(change, resized) {
   element.addEventListener("pointerleave", () => change({ hoveredPoint: null }));
   element.addEventListener("click", (event) => {
     const point = pointed(event);
-    if (view && point) change({ pinnedPoint: sameCell(view, point) ? null : point });
+    if (point) change((view) => ({ pinnedPoint: sameCell(view, point) ? null : point }));
   });
   element.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (!view || !(step || event.key === "Enter" || event.key === " ")) return;
+    if (!step && event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
-    const from = view.hoveredPoint ?? view.pinnedPoint ?? [0.5, 0.5];
-    if (step) change({ hoveredPoint: beside(view, from, step) });
-    else change({ pinnedPoint: sameCell(view, from) ? null : from });
+    change((view) => {
+      const from = view.hoveredPoint ?? view.pinnedPoint ?? [0.5, 0.5];
+      return step ? { hoveredPoint: beside(view, from, step) } : { pinnedPoint: sameCell(view, from) ? null : from };
+    });
   });
   element.addEventListener("blur", () => change({ hoveredPoint: null }));
 

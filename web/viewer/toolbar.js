@@ -4,11 +4,12 @@ import { COLORMAPS } from "./colormaps.js";
 import { button, make } from "./elements.js";
 
 /** @typedef {import("./view.js").View} View */
+/** @typedef {import("./view.js").Change} Change */
 
 const LAYOUTS = { single: "Over the picture", side: "Side by side", match: "Other picture" };
 
 /**
- * @param {(change: Partial<View>) => void} change
+ * @param {(change: Change) => void} change
  * @param {() => void} save
  */
 export function createToolbar(change, save) {
@@ -22,9 +23,9 @@ export function createToolbar(change, save) {
   const opacity = make("input", { type: "range", min: "0", max: "1", step: "0.05", title, "aria-label": title });
   opacity.addEventListener("input", () => change({ opacity: opacity.valueAsNumber }));
 
-  let image = 0;
-  let images = 1;
-  const step = (/** @type {number} */ by) => change({ image: (image + images + by) % images });
+  const step = (/** @type {number} */ by) => change(({ image, payload: { images } }) => ({
+    image: (image + images.length + by) % images.length,
+  }));
   const number = make("output", { "aria-live": "polite" });
   const previous = button("previous", "Previous picture of the batch", () => step(-1));
   const next = button("next", "Next picture of the batch", () => step(1));
@@ -41,11 +42,11 @@ export function createToolbar(change, save) {
       colormap.value = view.colormap;
       opacity.value = String(view.opacity);
       opacity.style.setProperty("--filled", `${100 * view.opacity}%`);
-      [image, images] = [view.image, view.payload.images.length];
-      number.textContent = `${image + 1} / ${images}`;
-      batch.hidden = images < 2;
+      const { image, payload: { images } } = view;
+      number.textContent = `${image + 1} / ${images.length}`;
+      batch.hidden = images.length < 2;
       const match = /** @type {HTMLOptionElement} */ (layout.querySelector("option[value=match]"));
-      match.hidden = match.disabled = view.payload.images[image].correspondence.length === 0;
+      match.hidden = match.disabled = images[image].correspondence.length === 0;
     },
   };
 }

@@ -9,6 +9,7 @@
  *   time: number | null, blend: number, playing: boolean, layer: number | null,
  *   hoveredWord: number | null, pinnedWords: number[], hoveredPoint: Point | null, pinnedPoint: Point | null,
  * }} View  time, layer null: the mean; blend 0..1: on the way to the next slice
+ * @typedef {Partial<View> | ((view: View) => Partial<View>)} Change  a function for what depends on the present
  * @typedef {{ kind: "words", words: number[] } | { kind: "patch", point: Point } | { kind: "nothing" }} Shown
  */
 
