@@ -132,7 +132,7 @@ class AttentionMapViewer(io.ComfyNode):
         rows: str = "conditional",
     ) -> io.NodeOutput:
         view = make_view(
-            maps.read(),
+            maps.read(image),
             image,
             tokens=_tokens(clip, prompt),
             words=words,

@@ -34,19 +34,33 @@ def shrunk(maps: Tensor, limit: int) -> Tensor:
 
 def shrunk_rows(rows: Tensor, grid: tuple[int, int], limit: int) -> Tensor:
     """(N, N) between the tokens of a grid -> (n, n) between those of the shrunk one, by means."""
-    small = shrunk_grid(grid, limit)
-    if small == grid:
-        return rows
-    by_key = F.interpolate(rows.unflatten(1, grid)[None], small, mode="area")[0].flatten(1)  # (N, n)
-    return F.interpolate(by_key.T.unflatten(1, grid)[None], small, mode="area")[0].flatten(1).T
+    while grid[0] * grid[1] > limit:
+        rows, grid = _halved(rows, grid), _half(grid)
+    return rows
 
 
 def shrunk_grid(grid: tuple[int, int], limit: int) -> tuple[int, int]:
     """A grid halved, rounded up, until it has at most `limit` cells."""
-    h, w = grid
-    while h * w > limit:
-        h, w = (h + 1) // 2, (w + 1) // 2
-    return h, w
+    while grid[0] * grid[1] > limit:
+        grid = _half(grid)
+    return grid
+
+
+def _half(grid: tuple[int, int]) -> tuple[int, int]:
+    return (grid[0] + 1) // 2, (grid[1] + 1) // 2
+
+
+def _halved(rows: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(N, N) -> (n, n): means over blocks of queries and blocks of keys."""
+    h, w = _half(grid)
+    if (2 * h, 2 * w) != grid:
+        by_key = F.interpolate(rows.unflatten(1, grid)[None], (h, w), mode="area")[0].flatten(1)  # (N, n)
+        return F.interpolate(by_key.T.unflatten(1, grid)[None], (h, w), mode="area")[0].flatten(1).T
+    # sums of slices: several times faster than pooling
+    q = rows.view(h, 2, w, 2, -1)
+    by_query = (q[:, 0, :, 0] + q[:, 0, :, 1] + q[:, 1, :, 0] + q[:, 1, :, 1]).view(h * w, h, 2, w, 2)
+    k = by_query[:, :, 0, :, 0] + by_query[:, :, 0, :, 1] + by_query[:, :, 1, :, 0] + by_query[:, :, 1, :, 1]
+    return k.flatten(1) / 16
 
 
 def _eight_bit(values: Tensor) -> Atlas:

@@ -6,7 +6,8 @@
 - `layer` None is the mean over layers (of self-attention: those of the finest grid), `slice` None over time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -70,10 +71,10 @@ class AtlasFiles:
         sums: list[Tensor] = []  # over the layers of the finest grid; a row is divided by its maximum anyway
         for n, layer in layers:
             moments, grid = self._at_each_time(layer, image, max(limits))
-            if layer.grid == best:
-                sums = [a + b for a, b in zip(sums, moments, strict=True)] if sums else moments
-                best_grid = grid
             entries += self._rows(n, moments, grid, limits[1], limits[2])
+            if layer.grid == best:
+                sums = [a.add_(b) for a, b in zip(sums, moments, strict=True)] if sums else moments
+                best_grid = grid
         return self._rows(None, sums, best_grid, limits[0], limits[0]) + entries
 
     def _at_each_time(self, layer: LayerMaps, image: int, limit: int) -> tuple[list[Tensor], Grid]:
@@ -103,19 +104,21 @@ class AtlasFiles:
 
     def _rows(self, layer: int | None, moments: list[Tensor], grid: Grid, mean: int, moment: int) -> Entries:
         """Files of the mean over time and of each of several times, with so many tokens (0: none)."""
-        total = torch.stack(moments).sum(0) if mean else moments[0]  # rows are divided by their maxima
-        wanted: list[tuple[int | None, Tensor, int]] = [(None, total, mean)]
+        small = [shrunk_rows(rows, grid, moment) for rows in moments] if moment else []
+        files: list[tuple[int | None, Tensor, int]] = []
+        if mean:  # a sum will do: each row is divided by its maximum
+            total = _sum(small) if mean == moment else shrunk_rows(_sum(moments), grid, mean)
+            files.append((None, total, mean))
         if len(moments) > 1:
-            wanted += [(s, rows, moment) for s, rows in zip(self.slices, moments, strict=True)]
+            files += [(s, rows, moment) for s, rows in zip(self.slices, small, strict=False)]
         return [
             {
                 "layer": layer,
                 "slice": slice_,
-                "file": self.save(row_atlas(shrunk_rows(rows, grid, limit))),
+                "file": self.save(row_atlas(rows)),
                 "grid": list(shrunk_grid(grid, limit)),
             }
-            for slice_, rows, limit in wanted
-            if limit
+            for slice_, rows, limit in files
         ]
 
     def components(self, features: Features) -> list[Entries]:
@@ -134,3 +137,7 @@ class AtlasFiles:
             ]
             for image in range(view.maps.images)
         ]
+
+
+def _sum(tensors: Sequence[Tensor]) -> Tensor:
+    return reduce(torch.add, tensors)

@@ -2,8 +2,13 @@
 
 import pytest
 import torch
+from attention_control.nodes.pictures import detail
 from attention_control.nodes.pictures.atlas import row_atlas, shrunk, shrunk_grid, shrunk_rows, tile_atlas
-from attention_control.nodes.pictures.detail import fitting
+from attention_control.nodes.pictures.atlas_files import AtlasFiles
+from attention_control.nodes.pictures.detail import SELF_BYTES, fitting, pair_limit, row_limits, tile_limits
+from attention_control.nodes.pictures.view import make_view
+
+from .recorded import recorded
 
 
 def test_tiles_decode_to_the_values():
@@ -61,3 +66,36 @@ def test_detail_fits_the_budget():
     sizes = [lambda limit: limit, lambda limit: 10 * limit, lambda limit: 10**6, lambda limit: limit]
     assert fitting(sizes, 1024 + 2560 + 64) == [1024, 256, 0, 64]
     assert fitting(sizes, 10) == [0, 0, 0, 0]
+
+
+def test_a_large_run_stays_within_the_budget():
+    """1024 px SDXL: 60 layers of 32 x 32 and 10 of 64 x 64, 8 slices. The mean over layers stays fine."""
+    mean, layer, moment = row_limits([(32, 32)] * 60, images=1, slices=8)
+    assert (mean, layer, moment) == (1024, 256, 256)
+    assert 9 * mean**2 + 60 * layer**2 + 60 * 8 * moment**2 <= SELF_BYTES
+    assert tile_limits([(32, 32)] * 60 + [(64, 64)] * 10, tiles=15 * 9) == (4096, 4096)
+    assert tile_limits([(32, 32)] * 60 + [(64, 64)] * 10, tiles=40 * 9) == (4096, 256)
+
+
+def test_a_run_that_no_detail_fits_sends_nothing_of_that_kind(monkeypatch):
+    """A thousand slices of 256 pictures: without self-attention, but without an error."""
+    assert row_limits([(32, 32)] * 60, images=256, slices=1000) == (0, 0, 0)
+    assert pair_limit([(32, 32)] * 60, pairs=240, slices=1000) == 0
+    monkeypatch.setattr(detail, "SELF_BYTES", 0)
+    monkeypatch.setattr(detail, "CORRESPONDENCE_BYTES", 0)
+    choice = {"tokens": None, "words": "", "layer": "all", "time": "all", "role": "positive"}
+    look = {"point": (0.5, 0.5), "colour_map": "magma", "threshold": 0.5}
+    files = AtlasFiles(make_view(recorded(), torch.zeros(2, 16, 16, 3), **choice, **look), save=lambda _: {})
+    assert files.own(0) == files.correspondence(0) == []
+    assert len(files.cross(0)) == 4
+
+
+def test_twice_shrunk_rows_and_odd_grids():
+    """Halved as often as needed; a row that looks everywhere still does, also on an odd grid."""
+    even = shrunk_rows(torch.full((16 * 24, 16 * 24), 0.5), (16, 24), 24)
+    odd = shrunk_rows(torch.full((15 * 9, 15 * 9), 0.5), (15, 9), 40)
+    assert even.shape == (24, 24) and odd.shape == (40, 40)
+    assert torch.allclose(even, torch.tensor(0.5)) and torch.allclose(odd, torch.tensor(0.5))
+    place = torch.zeros(15 * 9, 15 * 9)
+    place[14 * 9 + 8, 0] = 1  # the last token looks at the first
+    assert shrunk_rows(place, (15, 9), 40).argmax() == 39 * 40
