@@ -19,7 +19,7 @@ def from_pillow(image: Image.Image) -> Tensor:
 def captioned(picture: Tensor, text: str) -> Tensor:
     """The text, white on a dark label, in the lower left corner; shortened to fit."""
     base = to_pillow(picture).convert("RGBA")
-    size = max(11, min(base.size) // 26)
+    size = max(11, 6 + min(base.size) // 36)
     font = ImageFont.load_default(size)
     pad, margin = size * 0.45, max(2, size // 3)
     text = _shortened(text, font, base.width - 2 * (pad + margin))
