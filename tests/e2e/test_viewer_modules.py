@@ -160,6 +160,7 @@ def entries(*places: tuple[Any, Any]) -> list[dict[str, Any]]:
         ([(0, None), (1, None), (1, 1)], (0, 1), (0, None)),
         ([(None, None), (None, 1), (0, None)], (None, 1), (None, 1)),
         ([(0, None), (1, None), (2, None)], (None, None), (2, None)),
+        ([(0, 0), (0, None)], (0, 1), (0, None)),
         ([(0, 1)], (0, 0), (0, 1)),
     ],
 )
