@@ -8,6 +8,7 @@ from torch import Tensor
 from .layers import LayerMap
 from .matching import explained
 from .site import Layer
+from .tokens import PromptTokens
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class MapStore:
 
     maps: AttentionMaps | None = None  # of the last run
     earlier: list[AttentionMaps] = field(default_factory=list)
+    tokens: PromptTokens | None = None  # if the words are known, as from a file
 
     def add(self, maps: AttentionMaps, megabytes: float) -> None:
         """Keep a run's maps, and those of the runs before it that fit into so many megabytes with them."""

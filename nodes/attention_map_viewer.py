@@ -100,7 +100,10 @@ class AttentionMapViewer(io.ComfyNode):
                     default="",
                     multiline=True,
                     optional=True,
-                    tooltip="The text that was sampled with. Without it the words are token 1, token 2, ...",
+                    tooltip=(
+                        "The text that was sampled with. Empty: the words that a file of maps came with, or "
+                        "else token 1, token 2, ..."
+                    ),
                 ),
                 *_fine_inputs(),
             ],
@@ -134,7 +137,7 @@ class AttentionMapViewer(io.ComfyNode):
         view = make_view(
             maps.read(image),
             image,
-            tokens=_tokens(clip, prompt),
+            tokens=_tokens(clip, prompt, maps.tokens),
             words=words,
             layer=layer,
             time=time,
@@ -158,9 +161,9 @@ def _draw(view: View, mode: str, point_image: int, features: Features) -> Iterat
     return draw_correspondence(view, point_image)
 
 
-def _tokens(clip: Any, prompt: str) -> PromptTokens | None:
-    if not prompt.strip():
-        return None
+def _tokens(clip: Any, prompt: str, saved: PromptTokens | None) -> PromptTokens | None:
+    if not prompt.strip() or (saved is not None and saved.prompt == prompt):
+        return saved
     if clip is None:
         raise ValueError(
             "clip: not connected, so the words of `prompt` can't be found. Connect the text encoder."

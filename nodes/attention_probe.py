@@ -4,12 +4,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..attention_patches.maps import MapStore
-from ..attention_patches.recorder import MEGABYTE, Recorder
 from .attention_maps_type import AttentionMaps
-from .attention_recorder import recording_inputs
 from .host.probe import Probe
-from .host.unet import layer_map
+from .recording import make_recorder, recording_inputs
 
 
 class AttentionProbe(io.ComfyNode):
@@ -72,22 +69,14 @@ class AttentionProbe(io.ComfyNode):
         queries_and_keys: bool = False,
         memory_limit_mb: int = 2048,
     ) -> io.NodeOutput:
-        chosen, store = layer_map(model).parse(layers), MapStore()
-        recorder = Recorder(
-            store=store,
-            cross_layers=chosen if record in ("cross", "both") else frozenset(),
-            self_layers=chosen if record in ("self", "both") else frozenset(),
-            self_max_tokens=self_max_tokens,
-            time_bins=1,
-            each_head=heads == "each",
-            queries_and_keys=queries_and_keys,
-            memory_limit=memory_limit_mb * MEGABYTE,
+        recorder = make_recorder(
+            model, record, layers, self_max_tokens, heads, queries_and_keys, memory_limit_mb, time_bins=1
         )
         Probe(positive, latent, percent, seed).run(model, recorder, cls.hidden.unique_id)
-        if store.maps is None:
+        if recorder.store.maps is None:
             raise ValueError(
                 f"nothing was recorded at noise level {percent:g}: see that `positive` is in use there (it "
                 "may be set to a part of the schedule or of the picture), and that `self_max_tokens` is not "
                 "below the tokens of every layer. The log says more."
             )
-        return io.NodeOutput(store)
+        return io.NodeOutput(recorder.store)

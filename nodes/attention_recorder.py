@@ -4,12 +4,10 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..attention_patches.maps import MapStore
-from ..attention_patches.recorder import MEGABYTE, Recorder
 from ..attention_patches.schedule import PercentRange
 from .attention_maps_type import AttentionMaps
 from .host.install import install
-from .host.unet import layer_map
+from .recording import make_recorder, recording_inputs
 
 ROLES = {
     "conditional": ("positive",),
@@ -93,72 +91,16 @@ class AttentionRecorder(io.ComfyNode):
         end_percent: float = 1.0,
         time_bins: int = 8,
     ) -> io.NodeOutput:
-        chosen = layer_map(model).parse(layers)
-        store = MapStore()
-        recorder = Recorder(
-            store=store,
-            cross_layers=chosen if record in ("cross", "both") else frozenset(),
-            self_layers=chosen if record in ("self", "both") else frozenset(),
-            self_max_tokens=self_max_tokens,
+        recorder = make_recorder(
+            model,
+            record,
+            layers,
+            self_max_tokens,
+            heads,
+            queries_and_keys,
+            memory_limit_mb,
             time_bins=time_bins,
-            each_head=heads == "each",
-            queries_and_keys=queries_and_keys,
             roles=ROLES[rows],
-            memory_limit=memory_limit_mb * MEGABYTE,
             during=PercentRange(start_percent, end_percent),
         )
-        return io.NodeOutput(install(model, recorder, cls.hidden.unique_id), store)
-
-
-def recording_inputs() -> list[Any]:
-    """What to keep: the inputs that the recorder and the probe share."""
-    return [
-        io.Combo.Input(
-            "record",
-            options=["cross", "self", "both"],
-            default="both",
-            tooltip="cross: words and picture. self: parts of the picture among themselves.",
-        ),
-        io.String.Input(
-            "layers",
-            default="all",
-            tooltip=(
-                "Transformer layers, comma-separated: all, input, middle, output, a block (output 4), one "
-                "transformer in it (output 4.1), a number or range (10, 10-20)."
-            ),
-        ),
-        io.Int.Input(
-            "self_max_tokens",
-            default=1024,
-            min=1,
-            max=16384,
-            tooltip=(
-                "Self-attention is kept for layers of at most this many tokens (1024 is 32 x 32): its maps "
-                "grow with the square."
-            ),
-        ),
-        io.Combo.Input(
-            "heads",
-            options=["mean", "each"],
-            default="mean",
-            advanced=True,
-            tooltip="Keep the mean over the attention heads, or each head by itself.",
-        ),
-        io.Boolean.Input(
-            "queries_and_keys",
-            default=False,
-            advanced=True,
-            tooltip=(
-                "Also keep the queries and keys of self-attention: needed for correspondence between two "
-                "images, and for components of queries or keys."
-            ),
-        ),
-        io.Int.Input(
-            "memory_limit_mb",
-            default=2048,
-            min=1,
-            max=1048576,
-            advanced=True,
-            tooltip="The maps may take this much; a run that would need more is refused before it starts.",
-        ),
-    ]
+        return io.NodeOutput(install(model, recorder, cls.hidden.unique_id), recorder.store)

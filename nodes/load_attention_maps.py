@@ -43,4 +43,5 @@ class LoadAttentionMaps(io.ComfyNode):
     @classmethod
     def execute(cls, file: str) -> io.NodeOutput:
         saved = load_maps(path_of(file))
-        return io.NodeOutput(MapStore(saved.maps), "" if saved.tokens is None else saved.tokens.prompt)
+        prompt = "" if saved.tokens is None else saved.tokens.prompt
+        return io.NodeOutput(MapStore(saved.maps, tokens=saved.tokens), prompt)

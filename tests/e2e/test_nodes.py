@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-OURS = ["EncodePromptBatch", "LoadDemoModel", "StyleAlignedBatch"]
+OURS = [
+    "AttentionMapViewer",
+    "AttentionProbe",
+    "AttentionRecorder",
+    "EncodePromptBatch",
+    "LoadAttentionMaps",
+    "LoadDemoModel",
+    "SaveAttentionMaps",
+    "SelfSegment",
+    "StyleAlignedBatch",
+]
 
 
 def test_server_knows_exactly_our_nodes(object_info: dict[str, Any]) -> None:

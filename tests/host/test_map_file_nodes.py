@@ -7,6 +7,7 @@ import pytest
 import torch
 from attention_control.attention_patches.map_files import load_maps
 from attention_control.attention_patches.maps import MapStore
+from attention_control.nodes.attention_map_viewer import AttentionMapViewer
 from attention_control.nodes.attention_recorder import AttentionRecorder
 from attention_control.nodes.host.map_folders import saved_files
 from attention_control.nodes.load_attention_maps import LoadAttentionMaps
@@ -154,3 +155,22 @@ def test_every_socket_has_a_tooltip(folders, node):
     inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
     assert all(options["tooltip"] for _, options in inputs.values())
     assert all(info["output_tooltips"])
+
+
+def test_words_from_a_file_need_no_text_encoder(folders, store):
+    """A viewer of loaded maps names the words that were saved with them, with the prompt or without it."""
+    clip, prompt = tiny_clip("sd15"), "a red cat"
+    save(store, clip=clip, prompt=prompt)
+    (name,) = saved_files()
+    maps, saved = LoadAttentionMaps.execute(name).args
+    pictures = torch.rand(2, 64, 96, 3)
+    for given in (saved, ""):
+        shown = AttentionMapViewer.execute(
+            maps, pictures, "words", "", "all", "all", 0.5, "magma", prompt=given
+        )
+        words = shown.ui["attention_maps"][0]["words"]
+        assert {"red", "cat"} <= {word["text"] for word in words}
+    with pytest.raises(ValueError, match="clip: not connected"):
+        AttentionMapViewer.execute(
+            maps, pictures, "words", "", "all", "all", 0.5, "magma", prompt="another prompt"
+        )
