@@ -102,8 +102,10 @@ def cluster(attention: Tensor, segments: int, seed: int) -> Tensor:
             f"segments is {segments}, but the recorded self-attention has {len(attention)} places"
         )
     from sklearn.cluster import KMeans  # a second of importing that only this needs
+    from threadpoolctl import threadpool_limits
 
-    found = KMeans(segments, n_init=RESTARTS, random_state=seed).fit_predict(attention.numpy())
+    with threadpool_limits(1):  # faster for so few rows, and the same on every machine
+        found = KMeans(segments, n_init=RESTARTS, random_state=seed).fit_predict(attention.numpy())
     return by_size(torch.from_numpy(found).long(), segments)
 
 
