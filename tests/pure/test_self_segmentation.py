@@ -185,6 +185,13 @@ def test_the_finest_grid_gives_the_segments():
     assert torch.equal(segment(maps, segments=2, layers={1}).clusters, halves)
 
 
+def test_layers_give_the_scores_too():
+    """Of two layers that look at a word from different places, the chosen one names its segment."""
+    maps = maps_of([scene(REGIONS, {2: 1})[0], scene(REGIONS, {2: 2})[0]])
+    assert segment(maps, (CAT,), layers={1}).labels == (None, 0, None, None)
+    assert segment(maps, (CAT,), layers={2}).labels == (None, None, 0, None)
+
+
 def test_the_threshold_is_the_lowest_score_with_a_label():
     """Above all scores everything is background, and no mask holds anything."""
     maps = recorded()
