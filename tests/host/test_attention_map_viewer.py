@@ -266,6 +266,15 @@ def test_without_a_prompt_words_are_numbered(store):
     assert view(store, words="token 40")[2]["words"][-1] == {"text": "token 40", "positions": [40]}
 
 
+def test_words_that_came_with_the_maps(store, clip):
+    """Maps from a file know their prompt: neither it nor the text encoder need be given."""
+    known = MapStore(store.read(), tokens=prompt_tokens(clip, PROMPT))
+    for prompt in ("", PROMPT):
+        assert [w["text"] for w in view(known, prompt=prompt)[2]["words"]] == CONTENT
+    with pytest.raises(ValueError, match="clip: not connected"):
+        view(known, prompt="another prompt")
+
+
 @pytest.mark.parametrize(
     ("missing", "works", "fails", "complaint"),
     [
