@@ -38,7 +38,7 @@ class AtlasFiles:
 
     def cross(self, image: int) -> Entries:
         view, role = self.view, self.role
-        if not view.has_cross:
+        if not view.words:
             return []
         layers = [(n, x) for n, x in enumerate(view.by_word.layers) if role in x.cross_attention]
         grids = [layer.grid for _, layer in layers]

@@ -14,7 +14,7 @@ from ...attention_patches.words import normalised, ranking
 from .captions import captioned, marked
 from .detail import finest_grid
 from .heat_map import enlarged, heat_over
-from .view import View
+from .view import View, has_cross
 
 LEADING = 3  # words named beside a point
 
@@ -29,7 +29,7 @@ class Drawing:
 
 def draw_words(view: View) -> Iterator[Drawing]:
     """All words of the first picture, then all of the second, and so on."""
-    if view.has_cross and not view.asked:
+    if has_cross(view.maps, view.role) and not view.words:
         raise ValueError("prompt: there is no word in it to show; name one in `words`")
     for image in range(view.maps.images):
         heats = normalised(enlarged(_word_maps(view, image), view.size))
@@ -92,7 +92,7 @@ def outputs(drawings: Iterator[Drawing], threshold: float) -> tuple[Tensor, Tens
 
 def leading_words(view: View, image: int) -> list[str]:
     """The words that are strongest at the point, if words were recorded."""
-    if not view.has_cross:
+    if not view.words:
         return []
     maps = _word_maps(view, image, any_layer=True)
     best = ranking(maps, cell_at(view.point, (maps.shape[1], maps.shape[2])))

@@ -43,10 +43,6 @@ class View:
         """The maps with one column of cross-attention per word."""
         return word_columns(self.maps, self.words, self.role)
 
-    @cached_property
-    def has_cross(self) -> bool:
-        return bool(self.words) and has_cross(self.maps, self.role)
-
     def where(self) -> str:
         """The chosen time and layers, for captions: ` · t 0.62 · layer 10 / 70`; empty if all are."""
         return self._time_text() + self._layer_text()

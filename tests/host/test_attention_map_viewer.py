@@ -315,6 +315,15 @@ def test_what_does_not_fit_is_explained(store, settings, complaint):
         view(store, **settings)
 
 
+def test_a_prompt_that_names_nothing(store, clip):
+    """There is no word to draw unless one is asked for; the other modes go on without words."""
+    with pytest.raises(ValueError, match="prompt: there is no word in it to show"):
+        view(store, clip, prompt="a, the of")
+    assert len(view(store, clip, prompt="a, the of", words="the")[0]) == IMAGES
+    payload = view(store, clip, prompt="a, the of", mode="self")[2]
+    assert payload["words"] == payload["images"][0]["cross"] == []
+
+
 def test_nothing_recorded_yet():
     """A viewer whose picture comes from elsewhere."""
     with pytest.raises(ValueError, match="nothing has been recorded yet"):
