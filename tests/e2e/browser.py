@@ -24,7 +24,14 @@ FLAGS = (
 )
 SHOTS = Path(__file__).resolve().parents[2] / "output" / "viewer"
 RENDERERS = {"classic": False, "vue": True}
-START, RUN = 120_000, 300_000  # milliseconds, on a busy machine
+START = 120_000  # milliseconds, on a busy machine
+TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+RUN_WORKFLOW = """() => new Promise((done, failed) => {
+    app.api.addEventListener("execution_success", () => done(), { once: true });
+    const fail = event => failed(event.detail.exception_message);
+    app.api.addEventListener("execution_error", fail, { once: true });
+    app.queuePrompt(0);
+})"""
 Json = dict[str, Any]
 
 
@@ -74,9 +81,9 @@ class Ui:
 
     def run(self) -> None:
         """Run the workflow and wait until every viewer shows what came."""
-        self.page.evaluate("app.queuePrompt(0)")
+        self.page.evaluate(RUN_WORKFLOW)
         for viewer in self.viewers():
-            viewer.chips.first.wait_for(timeout=RUN)
+            viewer.chips.first.wait_for()
             viewer.settle()
 
     def look(self, scale: float = 1.0) -> None:
@@ -164,9 +171,10 @@ class Viewer:
         return list(self.panel.locator('.amv-chip[aria-pressed="true"]').all_inner_texts())
 
     def settle(self) -> None:
-        """Wait for files on their way, and for the painting."""
-        self.ui.page.wait_for_load_state("networkidle")
-        self.ui.page.wait_for_timeout(150)
+        """Wait until what was done last is painted, with the files that it takes."""
+        self.ui.page.evaluate(TWO_FRAMES)
+        while self.panel.get_attribute("aria-busy") == "true":
+            self.ui.page.wait_for_timeout(20)
 
     def pixels(self) -> npt.NDArray[np.int64]:
         """What the canvas shows, (height, width, RGBA)."""

@@ -17,6 +17,8 @@ const KEPT = 64;
 export function createFiles(address, ready, failed) {
   /** @type {Map<string, { bitmap?: ImageBitmap, gray?: Gray }>} */
   const found = new Map();
+  /** @type {Set<string>} */
+  const asked = new Set();
   let open = true;
 
   /** @param {FileReference} file */
@@ -39,16 +41,15 @@ export function createFiles(address, ready, failed) {
       if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
       const exact = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
       entry.bitmap = await createImageBitmap(await answer.blob(), /** @type {ImageBitmapOptions} */ (exact));
+      asked.delete(url);
       if (open) ready();
     } catch (error) {
+      asked.delete(url);
       console.warn("Attention Map Viewer:", error);
       if (open) failed();
       open = false;
     }
   }
-
-  /** @type {Set<string>} */
-  const asked = new Set();
 
   return {
     /**
@@ -61,7 +62,7 @@ export function createFiles(address, ready, failed) {
       const { url, entry } = wanted(file);
       if (!entry.bitmap && !asked.has(url)) {
         asked.add(url);
-        load(url, entry).finally(() => asked.delete(url));
+        load(url, entry);
       }
       return entry.bitmap;
     },
@@ -77,6 +78,11 @@ export function createFiles(address, ready, failed) {
       const { entry } = wanted(file);
       if (bitmap && !entry.gray) entry.gray = grayOf(bitmap);
       return entry.gray;
+    },
+
+    /** @returns {boolean} whether something is on its way */
+    get waiting() {
+      return asked.size > 0;
     },
 
     /** Nothing that is still on its way is reported any more. */

@@ -73,6 +73,7 @@ export function createPanel({ address, keep }) {
     player.show(view);
     place.textContent = placeText(view.payload, view.time, view.layer);
     const scene = sceneOf(view, files);
+    element.setAttribute("aria-busy", String(files.waiting));
     if (!scene) return;
     title.textContent = scene.title;
     note.textContent = scene.note && `shown: ${scene.note}`;
@@ -90,6 +91,7 @@ export function createPanel({ address, keep }) {
     [view, files] = [null, null];
     player.stop();
     content.hidden = true;
+    element.setAttribute("aria-busy", "false");
     message.textContent = text;
   }
 
