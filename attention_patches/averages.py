@@ -29,7 +29,7 @@ def cross_map(
     """
     enlarged = [
         F.interpolate(cross_of(layer, image, role, slices)[None], size, mode="bicubic").clamp(min=0)[0]
-        for layer in _chosen(maps, layers, role, "cross_attention")
+        for layer in recorded_layers(maps, layers, role, "cross_attention")
     ]
     return torch.stack(enlarged).mean(0)
 
@@ -53,7 +53,7 @@ def self_map(
 
     Raises ValueError if no layer of that grid was recorded.
     """
-    fitting = [x for x in _chosen(maps, layers, role, "self_attention") if x.grid == grid]
+    fitting = [x for x in recorded_layers(maps, layers, role, "self_attention") if x.grid == grid]
     if not fitting:
         raise ValueError(f"maps: no self-attention of a {grid[0]} x {grid[1]} grid; {recorded_grids(maps)}")
     return torch.stack([self_of(layer, image, role, slices) for layer in fitting]).mean(0)
@@ -73,10 +73,15 @@ def recorded_grids(maps: AttentionMaps) -> str:
 def _mean(kept: Tensor, slices: Slices) -> Tensor:
     """(slices, heads, N, M) -> (N, M)."""
     chosen = kept if slices is None else kept[list(slices)]
-    return chosen.float().mean((0, 1))
+    flat = chosen.flatten(0, 1)
+    return flat[0].float() if len(flat) == 1 else flat.float().mean(0)
 
 
-def _chosen(maps: AttentionMaps, layers: Layers, role: str, what: str) -> list[LayerMaps]:
+def recorded_layers(maps: AttentionMaps, layers: Layers, role: str, what: str) -> list[LayerMaps]:
+    """Those of the layers (by ordinal) that hold `what`, a field of LayerMaps, for this role.
+
+    Raises ValueError if there are none.
+    """
     chosen = [
         layer
         for layer in maps.layers

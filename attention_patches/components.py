@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .averages import Layers, Slices, self_map
-from .averages import _chosen as recorded_layers
+from .averages import recorded_layers
 from .correspondence import layers_with_features
 from .maps import AttentionMaps
 

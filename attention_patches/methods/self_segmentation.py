@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..averages import _chosen as recorded_layers
+from ..averages import recorded_layers
 from ..averages import cross_map, self_map
 from ..guided_filter import guided_filter
 from ..maps import AttentionMaps
