@@ -69,8 +69,6 @@ class Graph:
         # Version 0.4 writes a link as a list [id, from, slot, to, slot, type], version 1 as an object.
         self.sources = {
             link["id"]: (link["origin_id"], link["origin_slot"])
-            if isinstance(link, dict)
-            else (link[1], link[2])
             for link in (_as_link(entry) for entry in workflow.get("links", []))
         }
 

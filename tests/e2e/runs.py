@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from demo_pictures import bring_inputs
 from host_client import Client
 from host_server import Server
 from run_progress import title
@@ -30,6 +31,7 @@ async def pictures(server: Server, workflow: dict[str, Any], again: int = 0) -> 
     Another `again` makes the samplers run again where the server has kept their results.
     """
     async with Client(server.address) as client:
+        await bring_inputs(client, workflow)
         prompt = with_mark(to_prompt(workflow, await client.object_info()), again)
         saved = await client.run(prompt, lambda done, running: None)
         found: dict[str, list[Pixels]] = {}
