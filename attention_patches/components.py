@@ -8,8 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .averages import Layers, Slices, self_map
-from .averages import recorded_layers
+from .averages import Layers, Slices, recorded_layers, self_map
 from .correspondence import layers_with_features
 from .maps import AttentionMaps
 

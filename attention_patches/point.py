@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .averages import Layers, Slices
-from .averages import recorded_layers
+from .averages import Layers, Slices, recorded_layers
 from .correspondence import correspondence_of, layers_with_features
 from .maps import AttentionMaps
 

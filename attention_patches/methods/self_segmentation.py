@@ -24,8 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..averages import recorded_layers
-from ..averages import cross_map, self_map
+from ..averages import cross_map, recorded_layers, self_map
 from ..guided_filter import guided_filter
 from ..maps import AttentionMaps
 from ..tokens import Word
