@@ -23,7 +23,7 @@ from .weights import load_part, write_list
 
 BATCH = {"small": 128, "full": 32}
 CAPTION_DROPOUT = 0.1
-SUBJECT_WEIGHT = 1.5  # how much more a cell full of a subject counts than one of background
+SUBJECT_WEIGHT = 4.0  # how much more a cell full of a subject counts than one of background
 EMA_DECAY = 0.995
 MUON, ADAMW = 0.02, 2e-3
 
