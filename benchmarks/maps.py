@@ -12,6 +12,7 @@ done for colour words.
 """
 
 import argparse
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -27,6 +28,7 @@ from attention_control.attention_patches.maps import AttentionMaps  # noqa: E402
 from attention_control.attention_patches.words import word_columns  # noqa: E402
 from attention_control.demo_model.world import Sprites  # noqa: E402
 from attention_control.nodes.attention_probe import AttentionProbe  # noqa: E402
+from attention_control.nodes.host.demo_model import WEIGHTS  # noqa: E402
 from attention_control.nodes.host.prompt_batch import encode_rows  # noqa: E402
 from attention_control.nodes.host.tokens import prompt_tokens  # noqa: E402
 from attention_control.nodes.load_demo_model import LoadDemoModel  # noqa: E402
@@ -135,6 +137,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         print("chosen (noise level, layers, threshold):", best, flush=True)
         means = pooled(measured(*x, best) for x in probed(demo, sprites, test, levels))
     return {
+        "weights": json.loads((WEIGHTS / "weights.json").read_text())["unet.safetensors"]["sha256"],
         "scenes": {"to choose with": len(tuning), "to measure": len(test)},
         "noise levels": levels,
         "chosen": best,
