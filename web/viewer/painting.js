@@ -71,8 +71,11 @@ function markOn(context, box, { point, grid, kind }) {
   const unit = Math.max(1, box.width / 400);
   const lines = new Path2D();
   lines.roundRect(x, y, wide, high, 2 * unit);
-  if (kind === "target") lines.arc(middleX, middleY, 1.2 * Math.hypot(wide, high), 0, 2 * Math.PI);
-  else {
+  if (kind === "target") {
+    const radius = 1.2 * Math.hypot(wide, high);
+    lines.moveTo(middleX + radius, middleY);
+    lines.arc(middleX, middleY, radius, 0, 2 * Math.PI);
+  } else {
     for (const [x1, y1, x2, y2] of [
       [box.x, middleY, x, middleY], [x + wide, middleY, box.x + box.width, middleY],
       [middleX, box.y, middleX, y], [middleX, y + high, middleX, box.y + box.height],

@@ -41,9 +41,10 @@ export function sceneOf(view, files) {
   const match = view.layout === "match" && what.kind === "patch" ? matchPane(view, files, what.point) : null;
   const over = { bitmap, overlay: map.overlay, marks };
   const plain = { bitmap, overlay: null, marks };
-  const panes = match ? [plain, match] : view.layout === "side" ? [plain, over] : [over];
+  const panes = match ? [plain, match.pane] : view.layout === "side" ? [plain, over] : [over];
   const ranked = point ? rankingAt(view, files, point) : [];
-  return { panes, title: match ? "what this patch matches" : map.title, note: map.note, ranking: ranked };
+  const title = match ? "what this patch matches" : map.title;
+  return { panes, title, note: match ? match.note : map.note, ranking: ranked };
 }
 
 /** @typedef {{ overlay: Overlay | null, title: string, note: string, grid?: [number, number] }} Map */
@@ -57,7 +58,7 @@ export function sceneOf(view, files) {
  */
 function restingMap(view, files) {
   const all = view.payload.images[view.image].components ?? [];
-  const entry = all.find(({ slice }) => slice === view.time) ?? all[0];
+  const entry = all.find(({ slice }) => slice === view.time) ?? all.at(-1);
   if (!entry) return { overlay: null, title: "Hover a word or the picture.", note: "" };
   const picture = files.bitmap(entry.file);
   const note = fallbackText(view.payload, { layer: null, slice: view.time }, { layer: null, slice: entry.slice });
@@ -108,7 +109,7 @@ function patchMap(view, files, point) {
  * @param {View} view
  * @param {Files} files
  * @param {Point} point
- * @returns {Pane | null}
+ * @returns {{ pane: Pane, note: string } | null}
  */
 function matchPane(view, files, point) {
   const { images } = view.payload;
@@ -118,7 +119,8 @@ function matchPane(view, files, point) {
   if (!bitmap || !gray) return null;
   const heat = rowAt(gray, atlas.grid, point, atlas.other_grid);
   const mark = { point: peak(heat), grid: atlas.other_grid, kind: /** @type {const} */ ("target") };
-  return { bitmap, overlay: { heats: [heat], colors: null }, marks: [mark] };
+  const note = fallbackText(view.payload, { layer: view.layer, slice: view.time }, atlas);
+  return { pane: { bitmap, overlay: { heats: [heat], colors: null }, marks: [mark] }, note };
 }
 
 /**

@@ -71,11 +71,6 @@ export function createStage(change, resized) {
     const { words } = /** @type {View} */ (view).payload;
     const point = view?.hoveredPoint ?? view?.pinnedPoint;
     ranking.hidden = scene.ranking.length === 0;
-    const box = places[places.length - 1];
-    const left = (point?.[0] ?? 0) > 0.5; // away from the crosshair
-    ranking.style.left = left ? `${box.x / scale + GAP}px` : "";
-    ranking.style.right = left ? "" : `${element.clientWidth - (box.x + box.width) / scale + GAP}px`;
-    ranking.style.bottom = `${element.clientHeight - (box.y + box.height) / scale + GAP}px`;
     const most = scene.ranking[0]?.probability || 1;
     ranking.replaceChildren(...scene.ranking.map(({ word, probability }) => {
       const row = make("div", {}, make("span", {}, words[word].text), make("b", {}, percent(probability)));
@@ -83,6 +78,13 @@ export function createStage(change, resized) {
       row.style.setProperty("--share", `${(100 * probability) / most}%`);
       return row;
     }));
+    const box = places[places.length - 1];
+    const left = (point?.[0] ?? 0) > 0.5; // away from the crosshair
+    ranking.style.left = left ? `${box.x / scale + GAP}px` : "";
+    ranking.style.right = left ? "" : `${element.clientWidth - (box.x + box.width) / scale + GAP}px`;
+    const below = element.clientHeight - (box.y + box.height) / scale;
+    const room = ranking.offsetHeight + GAP;
+    ranking.style.bottom = `${below >= room ? below - room : below + GAP}px`;
   }
 
   return {

@@ -18,14 +18,17 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from .panel import Viewer
+
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-SHOTS = Path(__file__).resolve().parents[2] / "output" / "viewer"
+SHOTS = Path(__file__).resolve().parents[3] / "output" / "viewer"
+EXAMPLE = Path(__file__).resolve().parents[3] / "example_workflows" / "attention_maps.json"
+CELLS = 16  # the finest grid of the demo model on its pictures
 RENDERERS = {"classic": False, "vue": True}
 START = 120_000  # milliseconds, on a busy machine
-TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 RUN_WORKFLOW = """() => new Promise((done, failed) => {
     app.api.addEventListener("execution_success", () => done(), { once: true });
     const fail = event => failed(event.detail.exception_message);
@@ -103,7 +106,7 @@ class Ui:
 
     def viewers(self) -> list[Viewer]:
         count = self.page.evaluate('app.graph.nodes.filter(x => x.type === "AttentionMapViewer").length')
-        return [Viewer(self, self.page.locator(".amv").nth(index)) for index in range(count)]
+        return [Viewer(self.page, self.page.locator(".amv").nth(index)) for index in range(count)]
 
     @property
     def viewer(self) -> Viewer:
@@ -135,88 +138,21 @@ class Ui:
         self.page.screenshot(path=SHOTS / f"{name}.png")
 
 
-@dataclass
-class Viewer:
-    """The panel in one node."""
-
-    ui: Ui
-    panel: Any
-
-    @property
-    def chips(self) -> Any:
-        return self.panel.locator(".amv-chip")
-
-    def chip(self, word: str) -> Any:
-        return self.chips.get_by_text(word, exact=True)
-
-    def slider(self, name: str) -> Any:
-        return self.panel.get_by_role("slider", name=name)
-
-    @property
-    def stage(self) -> Any:
-        return self.panel.locator(".amv-stage")
-
-    def text(self, part: str) -> str:
-        self.settle()
-        return str(self.panel.locator(f".amv-{part}").inner_text()).replace("\N{MULTIPLICATION SIGN}", "x")
-
-    def ranking(self) -> list[tuple[str, str]]:
-        """Words and probabilities beside the crosshair, as texts."""
-        self.settle()
-        rows = self.panel.locator(".amv-ranking div").all()
-        return [(row.locator("span").inner_text(), row.locator("b").inner_text()) for row in rows]
-
-    def pressed(self) -> list[str]:
-        self.settle()
-        return list(self.panel.locator('.amv-chip[aria-pressed="true"]').all_inner_texts())
-
-    def settle(self) -> None:
-        """Wait until what was done last is painted, with the files that it takes."""
-        self.ui.page.evaluate(TWO_FRAMES)
-        while self.panel.get_attribute("aria-busy") == "true":
-            self.ui.page.wait_for_timeout(20)
-
-    def pixels(self) -> npt.NDArray[np.int64]:
-        """What the canvas shows, (height, width, RGBA)."""
-        self.settle()
-        url = self.stage.locator("canvas").evaluate("canvas => canvas.toDataURL()")
-        return np.asarray(
-            Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGBA"), np.int64
-        )
-
-    def point_at(self, across: float, down: float, click: bool = False) -> None:
-        """Move the mouse to a point of the picture, given in fractions of a square picture's sides."""
-        box = self.stage.bounding_box()
-        side = min(box["width"], box["height"])
-        left, top = box["x"] + (box["width"] - side) / 2, box["y"] + (box["height"] - side) / 2
-        place = (left + across * side, top + down * side)
-        (self.ui.page.mouse.click if click else self.ui.page.mouse.move)(*place)
-
-    def leave(self) -> None:
-        """Take the mouse and the focus away."""
-        self.ui.page.mouse.move(2, 600)
-        self.ui.page.evaluate("document.activeElement?.blur()")
-
-    def hottest(self, away_from: tuple[float, float] | None = None) -> tuple[float, float]:
-        """Where the map shown over a square picture is highest, in fractions.
-
-        It is the brightest place under a gray map that covers all. A crosshair is bright as well: nothing on
-        its lines counts.
-        """
-        self.panel.get_by_label("Colour map").select_option("gray")
-        self.panel.get_by_label("Opacity").fill("1")
-        light = self.pixels()[..., :3].sum(-1)
-        side = min(light.shape)
-        top, left = ((whole - side) // 2 for whole in light.shape)
-        light = light[top : top + side, left : left + side]
-        if away_from is not None:
-            column, row, near = (int(x * side) for x in (*away_from, 0.04))
-            light[:, column - near : column + near] = light[row - near : row + near] = 0
-        row, column = divmod(int(light.argmax()), side)
-        return (column + 0.5) / side, (row + 0.5) / side
-
-
 def workflow(path: Path) -> Json:
     """An example, as it is saved."""
     read: Json = json.loads(path.read_text(encoding="utf-8"))
     return read
+
+
+def renderer(ui: Ui) -> str:
+    """The name of the renderer that draws the nodes."""
+    return "vue" if ui.page.evaluate("LiteGraph.vueNodesMode") else "classic"
+
+
+def atlas(ui: Ui, layer: int | None) -> tuple[np.ndarray, Json]:
+    """Probabilities (slices and their mean, words, h, w) as the server sent them, and their entry."""
+    (entry,) = (entry for entry in ui.payload()["images"][0]["cross"] if entry["layer"] == layer)
+    width, height = entry["tile"]
+    gray, scale = ui.file(entry["file"]), np.array(entry["scale"])
+    tiles = gray.reshape(scale.shape[0], height, scale.shape[1], width).transpose(0, 2, 1, 3)
+    return tiles / 255 * scale[..., None, None], entry

@@ -1,0 +1,80 @@
+"""The viewer's rules: what a caption says, which file answers, what a click does."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Call = Callable[..., Any]
+
+PAYLOAD = {
+    "slices": [{"start": 0, "end": 0.5, "time": 0.9}, {"start": 0.5, "end": 1, "time": 0.618}],
+    "layers": [
+        {"ordinal": 10, "total": 70, "name": "output 4.1", "grid": [32, 32]},
+        {"ordinal": 11, "total": 70, "name": "output 4.2", "grid": [16, 24]},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("time", "layer", "expected"),
+    [
+        (1, 0, "t 0.62 · layer 10 / 70 · output 4.1 · 32x32"),
+        (0, 1, "t 0.90 · layer 11 / 70 · output 4.2 · 16x24"),
+        (None, 1, "t mean · layer 11 / 70 · output 4.2 · 16x24"),
+        (1, None, "t 0.62 · mean of 2 layers"),
+        (None, None, "t mean · mean of 2 layers"),
+    ],
+)
+def test_caption_names_time_and_layer(call: Call, time: Any, layer: Any, expected: str) -> None:
+    """The place of both sliders in words, height before width."""
+    assert call("caption", "placeText", PAYLOAD, time, layer) == expected
+
+
+def entries(*places: tuple[Any, Any]) -> list[dict[str, Any]]:
+    """Atlases of self-attention by (layer, slice); layer 0 has the coarser grid."""
+    return [{"layer": a, "slice": b, "grid": [8, 8] if a == 0 else [16, 16]} for a, b in places]
+
+
+@pytest.mark.parametrize(
+    ("sent", "wanted", "found"),
+    [
+        ([(0, None), (0, 1), (1, None), (1, 1)], (0, 1), (0, 1)),
+        ([(0, None), (1, None), (1, 1)], (0, 1), (0, None)),
+        ([(None, None), (None, 1), (0, None)], (None, 1), (None, 1)),
+        ([(0, None), (1, None), (2, None)], (None, None), (2, None)),
+        ([(0, 0), (0, None)], (0, 1), (0, None)),
+        ([(0, 1)], (0, 0), (0, 1)),
+    ],
+)
+def test_self_attention_falls_back_to_what_was_sent(call: Call, sent: Any, wanted: Any, found: Any) -> None:
+    """To the layer's mean over time; without a layer, to the finest grid's mean or its last layer."""
+    atlas = call("payload", "selfAtlas", entries(*sent), *wanted)
+    assert (atlas["layer"], atlas["slice"]) == found
+
+
+def test_fallback_is_said(call: Call) -> None:
+    """What differs from the sliders is named, and nothing else."""
+    said = functools.partial(call, "caption", "fallbackText", PAYLOAD)
+    assert said({"layer": 0, "slice": 1}, {"layer": 0, "slice": 1}) == ""
+    assert said({"layer": 0, "slice": 1}, {"layer": 0, "slice": None}) == "mean over time"
+    assert said({"layer": None, "slice": None}, {"layer": 1, "slice": None}) == "layer 11 / 70"
+    assert said({"layer": 1}, {"layer": None}) == "mean of the layers"
+
+
+def test_pins_follow_clicks(call: Call) -> None:
+    """A click keeps one word or lets the only one go; shift puts in and takes out, in the prompt's order."""
+    click = functools.partial(call, "view", "pinned")
+    assert click([], 2, False) == [2] and click([2], 2, False) == []
+    assert click([1, 2], 2, False) == [2] and click([1, 2], 0, False) == [0]
+    assert click([2], 0, True) == [0, 2] and click([0, 2], 2, True) == [0] and click([2], 2, True) == []
+
+
+def test_only_a_known_payload_is_shown(call: Call) -> None:
+    """Another version, no pictures or another node's output are left alone."""
+    good = {"version": 1, "images": [{}]}
+    assert call("payload", "payloadOf", {"attention_maps": [good]}) == good
+    for other in ({"attention_maps": [{**good, "version": 2}]}, {"images": []}, None):
+        assert call("payload", "payloadOf", other) is None
+    assert call("payload", "payloadOf", {"attention_maps": [{**good, "images": []}]}) is None

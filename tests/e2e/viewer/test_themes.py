@@ -1,0 +1,44 @@
+"""Light and dark."""
+
+from typing import Any
+
+import pytest
+
+from host_server import Server
+
+from .browser import EXAMPLE, Ui, workflow
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_texts_can_be_read_in_either_theme(theme: str, browser: Any, server: Server) -> None:
+    """Chips have a contrast of 4.5 : 1 (WCAG 2.1, 1.4.3) against their ground, pinned or not."""
+    ui = Ui.open(browser, server.address, workflow(EXAMPLE), "vue", device_scale_factor=1.5)
+    ui.set("Comfy.ColorPalette", theme)
+    ui.run()
+    ui.viewer.chip("cat").click()
+    ui.viewer.leave()
+    ui.picture(f"vue-{theme}")
+    for chip in ui.viewer.chips.all():
+        text, ground = chip.evaluate(PAINTED)
+        assert contrast(text, ground) >= 4.5, (theme, chip.inner_text(), text, ground)
+    ui.page.context.close()
+
+
+PAINTED = """chip => ["color", "backgroundColor"].map(name => {
+    const pixel = new OffscreenCanvas(1, 1).getContext("2d");
+    pixel.fillStyle = getComputedStyle(chip)[name];
+    pixel.fillRect(0, 0, 1, 1);
+    return Array.from(pixel.getImageData(0, 0, 1, 1).data.slice(0, 3));
+})"""
+
+
+def contrast(one: list[int], other: list[int]) -> float:
+    """The ratio of two colours' relative luminances, 1 to 21."""
+    light = sorted(
+        sum(
+            weight * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
+            for weight, c in zip((0.2126, 0.7152, 0.0722), (channel / 255 for channel in colour), strict=True)
+        )
+        for colour in (one, other)
+    )
+    return (light[1] + 0.05) / (light[0] + 0.05)

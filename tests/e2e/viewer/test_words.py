@@ -1,0 +1,73 @@
+"""Words: chips, their maps, pins, colours."""
+
+import torch
+
+from pack import load_pack
+
+from .browser import Json, Ui, renderer
+
+
+def test_words_of_the_prompt_are_chips(ui: Ui) -> None:
+    """The words that name something, in their order; each has a colour of its own."""
+    assert ui.viewer.chips.all_inner_texts() == ["red", "cat", "blue", "dog", "beach", "clay", "style"]
+    colours = [chip.evaluate("x => x.style.getPropertyValue('--word')") for chip in ui.viewer.chips.all()]
+    assert len(set(colours)) == len(colours)
+
+
+def test_hovered_noun_is_hot_where_the_judge_finds_it(ui: Ui) -> None:
+    """The hottest place of each subject's map lies in a box in which the judge sees that subject."""
+    seen = torch.from_numpy(ui.file(ui.payload()["images"][0]["picture"]).copy()) / 255
+    load_pack()
+    from attention_control.demo_model.judge import Judge
+
+    boxes: dict[str, list[tuple[float, ...]]] = {}
+    for subject in Judge.load()(seen[None])[0].subjects:
+        boxes.setdefault(subject.noun, []).append(subject.box)
+    nouns = [word for word in ui.viewer.chips.all_inner_texts() if word in boxes]
+    assert nouns
+    for noun in nouns:
+        ui.viewer.chip(noun).hover()
+        assert f"“{noun}”" in ui.viewer.text("title")
+        ui.picture(f"{renderer(ui)}-word-{noun}")
+        ui.viewer.panel.get_by_label("Colour map").select_option("gray")
+        ui.viewer.chip(noun).hover()
+        x, y = (side * seen.shape[1] for side in ui.viewer.hottest())
+        assert any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in boxes[noun])
+
+
+def test_pins_add_up_and_let_go(ui: Ui) -> None:
+    """Click keeps a word alone, shift adds one, Escape lets go; all by keys as well."""
+    viewer = ui.viewer
+    viewer.chip("cat").click()
+    viewer.chip("dog").click(modifiers=["Shift"])
+    viewer.leave()
+    assert viewer.pressed() == ["cat", "dog"] and "“cat + dog”" in viewer.text("title")
+    ui.picture(f"{renderer(ui)}-two-words")
+    viewer.chip("cat").click()
+    assert viewer.pressed() == ["cat"]
+    viewer.chip("cat").press("ArrowRight")
+    ui.page.keyboard.press("Shift+Enter")
+    assert viewer.pressed() == ["cat", "blue"]
+    ui.page.keyboard.press("Escape")
+    assert viewer.pressed() == []
+
+
+def test_colour_map_is_the_nodes_own_input(ui: Ui) -> None:
+    """Chosen in the panel or in the node, it is the same; nothing else of the panel goes to the server."""
+    viewer, node = ui.viewer, 'app.graph.nodes.find(x => x.type === "AttentionMapViewer")'
+    own = f'{node}.widgets.find(x => x.name === "colormap")'
+    viewer.panel.get_by_label("Colour map").select_option("viridis")
+    assert ui.page.evaluate(f"{own}.value") == "viridis"
+    ui.page.evaluate(f'{own}.value = "turbo"; {own}.callback("turbo")')
+    viewer.settle()
+    assert viewer.panel.get_by_label("Colour map").input_value() == "turbo"
+
+    def prompt() -> Json:
+        sent: Json = ui.page.evaluate(f"app.graphToPrompt().then(x => x.output[{node}.id].inputs)")
+        return sent
+
+    before = prompt()
+    assert before["colormap"] == "turbo" and "attention_maps" not in before
+    viewer.panel.get_by_label("Opacity").fill("0.3")
+    viewer.slider("layer").press("End")
+    assert prompt() == before
