@@ -4,7 +4,7 @@ import torch
 
 from pack import load_pack
 
-from .browser import Json, Ui, renderer
+from .browser import SHOTS, Json, Ui, renderer
 
 
 def test_words_of_the_prompt_are_chips(ui: Ui) -> None:
@@ -43,6 +43,7 @@ def test_pins_add_up_and_let_go(ui: Ui) -> None:
     viewer.leave()
     assert viewer.pressed() == ["cat", "dog"] and "“cat + dog”" in viewer.text("title")
     ui.picture(f"{renderer(ui)}-two-words")
+    viewer.panel.screenshot(path=SHOTS / f"{renderer(ui)}-panel.png")
     viewer.chip("cat").click()
     assert viewer.pressed() == ["cat"]
     viewer.chip("cat").press("ArrowRight")
