@@ -107,6 +107,13 @@ def test_a_subject_without_a_segment_has_an_empty_mask_and_is_named(clip):
     assert "snow: no segment, the mask is empty" in report and "cat: no segment" not in report
 
 
+def test_the_threshold_makes_background(clip):
+    """At 1 no score is high enough, at 0 every segment has a label."""
+    store = known(clip, ALL, cat=1)
+    assert not segment(store, clip, subjects="cat", label_threshold=1.0)[0].any()
+    assert segment(store, clip, subjects="cat", label_threshold=0.0)[0].all()
+
+
 def test_a_single_picture_and_subject_give_one_mask(clip):
     """Fit to be used as a mask for that picture; alpha and half precision of the picture do not matter."""
     store = known(clip, ALL, cat=1)
