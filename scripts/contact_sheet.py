@@ -24,8 +24,10 @@ class Batch:
 
 
 def contact_sheet(batches: Sequence[Batch]) -> Image.Image:
-    """One picture with a square-ish grid for each batch, from left to right; small pictures are enlarged."""
-    grids = [_grid(batch.pictures) for batch in batches]
+    """One picture with a square-ish grid for each batch, from left to right; small pictures are enlarged to about the
+    size of the largest."""
+    smallest = max(min(picture.size) for batch in batches for picture in batch.pictures)
+    grids = [_grid(batch.pictures, max(smallest, SMALLEST)) for batch in batches]
     font = ImageFont.load_default(size=20)
     width = sum(grid.width for grid in grids) + MARGIN * (len(grids) + 1)
     sheet = Image.new("RGB", (width, max(grid.height for grid in grids) + 3 * MARGIN + 8), PAPER)
@@ -44,9 +46,9 @@ def thumbnail(sheet: Image.Image) -> Image.Image:
     return small
 
 
-def _grid(pictures: Sequence[Image.Image]) -> Image.Image:
+def _grid(pictures: Sequence[Image.Image], smallest: int) -> Image.Image:
     """Pictures in rows; every cell has the size of the largest."""
-    scale = max(1, math.ceil(SMALLEST / min(min(picture.size) for picture in pictures)))
+    scale = max(1, math.ceil(smallest / min(min(picture.size) for picture in pictures)))
     width = scale * max(picture.width for picture in pictures)
     height = scale * max(picture.height for picture in pictures)
     columns = math.ceil(math.sqrt(len(pictures)))

@@ -35,3 +35,11 @@ def test_every_picture_is_on_the_sheet_in_reading_order(count: int, size: tuple[
     assert max(x for x, _ in places[0]) < min(x for x, _ in places[1])
     for batch in places:
         assert batch == sorted(batch, key=lambda place: (round(place[1]), place[0]))
+
+
+def test_small_pictures_stand_beside_large_ones_at_their_size() -> None:
+    """A batch of small pictures is enlarged to about the size of the other's."""
+    red, blue = (255, 0, 0), (0, 0, 255)
+    sheet = contact_sheet([Batch("x", [Image.new("RGB", (s, s), c)]) for c, s in ((red, 64), (blue, 640))])
+    red_area, blue_area = (sum(pixel == c for pixel in sheet.getdata()) for c in (red, blue))
+    assert red_area == pytest.approx(blue_area, rel=0.1)
