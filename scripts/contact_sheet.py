@@ -24,8 +24,10 @@ class Batch:
 
 
 def contact_sheet(batches: Sequence[Batch]) -> Image.Image:
-    """One picture with a square-ish grid for each batch, from left to right; small pictures are enlarged to about the
-    size of the largest."""
+    """One picture with a square-ish grid for each batch, from left to right.
+
+    Small pictures are enlarged to about the size of the largest.
+    """
     smallest = max(min(picture.size) for batch in batches for picture in batch.pictures)
     grids = [_grid(batch.pictures, max(smallest, SMALLEST)) for batch in batches]
     font = ImageFont.load_default(size=20)
