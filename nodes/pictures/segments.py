@@ -15,7 +15,7 @@ from .heat_map import LUMA
 
 SMALLEST = 768  # pixels of the longer side: labels on less could not be read
 HUES = (0.58, 0.06, 0.38, 0.88, 0.14, 0.74, 0.48, 0.98)  # far from one another, the first most of all
-TINT, DIM = 0.7, 0.6  # how much a subject is coloured, and what is left of the background's light
+TINT, DIM = 0.2, 0.6  # how much a subject is coloured, and what is left of the background's light
 LINE = 1 / 280  # width of a border, of the longer side
 GRID = 48  # places along the longer side where a label may stand
 WITHIN = 0.3  # how strong the border between two segments of one subject is
@@ -35,7 +35,7 @@ class Tag:
 def draw_segments(picture: Tensor, clusters: Tensor, found: Segmentation, names: Sequence[str]) -> Tensor:
     """The picture (h, w, 3) under its segments (h, w), drawn larger if it is small: (H, W, 3).
 
-    Subjects are coloured, background is dimmed, labels say `2-cat 0.65`: the second segment, a cat, and its
+    Subjects have a rim of their own colour, background is dimmed, labels say `2-cat 0.65`: the second segment, a cat, and its
     score.
     """
     size = drawn_size(picture.shape[0], picture.shape[1])
@@ -70,14 +70,23 @@ def _tinted(picture: Tensor, shares: Tensor, found: Segmentation) -> Tensor:
 
 
 def _bordered(picture: Tensor, clusters: Tensor, found: Segmentation) -> Tensor:
-    """White lines round the subjects, fainter ones between segments of one label; with soft edges."""
-    subject = torch.tensor([-1 if label is None else label for label in found.labels])
-    strength = torch.maximum(_edges(subject[clusters]), WITHIN * _edges(clusters))
+    """White lines round the subjects with a rim of the subject's colour inside, and fainter lines between
+    segments of one label; with soft edges."""
     width = max(1, round(max(clusters.shape) * LINE))
-    size = 2 * (width // 2) + 1
-    line = F.max_pool2d(strength[None, None], size, 1, size // 2)
-    line = F.avg_pool2d(line, 3, 1, 1)[0, 0, :, :, None]
-    return torch.lerp(picture, torch.ones_like(picture), line)
+    for subject in {label for label in found.labels if label is not None}:
+        inside = found.masks(clusters)[subject].float()
+        rim = inside * _grown(1 - inside, 2 * width)
+        picture = torch.lerp(picture, _colour(subject).expand_as(picture), rim[..., None])
+    labels = torch.tensor([-1 if label is None else label for label in found.labels])
+    strength = torch.maximum(_edges(labels[clusters]), WITHIN * _edges(clusters))
+    line = _grown(strength, width // 2)
+    return torch.lerp(picture, torch.ones_like(picture), line[..., None])
+
+
+def _grown(mask: Tensor, reach: int) -> Tensor:
+    """(h, w) wider by so many pixels on all sides, its edge softened."""
+    wide = F.max_pool2d(mask[None, None], 2 * reach + 1, 1, reach)
+    return F.avg_pool2d(wide, 3, 1, 1, count_include_pad=False)[0, 0]
 
 
 def _edges(numbers: Tensor) -> Tensor:

@@ -46,12 +46,12 @@ def test_large_pictures_keep_their_size():
 
 
 def test_subjects_have_colours_and_the_background_has_none():
-    """Each subject another colour; background is gray and darker than the picture."""
+    """Each subject another tint; background is gray and darker than the picture."""
     drawn = drawing()
     cat, hat = at(drawn, 1.4, 1.4), at(drawn, 2.4, 10.6)
     backgrounds = at(drawn, 0.4, 6), at(drawn, 7.7, 3.4)
-    assert saturation(cat) > 0.3 and saturation(hat) > 0.3
-    assert (cat - hat).abs().max() > 0.3
+    assert saturation(cat) > 0.08 and saturation(hat) > 0.08
+    assert (cat - hat).abs().max() > 0.08
     for background in backgrounds:
         assert saturation(background) < 0.02 and background.max() < GRAY
 
@@ -61,6 +61,22 @@ def test_a_colour_belongs_to_a_subject():
     both = Segmentation(FOUND.clusters, SCORES, (None, 0, 0, None))
     drawn = drawing(both)
     assert torch.allclose(at(drawn, 1.4, 1.4), at(drawn, 2.4, 10.6), atol=0.02)
+
+
+def test_a_subject_keeps_its_look():
+    """Its own colours show through, and are not dimmed."""
+    picture = torch.tensor([0.8, 0.2, 0.1]).expand(80, 120, 3)
+    seen = at(drawing(picture=picture), 1.4, 1.4)
+    assert (seen - picture[0, 0]).abs().max() < 0.2 and seen.argmax() == 0
+
+
+def test_subjects_have_a_rim_of_their_colour():
+    """Strong just inside the border, and another one for each subject."""
+    drawn = drawing()
+    cat = max(drawn[280, 60:90], key=saturation)  # the cat begins at column 64, the hat ends at 704
+    hat = max(drawn[280, 680:705], key=saturation)
+    assert saturation(cat) > 0.7 and saturation(hat) > 0.7
+    assert (cat - hat).abs().max() > 0.5
 
 
 def test_borders_of_subjects_are_white():
