@@ -61,8 +61,8 @@ def maps(record: dict[str, Any]) -> str:
     text = (
         f"{record['scenes']['to measure']} rendered scenes with known masks, one look at each by Attention "
         "Probe: does the highest point of a word's map lie on its subject (a random pixel does in "
-        f"{record['mean area of a mask']:.0%}), and how well do masks overlap (mIoU)? Noise level, layers and "
-        f"thresholds were chosen on {record['scenes']['to choose with']} other scenes. {record['note']}"
+        f"{record['mean area of a mask']:.0%}), and how well do masks overlap (mIoU)? Noise level, layers, "
+        f"and thresholds were chosen on {record['scenes']['to choose with']} other scenes. {record['note']}"
     )
     return f"{text}\n\n{table(['', *header], cells)}\n\n{source(record, 'maps.py')}"
 
