@@ -35,8 +35,8 @@ class Tag:
 def draw_segments(picture: Tensor, clusters: Tensor, found: Segmentation, names: Sequence[str]) -> Tensor:
     """The picture (h, w, 3) under its segments (h, w), drawn larger if it is small: (H, W, 3).
 
-    Subjects have a rim of their own colour, background is dimmed, labels say `2-cat 0.65`: the second segment, a cat, and its
-    score.
+    Each subject has a rim in a colour of its own, the background is dimmed, labels say `2-cat 0.65`: the
+    second segment, a cat, and its score.
     """
     size = drawn_size(picture.shape[0], picture.shape[1])
     base = to_pillow(picture).resize(size[::-1], Image.Resampling.LANCZOS)
