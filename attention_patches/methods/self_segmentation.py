@@ -95,14 +95,22 @@ def finest_grid(maps: AttentionMaps, layers: Collection[int] | None = None) -> t
 
 
 def cluster(attention: Tensor, segments: int, seed: int) -> Tensor:
-    """(N, N) -> (N,) int64 in 0..segments-1: k-means of the rows. Raises ValueError if N is too small."""
+    """(N, N) -> (N,) int64 in 0..segments-1: k-means of the rows.
+
+    Raises ValueError if N is too small, RuntimeError if scikit-learn is missing.
+    """
     if not 1 <= segments <= len(attention):
         raise ValueError(
             f"segments is {segments}, but the recorded self-attention has {len(attention)} places"
         )
-    from sklearn.cluster import KMeans  # a second of importing that only this needs
-    from threadpoolctl import threadpool_limits
-
+    try:  # a second of importing that only this needs
+        from sklearn.cluster import KMeans
+        from threadpoolctl import threadpool_limits
+    except ModuleNotFoundError as error:
+        raise RuntimeError(
+            "segmentation needs scikit-learn, which ComfyUI does not bring; run `python -m pip install "
+            "scikit-learn` with ComfyUI's Python and start ComfyUI again"
+        ) from error
     with threadpool_limits(1):  # faster for so few rows, and the same on every machine
         found = KMeans(segments, n_init=RESTARTS, random_state=seed).fit_predict(attention.numpy())
     return by_size(torch.from_numpy(found).long(), segments)
