@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-STEPS, CFG, SAMPLER, SCHEDULER = 20, 4.0, "euler", "normal"
+STEPS, CFG, SAMPLER, SCHEDULER = 20, 3.0, "euler_ancestral", "normal"
 
 
 @torch.inference_mode()
@@ -24,7 +24,7 @@ def generate(
     batch: int = 10,
     cfg: float = CFG,
 ) -> Iterator[Tensor]:
-    """Images (size, size, 3) in 0..1, one per prompt, each from its own seed."""
+    """Images (size, size, 3) in 0..1, one per prompt, each starting from its own seed."""
     import comfy.sample
 
     negative = encode(demo.clip, [""])
