@@ -61,7 +61,7 @@ def pictures(
         model,
         comfy.sample.prepare_noise(latent, seed),
         steps,
-        4.0,
+        3.0,
         "euler",
         "normal",
         encode_rows(clip, prompts),
