@@ -119,7 +119,7 @@ def test_guard_hands_on_arguments_and_path(tmp_path: Path) -> None:
 def test_guard_interrupts_even_where_interrupts_are_ignored(tmp_path: Path) -> None:
     """A server started from a background job, which ignores SIGINT, still stops in good order."""
     (tmp_path / "main.py").write_text(
-        "import time\nprint('up', flush=True)\ntry:\n    while True: time.sleep(0.05)\n"
+        "import time\ntry:\n    print('up', flush=True)\n    while True: time.sleep(0.05)\n"
         "except KeyboardInterrupt: print('down', flush=True)\n"
     )
     with subprocess.Popen(
