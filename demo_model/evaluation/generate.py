@@ -24,28 +24,37 @@ def generate(
     batch: int = 10,
     cfg: float = CFG,
 ) -> Iterator[Tensor]:
-    """Images (size, size, 3) in 0..1, one per prompt, each starting from its own seed."""
+    """Images (size, size, 3) in 0..1, one per prompt, each from its own seed."""
     import comfy.sample
+    import comfy.samplers
 
     negative = encode(demo.clip, [""])
+    sigmas = comfy.samplers.calculate_sigmas(demo.model.get_model_object("model_sampling"), SCHEDULER, STEPS)
     for first in range(0, len(prompts), batch):
         rows = encode(demo.clip, prompts[first : first + batch])
-        noise = torch.stack([_noise(seed, size // 8) for seed in seeds[first : first + batch]])
-        latents = comfy.sample.sample(
+        noise = Noise(seeds[first : first + batch], size // 8)
+        start = noise()
+        sampler = comfy.samplers.ksampler(SAMPLER, {"noise_sampler": noise})
+        latents = comfy.sample.sample_custom(
             demo.model,
-            noise,
-            STEPS,
+            start,
             cfg,
-            SAMPLER,
-            SCHEDULER,
+            sampler,
+            sigmas,
             [[rows, {}]],
             [[negative, {}]],
-            torch.zeros_like(noise),
+            torch.zeros_like(start),
             disable_pbar=True,
-            seed=int(seeds[first]),
         )
         yield from demo.vae.decode(latents).cpu()
 
 
-def _noise(seed: int, size: int) -> Tensor:
-    return torch.randn(4, size, size, generator=torch.Generator().manual_seed(int(seed)))
+class Noise:
+    """Noise (B, 4, size, size); every row comes from a seed of its own, at the start and at each step."""
+
+    def __init__(self, seeds: Sequence[int], size: int) -> None:
+        self.generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+        self.shape = (4, size, size)
+
+    def __call__(self, *_sigmas: Any) -> Tensor:
+        return torch.stack([torch.randn(self.shape, generator=g) for g in self.generators])
