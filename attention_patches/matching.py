@@ -8,7 +8,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SIDE = 24  # cells of the longer side at which both are compared
-SAME = 0.5  # a picture explains at least this share of the variance by its own latents
 
 
 def explained(latents: Tensor, images: Tensor) -> float:
