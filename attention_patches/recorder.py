@@ -164,8 +164,9 @@ class Recording(Patch):
             seen = map_[..., :own] if map_.shape[-1] > own else map_
             if heads == 1:
                 seen = seen.mean(1, keepdim=True)
-            if columns < own:  # the host repeats a shorter text; its copies share the attention
-                seen = seen.unflatten(-1, (-1, columns)).sum(-2)
+            if columns < own:  # the host repeats a shorter text, and its copies share the attention
+                copies = own // columns  # what is left are tokens that another pack has added
+                seen = seen[..., : copies * columns].unflatten(-1, (copies, columns)).sum(-2)
             mean.add(seen, queries)
         if site.kind == "self" and self.spec.queries_and_keys:
             for name, features in (("queries", qkv.q), ("keys", qkv.k)):

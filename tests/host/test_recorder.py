@@ -286,3 +286,22 @@ def test_two_recorders_stay_apart():
     assert all(x.cross_attention and not x.self_attention for x in first.read().layers)
     assert all(x.self_attention and not x.cross_attention for x in second.read().layers)
     assert first.read().slices[-1].end <= second.read().slices[0].start + 0.5
+
+
+def test_tokens_that_another_pack_adds_to_the_text_are_cut_off():
+    """Some packs put further tokens behind the prompt's: the run goes on, and the prompt's own are kept."""
+    model, calls = spied(tiny_model("sd15"))
+
+    def add_tokens(n, context, value, options):
+        longer = torch.cat([context, context[:, :5]], dim=1)
+        return n, longer, longer
+
+    model.set_model_attn2_patch(add_tokens)
+    patch, store = recorder(model, self_layers=frozenset(), time_bins=1)
+    sample(install(model, patch), conditioning(model, seed=1), conditioning(model, seed=2), **SIZE, steps=1)
+    assert len(store.read().layers) == len(layer_map(model).layers)
+    for layer in store.read().layers:
+        place = (layer.layer.block, layer.layer.number, layer.layer.index)
+        (call,) = [c for c in calls if c.place == place and c.k.shape[1] == 82]
+        kept = layer.cross_attention["positive"][0, :, 0].double()
+        assert torch.allclose(kept, call.softmax(0)[..., :77], rtol=2e-3, atol=1e-6)
