@@ -44,6 +44,27 @@ class Batch:
     sizes: Mapping[int, LayerSize] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Denoiser:
+    """The rest of one call that the sampler makes: latents (B, C, h, w) in, the picture expected there out.
+
+    Latents are the model's own, image plus `sigma` times noise. `within` says whether sigma lies in the
+    patch's range. `guests` lets other latents, of any number and size, through the same conditioning
+    with no patch but the given one; they get no ControlNet.
+    """
+
+    sigma: float
+    within: bool
+    rest: Callable[[Tensor], Tensor]
+    alone: Callable[[Tensor, "Patch"], Tensor]
+
+    def __call__(self, latents: Tensor) -> Tensor:
+        return self.rest(latents)
+
+    def guests(self, latents: Tensor, patch: "Patch") -> Tensor:
+        return self.alone(latents, patch)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Patch:
     """Base of every method: frozen, so one object can serve many runs. Override what the method needs."""
@@ -76,6 +97,18 @@ class Patch:
     def around(self, rows: Rows) -> AbstractContextManager[Any] | None:
         """A scope to hold open during one forward pass of the model within the range, or None."""
         return None
+
+    def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
+        """One call of the sampler, within the range or not: call `model` with what the rest shall see.
+
+        `sigma` may be any: samplers of higher order call between the steps.
+        """
+        return model(latents)
+
+    @property
+    def uncontrolled(self) -> Sequence[int]:
+        """Images of the batch that ControlNets leave alone during the whole run."""
+        return ()
 
     def wants(self, site: Site) -> bool:
         """Whether to be called at this site. Within the range only; must be cheap."""

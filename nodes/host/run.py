@@ -16,6 +16,7 @@ from ...attention_patches.report import RunReport, Tally
 from ...attention_patches.schedule import progress
 from ...attention_patches.site import Rows, Text
 from . import unet
+from .guider_call import GuiderCalls
 from .model_call import KEY, ModelCall, mark_cross, mark_self
 
 
@@ -36,9 +37,7 @@ class Run:
         self.percent_to_sigma = cache(lambda percent: float(model_sampling.percent_to_sigma(percent)))
         self.compiled = _is_compiled(model)
         self.time = lambda sigma: _time(model_sampling, sigma)
-        self.texts = texts
         self.batch = batch
-        self.seen: set[Any] = set()  # conditionings computed in the present call of the guider
         tallies = [Tally(patch.label, len(self.layers.layers), off=patch.off) for patch in patches]
         self.report = RunReport(tallies)
         self.working: list[tuple[Patch, Tally]] = []
@@ -47,6 +46,12 @@ class Run:
                 tally.nothing_to_do = patch.start(batch)
                 if tally.nothing_to_do is None:
                     self.working.append((patch.begin(batch), tally))
+        working = [patch for patch, _ in self.working]
+        self.calls = GuiderCalls(working, self.within, texts, batch.images)
+
+    def within(self, patch: Patch, sigma: float) -> bool:
+        """Whether this noise level lies in the patch's range."""
+        return patch.during.contains(sigma, self.percent_to_sigma)
 
     def finish(self, latents: Tensor) -> None:
         """The run has ended well."""
@@ -63,14 +68,8 @@ class Run:
             WrappersMP.APPLY_MODEL, KEY, self.apply_model, model_options, is_model_options=True
         )
         add_wrapper_with_key(
-            WrappersMP.PREDICT_NOISE, KEY, self.predict_noise, model_options, is_model_options=True
+            WrappersMP.PREDICT_NOISE, KEY, self.calls.predict_noise, model_options, is_model_options=True
         )
-
-    def predict_noise(self, executor: Any, *args: Any, **kwargs: Any) -> Tensor:
-        """One call of the guider: each conditioning's first forward pass is the guider's own."""
-        self.seen.clear()
-        out: Tensor = executor(*args, **kwargs)
-        return out
 
     def apply_model(
         self,
@@ -86,6 +85,7 @@ class Run:
         """Wrap one forward pass of the model: which rows, which sigma, which patches."""
         options = transformer_options or {}
         call = self._begin(x, float(t[0]), options)
+        control = self.calls.control(control, call.rows, [patch for patch, _ in self.working])
         if not call.active:
             untouched: Tensor = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
             return untouched
@@ -104,11 +104,12 @@ class Run:
 
     def _begin(self, x: Tensor, sigma: float, options: dict[str, Any]) -> ModelCall:
         sources = tuple(options.get("cond_or_uncond", (0,)))
-        rows = Rows(sources, self.batch.images, self._texts(options.get("uuids", ()), len(sources)))
+        texts = self.calls.texts(options.get("uuids", ()), len(sources))
+        rows = Rows(sources, self.calls.images, texts)
         active = [
             (patch, tally)
             for patch, tally in self.working
-            if patch.during.contains(sigma, self.percent_to_sigma)
+            if self.within(patch, sigma) and self.calls.host in (None, patch)
         ]
         self.report.sigmas.add(sigma)
         if active and (reason := self._no_whole_batch(x.shape[0], rows, options)):
@@ -119,17 +120,11 @@ class Run:
         done = progress(sigma, self.sigmas)
         return ModelCall(self.layers, self.report, rows, sigma, self.time(sigma), done, active, inner)
 
-    def _texts(self, uuids: Sequence[Any], chunks: int) -> tuple[Text | None, ...]:
-        """The text of each chunk; None for a conditioning that this call of the guider has had already."""
-        texts = tuple(None if uuid in self.seen else self.texts.get(uuid) for uuid in uuids)
-        self.seen.update(uuids)
-        return texts or (None,) * chunks
-
     def _no_whole_batch(self, given: int, rows: Rows, options: dict[str, Any]) -> str | None:
         if options.get("context_window") is not None:
             return "context windows cut the batch or the picture"
         if given != rows.total:
-            return f"the model got {given / len(rows.sources):g} of {self.batch.images} images in one call"
+            return f"the model got {given / len(rows.sources):g} of {rows.images} images in one call"
         return None
 
 

@@ -1,0 +1,82 @@
+"""One call that the sampler makes, through the patches that change it, and the passes made for guests."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...attention_patches.patch import Denoiser, Patch
+from ...attention_patches.site import Rows, Text
+
+Within = Callable[[Patch, float], bool]
+
+
+class GuiderCalls:
+    """Which latents the guider is computing, and for whom; its calls run one after the other."""
+
+    def __init__(
+        self, patches: Sequence[Patch], within: Within, texts: Mapping[Any, Text], images: int
+    ) -> None:
+        self.patches = [patch for patch in patches if type(patch).denoise is not Patch.denoise]
+        self.within = within
+        self.known = texts
+        self.images = images  # latents in one chunk of the present call
+        self.host: Patch | None = None  # whose guests the present call is for
+        self.seen: set[Any] = set()  # conditionings computed in the present call
+
+    def predict_noise(self, executor: Any, x: Tensor, timestep: Tensor, *rest: Any, **named: Any) -> Tensor:
+        """Wrapper round the guider: x (B, C, h, w) at sigma `timestep` (B,); gives what it denoises to."""
+        sigma = float(timestep[0])
+
+        def guider(latents: Tensor) -> Tensor:
+            self.seen.clear()
+            times = timestep if len(timestep) == len(latents) else timestep[:1].expand(len(latents))
+            out: Tensor = executor(latents, times, *rest, **named)
+            return out
+
+        def alone(latents: Tensor, patch: Patch) -> Tensor:
+            with self._guests(patch, len(latents)):
+                return guider(latents)
+
+        call = guider
+        for patch in self.patches:
+            call = _wrap(patch, Denoiser(sigma, self.within(patch, sigma), call, alone))
+        return call(x)
+
+    @contextmanager
+    def _guests(self, patch: Patch, images: int) -> Iterator[None]:
+        before = self.host, self.images
+        self.host, self.images = patch, images
+        try:
+            yield
+        finally:
+            self.host, self.images = before
+
+    def texts(self, uuids: Sequence[Any], chunks: int) -> tuple[Text | None, ...]:
+        """The text of each chunk; None for a conditioning that this call of the guider has had already."""
+        texts = tuple(None if uuid in self.seen else self.known.get(uuid) for uuid in uuids)
+        self.seen.update(uuids)
+        return texts or (None,) * chunks
+
+    def control(self, control: Any, rows: Rows, patches: Sequence[Patch]) -> Any:
+        """ControlNet's residuals {block: [(B, C, h, w) or None]} without those of images that want none."""
+        if control is None or self.host is not None:
+            return None
+        images = sorted({image for patch in patches for image in patch.uncontrolled})
+        if not images:
+            return control
+        return {name: [_without(c, rows, images) for c in residuals] for name, residuals in control.items()}
+
+
+def _wrap(patch: Patch, model: Denoiser) -> Callable[[Tensor], Tensor]:
+    return lambda latents: patch.denoise(latents, model)
+
+
+def _without(residual: Tensor | None, rows: Rows, images: Sequence[int]) -> Tensor | None:
+    if residual is None or residual.shape[0] not in (1, rows.total):
+        return residual
+    copy = residual.expand(rows.total, *residual.shape[1:]).clone()
+    rows.split(copy)[:, torch.tensor(images, device=copy.device)] = 0
+    return copy
