@@ -17,9 +17,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor
 
+from ..adain import adain
 from ..attention import QKV
 from ..group_norm import SharedGroupNorm
 from ..patch import Attend, Batch, Patch
@@ -27,25 +27,6 @@ from ..site import Rows, Site
 
 Sharing = Literal["reference", "all images", "off"]
 AdaIN = Literal["queries and keys", "queries", "keys", "off"]
-
-EPS = 1e-5  # of the authors' AdaIN
-
-
-def adain(x: Tensor, reference: Tensor) -> Tensor:
-    """Give `x` (..., N, d) the mean and deviation over its tokens that `reference` has, per channel.
-
-    Unbiased variance plus 1e-5, statistics in float32, result in the dtype of `x`.
-    """
-    mean_x, std_x = _statistics(x)
-    mean_r, std_r = _statistics(reference)
-    return ((x.float() - mean_x) / std_x * std_r + mean_r).to(x.dtype)
-
-
-def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    x = x.float()
-    unbiased = min(1, x.shape[-2] - 1)  # a single token has no spread
-    variance, mean = torch.var_mean(x, dim=-2, keepdim=True, correction=unbiased)
-    return mean, (variance + EPS).sqrt()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
-from attention_control.attention_patches.methods.style_aligned import StyleAligned, adain
+from attention_control.attention_patches.adain import adain
+from attention_control.attention_patches.methods.style_aligned import StyleAligned
 from attention_control.attention_patches.schedule import PercentRange
 from attention_control.attention_patches.site import Rows
 from comfy.ldm.modules.attention import CrossAttention
