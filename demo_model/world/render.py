@@ -32,10 +32,12 @@ def render(scene: Scene, sprites: Sprites) -> Picture:
         tile = sprites.tiles[scene.style, subject.noun, subject.size]
         rows = slice(subject.top, subject.top + subject.size)
         columns = slice(subject.left, subject.left + subject.size)
-        coverage = tile[..., 1:]
-        canvas[rows, columns] += (recolour(tile[..., 0], subject.colour) - canvas[rows, columns]) * coverage
-        masks[:index, rows, columns] *= 1 - tile[..., 1]
-        masks[index, rows, columns] = tile[..., 1]
+        drawing, rim = tile[..., 1:2], tile[..., 3:]
+        canvas[rows, columns] += (255 * tile[..., 2:3] - canvas[rows, columns]) * rim
+        canvas[rows, columns] += (recolour(tile[..., 0], subject.colour) - canvas[rows, columns]) * drawing
+        seen = np.maximum(tile[..., 1], tile[..., 3])
+        masks[:index, rows, columns] *= 1 - seen
+        masks[index, rows, columns] = seen
     return Picture(scene, np.clip(np.round(canvas), 0, 255).astype(np.uint8), masks)
 
 

@@ -1,4 +1,4 @@
-"""The drawings: fetched as npm packages, rendered once, kept as luminance and coverage at a few sizes."""
+"""The drawings: fetched as npm packages, rendered once, finished in their style, kept at a few sizes."""
 
 import io
 import json
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .scene import SIZES
+from .surfaces import finish, margin
 from .vocabulary import STYLES, SUBJECTS
 
 VERSIONS = {
@@ -27,14 +28,14 @@ RENDERED = 144  # pixels at which the vector drawing is rasterised, twice the la
 
 @dataclass(frozen=True)
 class Sprites:
-    """(size, size, 2) float32 arrays by (style, noun, size): luminance 0..1 and coverage 0..1."""
+    """(size, size, 4) float32 arrays by (style, noun, size), as `surfaces.finish` makes them."""
 
     tiles: dict[tuple[str, str, int], NDArray[np.float32]]
 
     @classmethod
     def load(cls, cache: Path) -> "Sprites":
         """The drawings from `cache`; what is missing there is fetched with npm and rendered with resvg."""
-        path = cache / "sprites.npz"
+        path = cache / "finished-sprites.npz"
         if not path.is_file():
             cache.mkdir(parents=True, exist_ok=True)
             tiles = {f"{s}/{n}/{z}": t for (s, n, z), t in _render_all(cache).items()}
@@ -51,9 +52,10 @@ def _render_all(cache: Path) -> dict[tuple[str, str, int], NDArray[np.float32]]:
     for style, package in STYLES.items():
         icons = _icons(cache, package)
         for noun, name in SUBJECTS.items():
-            drawing = _rasterise(icons, name)
+            drawing = _with_margin(_rasterise(icons, name), margin(style))
+            finished = finish(style, drawing[..., 0], drawing[..., 1])
             for size in SIZES:
-                tiles[style, noun, size] = _resize(drawing, size)
+                tiles[style, noun, size] = _resize(finished, size)
     return tiles
 
 
@@ -95,14 +97,26 @@ def _rasterise(table: dict[str, Any], name: str) -> NDArray[np.float32]:
     return np.stack([np.clip(luminance, 0, 1), coverage], -1)
 
 
+def _with_margin(drawing: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """The drawing (size, size, 2) made smaller in its canvas: `share` of the side is free at each edge."""
+    size = len(drawing)
+    inner = round(size * (1 - 2 * share))
+    edge = (size - inner) // 2
+    rest = (edge, size - inner - edge)
+    return drawing if inner == size else np.pad(_resize(drawing, inner), (rest, rest, (0, 0)))
+
+
 def _resize(tile: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Area-averaged to size x size, luminance weighted by coverage so that no dark fringe appears."""
+    """Area-averaged pairs of tone and coverage; tones are weighted so that no dark fringe appears."""
     from PIL import Image
 
     def shrink(plane: NDArray[np.float32]) -> NDArray[np.float32]:
         image = Image.fromarray(np.ascontiguousarray(plane))
         return np.asarray(image.resize((size, size), Image.Resampling.BOX), np.float32)
 
-    coverage = shrink(tile[..., 1])
-    luminance = shrink(tile[..., 0] * tile[..., 1]) / np.maximum(coverage, 1e-4)
-    return np.stack([np.clip(luminance, 0, 1), np.clip(coverage, 0, 1)], -1)
+    planes = []
+    for tone in range(0, tile.shape[-1], 2):
+        coverage = shrink(tile[..., tone + 1])
+        weighted = shrink(tile[..., tone] * tile[..., tone + 1])
+        planes += [weighted / np.maximum(coverage, 1e-4), coverage]
+    return np.clip(np.stack(planes, -1), 0, 1)

@@ -13,21 +13,29 @@ from attention_control.demo_model.world import (
 )
 from attention_control.demo_model.world.render import recolour
 from attention_control.demo_model.world.scene import SIZES
+from attention_control.demo_model.world.surfaces import finish
 
 SEEDS = range(30)
 
 
+def disc(size: int, radius: float) -> tuple[np.ndarray, np.ndarray]:
+    """Luminance and coverage of a disc with a bright right half; the radius is a share of the side."""
+    y, x = np.mgrid[0:size, 0:size] / (size - 1) - 0.5
+    inside = np.clip((radius - np.hypot(x, y)) * size + 0.5, 0, 1)
+    return np.where(x > 0, 0.8, 0.3).astype(np.float32), inside.astype(np.float32)
+
+
 @pytest.fixture(scope="module")
 def sprites() -> Sprites:
-    """Discs with a bright half, one radius per noun: the real drawings need npm, the laws do not."""
-    tiles = {}
-    for index, noun in enumerate(SUBJECTS):
-        for size in SIZES:
-            y, x = np.mgrid[0:size, 0:size] / (size - 1) - 0.5
-            inside = np.clip((0.35 + 0.004 * index - np.hypot(x, y)) * size + 0.5, 0, 1)
-            tile = np.stack([np.where(x > 0, 0.8, 0.3), inside], -1).astype(np.float32)
-            tiles |= {(style, noun, size): tile for style in STYLES}
-    return Sprites(tiles)
+    """Discs, one radius per noun, finished in each style: the real drawings need npm, the laws do not."""
+    return Sprites(
+        {
+            (style, noun, size): finish(style, *disc(size, 0.28 + 0.004 * index))
+            for index, noun in enumerate(SUBJECTS)
+            for size in SIZES
+            for style in STYLES
+        }
+    )
 
 
 def scene(seed, canvas=128, count=None):
@@ -71,7 +79,8 @@ def test_every_subject_is_mostly_visible(seed, sprites):
     """Placement keeps subjects apart: at least 60 % of each stays in sight."""
     picture = render(scene(seed), sprites)
     for subject, mask in zip(picture.scene.subjects, picture.masks, strict=True):
-        whole = sprites.tiles[picture.scene.style, subject.noun, subject.size][..., 1].sum()
+        tile = sprites.tiles[picture.scene.style, subject.noun, subject.size]
+        whole = np.maximum(tile[..., 1], tile[..., 3]).sum()
         assert mask.sum() >= 0.6 * whole
 
 
