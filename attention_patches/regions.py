@@ -5,8 +5,8 @@ round(y1 h), columns likewise. There a thin box can vanish on a coarse grid; her
 to its middle.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -82,6 +82,10 @@ class Layout:
         """Of one image of the batch, counted from 0."""
         return self.images[0] if len(self.images) == 1 else self.images[image]
 
+    def joined(self) -> "Layout":
+        """Subjects of the same tokens as one, in all their places: for methods that know only words."""
+        return replace(self, images=tuple(tuple(_joined(subjects)) for subjects in self.images))
+
     def masks(self, grid: tuple[int, int], image: int) -> Tensor:
         """(S, h * w) float32, 0 or 1: the cells of each subject of an image on a grid (h, w), row by row."""
         cells = [subject.cells(grid).flatten() for subject in self.subjects(image)]
@@ -104,6 +108,22 @@ def background(masks: Tensor) -> Tensor:
     return (masks.sum(0) == 0).to(masks.dtype)
 
 
+PLACES = ("left", "right", "top", "bottom")  # the paper counts them among the words that name nothing
+
+
+def filler_positions(tokens: PromptTokens, more: Collection[str] = ()) -> tuple[int, ...]:
+    """Tokens of the words that name nothing: articles, conjunctions, prepositions, counts, and `more`."""
+    words = tokens.filler_words((*PLACES, *more))
+    return tuple(position for word in words for position in word.positions)
+
+
+def subject_positions(tokens: PromptTokens, phrase: str, more: Collection[str] = ()) -> tuple[int, ...]:
+    """Tokens of a phrase's words but fillers (all, if it has no others). Raises ValueError if the prompt
+    does not hold the phrase."""
+    found, fillers = tokens.find(phrase).positions, filler_positions(tokens, more)
+    return tuple(position for position in found if position not in fillers) or found
+
+
 def text_ends(tokens: PromptTokens) -> tuple[int, ...]:
     """Where CLIP's first end token stands in each chunk of the text: behind the last word's token."""
     taken = {position for word in tokens.words for position in word.positions}
@@ -113,6 +133,16 @@ def text_ends(tokens: PromptTokens) -> tuple[int, ...]:
 def repeated(positions: Iterable[int], tokens: int, keys: int) -> list[int]:
     """The same tokens in every copy, where the host repeated a text of `tokens` to a length of `keys`."""
     return [copy * tokens + position for copy in range(keys // tokens) for position in positions]
+
+
+def _joined(subjects: tuple[Subject, ...]) -> Iterator[Subject]:
+    groups: dict[tuple[int, ...], list[Subject]] = {}
+    for subject in subjects:
+        groups.setdefault(subject.token_positions, []).append(subject)
+    for same in groups.values():
+        masks = [subject.mask for subject in same if subject.mask is not None]
+        boxes = tuple(box for subject in same for box in subject.boxes)
+        yield replace(same[0], boxes=boxes, mask=torch.stack(masks).amax(0) if masks else None)
 
 
 def _span(start: float, stop: float, cells: int) -> slice:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 _OCCURRENCE = re.compile(r"(?P<phrase>.*\S)\s*#(?P<number>\d+)", re.DOTALL)
@@ -69,6 +69,16 @@ class PromptTokens:
         """The words that may name something: without punctuation and filler words. A repeated word comes
         as often as it stands in the prompt; `find(word.text)` joins them."""
         return tuple(word for word in self.words if _names_something(word.text))
+
+    def filler_words(self, more: Collection[str] = ()) -> tuple[Word, ...]:
+        """The words that name nothing, and those of `more`: no punctuation, but suffixes such as 's."""
+        further = {_compact(word) for word in more}
+        return tuple(
+            word
+            for word in self.words
+            if _compact(word.text) in further
+            or (not _names_something(word.text) and any(character.isalnum() for character in word.text))
+        )
 
     def _places(self, phrase: str) -> Iterator[tuple[Word, ...]]:
         """Runs of words that spell the phrase, without overlap."""

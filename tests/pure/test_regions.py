@@ -2,7 +2,15 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.regions import Layout, Subject, background, repeated, text_ends
+from attention_control.attention_patches.regions import (
+    Layout,
+    Subject,
+    background,
+    filler_positions,
+    repeated,
+    subject_positions,
+    text_ends,
+)
 from attention_control.attention_patches.tokens import PromptTokens, Word
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -126,3 +134,30 @@ def test_tokens_in_every_copy():
     """A text of 77 tokens that the host has repeated once."""
     assert repeated((1, 5), 77, 154) == [1, 5, 78, 82]
     assert repeated((1, 5), 77, 80) == [1, 5]
+
+
+def prompt(text):
+    """Each word is one token."""
+    return PromptTokens(text, tuple(Word(w, (n,)) for n, w in enumerate(text.split(), start=1)))
+
+
+def test_fillers_are_no_part_of_a_subject():
+    """Its colour and its noun are, as in the paper, but not its article or count, nor words such as `left`."""
+    tokens = prompt("three ginger kittens and the owl 's nest , 2 , on the left one")
+    assert filler_positions(tokens) == (1, 4, 5, 7, 10, 12, 13, 14, 15)
+    assert filler_positions(tokens, ["nest"]) == (1, 4, 5, 7, 8, 10, 12, 13, 14, 15)
+    assert subject_positions(tokens, "three ginger kittens") == (2, 3)
+    assert subject_positions(tokens, "the") == (5, 13), "but for a phrase that has nothing else"
+    with pytest.raises(ValueError, match="'dog' is not in the prompt"):
+        subject_positions(tokens, "dog")
+
+
+def test_joined_subjects():
+    """Those of the same words become one, in all their places."""
+    a, b = (0.0, 0.0, 0.5, 0.5), (0.5, 0.5, 1.0, 1.0)
+    cats = Subject("cat", (1,), (a,)), Subject("dog", (2,), (a,)), Subject("cat", (1,), (b,))
+    [[cat, dog]] = Layout((cats,), (3,), (4,)).joined().images
+    assert cat == Subject("cat", (1,), (a, b)) and dog == cats[1]
+    masks = [torch.eye(4)[[i]].expand(4, 4) for i in (0, 1)]
+    [[both]] = Layout((tuple(Subject("cat", (1,), mask=mask) for mask in masks),)).joined().images
+    assert torch.equal(both.mask, masks[0] + masks[1])
