@@ -1,0 +1,102 @@
+"""Boxes in all the ways that the host's nodes emit them, and as users write them."""
+
+import json
+
+import pytest
+from attention_control.nodes.boxes import Drawn, drawn_boxes, written_boxes
+
+CANVAS = (200, 100)
+PIXELS = {"x": 20, "y": 10, "width": 60, "height": 40}
+ELEMENT = {"type": "obj", "bbox": [100, 100, 500, 400], "desc": "ginger kitten", "text": ""}
+BOX = (0.1, 0.1, 0.4, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (PIXELS, [[Drawn(BOX)]]),
+        ([PIXELS], [[Drawn(BOX)]]),
+        ([[PIXELS]], [[Drawn(BOX)]]),
+        ([[PIXELS], [PIXELS, PIXELS]], [[Drawn(BOX)], [Drawn(BOX)] * 2]),
+        ([[], [PIXELS]], [[], [Drawn(BOX)]]),
+        ([ELEMENT], [[Drawn(BOX, "ginger kitten")]]),
+        ([{**PIXELS, "metadata": {"desc": " owl ", "text": ""}}], [[Drawn(BOX, "owl")]]),
+        ([{**PIXELS, "label": "dog", "score": 0.9}], [[Drawn(BOX, "dog")]]),
+        (None, []),
+        ([], []),
+        ([[]], []),
+    ],
+)
+def test_every_nesting(value, expected):
+    """A box, a list, a list for each image; in pixels or as elements; or nothing."""
+    got = drawn_boxes(value, CANVAS, "bboxes")
+    assert [[drawn.phrase for drawn in frame] for frame in got] == [[d.phrase for d in f] for f in expected]
+    assert [[drawn.box for drawn in frame] for frame in got] == [
+        [pytest.approx(drawn.box) for drawn in frame] for frame in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20 10 60 40: ginger kitten",
+        "  20, 10, 60, 40 :  ginger kitten \n\n",
+        "0.1 .1 0.3 0.4: ginger kitten",
+        json.dumps([ELEMENT]),
+        json.dumps([[ELEMENT]]),
+        json.dumps({**PIXELS, "desc": "ginger kitten"}),
+    ],
+)
+def test_text(text):
+    """Lines in pixels or fractions, or JSON."""
+    [[drawn]] = written_boxes(text, CANVAS)
+    assert drawn.phrase == "ginger kitten" and drawn.box == pytest.approx(BOX)
+
+
+def test_text_of_several_images():
+    """Dashes begin the next image; a phrase may hold colons and need not be there."""
+    frames = written_boxes("0 0 100 100: a: b\n0 0 10 10\n---\n0 0 1 1", CANVAS)
+    assert [[drawn.phrase for drawn in frame] for frame in frames] == [["a: b", ""], [""]]
+    assert written_boxes(" \n", CANVAS) == []
+
+
+def test_a_pixel_beyond_the_edge_is_forgiven():
+    """Nodes round corner and size by themselves."""
+    [[drawn]] = drawn_boxes({"x": 150, "y": -0.5, "width": 51, "height": 100}, CANVAS, "bboxes")
+    assert drawn.box == (0.75, 0, 1, 0.995)
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        (7, "bboxes: a int holds no boxes"),
+        ([PIXELS, [PIXELS]], "some images have a list"),
+        ([PIXELS, 3], "box 2 is 3"),
+        ([{"x": 1}], r"box 1 has .* where four numbers should be"),
+        ([{"bbox": [1, 2, 3]}], "four numbers"),
+        (
+            [{**PIXELS, "width": 182}],
+            r"box 1 goes from .* beyond the canvas of 200 x 100 pixels. Set `width`",
+        ),
+        ([PIXELS, {**PIXELS, "height": 0}], "box 2 is 60 pixels wide and 0 high"),
+        ([{"x": -1, "y": 0, "width": 1, "height": 100}], "on the edge"),
+    ],
+)
+def test_impossible_boxes_are_refused(value, complaint):
+    """With the name of the input, and what to do."""
+    with pytest.raises(ValueError, match=complaint):
+        drawn_boxes(value, CANVAS, "bboxes")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("0 0 50 50: cat\n10 10 20: dog", "'10 10 20: dog' is not of the form"),
+        ("[{", "no valid JSON"),
+        ("0 0 50 50\n150 0 100 50: cat", "box 2 goes from .* beyond the canvas"),
+    ],
+)
+def test_unreadable_text_is_refused(text, complaint):
+    """With the line in question."""
+    with pytest.raises(ValueError, match=complaint):
+        written_boxes(text, CANVAS)
