@@ -4,10 +4,13 @@ from typing import Any, get_args
 
 from comfy_api.latest import io
 
+from ..attention_patches.inversion import Inversion
 from ..attention_patches.methods.style_aligned import AdaIN, Sharing, StyleAligned
 from ..attention_patches.schedule import PercentRange
 from .host.install import install
+from .host.model_identity import require_model
 from .host.unet import layer_map
+from .inversion_type import InversionSocket
 
 
 class StyleAlignedBatch(io.ComfyNode):
@@ -19,8 +22,8 @@ class StyleAlignedBatch(io.ComfyNode):
             category="attention control/style",
             description=(
                 "Gives all images of a latent batch one style, without training: in self-attention every "
-                "image also looks at the reference image (StyleAligned, Hertz et al. 2024). Put it between "
-                "the model and any sampler node."
+                "image also looks at the reference image, one of the batch or a picture of your own "
+                "(StyleAligned, Hertz et al. 2024). Put it between the model and any sampler node."
             ),
             search_aliases=["style", "consistent style", "shared attention", "StyleAligned"],
             hidden=[io.Hidden.unique_id],
@@ -50,7 +53,10 @@ class StyleAlignedBatch(io.ComfyNode):
                     default=0,
                     min=0,
                     max=4095,
-                    tooltip="Which image of the batch gives the style, counted from 0. Paper: the first.",
+                    tooltip=(
+                        "Which image of the batch gives the style, counted from 0; with a reference picture, "
+                        "which image is that picture. Paper: the first."
+                    ),
                 ),
                 io.Float.Input(
                     "score_shift",
@@ -59,8 +65,9 @@ class StyleAlignedBatch(io.ComfyNode):
                     max=10.0,
                     step=0.01,
                     tooltip=(
-                        "Log-odds added to the reference's keys: 0.69 (log 2) doubles their weight, negative "
-                        "values weaken the style. Paper: 0; log 2 with a reference picture."
+                        "Log-odds added to the reference's keys: 0.69 (log 2) doubles their weight against "
+                        "an image's own, negative values weaken the style. Paper: 0; 0.69 with a reference "
+                        "picture, and 0 again (with a score_scale of 0.5) with a famous one."
                     ),
                 ),
                 io.Float.Input(
@@ -71,7 +78,8 @@ class StyleAlignedBatch(io.ComfyNode):
                     step=0.01,
                     tooltip=(
                         "Factor on the reference's keys for the other images. Below 1 the reference's "
-                        "content leaks less. Paper: 1; 0.5 with a famous picture."
+                        "content leaks less. Paper: 1; 0.5 with a famous picture, which the model knows well "
+                        "and would copy."
                     ),
                 ),
                 io.Boolean.Input(
@@ -111,6 +119,15 @@ class StyleAlignedBatch(io.ComfyNode):
                         "End of the range (not included); equal to the start switches the node off. Paper: 1."
                     ),
                 ),
+                InversionSocket.Input(
+                    "reference",
+                    optional=True,
+                    tooltip=(
+                        "A picture of your own, from Invert Latent: the image of reference_index is that "
+                        "picture, and the others follow its style. Needs a batch size of 1 more than the "
+                        "new pictures, all of the picture's size. ControlNets leave the picture alone."
+                    ),
+                ),
             ],
             outputs=[io.Model.Output(tooltip="The model with the patch, for any sampler node.")],
         )
@@ -128,6 +145,7 @@ class StyleAlignedBatch(io.ComfyNode):
         start_percent: float,
         end_percent: float,
         share_group_norm: bool = False,
+        reference: Inversion | None = None,
     ) -> io.NodeOutput:
         patch = StyleAligned(
             sharing=sharing,
@@ -138,5 +156,7 @@ class StyleAlignedBatch(io.ComfyNode):
             share_group_norm=share_group_norm,
             layers=layer_map(model).parse(layers),
             during=PercentRange(start_percent, end_percent),
+            reference_picture=reference,
+            note=None if reference is None else require_model(reference, model),
         )
         return io.NodeOutput(install(model, patch, cls.hidden.unique_id))

@@ -11,8 +11,13 @@ effect on the result but for rounding: the reference attends to its own keys onc
 tensors are those of a plain run (on the CPU the picture is the same to the bit); b is a bias of the host's
 fused attention. Their `share_layer_norm` is left out: a LayerNorm works within a token, so sharing it changes
 nothing.
+
+The style of a given picture (the paper's transfer from an input image): the reference's row follows the
+states of the picture's inversion, and ControlNets leave it alone. The authors' `offset` is left out: for the
+first five of 50 steps it shows the model a later state, with less noise in it than the model is told.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -22,7 +27,9 @@ from torch import Tensor
 from ..adain import adain
 from ..attention import QKV
 from ..group_norm import SharedGroupNorm
-from ..patch import Attend, Batch, Patch
+from ..inversion import Inversion
+from ..patch import Attend, Batch, Denoiser, Patch
+from ..pinned import Pinned
 from ..site import Rows, Site
 
 Sharing = Literal["reference", "all images", "off"]
@@ -36,6 +43,9 @@ class StyleAligned(Patch):
     `sharing="all images"` lets every image attend to all of its chunk, without AdaIN, shift or scale
     (the paper's full attention sharing, section 5). `score_shift` is b, log-odds on the reference's keys,
     `score_scale` is s. `share_group_norm` takes the statistics of every GroupNorm over image and reference.
+
+    With `reference_picture`, an inversion of one picture, the reference is that picture during the whole run,
+    also where the range ends earlier; `note` is said about it in the report.
     """
 
     label: ClassVar[str] = "StyleAligned"
@@ -46,6 +56,8 @@ class StyleAligned(Patch):
     score_shift: float = 0.0
     score_scale: float = 1.0
     share_group_norm: bool = False
+    reference_picture: Inversion | None = None
+    note: str | None = None
 
     @property
     def off(self) -> bool:
@@ -67,7 +79,26 @@ class StyleAligned(Patch):
                 f"reference_index is {self.reference}, but the latent batch holds {batch.images} image(s), "
                 f"counted from 0: possible is {possible}."
             )
+        if pinned := self._pinned:
+            pinned.check(batch)
         return "the batch holds a single image: a plain run" if batch.images == 1 else None
+
+    def finish(self, latents: Tensor) -> str | None:
+        if self.reference_picture is None:
+            return None
+        note = f" Note: {self.note}." if self.note else ""
+        return f"Image {self.reference} is the reference picture.{note}"
+
+    @property
+    def _pinned(self) -> Pinned | None:
+        return None if self.reference_picture is None else Pinned(self.reference_picture, self.reference)
+
+    def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
+        return pinned.denoise(latents, model) if (pinned := self._pinned) else model(latents)
+
+    @property
+    def uncontrolled(self) -> Sequence[int]:
+        return () if self.reference_picture is None else (self.reference,)
 
     def around(self, rows: Rows) -> AbstractContextManager[Any] | None:
         return SharedGroupNorm(rows, self.reference) if self.share_group_norm else None

@@ -64,7 +64,7 @@ def _lora_hook(model: Any, prompts: Prompts) -> Prompts:
     return [[text, {**further, "hooks": hooks}] for text, further in prompts[0]], prompts[1]
 
 
-def _controlnet(model: Any, prompts: Prompts) -> Prompts:
+def controlnet(model: Any, prompts: Prompts) -> Prompts:
     hint = torch.rand(1, 48, 80, 3, generator=torch.Generator().manual_seed(1))
     return ControlNetApplyAdvanced().apply_controlnet(*prompts, tiny_controlnet(model), hint, 0.3, 0.0, 1.0)
 
@@ -158,7 +158,7 @@ COMPANIONS = [
     ),
     Companion("LoRA", _lora),
     Companion("LoRA hook on the positive prompt", on_prompts=_lora_hook),
-    Companion("ControlNet", on_prompts=_controlnet),
+    Companion("ControlNet", on_prompts=controlnet),
     Companion("area", on_prompts=_area),
     Companion("mask", on_prompts=_mask("default")),
     Companion("mask bounds", on_prompts=_mask("mask bounds")),

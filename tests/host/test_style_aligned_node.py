@@ -55,10 +55,11 @@ def report(caplog):
 
 
 def test_inputs_and_defaults_are_the_published_ones():
-    """Workflows store inputs by name, so names, order and defaults never change."""
+    """Workflows store widgets by their order, so names, order and defaults never change."""
     schema = StyleAlignedBatch.define_schema()
-    assert [x.id for x in schema.inputs] == ["model", *DEFAULTS]
-    assert {x.id: x.default for x in schema.inputs[1:]} == DEFAULTS
+    assert [x.id for x in schema.inputs] == ["model", *DEFAULTS, "reference"]
+    assert {x.id: x.default for x in schema.inputs[1:-1]} == DEFAULTS
+    assert schema.inputs[-1].optional
     assert all(x.tooltip for x in (*schema.inputs, *schema.outputs))
     assert [x.id for x in schema.inputs if x.advanced] == ["share_group_norm"]
 
