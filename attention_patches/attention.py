@@ -31,7 +31,8 @@ class QKV:
 
     `k` and `v` stay the call's own tokens, so a site's token slices remain right whatever other patches
     append. `bias` is float and broadcasts to (B, H, N, M) with M = the own keys. `edits` see explicit maps
-    whose first M columns are the own keys; appended keys follow. `scale` of the logits is the host's.
+    whose first M columns are the own keys; appended keys follow. `scale` of the logits is the host's. If keys
+    and values are `swapped` for those of other pictures, columns are places there, and M may be any.
     """
 
     q: Tensor  # (B, H, N, d)
@@ -41,6 +42,7 @@ class QKV:
     appended: tuple[Appended, ...] = ()
     edits: tuple[MapEdit, ...] = ()
     scale: float | None = None  # None: 1 / sqrt(d)
+    swapped: bool = False
 
     @property
     def logit_scale(self) -> float:
@@ -58,6 +60,16 @@ class QKV:
         """Add to the logits of the own keys. Raises TypeError for a boolean mask."""
         _check_float(bias)
         return replace(self, bias=bias if self.bias is None else self.bias + bias)
+
+    def swap(self, k: Tensor, v: Tensor) -> "QKV":
+        """Attend to other pictures' keys and values (B, H, M', d) instead of the own ones.
+
+        Raises ValueError if M' is another number of keys, and a bias or an edit speaks of the own ones.
+        """
+        by_key = bool(self.edits) or (self.bias is not None and self.bias.shape[-1] > 1)
+        if by_key and k.shape[2] != self.k.shape[2]:
+            raise ValueError(f"{k.shape[2]} keys cannot take the place of {self.k.shape[2]} that are weighed")
+        return replace(self, k=k, v=v, swapped=True)
 
     def edit_map(self, edit: MapEdit) -> "QKV":
         """Edit the probabilities, before the edits of the patches outside this one."""

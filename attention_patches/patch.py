@@ -71,6 +71,7 @@ class Patch:
 
     label: ClassVar[str] = "Patch"
     observes: ClassVar[bool] = False  # changes nothing: goes innermost, to see what all others have done
+    swaps: ClassVar[bool] = False  # swaps keys: inside all who name keys by their places
     during: PercentRange = WHOLE
 
     @property
@@ -120,8 +121,9 @@ class Patch:
 
 
 def chain(patches: Sequence[Patch], site: Site, innermost: Attend) -> Attend:
-    """The patches in the order of their nodes, the last one outermost; observers inside all others."""
+    """The patches in the order of their nodes, the last one outermost; who swaps keys inside those, and
+    observers inside all others."""
     attend = innermost
-    for patch in sorted(patches, key=lambda patch: not patch.observes):
+    for patch in sorted(patches, key=lambda patch: (not patch.observes, not patch.swaps)):
         attend = partial(patch, site, attend=attend)
     return attend

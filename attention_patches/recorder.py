@@ -5,6 +5,7 @@ the end. The attention itself goes on through the host's fused kernel; the proba
 it, in float32 and in query chunks, for the wanted rows only.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -127,6 +128,7 @@ class Recording(Patch):
     means: dict[Key, SliceMeans] = field(default_factory=dict)
     times: dict[int, dict[float, float]] = field(default_factory=dict)  # slice -> sigma -> time
     left_out: set[Text] = field(default_factory=set)
+    swapped: Counter[int] = field(default_factory=Counter)  # by layer
 
     def wants(self, site: Site) -> bool:
         wanted = self.spec.cross_layers if site.kind == "cross" else self.spec.self_layers
@@ -147,6 +149,9 @@ class Recording(Patch):
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
         out = attend(qkv)
+        if qkv.swapped:  # places of another picture; they cannot be averaged with this one's
+            self.swapped[site.layer.ordinal] += 1
+            return out
         slice_ = min(int(site.progress * self.spec.time_bins), self.spec.time_bins - 1)
         self.times.setdefault(slice_, {})[site.sigma] = site.time
         for text, rows in self._chunks(site):
@@ -180,13 +185,15 @@ class Recording(Patch):
         slices = sorted(self.times)
         stacked = {key: means.stack(slices) for key, means in self.means.items()}
         complete = {key: tensor for key, tensor in stacked.items() if tensor is not None}
+        looks = self.swapped.total()
+        swapped = f" {looks} looks at other pictures were left out." if looks else ""
         if not complete:
-            return None
+            return swapped.strip() or None
         maps = self._maps(slices, complete, latents.detach().cpu())
         self.spec.store.add(maps, self.spec.memory_limit / MEGABYTE)
         kept = f"{len(maps.layers)} layers in {len(slices)} time slices, {maps.megabytes:.1f} MB."
         further = f" {len(self.left_out)} further conditionings were left out." if self.left_out else ""
-        return f"Kept {kept}{further}"
+        return f"Kept {kept}{further}{swapped}"
 
     def _maps(self, slices: list[int], kept: dict[Key, Tensor], latents: Tensor) -> AttentionMaps:
         model = self.batch.layers
