@@ -8,6 +8,7 @@ def node_classes() -> list[Any]:
     from .attention_map_viewer import AttentionMapViewer
     from .attention_probe import AttentionProbe
     from .attention_recorder import AttentionRecorder
+    from .cross_image_attention import CrossImageAttention
     from .encode_prompt_batch import EncodePromptBatch
     from .load_attention_maps import LoadAttentionMaps
     from .load_demo_model import LoadDemoModel
@@ -24,5 +25,6 @@ def node_classes() -> list[Any]:
         SelfSegment,
         SaveAttentionMaps,
         LoadAttentionMaps,
+        CrossImageAttention,
         LoadDemoModel,
     ]
