@@ -25,12 +25,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..averages import cross_map, recorded_layers, self_map
+from ..clustering import k_means
 from ..guided_filter import guided_filter
 from ..maps import AttentionMaps
 from ..tokens import Word
 from ..words import word_columns
 
-RESTARTS = 10  # of k-means, as in the authors' code
 REACH = 2.0  # how many places of the grid an edge may be off
 
 
@@ -103,17 +103,8 @@ def cluster(attention: Tensor, segments: int, seed: int) -> Tensor:
         raise ValueError(
             f"segments is {segments}, but the recorded self-attention has {len(attention)} places"
         )
-    try:  # a second of importing that only this needs
-        from sklearn.cluster import KMeans
-        from threadpoolctl import threadpool_limits
-    except ModuleNotFoundError as error:
-        raise RuntimeError(
-            "segmentation needs scikit-learn, which ComfyUI does not bring; run `python -m pip install "
-            "scikit-learn` with ComfyUI's Python and start ComfyUI again"
-        ) from error
-    with threadpool_limits(1):  # faster for so few rows, and the same on every machine
-        found = KMeans(segments, n_init=RESTARTS, random_state=seed).fit_predict(attention.numpy())
-    return by_size(torch.from_numpy(found).long(), segments)
+    found, _ = k_means(attention, segments, seed)
+    return by_size(found, segments)
 
 
 def by_size(clusters: Tensor, segments: int) -> Tensor:

@@ -1,0 +1,28 @@
+"""k-means, from scikit-learn."""
+
+import torch
+from torch import Tensor
+
+RESTARTS = 10  # of which the best counts
+
+
+def k_means(
+    samples: Tensor, clusters: int, seed: int, begin_at: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """(n, features) -> the cluster of each sample, (n,) int64, and the centres (clusters, features).
+
+    Begins at the given centres, or at several drawn from `seed`; the same on every machine. Raises
+    RuntimeError if scikit-learn is missing.
+    """
+    try:  # a second of importing that only this needs
+        from sklearn.cluster import KMeans
+        from threadpoolctl import threadpool_limits
+    except ModuleNotFoundError as error:
+        raise RuntimeError(
+            "segmentation needs scikit-learn, which ComfyUI does not bring; run `python -m pip install "
+            "scikit-learn` with ComfyUI's Python and start ComfyUI again"
+        ) from error
+    begin = {"n_init": RESTARTS} if begin_at is None else {"n_init": 1, "init": begin_at.numpy()}
+    with threadpool_limits(1):  # faster for so few samples
+        found = KMeans(clusters, random_state=seed, **begin).fit(samples.numpy())
+    return torch.from_numpy(found.labels_).long(), torch.from_numpy(found.cluster_centers_)
