@@ -1,16 +1,12 @@
-"""Inversion: the noisy states that lead a diffusion model to a given picture.
+"""An inversion: the noisy states that lead a diffusion model to a given picture, as a value.
 
-DDIM: Song, Meng, Ermon, "Denoising Diffusion Implicit Models", ICLR 2021, section 4.3.
-Edit friendly DDPM: Huberman-Spiegelglas, Kulikov, Michaeli, "An Edit Friendly DDPM Noise Space: Inversion and
-Manipulations", CVPR 2024, section 3.
-
-States are those of the host: picture + sigma * noise. The papers' states are the same divided by
-sqrt(1 + sigma^2), with sigma^2 = (1 - a) / a for their cumulative product a.
+States are those of the host: picture + sigma * noise. `trajectories.py` finds them.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -45,6 +41,7 @@ class Inversion:
     `sigmas` (S + 1,) falls to 0. `states` (S + 1, B, C, h, w) are the latents there, the pictures at the end.
     `noise` (S, B, C, h, w), for edit friendly DDPM only, is what a step adds to its mean, as a multiple of
     the step's deviation. The last step has none: there it is the rest that is missing to the picture.
+    `prompt` is a digest of the text that it was made with. Raises ValueError for parts that do not fit.
     """
 
     method: Method
@@ -53,6 +50,16 @@ class Inversion:
     noise: Tensor | None
     model: ModelIdentity
     cfg: float = 1.0
+    prompt: str = ""
+
+    def __post_init__(self) -> None:
+        check_sigmas(self.sigmas)
+        steps, states = len(self.sigmas) - 1, tuple(self.states.shape)
+        noise = None if self.noise is None else tuple(self.noise.shape)
+        wanted = None if self.method == "ddim" else (steps, *states[1:])
+        fit = len(states) == 5 and states[0] == steps + 1 and noise == wanted
+        if not fit or self.method not in get_args(Method):
+            raise ValueError(f"{self.method} inversion of {steps} steps with states {states}, noise {noise}")
 
     @property
     def steps(self) -> int:
@@ -94,38 +101,32 @@ class Inversion:
         return next(i for i, s in enumerate(self.sigmas.tolist()) if s <= sigma * (1 + 1e-5))
 
 
-def ancestral(sigma: float, after: float) -> tuple[float, float]:
-    """(down, up): a DDPM step goes to sigma `down` without noise and adds noise of deviation `up`.
-
-    DDIM with eta = 1 in the host's scale: up = after sqrt(sigma^2 - after^2) / sigma, down = after^2 / sigma.
-    """
-    up = after * (max(sigma**2 - after**2, 0.0)) ** 0.5 / sigma
-    return after**2 / sigma, up
-
-
-def ddim_step(latents: Tensor, denoised: Tensor, sigma: float, after: float) -> Tensor:
-    """The latents at sigma `after`, along the straight line through what the model expects."""
-    return denoised + (latents - denoised) * (after / sigma)
-
-
-def ddpm_mean(latents: Tensor, denoised: Tensor, sigma: float, after: float) -> Tensor:
-    """The mean of the next state of a DDPM step."""
-    return ddim_step(latents, denoised, sigma, ancestral(sigma, after)[0])
-
-
-def ddpm_step(latents: Tensor, denoised: Tensor, sigma: float, after: float, noise: Tensor) -> Tensor:
-    """The next state with the stored `noise` of this step; on the last step it is added as it is."""
-    up = ancestral(sigma, after)[1] if after > 0 else 1.0
-    return ddpm_mean(latents, denoised, sigma, after) + up * noise
-
-
-def ddpm_noise(latents: Tensor, denoised: Tensor, sigma: float, after: float, next_state: Tensor) -> Tensor:
-    """The noise with which `ddpm_step` leads to `next_state`."""
-    up = ancestral(sigma, after)[1] if after > 0 else 1.0
-    return (next_state - ddpm_mean(latents, denoised, sigma, after)) / up
+def check_sigmas(sigmas: Tensor) -> None:
+    """Raises ValueError, saying what to do, unless `sigmas` (S + 1,) falls to 0 at every step, S >= 1."""
+    levels = sigmas.flatten().tolist()
+    if sigmas.ndim != 1 or len(levels) < 2:
+        problem = f"has {len(levels)} noise levels, and one step needs two: give a schedule of more steps"
+    elif not all(math.isfinite(level) for level in levels):
+        problem = "has a noise level that is no number: choose another scheduler"
+    elif levels[0] < levels[-1]:
+        problem = (
+            f"rises from {levels[0]:.4g} to {levels[-1]:.4g}: connect it without flipping, the inversion "
+            "walks it backwards by itself"
+        )
+    elif levels[-1] != 0:
+        problem = (
+            f"ends at {levels[-1]:.4g}, and an inversion begins at the picture, which is 0: connect the "
+            "whole schedule, or the low part of a split one"
+        )
+    elif twice := [b for a, b in pairwise(levels) if a <= b]:
+        problem = f"does not fall before {twice[0]:.4g}: choose fewer steps or another scheduler"
+    else:
+        return
+    raise ValueError(f"sigmas {problem}")
 
 
 def psnr(result: Tensor, truth: Tensor) -> float:
     """Peak signal-to-noise ratio in dB over all values; the peak is the range of `truth`'s values."""
+    peak = (truth.max() - truth.min()).double().clamp(min=1e-6)
     error = (result.double() - truth.double()).square().mean().clamp(min=1e-30)
-    return float(10 * torch.log10((truth.max() - truth.min()).double() ** 2 / error))
+    return float(10 * torch.log10(peak**2 / error))

@@ -10,8 +10,10 @@ def node_classes() -> list[Any]:
     from .attention_recorder import AttentionRecorder
     from .cross_image_attention import CrossImageAttention
     from .encode_prompt_batch import EncodePromptBatch
+    from .invert_latent import InvertLatent
     from .load_attention_maps import LoadAttentionMaps
     from .load_demo_model import LoadDemoModel
+    from .reconstruct_latent import ReconstructLatent
     from .save_attention_maps import SaveAttentionMaps
     from .self_segment import SelfSegment
     from .style_aligned import StyleAlignedBatch
@@ -25,6 +27,8 @@ def node_classes() -> list[Any]:
         SelfSegment,
         SaveAttentionMaps,
         LoadAttentionMaps,
+        InvertLatent,
+        ReconstructLatent,
         CrossImageAttention,
         LoadDemoModel,
     ]

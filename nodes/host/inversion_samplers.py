@@ -1,25 +1,35 @@
 """Samplers that walk a picture's trajectory: from the picture to noise, and back along stored noise."""
 
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any
 
+import comfy.sample
 import comfy.samplers
 import torch
 from torch import Tensor
 
-from ...attention_patches.inversion import Inversion, Method, ddim_step, ddpm_noise, ddpm_step
-
-AfterStep = Callable[[Tensor, int], Tensor]
-"""(latents (B, C, h, w) after a step, how many steps of the inversion are done) -> latents to go on with."""
+from ...attention_patches.inversion import Inversion, Method
+from ...attention_patches.trajectories import (
+    AfterStep,
+    Expect,
+    Watch,
+    ddim_states,
+    edit_friendly_states,
+    walk_back,
+)
 
 
 class Inverter(comfy.samplers.Sampler):  # type: ignore[misc]
-    """Finds states and noise of the latents it is given. One object serves one run and keeps the result."""
+    """Finds states and noise of the latents it is given. One object serves one run and keeps the result.
 
-    def __init__(self, method: Method, seed: int) -> None:
+    `images` numbers the pictures as a LATENT's batch_index does: the noise of each follows from `seed` and
+    its number, as in the host.
+    """
+
+    def __init__(self, method: Method, seed: int, images: Sequence[int] | None = None) -> None:
         self.method = method
         self.seed = seed
+        self.images = images
         self.states: Tensor | None = None  # (S + 1, B, C, h, w), on the CPU
         self.noise: Tensor | None = None  # (S, B, C, h, w)
 
@@ -35,54 +45,28 @@ class Inverter(comfy.samplers.Sampler):  # type: ignore[misc]
         disable_pbar: bool = False,
     ) -> Tensor:
         """`sigmas` (S + 1,) falls to 0 whichever way we walk. Returns the noisiest state."""
-
-        def denoised(latents: Tensor, sigma: float) -> Tensor:
-            out: Tensor = model(latents, latents.new_full((len(latents),), sigma), **extra_args)
-            return out
-
         levels = sigmas.tolist()
-        walk = _ddim_states if self.method == "ddim" else self._edit_friendly_states
-        self.states = walk(latent_image, levels, denoised, callback)
+        expect, watch = _expect(model, extra_args), _watch(callback, len(levels) - 1)
+        if self.method == "ddim":
+            scale = model.inner_model.model_sampling.calculate_input
+
+            def rescale(cleaner: float, noisier: float) -> float:
+                of_input = [scale(torch.tensor([sigma]), torch.ones(1)) for sigma in (cleaner, noisier)]
+                return float(of_input[0] / of_input[1])
+
+            self.states = ddim_states(latent_image, levels, expect, rescale, watch)
+        else:
+            fresh = self._fresh(latent_image, len(levels) - 1)
+            self.states, self.noise = edit_friendly_states(latent_image, levels, expect, fresh, watch)
         return self.states[0].to(latent_image)
 
-    def _edit_friendly_states(
-        self, picture: Tensor, sigmas: list[float], denoised: Any, callback: Any
-    ) -> Tensor:
-        """Each state has noise of its own, drawn on the CPU; then the steps between them are explained."""
-        steps = len(sigmas) - 1
+    def _fresh(self, picture: Tensor, steps: int) -> Tensor:
+        """Noise (S, B, C, h, w) for the states of all steps."""
         draw = torch.Generator().manual_seed(self.seed)
-        fresh = torch.randn((steps, *picture.shape), generator=draw)
-        states = torch.cat(
-            [picture.cpu() + s * n for s, n in zip(sigmas, [*fresh, 0 * fresh[0]], strict=True)]
-        )
-        states = states.unflatten(0, (steps + 1, len(picture)))
-        noise = torch.empty_like(fresh)
-        state = states[0].to(picture)
-        for i in range(steps):
-            expected = denoised(state, sigmas[i])
-            found = ddpm_noise(state, expected, sigmas[i], sigmas[i + 1], states[i + 1].to(picture))
-            state = ddpm_step(state, expected, sigmas[i], sigmas[i + 1], found)
-            noise[i], states[i + 1] = found.cpu(), state.cpu()
-            if callback is not None:
-                callback(i, expected, state, steps)
-        self.noise = noise
-        return states
-
-
-def _ddim_states(picture: Tensor, sigmas: list[float], denoised: Any, callback: Any) -> Tensor:
-    """From the picture to noise: the model looks at the cleaner state under the name of the noisier sigma."""
-    steps = len(sigmas) - 1
-    states = [picture]
-    for i in reversed(range(steps)):
-        cleaner, noisier = sigmas[i + 1], sigmas[i]
-        # the model's input is state / sqrt(1 + sigma^2); it shall be that of the cleaner state
-        seen = states[0] * ((1 + noisier**2) / (1 + cleaner**2)) ** 0.5
-        expected = denoised(seen, noisier)
-        noise = (seen - expected) / noisier
-        states.insert(0, states[0] + (noisier - cleaner) * noise)
-        if callback is not None:
-            callback(steps - 1 - i, expected, states[0], steps)
-    return torch.stack([state.cpu() for state in states])
+        all_steps = torch.empty(len(picture), steps * picture.shape[1], *picture.shape[2:])
+        numbers = None if self.images is None else list(self.images)
+        noise: Tensor = comfy.sample.prepare_noise_inner(all_steps, draw, numbers)
+        return noise.unflatten(1, (steps, -1)).movedim(1, 0).contiguous()
 
 
 class Replay(comfy.samplers.Sampler):  # type: ignore[misc]
@@ -107,19 +91,14 @@ class Replay(comfy.samplers.Sampler):  # type: ignore[misc]
         disable_pbar: bool = False,
     ) -> Tensor:
         first = first_step(self.inversion, sigmas)
-        levels, stored = sigmas.tolist(), self.inversion.noise
-        latents = self.inversion.states[first].to(noise)
-        for i, (sigma, after) in enumerate(pairwise(levels)):
-            expected = model(latents, latents.new_full((len(latents),), sigma), **extra_args)
-            if callback is not None:
-                callback(i, expected, latents, len(levels) - 1)
-            if stored is None:
-                latents = ddim_step(latents, expected, sigma, after)
-            else:
-                latents = ddpm_step(latents, expected, sigma, after, stored[first + i].to(latents))
-            if self.after_step is not None:
-                latents = self.after_step(latents, first + i + 1)
-        return latents
+        start = self.inversion.states[first].to(noise)
+        if start.shape != noise.shape:
+            raise ValueError(
+                f"latent holds {tuple(noise.shape)} (images, channels, height, width), and the inversion "
+                f"{tuple(start.shape)}. Connect the LATENT that comes with the inversion."
+            )
+        expect, watch = _expect(model, extra_args), _watch(callback, len(sigmas) - 1)
+        return walk_back(self.inversion, first, start, expect, watch, self.after_step)
 
 
 def first_step(inversion: Inversion, sigmas: Tensor) -> int:
@@ -132,3 +111,19 @@ def first_step(inversion: Inversion, sigmas: Tensor) -> int:
             "sigmas that come with the inversion: stored noise fits no other steps."
         )
     return first
+
+
+def _expect(model: Any, extra_args: dict[str, Any]) -> Expect:
+    def expect(latents: Tensor, sigma: float) -> Tensor:
+        out: Tensor = model(latents, latents.new_full((len(latents),), sigma), **extra_args)
+        return out
+
+    return expect
+
+
+def _watch(callback: Any, steps: int) -> Watch:
+    def watch(done: int, expected: Tensor, latents: Tensor) -> None:
+        if callback is not None:
+            callback(done, expected, latents, steps)
+
+    return watch

@@ -69,7 +69,7 @@ def _architecture(model: Any) -> str:
     plain = {key: value for key, value in config.unet_config.items() if "dtype" not in key}
     return (
         f"{type(config).__name__} {prediction(model.get_model_object('model_sampling'))} "
-        f"{_digest(sorted(plain.items()))}"
+        f"{digest(sorted(plain.items()))}"
     )
 
 
@@ -89,7 +89,7 @@ def _changes(patches: Mapping[Any, Any]) -> str:
     if not patches:
         return ""
     listed = sorted((str(key), _walk(entries)) for key, entries in patches.items())
-    return f"{len(listed)} patched weights {_digest(listed)}"
+    return f"{len(listed)} patched weights {digest(listed)}"
 
 
 def _walk(value: Any) -> Any:
@@ -106,5 +106,6 @@ def _walk(value: Any) -> Any:
     return [type(value).__name__, _walk(getattr(value, "weights", None))]
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
+    """Eight letters that follow from what a value prints as."""
     return hashlib.blake2b(repr(value).encode(), digest_size=4).hexdigest()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...attention_patches.patch import Patch
 from .install import Installed, install, installed
+from .latents import model_latent
 from .model_call import KEY
 
 
@@ -29,7 +30,7 @@ class Probe:
         Noise is the seed's, as a sampler would add it; a noise mask is ignored. Raises ValueError if the
         latent is not one of this model's.
         """
-        latent = self._latent(model)
+        latent = model_latent(model, self.latent)
         noise = comfy.sample.prepare_noise(latent, self.seed, self.latent.get("batch_index"))
         sigma = sigma_at(model.get_model_object("model_sampling"), self.noise_level)
         comfy.sample.sample_custom(
@@ -44,19 +45,6 @@ class Probe:
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
             seed=self.seed,
         )
-
-    def _latent(self, model: Any) -> Tensor:
-        keys = ("downscale_ratio_spacial", "downscale_ratio_temporal")
-        latent: Tensor = comfy.sample.fix_empty_latent_channels(
-            model, self.latent["samples"], *(self.latent.get(key) for key in keys)
-        )
-        channels = model.get_model_object("latent_format").latent_channels
-        if latent.ndim != 4 or latent.shape[1] != channels:
-            raise ValueError(
-                f"latent has the shape {tuple(latent.shape)}, and this model takes (images, {channels}, "
-                "height, width). Encode the image with the VAE of this model."
-            )
-        return latent
 
 
 def sigma_at(model_sampling: Any, noise_level: float) -> float:
