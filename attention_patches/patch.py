@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from .attention import QKV
+from .gradients import Objective, Slope
 from .layers import LayerMap
 from .schedule import PercentRange
 from .site import Rows, Site
@@ -37,6 +38,7 @@ class Batch:
     """
 
     images: int
+    steps: int = 0  # of the sampler
     latent: tuple[int, int] = (0, 0)  # (height, width) in cells
     conditionings: Mapping[str, Sequence[int]] = field(default_factory=dict)
     text_tokens: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -49,20 +51,31 @@ class Denoiser:
     """The rest of one call that the sampler makes: latents (B, C, h, w) in, the picture expected there out.
 
     Latents are the model's own, image plus `sigma` times noise. `within` says whether sigma lies in the
-    patch's range. `guests` lets other latents, of any number and size, through the same conditioning
-    with no patch but the given one; they get no ControlNet.
+    patch's range, `progress` which fraction of the run's steps is done. `guests` lets other latents, of any
+    number and size, through the same conditioning with no patch but the given one; they get no ControlNet.
     """
 
     sigma: float
     within: bool
+    progress: float
     rest: Callable[[Tensor], Tensor]
     alone: Callable[[Tensor, "Patch"], Tensor]
+    measured: Callable[[Tensor, "Patch", Objective], Slope | None]
 
     def __call__(self, latents: Tensor) -> Tensor:
         return self.rest(latents)
 
     def guests(self, latents: Tensor, patch: "Patch") -> Tensor:
         return self.alone(latents, patch)
+
+    def slope(self, latents: Tensor, patch: "Patch", objective: Objective) -> Slope | None:
+        """The objective's loss and gradient at these latents, under the positive prompt with no patch but
+        the given one, in one pass that ends where the objective does. ControlNets add what they see, as
+        something fixed. None if the prompt is not in use at this sigma, or no layer could be measured.
+
+        Raises ValueError where the host cannot give gradients.
+        """
+        return self.measured(latents, patch, objective)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...attention_patches.gradients import Objective, Slope
 from ...attention_patches.patch import Denoiser, Patch
 from ...attention_patches.site import Rows, Text
+from .gradients import SlopePass, positive_pass
 
 Within = Callable[[Patch, float], bool]
 
@@ -17,13 +20,20 @@ class GuiderCalls:
     """Which latents the guider is computing, and for whom; its calls run one after the other."""
 
     def __init__(
-        self, patches: Sequence[Patch], within: Within, texts: Mapping[Any, Text], images: int
+        self,
+        patches: Sequence[Patch],
+        within: Within,
+        progress: Callable[[float], float],
+        texts: Mapping[Any, Text],
+        images: int,
     ) -> None:
         self.patches = [patch for patch in patches if type(patch).denoise is not Patch.denoise]
         self.within = within
+        self.progress = progress
         self.known = texts
         self.images = images  # latents in one chunk of the present call
         self.host: Patch | None = None  # whose guests the present call is for
+        self.slope: SlopePass | None = None  # the pass for a gradient that the present call makes
         self.seen: set[Any] = set()  # conditionings computed in the present call
 
     def predict_noise(self, executor: Any, x: Tensor, timestep: Tensor, *rest: Any, **named: Any) -> Tensor:
@@ -40,10 +50,26 @@ class GuiderCalls:
             with self._guests(patch, len(latents)):
                 return guider(latents)
 
-        call = guider
+        def slope(latents: Tensor, patch: Patch, objective: Objective, owner: Patch) -> Slope | None:
+            with self._slope(SlopePass(owner, patch, objective, latents.shape[-2:])) as pass_:
+                gradient = positive_pass(executor.class_obj, latents, timestep, *rest, **named)
+                return pass_.result(gradient)
+
+        call, done = guider, self.progress(sigma)
         for patch in self.patches:
-            call = _wrap(patch, Denoiser(sigma, self.within(patch, sigma), call, alone))
+            within = self.within(patch, sigma)
+            measured = partial(slope, owner=patch)
+            call = partial(patch.denoise, model=Denoiser(sigma, within, done, call, alone, measured))
         return call(x)
+
+    @contextmanager
+    def _slope(self, pass_: SlopePass) -> Iterator[SlopePass]:
+        self.seen.clear()
+        self.slope = pass_
+        try:
+            yield pass_
+        finally:
+            self.slope = None
 
     @contextmanager
     def _guests(self, patch: Patch, images: int) -> Iterator[None]:
@@ -68,10 +94,6 @@ class GuiderCalls:
         if not images:
             return control
         return {name: [_without(c, rows, images) for c in residuals] for name, residuals in control.items()}
-
-
-def _wrap(patch: Patch, model: Denoiser) -> Callable[[Tensor], Tensor]:
-    return lambda latents: patch.denoise(latents, model)
 
 
 def _without(residual: Tensor | None, rows: Rows, images: Sequence[int]) -> Tensor | None:

@@ -31,6 +31,7 @@ class ModelCall:
     progress: float
     active: Sequence[tuple[Patch, Tally]]
     inner: Override | None  # the override that stood in our place
+    forced: Override | None = None  # computes the attention, whatever the host's choice
     site: Site | None = None
     wanted: Sequence[tuple[Patch, Tally]] = ()
     reached: bool = False
@@ -78,7 +79,7 @@ class ModelCall:
         self, func: Override, q: Tensor, k: Tensor, v: Tensor, heads: int, *rest: Any, **kwargs: Any
     ) -> Tensor:
         """The `optimized_attention_override` of this pass: the host's call through the patches."""
-        host = HostCall(self.inner, func, (q, k, v), heads, rest, kwargs)
+        host = HostCall(self.inner, self.forced or func, (q, k, v), heads, rest, kwargs)
         site, wanted = self.site, self.wanted
         if site is None or not wanted:
             return host.untouched()

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from functools import cache
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -47,7 +47,8 @@ class Run:
                 if tally.nothing_to_do is None:
                     self.working.append((patch.begin(batch), tally))
         working = [patch for patch, _ in self.working]
-        self.calls = GuiderCalls(working, self.within, texts, batch.images)
+        done = partial(progress, sigmas=sigmas)
+        self.calls = GuiderCalls(working, self.within, done, texts, batch.images)
 
     def within(self, patch: Patch, sigma: float) -> bool:
         """Whether this noise level lies in the patch's range."""
@@ -86,6 +87,11 @@ class Run:
         options = transformer_options or {}
         call = self._begin(x, float(t[0]), options)
         control = self.calls.control(control, call.rows, [patch for patch, _ in self.working])
+        if self.calls.slope is not None:
+            with self._uncompiled():
+                return self.calls.slope(
+                    executor, call, x, t, c_concat, c_crossattn, control, options, **kwargs
+                )
         if not call.active:
             untouched: Tensor = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
             return untouched
@@ -94,13 +100,15 @@ class Run:
                 if scope := patch.around(call.rows):
                     scopes.enter_context(scope)
                     tally.touch_scope(call.rows, call.sigma)
-            if self.compiled:
-                # it was traced without our patches, and the host tells it to ignore changed options
-                scopes.enter_context(torch.compiler.set_stance("force_eager"))
+            scopes.enter_context(self._uncompiled())
             ours = {KEY: call, "optimized_attention_override": call.override}
             out: Tensor = executor(x, t, c_concat, c_crossattn, control, {**options, **ours}, **kwargs)
         call.leave()
         return out
+
+    def _uncompiled(self) -> AbstractContextManager[Any]:
+        """A compiled model was traced without our patches; the host tells it to ignore changed options."""
+        return torch.compiler.set_stance("force_eager") if self.compiled else nullcontext()
 
     def _begin(self, x: Tensor, sigma: float, options: dict[str, Any]) -> ModelCall:
         sources = tuple(options.get("cond_or_uncond", (0,)))
@@ -111,6 +119,8 @@ class Run:
             for patch, tally in self.working
             if self.within(patch, sigma) and self.calls.host in (None, patch)
         ]
+        if slope := self.calls.slope:
+            active = slope.active(self.working)
         self.report.sigmas.add(sigma)
         if active and (reason := self._no_whole_batch(x.shape[0], rows, options)):
             self.report.step_aside(reason, "all layers")
@@ -133,6 +143,7 @@ def start_run(guider: Any, patches: Sequence[Patch], noise: Tensor, sigmas: Tens
     model, latent, texts = guider.model_patcher, (noise.shape[-2], noise.shape[-1]), _texts(guider.conds)
     batch = Batch(
         images=noise.shape[0],
+        steps=max(len(sigmas) - 1, 0),
         latent=latent,
         conditionings=_conditioning_rows(guider.conds),
         text_tokens={role: [t.tokens for t in texts.values() if t.role == role] for role in guider.conds},

@@ -1,0 +1,297 @@
+"""Gradients of attention with respect to the latents, in the host: differences, and the whole U-Net."""
+
+import comfy.model_management
+import comfy.samplers
+import comfy.sd
+import pytest
+import torch
+from attention_control.attention_patches.patch import Patch
+from attention_control.nodes.host import gradients
+from attention_control.nodes.host.install import install
+from attention_control.nodes.host.unet import layer_map
+from comfy.model_management import InterruptProcessingException
+
+from .inventory import inventory
+from .slopes import Asker, Corner
+from .tiny import assert_same_image, conditioning, sample, split_calls, tiny_model
+from .tiny.extras import tiny_controlnet, tiny_lora
+
+SIZE = {"height": 6, "width": 10}
+DOUBLE = torch.float64
+
+
+def corner(model, cross="middle", own="1, middle", **how):
+    """A loss of two layers, of which the last is not the model's last."""
+    layers = layer_map(model)
+    return Corner(
+        cross_layers=layers.parse(cross) if cross else frozenset(),
+        self_layers=layers.parse(own) if own else frozenset(),
+        **how,
+    )
+
+
+def slope(model, prompts, objective, batch=2, steps=1, sampler="euler", **how):
+    """(latents, slope) at the first call of a run."""
+    asker = Asker(objective=objective, **how)
+    sample(install(model, asker), *prompts, batch=batch, steps=steps, sampler=sampler, **SIZE)
+    return asker.latents[0], asker.slopes[0]
+
+
+def directions(latents):
+    return torch.randn(latents.shape, dtype=DOUBLE, generator=torch.Generator().manual_seed(4))
+
+
+def agrees_with_differences(model, prompts, objective, dtype=DOUBLE, step=1e-4, tolerance=1e-6):
+    """The loss of each image changes along a direction as its gradient says."""
+    at, found = slope(model, prompts, objective, dtype=dtype)
+    along = directions(at)
+    ahead, behind = (
+        slope(model, prompts, objective, asked_at=at + sign * step * along, dtype=dtype)[1].losses
+        for sign in (1, -1)
+    )
+    expected = (ahead - behind).double() / (2 * step)
+    assert expected.abs().min() > 1e-5, "the loss does not depend on the latents"
+    assert torch.allclose((found.gradient * along).sum((1, 2, 3)), expected, rtol=tolerance)
+
+
+def test_central_differences(shape):
+    """For eps and v-prediction, convolutional and linear projections, deep transformers; in float64."""
+    model = tiny_model(shape, dtype=DOUBLE)
+    prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
+    agrees_with_differences(model, prompts, corner(model))
+
+
+@pytest.fixture(params=["plain", "lora", "controlnet"])
+def companion(request):
+    return request.param
+
+
+def with_companion(model, companion):
+    """The model and its prompts, with a LoRA on its weights or a ControlNet on the positive prompt."""
+    positive, negative = conditioning(model, 2, seed=1), conditioning(model, seed=2)
+    if companion == "lora":
+        lora = tiny_lora(model.model.diffusion_model, "diffusion_model.", ("to_q", "to_k", "proj"), seed=3)
+        model, _ = comfy.sd.load_lora_for_models(model, None, lora, 1.0, 0.0)
+    if companion == "controlnet":
+        control = tiny_controlnet(model)
+        hint = torch.rand(1, 3, 8 * SIZE["height"], 8 * SIZE["width"], generator=torch.manual_seed(0))
+        positive = [
+            [t, {**e, "control": control.copy().set_cond_hint(hint, 0.7), "control_apply_to_uncond": True}]
+            for t, e in positive
+        ]
+    return model, (positive, negative)
+
+
+def naive_slope(model, prompts, objective, batch=2):
+    """The whole U-Net on both halves of classifier-free guidance, without checkpoints, on copied weights.
+
+    What the host gives the U-Net is caught from an ordinary call; the attention is computed anew in the
+    host's replace slots, which no patch of the pack uses.
+    """
+    caught = {}
+
+    def catch(executor, x, t, context, y, control, options, **kwargs):
+        if not caught:
+            kept = control and {k: [c if c is None else c.clone() for c in v] for k, v in control.items()}
+            caught.update(x=x, t=t, context=context, y=y, control=kept, options=options)
+        return executor(x, t, context, y, control, options, **kwargs)
+
+    spied = model.clone()
+    spied.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, "spy", catch)
+    sample(spied, *prompts, batch=batch, steps=1, **SIZE)
+    cond = caught["options"]["cond_or_uncond"].index(0)
+    layers = {(x.block, x.number, x.index): x.ordinal for x in layer_map(model).layers}
+    measured = {}
+
+    def attend(kind):
+        def replacement(q, k, v, options):
+            ordinal = layers[(*options["block"], options["block_index"])]
+            q, k, v = (x.unflatten(-1, (options["n_heads"], -1)).transpose(1, 2) for x in (q, k, v))
+            map_ = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
+            if (ordinal, kind) in objective.places:
+                seen = map_[cond * batch : (cond + 1) * batch]
+                measured[ordinal, kind] = seen[..., : seen.shape[-1] // 3].sum(-1).square().flatten(1).mean(1)
+            return (map_ @ v).transpose(1, 2).flatten(2)
+
+        return replacement
+
+    options = dict(caught["options"], wrappers={}, patches={})
+    options["patches_replace"] = {
+        name: {(block, number): attend(kind) for block, number, _ in layers}
+        for name, kind in (("attn1", "self"), ("attn2", "cross"))
+    }
+    with torch.inference_mode(False), torch.enable_grad():
+        x, t, context, y = (caught[name] for name in ("x", "t", "context", "y"))
+        leaf = x.clone().requires_grad_()
+        weights = {n: p.detach().clone() for n, p in model.model.diffusion_model.named_parameters()}
+        arguments = (leaf, t.clone(), context.clone(), None if y is None else y.clone(), caught["control"])
+        with torch.autograd.graph.allow_mutation_on_saved_tensors():  # ControlNets add in place
+            torch.func.functional_call(model.model.diffusion_model, weights, (*arguments, options))
+            losses = (1 - torch.stack(list(measured.values())).mean(0)).square()
+            (gradient,) = torch.autograd.grad(losses.sum(), leaf)
+        sigma = float(caught["options"]["sigmas"][0])
+    return losses, gradient[cond * batch : (cond + 1) * batch] / (1 + sigma**2) ** 0.5
+
+
+def test_the_whole_unet_gives_the_same(shape, companion):
+    """A naive gradient, whole U-Net and both halves, is that of the cut and checkpointed pass; with a LoRA
+    and with a ControlNet, whose residuals count as fixed."""
+    model, prompts = with_companion(tiny_model(shape, dtype=DOUBLE), companion)
+    up = next(layer.ordinal for layer in layer_map(model).layers if layer.block == "output")
+    objective = corner(model, cross=f"middle, {up}", own="2")
+    _, found = slope(model, prompts, objective)
+    losses, gradient = naive_slope(model, prompts, objective)
+    assert torch.allclose(found.losses.double(), losses.double(), rtol=1e-5)
+    assert_same_image(found.gradient, gradient, tolerance=1e-4)
+
+
+def test_only_the_positive_prompt_is_run(shape):
+    """In one call with the rows of the positive prompt, and no layer behind the last measured."""
+    model = tiny_model(shape)
+    prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
+    calls = []
+
+    def look(executor, x, t, c_concat, c_crossattn, control, options, **named):
+        calls.append((len(x), options["cond_or_uncond"], []))
+        return executor(x, t, c_concat, c_crossattn, control, options, **named)
+
+    def note(h, options):
+        calls[-1][2].append(options["block"])
+        return h
+
+    spied = model.clone()
+    spied.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.APPLY_MODEL, "spy", look)
+    spied.set_model_input_block_patch(note)
+    slope(spied, prompts, corner(model, cross=None, own="2"))
+    last = layer_map(model).layers[1]
+    rows, sources, blocks = calls[0]
+    assert (rows, sources) == (2, [0])
+    assert blocks == [("input", number) for number in range(last.number)]
+    assert len(calls) == 2 and calls[1][0] == 4
+
+
+def test_several_positive_prompts_are_averaged(shape):
+    """As the host averages what they denoise to; in one call or in two."""
+    model = tiny_model(shape)
+    objective, negative = corner(model), conditioning(model, seed=2)
+    one, other = (conditioning(model, 2, seed=seed) for seed in (1, 3))
+    alone = [slope(model, (prompt, negative), objective)[1] for prompt in (one, other)]
+    expected = (alone[0].gradient + alone[1].gradient) / 2
+    both = slope(model, (one + other, negative), objective)[1]
+    assert_same_image(both.gradient, expected)
+    with split_calls(model, rows=2):
+        both = slope(model, (one + other, negative), objective)[1]
+    assert_same_image(both.gradient, expected)
+    assert torch.allclose(both.losses, (alone[0].losses + alone[1].losses) / 2, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.15), (torch.float16, 0.03)])
+def test_half_precision(shape, dtype, tolerance):
+    """Weights in half precision give the gradient of float32 up to their rounding, in float32."""
+    model, exact = tiny_model(shape, dtype=dtype), tiny_model(shape, dtype=DOUBLE)
+    prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
+    found, expected = (slope(m, prompts, corner(m))[1].gradient for m in (model, exact))
+    assert found.dtype == torch.float32
+    assert float((found - expected).norm() / expected.norm()) < tolerance
+
+
+def test_images_at_the_target_are_left_alone(shape):
+    """Their gradient is 0, and that of the others is as without them."""
+    model = tiny_model(shape)
+    prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
+    _, free = slope(model, prompts, corner(model))
+    between = float(free.losses.mean())
+    _, found = slope(model, prompts, corner(model, target=between))
+    for image, loss in enumerate(free.losses):
+        expected = free.gradient[image] if loss > between else torch.zeros_like(free.gradient[image])
+        assert_same_image(found.gradient[image] + 1, expected + 1)
+    assert not torch.equal(found.gradient, free.gradient)
+
+
+def test_asking_changes_nothing(shape):
+    """A run in which a gradient is taken and not used gives the plain images to the bit."""
+    model = tiny_model(shape)
+    prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
+    asker = Asker(objective=corner(model))
+    plain = sample(model, *prompts, batch=2, **SIZE)
+    assert torch.equal(sample(install(model, asker), *prompts, batch=2, **SIZE), plain)
+    assert asker.slopes[0].gradient.abs().max() > 0
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("failed"), InterruptProcessingException()])
+@pytest.mark.parametrize("when", ["forward", "backward"])
+def test_the_model_stays_as_it_is(shape, error, when):
+    """Weights, their kind, modules, hooks and options are the same after a gradient, a failed one and a
+    cancelled one, whether that happens on the way there or back; and the next run is as if without it."""
+    model = tiny_model(shape)
+    prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
+    expected = slope(model, prompts, corner(model))[1]
+    weights = {name: (p, p.clone(), p.is_inference()) for name, p in model.model.named_parameters()}
+    before = inventory(model)
+    passes = 0
+
+    def fail(args):
+        nonlocal passes
+        passes += 1
+        if error is not None and passes == (1 if when == "forward" else 2):
+            raise error
+
+    class Failing(Patch):
+        def wants(self, site):
+            return site.layer.ordinal == 1 and site.kind == "self"
+
+        def __call__(self, site, qkv, attend):
+            fail(None)
+            return attend(qkv)
+
+    raised = None
+    try:
+        slope(model, prompts, corner(model), controlled=Failing())
+    except (ValueError, InterruptProcessingException) as exception:
+        raised = exception
+    assert passes == (1 if when == "forward" and error else 2)
+    assert raised is error or raised.__cause__ is error
+    assert inventory(model) == before
+    for name, parameter in model.model.named_parameters():
+        same, values, kind = weights[name]
+        assert parameter is same and torch.equal(parameter, values) and parameter.is_inference() == kind
+        assert not parameter.requires_grad and parameter.grad is None
+    again = slope(model, prompts, corner(model))[1]
+    assert torch.equal(again.gradient, expected.gradient)
+
+
+def test_a_model_without_backward_is_refused():
+    """The error names the input and says what works."""
+    model = tiny_model("sd15")
+
+    class NoBackward(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+    patched = model.clone()
+    patched.set_model_input_block_patch(lambda h, options: NoBackward.apply(h))
+    prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
+    with pytest.raises(ValueError, match=r"model: guidance needs gradients.*bfloat16"):
+        slope(patched, prompts, corner(model))
+
+
+def test_weights_in_a_buffer_that_is_used_again():
+    """As under low memory, where the next layer's weights come into the same place."""
+    weights = torch.randn(2, 4, 4, generator=torch.manual_seed(1))
+    x = torch.randn(3, 4, requires_grad=True)
+
+    def network(private):
+        buffer, h = torch.empty(4, 4), x
+        with gradients.PrivateWeights() if private else torch.enable_grad():
+            for weight in weights:
+                buffer.data.copy_(weight)
+                h = torch.nn.functional.linear(h, buffer).sin()
+        return torch.autograd.grad(h.sum(), x)[0]
+
+    h = x
+    for weight in weights:
+        h = (h @ weight.T).sin()
+    (expected,) = torch.autograd.grad(h.sum(), x)
+    assert torch.allclose(network(private=True), expected)
+    assert not torch.allclose(network(private=False), expected)
