@@ -1,26 +1,21 @@
-"""Attention maps in files: safetensors, with what the tensors are as JSON in the header. Never pickle."""
+"""Attention maps in files."""
 
-import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from .layers import LayerMap
 from .maps import AttentionMaps, LayerMaps, TimeSlice
 from .site import Layer
+from .tensor_files import FileFormat
 from .tokens import PromptTokens, Word
 
-FORMAT = "attention maps"
-VERSION = 1
+FORMAT = FileFormat("attention maps", 1, "maps", "Save Attention Maps", "record and save the maps anew")
 LATENTS = "latents"
 PARTS = ("cross_attention", "self_attention", "queries", "keys")
-MEND = "Copy it again from where it came from, or record and save the maps anew."
 
 
 @dataclass(frozen=True)
@@ -33,21 +28,7 @@ class SavedMaps:
 
 def save_maps(path: Path, saved: SavedMaps) -> None:
     """Write a file that appears as a whole or not at all. Raises OSError, naming the file, if that fails."""
-    tensors = {name: tensor.contiguous().cpu() for name, tensor in _tensors(saved.maps)}
-    header = {"format": FORMAT, "version": str(VERSION), "maps": json.dumps(_describe(saved))}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, header)
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise OSError(
-            f"the attention maps could not be written to {path} ({error}): see that the disk has "
-            f"{saved.maps.megabytes:.0f} MB left and that the folder may be written to"
-        ) from error
-    finally:
-        if temporary.exists():
-            temporary.unlink()
+    FORMAT.save(path, dict(_tensors(saved.maps)), _describe(saved))
 
 
 def load_maps(path: Path) -> SavedMaps:
@@ -56,39 +37,7 @@ def load_maps(path: Path) -> SavedMaps:
     Raises ValueError, naming the file and what to do, if it is missing, damaged, of another kind, or of a
     later version.
     """
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            described = _checked_header(path, file.metadata() or {})
-            # clones: the file may be replaced while the maps are in use
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        if not path.exists():
-            problem = f"there is no file {path}. Choose another, or refresh the list of files."
-        else:
-            problem = f"{path} can't be read as attention maps ({error}): damaged, or of another kind. {MEND}"
-        raise ValueError(problem) from error
-    try:
-        return _restore(described, tensors)
-    except (LookupError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: its parts do not fit together ({error!r}). {MEND}") from error
-
-
-def _checked_header(path: Path, header: Mapping[str, str]) -> Any:
-    version = header.get("version", "")
-    if header.get("format") != FORMAT or not version.isdecimal():
-        raise ValueError(
-            f"{path} holds no attention maps: it is a safetensors file of another kind. Choose one that "
-            "Save Attention Maps has written."
-        )
-    if int(version) > VERSION:
-        raise ValueError(
-            f"{path} is of version {version}, and these nodes read up to version {VERSION}: a later "
-            "Attention Control has written it. Update Attention Control."
-        )
-    try:
-        return json.loads(header["maps"])
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: its description can't be read ({error!r}). {MEND}") from error
+    return FORMAT.load(path, _restore)
 
 
 def _tensors(maps: AttentionMaps) -> Iterator[tuple[str, Tensor]]:

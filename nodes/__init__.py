@@ -13,8 +13,10 @@ def node_classes() -> list[Any]:
     from .invert_latent import InvertLatent
     from .load_attention_maps import LoadAttentionMaps
     from .load_demo_model import LoadDemoModel
+    from .load_inversion import LoadInversion
     from .reconstruct_latent import ReconstructLatent
     from .save_attention_maps import SaveAttentionMaps
+    from .save_inversion import SaveInversion
     from .self_segment import SelfSegment
     from .style_aligned import StyleAlignedBatch
 
@@ -29,6 +31,8 @@ def node_classes() -> list[Any]:
         LoadAttentionMaps,
         InvertLatent,
         ReconstructLatent,
+        SaveInversion,
+        LoadInversion,
         CrossImageAttention,
         LoadDemoModel,
     ]

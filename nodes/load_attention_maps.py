@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..attention_patches.map_files import load_maps
 from ..attention_patches.maps import MapStore
 from .attention_maps_type import AttentionMaps
-from .host.map_folders import path_of, saved_files
+from .host.file_kinds import MAPS, path_of, state_of
 
 
 class LoadAttentionMaps(io.ComfyNode):
@@ -22,7 +22,7 @@ class LoadAttentionMaps(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "file",
-                    options=saved_files(),
+                    options=MAPS.saved(),
                     tooltip="A file in the output or input folder. Press R to see new files.",
                 )
             ],
@@ -37,8 +37,7 @@ class LoadAttentionMaps(io.ComfyNode):
     @classmethod
     def fingerprint_inputs(cls, file: str) -> str:
         """Changes with the file."""
-        state = path_of(file).stat()
-        return f"{state.st_mtime_ns} {state.st_size}"
+        return state_of(file)
 
     @classmethod
     def execute(cls, file: str) -> io.NodeOutput:

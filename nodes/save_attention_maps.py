@@ -8,7 +8,7 @@ from comfy_api.latest import io
 from ..attention_patches.map_files import SavedMaps, save_maps
 from ..attention_patches.maps import MapStore
 from .attention_maps_type import AttentionMaps
-from .host.map_folders import next_path
+from .host.file_kinds import MAPS
 from .host.tokens import prompt_tokens
 
 
@@ -29,7 +29,7 @@ class SaveAttentionMaps(io.ComfyNode):
                 AttentionMaps.Input("maps", tooltip="From an Attention Recorder or an Attention Probe."),
                 io.String.Input(
                     "filename_prefix",
-                    default="attention/maps",
+                    default=MAPS.prefix,
                     tooltip=(
                         "Folder and beginning of the name in the output folder; a number follows. "
                         "%year%, %month% and %day% become the date."
@@ -64,7 +64,7 @@ class SaveAttentionMaps(io.ComfyNode):
         if prompt.strip() and clip is None:
             raise ValueError("clip: connect the text encoder of the prompt, or leave `prompt` empty")
         tokens = prompt_tokens(clip, prompt) if prompt.strip() else None
-        recorded, path = maps.read(image), next_path(filename_prefix)
+        recorded, path = maps.read(image), MAPS.next_path(filename_prefix)
         save_maps(path, SavedMaps(recorded, tokens))
         logging.info("[Attention Control] Saved %.1f MB of attention maps: %s", recorded.megabytes, path)
         return io.NodeOutput(str(path))

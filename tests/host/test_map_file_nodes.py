@@ -9,7 +9,7 @@ from attention_control.attention_patches.map_files import load_maps
 from attention_control.attention_patches.maps import MapStore
 from attention_control.nodes.attention_map_viewer import AttentionMapViewer
 from attention_control.nodes.attention_recorder import AttentionRecorder
-from attention_control.nodes.host.map_folders import saved_files
+from attention_control.nodes.host.file_kinds import MAPS
 from attention_control.nodes.load_attention_maps import LoadAttentionMaps
 from attention_control.nodes.save_attention_maps import SaveAttentionMaps
 from comfy_api.latest import io
@@ -49,7 +49,7 @@ def load(name):
 def test_what_is_saved_is_loaded(folders, store):
     """The maps of a real run come back the same to the bit, through the list that the node offers."""
     save(store)
-    (name,) = saved_files()
+    (name,) = MAPS.saved()
     assert name == "attention/maps_00001_.attention.safetensors [output]"
     maps, prompt = load(name)
     expected = store.read()
@@ -71,7 +71,7 @@ def test_maps_of_the_picture_are_saved(folders):
         latents[seed] = sample(patched, conditioning(model, seed=1), conditioning(model, seed=2), seed=seed)
     picture = latents[1].movedim(1, -1)[..., :3]  # as linear in the latents as can be
     save(store, image=picture)
-    assert torch.equal(load(saved_files()[0])[0].latents, latents[1])
+    assert torch.equal(load(MAPS.saved()[0])[0].latents, latents[1])
 
 
 def test_files_are_numbered(folders, store):
@@ -92,7 +92,7 @@ def test_list_has_the_files_of_both_folders_only(folders, store):
     save(store, "mine")
     (folders / "output" / "model.safetensors").touch()
     names = ["mine_00001_.attention.safetensors [output]", "deep/mine_00001_.attention.safetensors [input]"]
-    assert saved_files() == names
+    assert MAPS.saved() == names
     (choice,) = LoadAttentionMaps.define_schema().inputs
     assert choice.options == names
     assert load(names[1])[0].layers
@@ -104,14 +104,14 @@ def test_words_are_kept(folders, store):
     tokens = load_maps(path).tokens
     assert [word.text for word in tokens.words] == ["a", "fox", "with", "axolotls"]
     assert tokens.find("fox").positions == (2,)
-    assert load(saved_files()[0])[1] == "a (fox:1.2) with axolotls"
+    assert load(MAPS.saved()[0])[1] == "a (fox:1.2) with axolotls"
 
 
 def test_prompt_without_clip_is_an_error(folders, store):
     """Words cannot be found without the text encoder; nothing is written."""
     with pytest.raises(ValueError, match=r"^clip: connect the text encoder"):
         save(store, prompt="a fox")
-    assert not saved_files()
+    assert not MAPS.saved()
 
 
 def test_nothing_recorded_is_an_error(folders):
@@ -139,7 +139,7 @@ def test_date_in_the_prefix(folders, store):
 def test_fingerprint_follows_the_file(folders, store):
     """The same file is not read again, a changed one is."""
     path = save(store)
-    (name,) = saved_files()
+    (name,) = MAPS.saved()
     before = LoadAttentionMaps.fingerprint_inputs(name)
     assert LoadAttentionMaps.fingerprint_inputs(name) == before
     path.write_bytes(path.read_bytes()[:-1])
@@ -161,7 +161,7 @@ def test_words_from_a_file_need_no_text_encoder(folders, store):
     """A viewer of loaded maps names the words that were saved with them, with the prompt or without it."""
     clip, prompt = tiny_clip("sd15"), "a red cat"
     save(store, clip=clip, prompt=prompt)
-    (name,) = saved_files()
+    (name,) = MAPS.saved()
     maps, saved = LoadAttentionMaps.execute(name).args
     pictures = torch.rand(2, 64, 96, 3)
     for given in (saved, ""):

@@ -1,0 +1,40 @@
+"""LoadInversion: an inversion from a file."""
+
+from comfy_api.latest import io
+
+from ..attention_patches.inversion_files import load_inversion
+from .host.file_kinds import INVERSIONS, path_of, state_of
+from .inversion_type import InversionSocket
+
+
+class LoadInversion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LoadInversion",
+            display_name="Load Inversion",
+            category="attention control/inversion",
+            description="Reads an inversion that Save Inversion has written. It needs the same model.",
+            search_aliases=["import inversion", "open inversion"],
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=INVERSIONS.saved(),
+                    tooltip="A file in the output or input folder. Press R to see new files.",
+                )
+            ],
+            outputs=[
+                InversionSocket.Output(display_name="inversion", tooltip="The inversion as it was saved."),
+                io.Sigmas.Output(display_name="sigmas", tooltip="Its schedule, falling to 0."),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str) -> str:
+        """Changes with the file."""
+        return state_of(file)
+
+    @classmethod
+    def execute(cls, file: str) -> io.NodeOutput:
+        inversion = load_inversion(path_of(file))
+        return io.NodeOutput(inversion, inversion.sigmas)

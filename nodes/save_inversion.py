@@ -1,0 +1,48 @@
+"""SaveInversion: keep an inversion in a file."""
+
+import logging
+
+from comfy_api.latest import io
+
+from ..attention_patches.inversion import Inversion
+from ..attention_patches.inversion_files import save_inversion, tensors
+from ..attention_patches.tensor_files import megabytes
+from .host.file_kinds import INVERSIONS
+from .inversion_type import InversionSocket
+
+
+class SaveInversion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SaveInversion",
+            display_name="Save Inversion",
+            category="attention control/inversion",
+            description=(
+                "Writes an inversion to a file in the output folder, so that the picture need not be "
+                "inverted again. Load Inversion reads it."
+            ),
+            search_aliases=["export inversion", "store inversion"],
+            is_output_node=True,
+            inputs=[
+                InversionSocket.Input("inversion", tooltip="From Invert Latent."),
+                io.String.Input(
+                    "filename_prefix",
+                    default=INVERSIONS.prefix,
+                    tooltip=(
+                        "Folder and beginning of the name in the output folder; a number follows. "
+                        "%year%, %month% and %day% become the date."
+                    ),
+                ),
+            ],
+            outputs=[io.String.Output(display_name="file", tooltip="The path of the file.")],
+        )
+
+    @classmethod
+    def execute(cls, inversion: Inversion, filename_prefix: str) -> io.NodeOutput:
+        path = INVERSIONS.next_path(filename_prefix)
+        save_inversion(path, inversion)
+        logging.info(
+            "[Attention Control] Saved an inversion, %.1f MB: %s", megabytes(tensors(inversion)), path
+        )
+        return io.NodeOutput(str(path))
