@@ -34,7 +34,7 @@ class Batch:
     """What a run is about to sample.
 
     `conditionings` holds the rows of each conditioning by role, `text_tokens` the length of each of its
-    texts, `sizes` the layers by ordinal.
+    texts, `sizes` the layers by ordinal. `tell` shows a line on the patch's node while the run goes on.
     """
 
     images: int
@@ -44,6 +44,7 @@ class Batch:
     text_tokens: Mapping[str, Sequence[int]] = field(default_factory=dict)
     layers: LayerMap | None = None
     sizes: Mapping[int, LayerSize] = field(default_factory=dict)
+    tell: Callable[[str], None] = lambda line: None
 
 
 @dataclass(frozen=True)

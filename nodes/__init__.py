@@ -11,6 +11,7 @@ def node_classes() -> list[Any]:
     from .cross_image_attention import CrossImageAttention
     from .encode_prompt_batch import EncodePromptBatch
     from .invert_latent import InvertLatent
+    from .layout_guidance import LayoutGuidance
     from .load_attention_maps import LoadAttentionMaps
     from .load_demo_model import LoadDemoModel
     from .load_inversion import LoadInversion
@@ -34,5 +35,6 @@ def node_classes() -> list[Any]:
         SaveInversion,
         LoadInversion,
         CrossImageAttention,
+        LayoutGuidance,
         LoadDemoModel,
     ]

@@ -13,12 +13,13 @@ def deliver(report: RunReport, node_ids: Sequence[str | None]) -> None:
     for tally, node_id in zip(report.tallies, node_ids, strict=True):
         line = tally.describe(len(report.sigmas), passed_by=bool(shared))
         logging.log(logging.WARNING if tally.idle else logging.INFO, "[Attention Control] %s", line)
-        _show(node_id, "\n".join([line, *shared]))
+        show(node_id, "\n".join([line, *shared]))
     for remark in shared:
         logging.warning("[Attention Control] %s", remark)
 
 
-def _show(node_id: str | None, text: str) -> None:
+def show(node_id: str | None, text: str) -> None:
+    """Put a text on a node, if there is one and a server to show it."""
     # without a server (tests, scripts) the module was never imported
     server = getattr(sys.modules.get("server"), "PromptServer", None)
     instance = getattr(server, "instance", None)

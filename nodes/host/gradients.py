@@ -63,7 +63,7 @@ class SlopePass:
         self.size = size  # (height, width) of the latents
         self.objective = objective
         self.measuring = _Measuring(objective=objective)
-        self.patches = (patch, self.measuring)
+        self.patches = (self.measuring, patch)
         self.losses: list[Tensor] = []  # (images,) of each call of the model
 
     def active(self, working: Sequence[tuple[Patch, Tally]]) -> list[tuple[Patch, Tally]]:

@@ -1,13 +1,14 @@
 """Put a patch on a MODEL: a clone that carries the specification, and nothing else until it is sampled."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ...attention_patches.patch import Patch
-from .deliver import deliver
+from .deliver import deliver, show
 from .model_call import KEY
 from .run import start_run
 
@@ -40,7 +41,8 @@ def _outer_sample(
     """Wrapper round a whole sampling run, once per model whatever the number of patches."""
     guider = executor.class_obj
     specs = installed(guider.model_patcher)
-    run = start_run(guider, [spec.patch for spec in specs], noise, sigmas)
+    tell = [partial(show, spec.node_id) for spec in specs]
+    run = start_run(guider, [spec.patch for spec in specs], tell, noise, sigmas)
     samples = executor(noise, latent_image, sampler, sigmas, *rest, **named)
     run.finish(samples)
     deliver(run.report, [spec.node_id for spec in specs])

@@ -1,8 +1,9 @@
 """One sampling run: fresh state, our places in this run's own model options, a report at the end."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -27,6 +28,7 @@ class Run:
         self,
         model: Any,
         patches: Sequence[Patch],
+        tell: Sequence[Callable[[str], None]],
         batch: Batch,
         sigmas: Sequence[float],
         texts: Mapping[Any, Text],
@@ -41,11 +43,11 @@ class Run:
         tallies = [Tally(patch.label, len(self.layers.layers), off=patch.off) for patch in patches]
         self.report = RunReport(tallies)
         self.working: list[tuple[Patch, Tally]] = []
-        for patch, tally in zip(patches, tallies, strict=True):
+        for patch, tally, show in zip(patches, tallies, tell, strict=True):
             if not patch.off:
                 tally.nothing_to_do = patch.start(batch)
                 if tally.nothing_to_do is None:
-                    self.working.append((patch.begin(batch), tally))
+                    self.working.append((patch.begin(replace(batch, tell=show)), tally))
         working = [patch for patch, _ in self.working]
         done = partial(progress, sigmas=sigmas)
         self.calls = GuiderCalls(working, self.within, done, texts, batch.images)
@@ -138,8 +140,14 @@ class Run:
         return None
 
 
-def start_run(guider: Any, patches: Sequence[Patch], noise: Tensor, sigmas: Tensor) -> Run:
-    """Let the run that this guider is about to make go through the patches."""
+def start_run(
+    guider: Any,
+    patches: Sequence[Patch],
+    tell: Sequence[Callable[[str], None]],
+    noise: Tensor,
+    sigmas: Tensor,
+) -> Run:
+    """Let the run that this guider is about to make go through the patches; `tell` shows a line for each."""
     model, latent, texts = guider.model_patcher, (noise.shape[-2], noise.shape[-1]), _texts(guider.conds)
     batch = Batch(
         images=noise.shape[0],
@@ -150,7 +158,7 @@ def start_run(guider: Any, patches: Sequence[Patch], noise: Tensor, sigmas: Tens
         layers=unet.layer_map(model),
         sizes=unet.layer_sizes(model, latent),
     )
-    run = Run(model, patches, batch, sigmas.tolist(), texts)
+    run = Run(model, patches, tell, batch, sigmas.tolist(), texts)
     run.attach(guider.model_options)
     return run
 

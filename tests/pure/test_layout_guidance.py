@@ -1,0 +1,206 @@
+"""Layout Guidance without a model: its loss, its layers, its shifts and what it tells."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from attention_control.attention_patches.attention import QKV
+from attention_control.attention_patches.gradients import Objective, Slope, attention_map, descend
+from attention_control.attention_patches.guidance import Effort, Progress, by_token, coarse_layers
+from attention_control.attention_patches.layers import LayerMap
+from attention_control.attention_patches.methods.layout_guidance import (
+    LayoutGuidance,
+    Misplacement,
+    authors_layers,
+    misplaced,
+)
+from attention_control.attention_patches.patch import Denoiser, LayerSize, Patch
+from attention_control.attention_patches.regions import Layout, Subject
+from attention_control.attention_patches.site import Layer, Rows, Site, Text
+
+GRID = (4, 6)
+SUBJECTS = (
+    Subject("red cat", (1, 2), ((0.0, 0.0, 0.5, 1.0),)),
+    Subject("dog", (4,), ((0.5, 0.5, 1.0, 1.0),)),
+)
+LAYOUT = Layout((SUBJECTS,))
+
+
+def site(rows=None, ordinal=4, kind="cross"):
+    return Site(
+        family="U-Net",
+        kind=kind,
+        layer=Layer(ordinal, 7, "middle", 0, 0),
+        grid=GRID,
+        image_tokens=slice(0, 0),
+        text_tokens=slice(0, 9),
+        heads=3,
+        progress=0.0,
+        sigma=2.0,
+        time=0.9,
+        rows=rows or Rows((0,), 2, (Text("positive", 0, 9),)),
+    )
+
+
+def maps(seed=0, keys=9):
+    logits = torch.randn(2, 3, 24, keys, dtype=torch.float64, generator=torch.manual_seed(seed))
+    return (3 * logits).softmax(-1)
+
+
+def papers_loss(map_):
+    """Of one image and layer (H, N, T), with the authors' loops."""
+    total = 0.0
+    for subject in SUBJECTS:
+        x0, y0, x1, y1 = subject.boxes[0]
+        for token in subject.token_positions:
+            squares = 0.0
+            for head in map_:
+                picture = head[:, token].reshape(GRID)
+                box = picture[round(y0 * 4) : round(y1 * 4), round(x0 * 6) : round(x1 * 6)].sum()
+                squares += (1 - box / picture.sum()) ** 2
+            total += squares / len(map_) / len(subject.token_positions)
+    return total / len(SUBJECTS)
+
+
+def test_the_loss_is_the_papers():
+    """Per head, squared, then averaged over heads, tokens and objects; in float64, with loops."""
+    for map_ in maps():
+        loss = misplaced(map_, SUBJECTS, LAYOUT.masks(GRID, 0).double())
+        assert torch.allclose(loss, papers_loss(map_), rtol=1e-12)
+        assert not torch.allclose(loss, papers_loss(map_.mean(0, keepdim=True)), rtol=1e-3)
+
+
+def test_the_objective_averages_layers_and_keeps_images_apart():
+    """Queries and keys in, a loss for each row out, the mean of the layers' losses."""
+    objective = Misplacement(
+        cross_layers=frozenset({4, 5}), layout=LAYOUT, progress=Progress(LAYOUT, lambda line: None)
+    )
+    generator = torch.manual_seed(1)
+    calls = {
+        (n, "cross"): QKV(*(torch.randn(2, 3, m, 8, generator=generator).double() for m in (24, 9, 9)))
+        for n in (4, 5)
+    }
+    measured = {place: objective.measure(site(ordinal=place[0]), qkv) for place, qkv in calls.items()}
+    losses = objective.loss(measured, 2)
+    for image in (0, 1):
+        expected = sum(papers_loss(attention_map(qkv)[image]) for qkv in calls.values()) / 2
+        assert torch.allclose(losses[image], expected, rtol=1e-10)
+
+
+def test_a_repeated_text_is_summed():
+    """The host repeats a text to the length of another; its copies share the attention."""
+    map_ = maps(keys=9)
+    doubled = torch.cat([map_ * 0.25, map_ * 0.75], dim=-1)
+    qkv_site = site(Rows((0,), 2, (Text("positive", 0, 9),)))
+    assert torch.allclose(by_token(doubled, qkv_site), map_)
+    assert torch.equal(by_token(map_, qkv_site), map_)
+
+
+def model_layers(places):
+    layers = [Layer(i, len(places), *place) for i, place in enumerate(places, start=1)]
+    return LayerMap("U-Net", tuple(layers))
+
+
+def sizes(layers, grids):
+    return {
+        layer.ordinal: LayerSize((grids[layer.block, layer.number],) * 2, 8, 8) for layer in layers.layers
+    }
+
+
+SD15 = model_layers(
+    [("input", n, 0) for n in (1, 2, 4, 5, 7, 8)]
+    + [("middle", 0, 0)]
+    + [("output", n, 0) for n in range(3, 12)]
+)
+SD15_GRIDS = {("input", n): 64 >> (n - 1) // 3 for n in range(1, 9)}
+SD15_GRIDS |= {("middle", 0): 8, **{("output", n): 16 << (n - 3) // 3 for n in range(3, 12)}}
+SDXL = model_layers(
+    [("input", n, i) for n in (4, 5) for i in range(2)]
+    + [("input", n, i) for n in (7, 8) for i in range(10)]
+    + [("middle", 0, i) for i in range(10)]
+    + [("output", n, i) for n in (0, 1, 2) for i in range(10)]
+    + [("output", n, i) for n in (3, 4, 5) for i in range(2)]
+)
+SDXL_GRIDS = {("input", 4): 64, ("input", 5): 64, ("input", 7): 32, ("input", 8): 32, ("middle", 0): 32}
+SDXL_GRIDS |= {("output", n): 32 if n < 3 else 64 for n in range(6)}
+
+
+def test_layers_by_the_authors_rule():
+    """SD1.5: the middle and up_blocks.1, four maps; SDXL: the last transformer of the same four modules."""
+    assert authors_layers(SD15, sizes(SD15, SD15_GRIDS)) == {7, 8, 9, 10}
+    found = authors_layers(SDXL, sizes(SDXL, SDXL_GRIDS))
+    names = [str(layer) for layer in SDXL.layers if layer.ordinal in found]
+    assert names == ["middle 0.9", "output 0.9", "output 1.9", "output 2.9"]
+    assert len(coarse_layers(SDXL, sizes(SDXL, SDXL_GRIDS))) == 40
+
+
+class Bowl(Objective):
+    """Nothing of a model: a loss of the latents themselves."""
+
+    def loss_of(self, latents):
+        return latents.square().sum((1, 2, 3)) / 2
+
+
+def denoiser(asked):
+    def measured(latents, patch, objective):
+        losses = objective.loss_of(latents)
+        asked.append(losses)
+        return Slope(losses, latents * (losses > objective.target)[:, None, None, None])
+
+    return Denoiser(1.0, True, 0.0, lambda x: x, lambda x, patch: x, measured)
+
+
+def test_descent():
+    """In place, an image only until it is at the target, and no further look once all are."""
+    latents = torch.stack([torch.full((1, 2, 2), 4.0), torch.full((1, 2, 2), 1.0)])
+    same, asked = latents, []
+    losses = list(descend(latents, denoiser(asked), Patch(), Bowl(target=1.0), rate=0.5, iterations=5))
+    assert same[0].unique().tolist() == [0.5] and same[1].unique().tolist() == [0.5]
+    assert [loss.tolist() for loss in losses] == [[32.0, 2.0], [8.0, 0.5], [2.0, 0.5], [0.5, 0.5]]
+    asked.clear()
+    list(descend(torch.ones(1, 1, 2, 2), denoiser(asked), Patch(), Bowl(), rate=0.5, iterations=3))
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("steps", "total", "guided"), [(0.2, 50, 10), (0.3, 50, 15), (0.0, 9, 0), (1.0, 9, 9)]
+)
+def test_guided_steps(steps, total, guided):
+    """The first steps of so many, as the paper counts them."""
+    done = [Effort(steps).done(step / total) for step in range(total)]
+    assert [value is not None for value in done] == [True] * guided + [False] * (total - guided)
+    assert done[:1] == [0.0] or not guided
+
+
+def test_off():
+    """Without boxes, steps, iterations or strength there is nothing to do."""
+    patch = LayoutGuidance(layout=LAYOUT)
+    assert not patch.off
+    for change in (
+        {"layout": Layout(((),))},
+        {"effort": Effort(0.0)},
+        {"effort": Effort(0.2, iterations=0)},
+        {"loss_scale": 0.0},
+    ):
+        assert replace(patch, **change).off
+
+
+def test_what_it_tells():
+    """A line a step, and in the end how much attention came into the boxes."""
+    lines = []
+    progress = Progress(LAYOUT, lines.append)
+    outside = torch.zeros(1, 3, 24, 9)
+    outside.unflatten(2, GRID)[:, :, 0, 3:] = 1.0  # right of the cat, above the dog
+    centre = torch.ones(1, 3, 24, 9)
+    progress.first_look(site(), outside)
+    progress.first_look(site(), centre)
+    progress.step(2.0, [torch.tensor([0.9]), torch.tensor([0.5])])
+    progress.look(site(), outside)
+    progress.step(1.0, [torch.tensor([0.5])])
+    progress.look(site(), centre)
+    assert lines == ["Guided step 1: loss 0.90 -> 0.50", "Guided step 2: loss 0.50 -> 0.50"]
+    assert progress.remark() == (
+        "Guided 2 steps with 3 looks, loss 0.90 -> 0.50. "
+        "Attention in its box: red cat 0 -> 50 %, dog 0 -> 25 %."
+    )
+    assert Progress(LAYOUT, lines.append).remark() == "No step was guided."
