@@ -8,6 +8,7 @@ def node_classes() -> list[Any]:
     from .attention_map_viewer import AttentionMapViewer
     from .attention_probe import AttentionProbe
     from .attention_recorder import AttentionRecorder
+    from .bounded_attention import BoundedAttention
     from .cross_image_attention import CrossImageAttention
     from .encode_prompt_batch import EncodePromptBatch
     from .invert_latent import InvertLatent
@@ -35,6 +36,7 @@ def node_classes() -> list[Any]:
         SaveInversion,
         LoadInversion,
         CrossImageAttention,
+        BoundedAttention,
         LayoutGuidance,
         LoadDemoModel,
     ]
