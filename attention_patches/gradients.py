@@ -34,8 +34,8 @@ class Objective:
     target: float = 0.0
 
     @property
-    def places(self) -> tuple[Place, ...]:
-        """In order of execution: in a transformer block self- comes before cross-attention."""
+    def order(self) -> tuple[Place, ...]:
+        """Its places as they are run: in a transformer block self- comes before cross-attention."""
         own: list[Place] = [(ordinal, "self") for ordinal in self.self_layers]
         cross: list[Place] = [(ordinal, "cross") for ordinal in self.cross_layers]
         return tuple(sorted(own + cross, key=lambda place: (place[0], place[1] == "cross")))
@@ -67,11 +67,17 @@ def attention_map(qkv: QKV) -> Tensor:
 
 
 def descend(
-    latents: Tensor, model: "Denoiser", patch: "Patch", objective: Objective, rate: float, iterations: int
+    latents: Tensor,
+    model: "Denoiser",
+    patch: "Patch",
+    objective: Objective,
+    rate: float | Tensor,
+    iterations: int,
 ) -> Iterator[Tensor]:
-    """Shift latents (B, C, h, w) in place, by `rate` times the gradient, until every image's loss is at the
-    target or so many steps are made. Gives the losses (images,) before each step.
+    """Shift latents (B, C, h, w) in place, by `rate` (one, or one for each image) times the gradient, until
+    every image's loss is at the target or so many shifts are made. Gives the losses (images,) before each.
     """
+    rates = torch.as_tensor(rate).to(latents).reshape(-1, 1, 1, 1)
     for _ in range(iterations):
         slope = model.slope(latents, patch, objective)
         if slope is None:
@@ -79,4 +85,4 @@ def descend(
         yield slope.losses
         if bool((slope.losses <= objective.target).all()):
             return
-        latents -= rate * slope.gradient.to(latents.dtype)
+        latents -= rates * slope.gradient.to(latents.dtype)

@@ -73,8 +73,8 @@ def coarse_layers(model: LayerMap, sizes: Mapping[int, LayerSize]) -> list[Layer
     return [layer for layer in model.layers if layer.block == "middle"] + level
 
 
-Shares = dict[int, dict[str, list[float]]]
-"""Image -> phrase -> part of its attention in its place, by layer."""
+Shares = dict[tuple[int, int, Place], float]
+"""(image, subject, layer) -> which part of the subject's attention lies in its place."""
 
 
 @dataclass
@@ -87,7 +87,6 @@ class Progress:
     looks: int = 0
     first: list[float] = field(default_factory=list)  # loss of each image
     last: list[float] = field(default_factory=list)
-    seen: set[Place] = field(default_factory=set)  # looked at before the first shift
     before: Shares = field(default_factory=dict)
     after: Shares = field(default_factory=dict)
 
@@ -99,45 +98,40 @@ class Progress:
         self.looks += len(losses)
         start, end = losses[0].tolist(), losses[-1].tolist()
         self.first, self.last = self.first or start, end
-        self.after.clear()  # what comes now is seen at the shifted latents
         self.tell(f"Guided step {len(self.steps)}: loss {_numbers(start)} -> {_numbers(end)}")
 
-    def first_look(self, site: Site, map_: Tensor) -> None:
-        """`look`, once in each layer, before anything is shifted."""
-        place = (site.layer.ordinal, site.kind)
-        if place not in self.seen:
-            self.seen.add(place)
-            self.look(site, map_)
-
     def look(self, site: Site, map_: Tensor) -> None:
-        """Note how much attention (images, H, N, T) of the positive prompt lies where it shall."""
-        seen = self.after if self.steps else self.before
+        """Note how much attention (images, H, N, T) of the positive prompt lies where it shall; what was
+        seen first in a layer and what was seen last are kept."""
         for image, own in enumerate(map_.detach()):
-            cells = self.layout.masks(site.grid, image).to(own.device)
-            for subject, mask in zip(self.layout.subjects(image), cells, strict=True):
-                share = float(inside(own, subject, mask).mean())
-                seen.setdefault(image, {}).setdefault(subject.phrase, []).append(share)
+            cells = self.layout.masks(site.grid, image).to(own)
+            for number, (subject, mask) in enumerate(zip(self.layout.subjects(image), cells, strict=True)):
+                key = (image, number, (site.layer.ordinal, site.kind))
+                self.after[key] = share = float(inside(own, subject, mask).mean())
+                self.before.setdefault(key, share)
 
     def remark(self) -> str:
         """For the report."""
         if not self.steps:
             return "No step was guided."
-        inside_box = "; ".join(self._image(image) for image in sorted(self.before) if image in self.after)
+        images = sorted({image for image, _, _ in self.before})
+        places = "; ".join((f"image {i + 1} " if len(images) > 1 else "") + self._image(i) for i in images)
         return (
             f"Guided {len(self.steps)} steps with {self.looks} looks, loss {_numbers(self.first)} -> "
-            f"{_numbers(self.last)}." + (f" Attention in its box: {inside_box}." if inside_box else "")
+            f"{_numbers(self.last)}." + (f" Attention in its box: {places}." if places else "")
         )
 
     def _image(self, image: int) -> str:
-        shares = [
-            f"{phrase} {_percent(before)} -> {_percent(self.after[image][phrase])} %"
-            for phrase, before in self.before[image].items()
-        ]
-        return (f"image {image + 1} " if len(self.before) > 1 else "") + ", ".join(shares)
+        return ", ".join(
+            f"{subject.phrase} {_percent(self.before, image, number)} -> "
+            f"{_percent(self.after, image, number)} %"
+            for number, subject in enumerate(self.layout.subjects(image))
+        )
 
 
-def _percent(shares: Sequence[float]) -> str:
-    return f"{100 * sum(shares) / len(shares):.0f}"
+def _percent(shares: Shares, image: int, number: int) -> str:
+    own = [share for (i, n, _), share in shares.items() if (i, n) == (image, number)]
+    return f"{100 * sum(own) / len(own):.0f}"
 
 
 def _numbers(losses: Sequence[float]) -> str:

@@ -57,7 +57,7 @@ class Misplacement(Objective):
     def measure(self, site: Site, qkv: QKV) -> Tensor:
         map_ = by_token(attention_map(qkv), site)
         images = site.rows.images
-        self.progress.first_look(site, map_[:images])
+        self.progress.look(site, map_[:images])
         masks = [self.layout.masks(site.grid, image).to(map_) for image in range(images)]
         return torch.stack(
             [
@@ -122,7 +122,7 @@ class Guiding(Patch):
     def wants(self, site: Site) -> bool:
         """To look at what came of it."""
         return (
-            (site.layer.ordinal, site.kind) in self.objective.places
+            (site.layer.ordinal, site.kind) in self.objective.order
             and self.spec.effort.done(site.progress) is not None
             and positive_rows(site.rows) is not None
         )

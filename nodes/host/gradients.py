@@ -45,12 +45,12 @@ class _Measuring(Patch):
     measured: dict[Place, Tensor] = field(default_factory=dict)
 
     def wants(self, site: Site) -> bool:
-        return (site.layer.ordinal, site.kind) in self.objective.places
+        return (site.layer.ordinal, site.kind) in self.objective.order
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
         place = (site.layer.ordinal, site.kind)
         self.measured[place] = self.objective.measure(site, qkv)
-        if place == self.objective.places[-1]:
+        if place == self.objective.order[-1]:
             raise _Reached
         return attend(qkv)
 

@@ -108,7 +108,7 @@ def naive_slope(model, prompts, objective, batch=2):
             ordinal = layers[(*options["block"], options["block_index"])]
             q, k, v = (x.unflatten(-1, (options["n_heads"], -1)).transpose(1, 2) for x in (q, k, v))
             map_ = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
-            if (ordinal, kind) in objective.places:
+            if (ordinal, kind) in objective.order:
                 seen = map_[cond * batch : (cond + 1) * batch]
                 measured[ordinal, kind] = seen[..., : seen.shape[-1] // 3].sum(-1).square().flatten(1).mean(1)
             return (map_ @ v).transpose(1, 2).flatten(2)

@@ -192,8 +192,7 @@ def test_what_it_tells():
     outside = torch.zeros(1, 3, 24, 9)
     outside.unflatten(2, GRID)[:, :, 0, 3:] = 1.0  # right of the cat, above the dog
     centre = torch.ones(1, 3, 24, 9)
-    progress.first_look(site(), outside)
-    progress.first_look(site(), centre)
+    progress.look(site(), outside)
     progress.step(2.0, [torch.tensor([0.9]), torch.tensor([0.5])])
     progress.look(site(), outside)
     progress.step(1.0, [torch.tensor([0.5])])
