@@ -68,13 +68,15 @@ def calls_do_not_matter(method: Method, shape: str) -> None:
 
 def rows_do_not_leak(method: Method, shape: str) -> None:
     """3. An image changes with the images that may influence it, and with no other."""
-    before = works(method, shape)
+    works(method, shape)
+    last_answer = {"sampler": "dpmpp_2m"}  # ends with what the model said last: the start leaves no rounding
+    before = run(method.on(model(shape)), shape, **last_answer)
     for changed in range(IMAGES):
-        after = run(method.on(model(shape)), shape, latent=_other_start(changed))
+        after = run(method.on(model(shape)), shape, latent=_other_start(changed), **last_answer)
         for image, influences in enumerate(method.influences):
             same = torch.equal(after[image], before[image])
             assert same != (changed in influences), f"image {changed} and image {image}: same = {same}"
-    plain = run(model(shape), shape)
+    plain = run(model(shape), shape, **last_answer)
     for image in method.exact_rows:
         assert torch.equal(before[image], plain[image]), f"image {image} should stay as it is"
 

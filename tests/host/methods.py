@@ -13,6 +13,7 @@ from attention_control.nodes.host.unet import layer_map
 
 from . import naive
 from .full_size import FULL, full_model
+from .inversions import tiny_inversion
 from .tiny import tiny_model
 
 IMAGES = 3
@@ -94,5 +95,12 @@ METHODS = [
         BY_REFERENCE,
         off=({"share_group_norm": False},),
         exact_rows=frozenset({0}),
+    ),
+    Method(
+        "style of a picture",
+        StyleAligned,
+        {"reference_picture": tiny_inversion(height=6, width=10), "score_shift": 0.7},
+        (set(), {1}, {2}),
+        off=({"sharing": "off", "adain": "off"},),
     ),
 ]
