@@ -27,6 +27,18 @@ def style_alignment(record: dict[str, Any]) -> str:
     return f"{text}\n\n{table(header, rows)}\n\n{made_by}"
 
 
+def style_of_a_picture(record: dict[str, Any]) -> str:
+    variants = record["variants"]
+    rows = [[name, *(f"{share:.0%}" for share in measures.values())] for name, measures in variants.items()]
+    text = (
+        "24 rendered scenes as references, inverted; three other subjects beside each, no style or colour "
+        "word in any prompt. New pictures in the style of the scene, in its colour, with the subject asked "
+        "for, and with the scene's own subject instead, as the judge sees them."
+    )
+    made_by = source(record, "style_alignment.py --from-a-picture")
+    return f"{text}\n\n{table(['', *variants['plain batch']], rows)}\n\n{made_by}"
+
+
 def overhead(record: dict[str, Any]) -> str:
     runs = record["runs"]
     names = [
@@ -69,14 +81,17 @@ def maps(record: dict[str, Any]) -> str:
 
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "style_alignment": style_alignment,
+    "style_of_a_picture": style_of_a_picture,
     "overhead": overhead,
     "maps": maps,
 }
 
 
 def filled(text: str) -> str:
-    """The README with every section made anew from its results."""
+    """The README with every section that it has made anew from its results."""
     for name, write in SECTIONS.items():
+        if f"<!-- {name} -->" not in text:
+            continue
         record = json.loads((RESULTS / f"{name}.json").read_text())
         section = f"<!-- {name} -->\n\n{write(record)}\n\n<!-- /{name} -->"
         text = re.sub(f"<!-- {name} -->.*<!-- /{name} -->", lambda _, s=section: s, text, flags=re.DOTALL)
