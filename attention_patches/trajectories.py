@@ -97,6 +97,7 @@ def edit_friendly_states(
         state = ddpm_step(state, expected, sigma, after, found)
         noise[done], states[done + 1] = found.cpu(), state.cpu()
         watch(done, expected, state)
+    states[-1] = picture.cpu()
     return states, noise
 
 

@@ -64,7 +64,8 @@ class Inverter(comfy.samplers.Sampler):  # type: ignore[misc]
         """Noise (S, B, C, h, w) for the states of all steps."""
         draw = torch.Generator().manual_seed(self.seed)
         all_steps = torch.empty(len(picture), steps * picture.shape[1], *picture.shape[2:])
-        numbers = None if self.images is None else list(self.images)
+        # always numbered, so that a picture of a batch has the noise that it has alone
+        numbers = list(range(len(picture)) if self.images is None else self.images)
         noise: Tensor = comfy.sample.prepare_noise_inner(all_steps, draw, numbers)
         return noise.unflatten(1, (steps, -1)).movedim(1, 0).contiguous()
 
