@@ -12,6 +12,7 @@ from ...attention_patches.gradients import Objective, Slope
 from ...attention_patches.patch import Denoiser, Patch
 from ...attention_patches.site import Rows, Text
 from .gradients import SlopePass, positive_pass
+from .sampler_state import SamplerState
 
 Within = Callable[[Patch, float], bool]
 
@@ -34,6 +35,7 @@ class GuiderCalls:
         self.images = images  # latents in one chunk of the present call
         self.host: Patch | None = None  # whose guests the present call is for
         self.slope: SlopePass | None = None  # the pass for a gradient that the present call makes
+        self.state = SamplerState()
         self.seen: set[Any] = set()  # conditionings computed in the present call
 
     def predict_noise(self, executor: Any, x: Tensor, timestep: Tensor, *rest: Any, **named: Any) -> Tensor:
@@ -53,14 +55,15 @@ class GuiderCalls:
         def slope(latents: Tensor, patch: Patch, objective: Objective, owner: Patch) -> Slope | None:
             with self._slope(SlopePass(owner, patch, objective, latents.shape[-2:])) as pass_:
                 gradient = positive_pass(executor.class_obj, latents, timestep, *rest, **named)
-                return pass_.result(gradient)
+                mask = self.state.mask
+                return pass_.result(gradient if mask is None else gradient * mask)
 
         call, done = guider, self.progress(sigma)
         for patch in self.patches:
             within = self.within(patch, sigma)
             measured = partial(slope, owner=patch)
             call = partial(patch.denoise, model=Denoiser(sigma, within, done, call, alone, measured))
-        return call(x)
+        return self.state.call(x, sigma, call) if self.patches else guider(x)
 
     @contextmanager
     def _slope(self, pass_: SlopePass) -> Iterator[SlopePass]:

@@ -1,0 +1,80 @@
+"""Let a shift of the latents that the guider gets reach the sampler, where they are not the sampler's own.
+
+Most samplers give the guider the very tensor they go on from. Not so under a noise mask, where the host puts
+a blend in its place; and UniPC scales a copy.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from comfy.extra_samplers.uni_pc import sample_unipc, sample_unipc_bh2
+from comfy.samplers import KSAMPLER
+from torch import Tensor
+
+COPYING = (sample_unipc, sample_unipc_bh2)
+
+
+class SamplerState:
+    """What the sampler goes on from, in one run."""
+
+    def __init__(self) -> None:
+        self.own: Tensor | None = None  # the sampler's latents during a call in which the guider gets others
+        self.mask: Tensor | None = None  # where they may change, in this call
+        self.copied = False  # whether the sampler's latents are out of reach
+        self.lead: Tensor | None = None  # how far ahead of them the true ones are
+        self.lead_sigma = 1.0
+
+    def sample(self, executor: Any, guider: Any, sigmas: Tensor, extra: Any, *rest: Any, **named: Any) -> Any:
+        """Wrapper round the sampler."""
+        sampler = executor.class_obj
+        self.copied = getattr(sampler, "sampler_function", None) in COPYING
+        masked = named.get("denoise_mask", rest[3] if len(rest) > 3 else None) is not None
+        if not masked or not isinstance(sampler, KSAMPLER):
+            return executor(guider, sigmas, extra, *rest, **named)
+        function = sampler.sampler_function
+        seen = copy.copy(sampler)
+        seen.sampler_function = lambda model, *args, **kwargs: function(
+            _Watched(model, self), *args, **kwargs
+        )
+        inner = type(executor)(seen.sample, seen, executor.wrappers, executor.idx)
+        return inner(guider, sigmas, extra, *rest, **named)
+
+    def call(self, x: Tensor, sigma: float, patched: Callable[[Tensor], Tensor]) -> Tensor:
+        """One call of the guider on x, whose changes the sampler shall go on from."""
+        if not self.copied and self.own is None:
+            return patched(x)
+        before = x.clone()
+        if self.copied:
+            # a step of UniPC scales what it goes on from as the noise falls: so does the lead
+            x = before.clone() if self.lead is None else before + self.lead * (sigma / self.lead_sigma)
+        out = patched(x)
+        if self.copied:
+            self.lead, self.lead_sigma = x - before, sigma
+        elif self.own is not None:
+            self.own += x - before
+        return out
+
+
+class _Watched:
+    """The host's masked model, which tells whose latents a call is for."""
+
+    def __init__(self, model: Any, state: SamplerState) -> None:
+        self.model = model
+        self.state = state
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def __call__(self, x: Tensor, sigma: Tensor, denoise_mask: Any, *rest: Any, **named: Any) -> Tensor:
+        options = named.get("model_options", {})
+        mask = denoise_mask
+        if "denoise_mask_function" in options:
+            further = {"model": self.model.inner_model, "sigmas": self.model.sigmas}
+            mask = options["denoise_mask_function"](sigma, mask, extra_options=further)
+        self.state.own, self.state.mask = x, mask
+        try:
+            out: Tensor = self.model(x, sigma, denoise_mask, *rest, **named)
+            return out
+        finally:
+            self.state.own = self.state.mask = None

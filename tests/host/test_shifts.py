@@ -1,0 +1,153 @@
+"""A patch that shifts the latents before a call of the model: every sampler goes on from the shifted ones."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import comfy.k_diffusion.sampling as host
+import comfy.sample
+import comfy.samplers
+import pytest
+import torch
+from attention_control.attention_patches.patch import Patch
+from attention_control.nodes.host.install import install
+from torch import Tensor
+
+from .tiny import assert_same_image, conditioning, tiny_model
+
+STEPS, SHAPE = 5, (2, 4, 6, 10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift(Patch):
+    """Takes `by` times sigma off the latents, at each call or at the first one only."""
+
+    by: Tensor
+    once: bool = False
+    done: list[float] = field(default_factory=list)
+
+    def denoise(self, latents: Tensor, model: Any) -> Tensor:
+        if model.progress < 0.5 and not (self.once and self.done):
+            latents -= self.by * model.sigma
+            self.done.append(model.sigma)
+        return model(latents)
+
+
+def model():
+    return tiny_model("sd15")
+
+
+def levels(patcher):
+    return comfy.samplers.calculate_sigmas(patcher.get_model_object("model_sampling"), "normal", STEPS)
+
+
+def start():
+    return torch.randn(SHAPE, generator=torch.manual_seed(3))
+
+
+def direction():
+    return 0.3 * torch.randn(SHAPE, generator=torch.manual_seed(4))
+
+
+def run(patcher, sampler, noise, mask=None, picture=None):
+    """Latents; `sampler` is a name or a function of the host's kind."""
+    if not callable(sampler):
+        made = comfy.samplers.sampler_object(sampler)
+    else:
+        made = comfy.samplers.KSAMPLER(sampler)
+    prompts = conditioning(patcher, 2, seed=1), conditioning(patcher, seed=2)
+    picture = torch.zeros(SHAPE) if picture is None else picture
+    with torch.inference_mode():
+        return comfy.sample.sample_custom(
+            patcher, noise, 3.0, made, levels(patcher), *prompts, picture, noise_mask=mask, seed=5
+        )
+
+
+def scaled(noise_like):
+    """What is one unit of noise at the first level, in units of its sigma: the host starts a bit higher."""
+    first = float(levels(model())[0])
+    return noise_like * first / (1 + first**2) ** 0.5
+
+
+@pytest.mark.parametrize("name", sorted(comfy.samplers.SAMPLER_NAMES))
+def test_a_first_shift_is_another_start(name):
+    """Shifting at the first call is starting there, for all of the host's samplers, deterministic or not."""
+    patched = install(model(), Shift(by=direction(), once=True))
+    out = run(patched, name, start())
+    expected = run(model(), name, start() - scaled(direction()))
+    assert_same_image(out, expected, tolerance=2e-3)
+    assert not torch.allclose(out, run(model(), name, start()), rtol=0.01)
+
+
+def shifted(x, sigmas, i):
+    """The patch's shift before a call at the i-th level, in the first half of the steps."""
+    return x - direction() * sigmas[i] if i / STEPS < 0.5 else x
+
+
+def euler(model, x, sigmas, extra_args, **_):
+    for i in range(STEPS):
+        x = shifted(x, sigmas, i)
+        denoised = model(x, sigmas[i].expand(2), **extra_args)
+        x = x + (x - denoised) / sigmas[i] * (sigmas[i + 1] - sigmas[i])
+    return x
+
+
+def euler_ancestral(model, x, sigmas, extra_args, **_):
+    noise = host.default_noise_sampler(x, seed=extra_args["seed"])
+    for i in range(STEPS):
+        x = shifted(x, sigmas, i)
+        denoised = model(x, sigmas[i].expand(2), **extra_args)
+        up = (sigmas[i + 1] ** 2 * (1 - sigmas[i + 1] ** 2 / sigmas[i] ** 2)) ** 0.5
+        down = (sigmas[i + 1] ** 2 - up**2) ** 0.5
+        x = x + (x - denoised) / sigmas[i] * (down - sigmas[i])
+        if sigmas[i + 1] > 0:
+            x = x + noise(sigmas[i], sigmas[i + 1]) * up
+    return x
+
+
+def dpmpp_2m(model, x, sigmas, extra_args, **_):
+    before, t = None, -sigmas.log()
+    for i in range(STEPS):
+        x = shifted(x, sigmas, i)
+        denoised = model(x, sigmas[i].expand(2), **extra_args)
+        h, blend = t[i + 1] - t[i], denoised
+        if before is not None and sigmas[i + 1] > 0:
+            r = (t[i] - t[i - 1]) / h
+            blend = (1 + 1 / (2 * r)) * denoised - before / (2 * r)
+        x = sigmas[i + 1] / sigmas[i] * x - (-h).expm1() * blend
+        before = denoised
+    return x
+
+
+def heun(model, x, sigmas, extra_args, **_):
+    for i in range(STEPS):
+        x = shifted(x, sigmas, i)
+        slope = (x - model(x, sigmas[i].expand(2), **extra_args)) / sigmas[i]
+        step = sigmas[i + 1] - sigmas[i]
+        if sigmas[i + 1] > 0:
+            tried = shifted(x + slope * step, sigmas, i + 1)  # every call in the range is shifted
+            there = (tried - model(tried, sigmas[i + 1].expand(2), **extra_args)) / sigmas[i + 1]
+            slope = (slope + there) / 2
+        x = x + slope * step
+    return x
+
+
+@pytest.mark.parametrize("loop", [euler, euler_ancestral, dpmpp_2m, heun])
+def test_shifts_in_every_step(loop):
+    """The host's sampler with the patch is the sampler's own loop with the shift written into it."""
+    out = run(install(model(), Shift(by=direction())), loop.__name__, start())
+    assert_same_image(out, run(model(), loop, start()), tolerance=2e-3)
+    assert not torch.allclose(out, run(model(), loop.__name__, start()), rtol=0.01)
+
+
+@pytest.mark.parametrize("name", ["euler", "euler_ancestral", "dpmpp_2m", "heun", "uni_pc"])
+def test_a_noise_mask(name):
+    """Repainting a part: the sampler goes on from the shifted latents, and the rest of the picture stays."""
+    mask = torch.zeros(1, 1, 6, 10)
+    mask[..., :5] = 1.0
+    picture, by = torch.randn(SHAPE, generator=torch.manual_seed(6)), direction() * mask
+    out = run(install(model(), Shift(by=by, once=True)), name, start(), mask, picture)
+    expected = run(model(), name, start() - scaled(by), mask, picture)
+    plain = run(model(), name, start(), mask, picture)
+    assert_same_image(out, expected, tolerance=5e-3)
+    assert not torch.allclose(out[..., :5], plain[..., :5], rtol=0.01)
+    assert_same_image(out[..., 5:], picture[..., 5:], tolerance=0.05)  # UniPC leaves a trace of noise
