@@ -64,11 +64,14 @@ class QKV:
     def swap(self, k: Tensor, v: Tensor) -> "QKV":
         """Attend to other pictures' keys and values (B, H, M', d) instead of the own ones.
 
-        Raises ValueError if M' is another number of keys, and a bias or an edit speaks of the own ones.
+        Raises ValueError if that was done already, or if M' is another number of keys, and a bias or an edit
+        speaks of the own ones.
         """
+        if self.swapped:
+            raise ValueError("the keys are another picture's already")
         by_key = bool(self.edits) or (self.bias is not None and self.bias.shape[-1] > 1)
         if by_key and k.shape[2] != self.k.shape[2]:
-            raise ValueError(f"{k.shape[2]} keys cannot take the place of {self.k.shape[2]} that are weighed")
+            raise ValueError("another patch weighs single keys, and the other picture has another number")
         return replace(self, k=k, v=v, swapped=True)
 
     def edit_map(self, edit: MapEdit) -> "QKV":

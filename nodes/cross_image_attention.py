@@ -22,7 +22,7 @@ class CrossImageAttention(io.ComfyNode):
         return io.Schema(
             node_id="CrossImageAttention",
             display_name="Cross-Image Attention",
-            category="attention control/pictures",
+            category="attention control/style",
             description=(
                 "Shows the structure of one picture in the appearance of another, without training: the "
                 "output starts at the structure's own noise, and its self-attention looks at the appearance "

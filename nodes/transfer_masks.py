@@ -80,6 +80,8 @@ def _size(inversion: Inversion) -> tuple[int, int]:
 
 def _remark(masks: Masks, source: str) -> str:
     shares = [f"{100 * mask.float().mean():.0f} %" for mask in (masks.structure, masks.appearance)]
+    if len(masks.fallbacks) == len(masks.structure):
+        return f"AdaIN over the whole pictures, as one of the masks is empty, by {source}."
     line = f"AdaIN inside {source}: {shares[0]} of the structure, {shares[1]} of the appearance."
     if not masks.fallbacks:
         return line

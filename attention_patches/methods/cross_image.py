@@ -34,10 +34,10 @@ from ..kept_keys import KeptKeys
 from ..layers import LayerMap
 from ..patch import Attend, Batch, Denoiser, LayerSize, Patch
 from ..site import Site
+from ..transfer_journal import Journal
 
 REFRESHED = (40, 68)  # the structure's own keys come back in so many of so many executed steps, paper
 LEVELS = 2  # of the decoder, in the paper: 64 x 64 and 32 x 32 tokens for 512 pixels
-OFF_COURSE = 0.1  # of the state's magnitude
 
 
 def paper_layers(layers: LayerMap, sizes: Mapping[int, LayerSize]) -> frozenset[int]:
@@ -135,16 +135,6 @@ def _latents(shape: tuple[int, ...]) -> str:
     return f"{shape[0]} latent(s) of {shape[1]} x {shape[2]} cells"
 
 
-@dataclass
-class Journal:
-    """What happened in one run."""
-
-    appearance: set[float] = field(default_factory=set)  # sigmas at which its keys were seen
-    structure: set[float] = field(default_factory=set)
-    left_alone: dict[str, int] = field(default_factory=dict)  # reason -> calls
-    off_course: float | None = None  # how far the run began from the structure's state
-
-
 @dataclass(frozen=True, kw_only=True)
 class Transfer(Patch):
     """A CrossImage at work in one run."""
@@ -156,7 +146,7 @@ class Transfer(Patch):
     journal: Journal = field(default_factory=Journal)
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
-        self._check_course(latents, model.sigma)
+        self.journal.begin(latents, self.spec.structure, model.sigma)
         if not model.within:
             return model(latents)
         step = self.spec.step(model.sigma)
@@ -173,29 +163,24 @@ class Transfer(Patch):
         """While open, the output attends to the picture whose turn it is."""
         own = self.spec.refreshes(step)
         source = self.spec.structure if own else self.spec.appearance
-        (self.journal.structure if own else self.journal.appearance).add(model.sigma)
+        self.journal.see(model.sigma, own)
         with self.kept.gathering():
             model.guests(source.at(model.sigma).to(latents), self)
         with self.kept.giving():
             yield
-
-    def _check_course(self, latents: Tensor, sigma: float) -> None:
-        if self.journal.off_course is None:
-            state = self.spec.structure.at(sigma).to(latents)
-            self.journal.off_course = float((latents - state).norm() / state.norm())
 
     def wants(self, site: Site) -> bool:
         return self.kept.busy and site.kind == "self" and site.layer.ordinal in self.spec.layers
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
         if self.kept.gathers:
+            self.journal.hear(site.rows.texts)
             self.kept.keep(site, qkv)
             return attend(qkv)
         try:
             swapped = qkv.swap(*self.kept.give(site, qkv.k.device))
         except (KeyError, ValueError) as error:
-            reason = str(error.args[0])
-            self.journal.left_alone[reason] = self.journal.left_alone.get(reason, 0) + 1
+            self.journal.left_alone[str(error.args[0])] += 1
             return attend(qkv)
         if self.spec.contrast != 1.0:
             keys = swapped.k.shape[2]
@@ -203,16 +188,4 @@ class Transfer(Patch):
         return attend(swapped)
 
     def finish(self, latents: Tensor) -> str | None:
-        seen = self.journal
-        parts = [
-            f"It saw the appearance at {len(seen.appearance)} noise levels, and the structure's own keys at "
-            f"{len(seen.structure)}.",
-            *(f"Left alone {calls} times: {reason}." for reason, calls in seen.left_alone.items()),
-            self.spec.remark,
-        ]
-        if seen.off_course is not None and seen.off_course > OFF_COURSE:
-            parts.append(
-                "The run did not begin at the structure's noisy state: connect this node's SAMPLER and "
-                "SIGMAS, or its LATENT to a sampler that adds no noise."
-            )
-        return " ".join(part for part in parts if part)
+        return " ".join([*self.journal.lines(self.spec.structure.cfg), self.spec.remark]).strip()

@@ -8,6 +8,7 @@ from torch import Tensor
 from ...attention_patches.maps import AttentionMaps, MapStore
 from ...attention_patches.methods.self_segmentation import SelfSegmentation
 from ...attention_patches.recorder import Recorder
+from .model_call import KEY
 from .probe import Probe
 from .prompt_batch import encode_rows
 from .tokens import prompt_tokens
@@ -40,7 +41,9 @@ def _look(model: Any, positive: Any, latents: Tensor) -> AttentionMaps:
         self_max_tokens=MOST_TOKENS,
         time_bins=1,
     )
-    Probe(positive, {"samples": latents}, NOISE_LEVEL, seed=0).run(model, recorder)
+    plain = model.clone()
+    plain.set_attachments(KEY, ())  # methods on the model are made for its own run
+    Probe(positive, {"samples": latents}, NOISE_LEVEL, seed=0).run(plain, recorder)
     if recorder.store.maps is None:
         raise ValueError(
             f"subject: no layer of at most {MOST_TOKENS} tokens was seen, so the picture cannot be cut into "

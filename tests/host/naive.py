@@ -81,3 +81,24 @@ class StackedGroupNorm(torch.nn.Module):
             both = torch.cat([x[i], reference], dim=1)[None]
             out.append(self.original(both)[:, :, : x.shape[2]])
         return torch.cat(out)
+
+
+def contrasted_attention(q: Tensor, k: Tensor, v: Tensor, contrast: float) -> Tensor:
+    """Cross-image attention, (H, N, d) queries of one picture and (H, M, d) keys of another, row by row."""
+    out = torch.zeros_like(q)
+    for head in range(q.shape[0]):
+        for query in range(q.shape[1]):
+            row = (k[head] @ q[head, query] / q.shape[-1] ** 0.5).softmax(0)
+            row = ((row - row.mean()) * contrast + row.mean()).clamp(0.0, 1.0)
+            out[head, query] = row @ v[head]
+    return out
+
+
+def ddpm_step(x: Tensor, expected: Tensor, sigma: Tensor, after: Tensor, noise: Tensor) -> Tensor:
+    """A step of edit friendly DDPM in the papers' scale, with a = 1 / (1 + sigma^2); the last one adds its
+    noise as it is."""
+    a, a_after = 1 / (1 + sigma**2), 1 / (1 + after**2)
+    noise_in_x = (x - expected) / sigma
+    variance = (1 - a_after) / (1 - a) * (1 - a / a_after)
+    mean = a_after.sqrt() * expected + (1 - a_after - variance).clamp(min=0).sqrt() * noise_in_x
+    return (mean + (variance.sqrt() if after > 0 else 1.0) * noise) / a_after.sqrt()
