@@ -5,6 +5,7 @@ from typing import Any
 
 def node_classes() -> list[Any]:
     """All node classes, imported on demand so that importing the pack does not import the host."""
+    from .attention_leakage import AttentionLeakage
     from .attention_map_viewer import AttentionMapViewer
     from .attention_probe import AttentionProbe
     from .attention_recorder import AttentionRecorder
@@ -29,6 +30,7 @@ def node_classes() -> list[Any]:
         AttentionProbe,
         AttentionMapViewer,
         SelfSegment,
+        AttentionLeakage,
         SaveAttentionMaps,
         LoadAttentionMaps,
         InvertLatent,

@@ -1,8 +1,10 @@
-"""Colour maps for heat: a few colours each, joined by straight lines.
+"""Colours of subjects; and colour maps for heat: a few colours each, joined by straight lines.
 
 Magma, inferno and viridis have even steps to the eye and grow steadily brighter (van der Walt and Smith,
 2015, public domain); turbo is a rainbow that misleads less than others (Mikhailov, 2019, Apache-2.0).
 """
+
+import colorsys
 
 import numpy as np
 import torch
@@ -16,6 +18,8 @@ COLOURS = {
     "gray": "000000 ffffff",
 }
 
+HUES = (0.58, 0.06, 0.38, 0.88, 0.14, 0.74, 0.48, 0.98)  # far from one another, the first most of all
+
 
 def colour_table(name: str) -> Tensor:
     """(256, 3) in 0..1, from the lowest value to the highest."""
@@ -28,3 +32,17 @@ def colour_table(name: str) -> Tensor:
 def coloured(heat: Tensor, name: str) -> Tensor:
     """Heat (h, w) in 0..1 as colours (h, w, 3)."""
     return colour_table(name)[(heat.clamp(0, 1) * 255).round().long()]
+
+
+def subject_colour(subject: int | None) -> Tensor:
+    """(3,) in 0..1; None is the background."""
+    if subject is None:
+        return torch.tensor([0.6, 0.6, 0.64])
+    lap, place = divmod(subject, len(HUES))
+    return torch.tensor(colorsys.hsv_to_rgb((HUES[place] + 0.04 * lap) % 1, 0.85 - 0.25 * (lap % 2), 1.0))
+
+
+def colour_bytes(colour: Tensor) -> tuple[int, int, int]:
+    """A colour in 0..1 as Pillow takes it."""
+    red, green, blue = (colour * 255).round().int().tolist()
+    return red, green, blue

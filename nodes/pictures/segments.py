@@ -1,6 +1,5 @@
 """Segments over a picture: a colour for each subject, and a label with its score."""
 
-import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,10 +10,10 @@ from torch.nn import functional as F
 
 from ...attention_patches.methods.self_segmentation import Segmentation
 from .captions import from_pillow, to_pillow
+from .colour_maps import colour_bytes, subject_colour
 from .heat_map import LUMA
 
 SMALLEST = 768  # pixels of the longer side: labels on less could not be read
-HUES = (0.58, 0.06, 0.38, 0.88, 0.14, 0.74, 0.48, 0.98)  # far from one another, the first most of all
 TINT, DIM = 0.2, 0.6  # how much a subject is coloured, and what is left of the background's light
 LINE = 1 / 280  # width of a border, of the longer side
 GRID = 48  # places along the longer side where a label may stand
@@ -64,7 +63,7 @@ def _tinted(picture: Tensor, shares: Tensor, found: Segmentation) -> Tensor:
         if subject is None:
             look = torch.lerp(gray.expand_as(picture), picture, 0.25) * DIM
         else:
-            look = torch.lerp(picture, (0.25 + 0.85 * gray) * _colour(subject), TINT)
+            look = torch.lerp(picture, (0.25 + 0.85 * gray) * subject_colour(subject), TINT)
         out += share[..., None] * look
     return out.clamp(0, 1)
 
@@ -76,7 +75,7 @@ def _bordered(picture: Tensor, clusters: Tensor, found: Segmentation) -> Tensor:
     for subject in {label for label in found.labels if label is not None}:
         inside = found.masks(clusters)[subject].float()
         rim = inside * _grown(1 - inside, 2 * width)
-        picture = torch.lerp(picture, _colour(subject).expand_as(picture), rim[..., None])
+        picture = torch.lerp(picture, subject_colour(subject).expand_as(picture), rim[..., None])
     labels = torch.tensor([-1 if label is None else label for label in found.labels])
     strength = torch.maximum(_edges(labels[clusters]), WITHIN * _edges(clusters))
     line = _grown(strength, width // 2)
@@ -112,7 +111,8 @@ def _labelled(picture: Tensor, tags: list[Tag]) -> Tensor:
         light, solid = (170, 150) if tag.subject is None else (255, 220)
         draw.rounded_rectangle(box, radius=height / 2, fill=(14, 14, 20, solid))
         draw.ellipse(
-            (dot - radius, middle - radius, dot + radius, middle + radius), fill=_bytes(_colour(tag.subject))
+            (dot - radius, middle - radius, dot + radius, middle + radius),
+            fill=colour_bytes(subject_colour(tag.subject)),
         )
         draw.text(
             (box[0] + height, middle), tag.text, font=font, fill=(light, light, light, 255), anchor="lm"
@@ -157,15 +157,3 @@ def _text(number: int, found: Segmentation, names: Sequence[str]) -> str:
     if subject is None:
         return f"{number + 1}-background"
     return f"{number + 1}-{names[subject]} {found.scores[number, subject]:.2f}"
-
-
-def _colour(subject: int | None) -> Tensor:
-    if subject is None:
-        return torch.tensor([0.6, 0.6, 0.64])
-    lap, place = divmod(subject, len(HUES))
-    return torch.tensor(colorsys.hsv_to_rgb((HUES[place] + 0.04 * lap) % 1, 0.85 - 0.25 * (lap % 2), 1.0))
-
-
-def _bytes(colour: Tensor) -> tuple[int, int, int]:
-    red, green, blue = (colour * 255).round().int().tolist()
-    return red, green, blue
