@@ -67,12 +67,12 @@ class Run:
         patches = options["patches"] = dict(options.get("patches", {}))
         for name, mark in (("attn1_patch", mark_self), ("attn2_patch", mark_cross)):
             patches[name] = [*patches.get(name, []), mark]
-        add_wrapper_with_key(
-            WrappersMP.APPLY_MODEL, KEY, self.apply_model, model_options, is_model_options=True
-        )
-        add_wrapper_with_key(
-            WrappersMP.PREDICT_NOISE, KEY, self.calls.predict_noise, model_options, is_model_options=True
-        )
+        for place, wrapper in (
+            (WrappersMP.APPLY_MODEL, self.apply_model),
+            (WrappersMP.PREDICT_NOISE, self.calls.predict_noise),
+            (WrappersMP.SAMPLER_SAMPLE, self.calls.state.sample),
+        ):
+            add_wrapper_with_key(place, KEY, wrapper, model_options, is_model_options=True)
 
     def apply_model(
         self,
