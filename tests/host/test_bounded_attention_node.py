@@ -6,21 +6,13 @@ import pytest
 import torch
 from attention_control.nodes.bounded_attention import BoundedAttention
 from attention_control.nodes.host.install import installed
-from comfy_api.latest import io
 
 from .methods import model
+from .node_calls import call_node
 from .tiny import assert_same_image, conditioning, sample, tiny_clip
 
 PROMPT = "a ginger kitten and a (gray:1.2) puppy on the stairs"
 BOXES = "0 0 250 512: ginger kitten\n256 128 256 384: gray puppy"
-DEFAULTS = {
-    "boxes": "",
-    "subjects": "",
-    "width": 512,
-    "height": 512,
-    "refine_masks_from": 0.3,
-    "refine_every": 5,
-}
 LEFT = {"x": 0, "y": 0, "width": 250, "height": 512}
 RIGHT = {"x": 256, "y": 128, "width": 256, "height": 384}
 
@@ -32,8 +24,7 @@ def clip():
 
 def bound(clip, prompt=PROMPT, **settings):
     """The node's outputs, as the server calls it."""
-    node = BoundedAttention.PREPARE_CLASS_CLONE({"hidden_inputs": {io.Hidden.unique_id: "7"}})
-    return node.execute(model("sd15"), clip, prompt, **{**DEFAULTS, **settings}).args
+    return call_node(BoundedAttention, model("sd15"), clip, prompt, **{"guidance_steps": 0.0, **settings})
 
 
 def layout(clip, **settings):
