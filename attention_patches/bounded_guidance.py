@@ -15,17 +15,18 @@ import torch
 from torch import Tensor
 
 from .attention import QKV
-from .bounds import Places
-from .gradients import Objective, Place, attention_map
-from .guidance import Progress, by_token, coarse_layers
+from .bounds import Bounds, Places
+from .gradients import Objective, Place, attention_map, descend
+from .guidance import Effort, Progress, by_token, coarse_layers
 from .layers import LayerMap
-from .patch import LayerSize
+from .patch import Batch, Denoiser, LayerSize
 from .regions import Layout, background
 from .site import Site
 
 Strength = tuple[float, float]
 """Step size at the first guided step, and the one it falls to in a straight line behind the last."""
 
+EFFORT = Effort(steps=0.3, iterations=5, target=0.2)
 SHALLOW_STRENGTH: Strength = (8.0, 2.0)  # the authors' for SD1.5
 DEEP_STRENGTH: Strength = (18.0, 5.0)  # the authors' for SDXL
 
@@ -130,3 +131,57 @@ class Spill(Objective):
                 for own, count in zip(masses, counts, strict=True)
             ]
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guidance:
+    """How the latents are shifted: `strength` and `layers` (ordinals) are by default the authors' for the
+    kind of model."""
+
+    effort: Effort = EFFORT
+    strength: Strength | None = None
+    cross_weight: float = 1.5
+    self_weight: float = 0.5
+    layers: frozenset[int] | None = None
+
+    def begin(self, batch: Batch, places: Places, bounded: frozenset[int]) -> "Guide | None":
+        """What guides one run, or None if there is nothing to do; `bounded` are the layers with masks."""
+        assert batch.layers is not None
+        strength = authors_strength(batch.layers) if self.strength is None else self.strength
+        if self.effort.none or not any(strength) or not (self.cross_weight or self.self_weight):
+            return None
+        layers = authors_layers(batch.layers, batch.sizes) if self.layers is None else self.layers
+        progress = Progress(places.layout, batch.tell)
+        spill = Spill(
+            cross_layers=layers if self.cross_weight else frozenset(),
+            self_layers=layers if self.self_weight else frozenset(),
+            target=self.effort.target,
+            places=places,
+            progress=progress,
+            cross_weight=self.cross_weight,
+            self_weight=self.self_weight,
+        )
+        subjects = [len(places.layout.subjects(image)) for image in range(batch.images)]
+        bounds = Bounds(layers=bounded, places=places, guiding=True)
+        return Guide(self.effort, strength, spill, bounds, progress, torch.tensor(subjects))
+
+
+@dataclass(frozen=True)
+class Guide:
+    """Bounded Attention's guidance at work in one run."""
+
+    effort: Effort
+    strength: Strength
+    spill: Spill
+    bounds: Bounds
+    progress: Progress
+    subjects: Tensor  # (images,): the loss is a mean over them, and the paper steps down their sum
+
+    def shift(self, latents: Tensor, model: Denoiser) -> None:
+        """Shift the sampler's latents in place, in the guided part of its steps."""
+        done = self.effort.done(model.progress)
+        if done is None:
+            return
+        rates = step_size(self.strength, done, model.sigma) * self.subjects
+        losses = list(descend(latents, model, self.bounds, self.spill, rates, self.effort.iterations))
+        self.progress.step(model.sigma, losses)

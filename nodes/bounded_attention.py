@@ -5,13 +5,19 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..attention_patches.bounded_guidance import Guidance, Strength, authors_strength
+from ..attention_patches.guidance import Effort
 from ..attention_patches.methods.bounded_attention import BoundedAttention as BoundedAttentionPatch
+from .guidance_inputs import effort_inputs
 from .host.install import install
 from .host.prompt_batch import encode_rows
 from .host.tokens import prompt_tokens
 from .host.unet import layer_map
 from .layout_inputs import LayoutInputs, layout_inputs
 from .layout_report import describe
+
+PAPER = Guidance()
+FOR_THE_MODEL = -1.0  # a strength: the paper's for this kind of model
 
 
 class BoundedAttention(io.ComfyNode):
@@ -38,6 +44,8 @@ class BoundedAttention(io.ComfyNode):
                     tooltip="One prompt for the whole picture; it holds the phrase of every box.",
                 ),
                 *layout_inputs(),
+                *effort_inputs(steps=PAPER.effort.steps),
+                *strength_inputs(),
                 *refinement_inputs(),
                 io.String.Input(
                     "layers",
@@ -70,10 +78,17 @@ class BoundedAttention(io.ComfyNode):
         subjects: str,
         width: int,
         height: int,
+        guidance_steps: float,
+        guidance_iterations: int,
+        loss_target: float,
+        guidance_start: float,
+        guidance_end: float,
         refine_masks_from: float,
         refine_every: int,
         cluster_count_per_subject: int = 3,
         layers: str = "all",
+        cross_weight: float = PAPER.cross_weight,
+        self_weight: float = PAPER.self_weight,
         bboxes: Any = None,
         elements: Any = None,
         masks: Tensor | None = None,
@@ -87,6 +102,12 @@ class BoundedAttention(io.ComfyNode):
             refine_from=refine_masks_from,
             refine_every=refine_every,
             clusters_per_subject=cluster_count_per_subject,
+            guidance=Guidance(
+                effort=Effort(guidance_steps, guidance_iterations, loss_target),
+                strength=chosen_strength(model, guidance_start, guidance_end),
+                cross_weight=cross_weight,
+                self_weight=self_weight,
+            ),
         )
         return io.NodeOutput(
             install(model, patch, cls.hidden.unique_id),
@@ -128,3 +149,56 @@ def refinement_inputs() -> list[Any]:
             ),
         ),
     ]
+
+
+def strength_inputs() -> list[Any]:
+    """How far the latents are shifted, and for what."""
+    return [
+        io.Float.Input(
+            "guidance_start",
+            default=FOR_THE_MODEL,
+            min=FOR_THE_MODEL,
+            max=1000.0,
+            step=0.5,
+            tooltip=(
+                "Length of the shifts in the first step; -1: the paper's for this kind of model, 18 for SDXL "
+                "and 8 for SD1.5 and SD2. The paper goes up to 25. Too much shows as garish colours, grain."
+            ),
+        ),
+        io.Float.Input(
+            "guidance_end",
+            default=FOR_THE_MODEL,
+            min=FOR_THE_MODEL,
+            max=1000.0,
+            step=0.5,
+            tooltip=(
+                "To which length they fall, in a straight line over the guided steps; -1: the paper's, 5 for "
+                "SDXL and 2 for SD1.5 and SD2."
+            ),
+        ),
+        io.Float.Input(
+            "cross_weight",
+            default=PAPER.cross_weight,
+            min=0.0,
+            max=100.0,
+            step=0.1,
+            advanced=True,
+            tooltip="Weight of cross-attention (words) in the loss. Paper: 1.5.",
+        ),
+        io.Float.Input(
+            "self_weight",
+            default=PAPER.self_weight,
+            min=0.0,
+            max=100.0,
+            step=0.1,
+            advanced=True,
+            tooltip="Weight of self-attention (shapes) in the loss. Paper: 0.5.",
+        ),
+    ]
+
+
+def chosen_strength(model: Any, start: float, end: float) -> Strength:
+    """The strengths as given, where they are not left to the model."""
+    authors = authors_strength(layer_map(model))
+    first, last = (own if given < 0 else given for own, given in zip(authors, (start, end), strict=True))
+    return first, last

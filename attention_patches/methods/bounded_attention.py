@@ -1,9 +1,9 @@
 """Bounded Attention: several subjects, each in its place and each itself.
 
 Dahary, Patashnik, Aberman, Cohen-Or, "Be Yourself: Bounded Attention for Multi-Subject Text-to-Image
-Generation", ECCV 2024. `bounds.py` says what may look at what, `refinement.py` finds the subjects' true
-outlines on the way. Masks are the boxes until a share of the steps is done; then they are found anew every
-few steps.
+Generation", ECCV 2024. `bounds.py` says what may look at what, `bounded_guidance.py` shifts the latents in
+the first steps, `refinement.py` finds the subjects' true outlines on the way. Masks are the boxes until a
+share of the steps is done; then they are found anew every few steps.
 
 Differences from the authors' code: a box or mask never vanishes on a coarse grid; a word's tokens are those
 that the encoder really gave it; k-means begins 10 times instead of 100; the rows of the negative prompt keep
@@ -17,6 +17,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ..attention import QKV
+from ..bounded_guidance import Guidance, Guide
 from ..bounds import Bounds, Places
 from ..patch import Attend, Batch, Denoiser, Patch
 from ..refinement import Evidence, refine
@@ -40,6 +41,7 @@ class BoundedAttention(Patch):
     refine_from: float = 0.3
     refine_every: int = 5
     clusters_per_subject: int = 3
+    guidance: Guidance | None = None  # None: masks alone
     mask_layers: frozenset[int] | None = None
     seed: int = 0
 
@@ -64,12 +66,14 @@ class BoundedAttention(Patch):
     def begin(self, batch: Batch) -> Patch:
         layers = finding_layers(batch) if self.mask_layers is None else self.mask_layers
         grid = max((batch.sizes[ordinal].grid for ordinal in layers), key=math.prod)
+        places = Places(self.layout)
         return Bounding(
             during=self.during,
             layers=self.layers,
-            places=Places(self.layout),
+            places=places,
             spec=self,
             batch=batch,
+            guide=self.guidance and self.guidance.begin(batch, places, self.layers),
             finding=frozenset(n for n in layers if batch.sizes[n].grid == grid),
             grid=grid,
         )
@@ -97,6 +101,7 @@ class Bounding(Bounds):
     batch: Batch
     finding: frozenset[int]
     grid: tuple[int, int]
+    guide: Guide | None
     evidence: Evidence = field(default_factory=Evidence)
     centres: dict[int, Tensor] = field(default_factory=dict)
     rounds: list[int] = field(default_factory=list)  # the step of each refinement
@@ -114,13 +119,16 @@ class Bounding(Bounds):
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
         if model.within and self._refines:
             self._refine_if_due(model.progress)
+        if model.within and self.guide is not None:
+            self.guide.shift(latents, model)
         return model(latents)
 
     def finish(self, latents: Tensor) -> str | None:
-        if not self.rounds:
-            return None
-        found = f"Masks found anew at steps {', '.join(str(step + 1) for step in self.rounds)}."
-        return " ".join([found, *(self._remark(image, number) for image, number in sorted(self.lost))])
+        guided = [] if self.guide is None else [self.guide.progress.remark()]
+        steps = ", ".join(str(step + 1) for step in self.rounds)
+        found = [f"Masks found anew at steps {steps}."] if steps else []
+        lost = [self._remark(image, number) for image, number in sorted(self.lost)]
+        return " ".join([*guided, *found, *lost]) or None
 
     def _remark(self, image: int, number: int) -> str:
         phrase = self.places.layout.subjects(image)[number].phrase
@@ -158,6 +166,8 @@ class Bounding(Bounds):
         if any(found):
             self.rounds.append(step)
             self.kept.clear()
+            if self.guide is not None:
+                self.guide.bounds.kept.clear()
 
     def _refine(self, image: int) -> bool:
         layout, evidence = self.places.layout, self.evidence

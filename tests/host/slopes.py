@@ -6,7 +6,13 @@ from typing import Any
 import torch
 from attention_control.attention_patches.gradients import Objective, Slope, attention_map
 from attention_control.attention_patches.patch import Patch
+from attention_control.nodes.host.install import install
 from torch import Tensor
+
+from .tiny import sample
+
+SIZE = {"height": 6, "width": 10}
+DOUBLE = torch.float64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,3 +45,30 @@ class Asker(Patch):
             self.latents.append(at.clone())
             self.slopes.append(model.slope(at, self.controlled, self.objective))
         return model(latents)
+
+
+def slope(model: Any, prompts: Any, objective: Objective, batch: int = 2, **how: Any) -> tuple[Tensor, Any]:
+    """(latents, slope) at the first call of a run."""
+    asker = Asker(objective=objective, **how)
+    sample(install(model, asker), *prompts, batch=batch, steps=1, **SIZE)
+    return asker.latents[0], asker.slopes[0]
+
+
+def directions(latents: Tensor) -> Tensor:
+    """A direction for differences."""
+    return torch.randn(latents.shape, dtype=DOUBLE, generator=torch.Generator().manual_seed(4))
+
+
+def agrees_with_differences(
+    model: Any, prompts: Any, objective: Objective, step: float = 1e-4, tolerance: float = 1e-6, **how: Any
+) -> None:
+    """The loss of each image changes along a direction as its gradient says."""
+    at, found = slope(model, prompts, objective, dtype=DOUBLE, **how)
+    along = directions(at)
+    ahead, behind = (
+        slope(model, prompts, objective, asked_at=at + sign * step * along, dtype=DOUBLE, **how)[1].losses
+        for sign in (1, -1)
+    )
+    expected = (ahead - behind).double() / (2 * step)
+    assert expected.abs().min() > 1e-5, "the loss does not depend on the latents"
+    assert torch.allclose((found.gradient * along).sum((1, 2, 3)), expected, rtol=tolerance)

@@ -12,12 +12,9 @@ from attention_control.nodes.host.unet import layer_map
 from comfy.model_management import InterruptProcessingException
 
 from .inventory import inventory
-from .slopes import Asker, Corner
+from .slopes import DOUBLE, SIZE, Asker, Corner, agrees_with_differences, slope
 from .tiny import assert_same_image, conditioning, sample, split_calls, tiny_model
 from .tiny.extras import tiny_controlnet, tiny_lora
-
-SIZE = {"height": 6, "width": 10}
-DOUBLE = torch.float64
 
 
 def corner(model, cross="middle", own="1, middle", **how):
@@ -28,30 +25,6 @@ def corner(model, cross="middle", own="1, middle", **how):
         self_layers=layers.parse(own) if own else frozenset(),
         **how,
     )
-
-
-def slope(model, prompts, objective, batch=2, steps=1, sampler="euler", **how):
-    """(latents, slope) at the first call of a run."""
-    asker = Asker(objective=objective, **how)
-    sample(install(model, asker), *prompts, batch=batch, steps=steps, sampler=sampler, **SIZE)
-    return asker.latents[0], asker.slopes[0]
-
-
-def directions(latents):
-    return torch.randn(latents.shape, dtype=DOUBLE, generator=torch.Generator().manual_seed(4))
-
-
-def agrees_with_differences(model, prompts, objective, dtype=DOUBLE, step=1e-4, tolerance=1e-6):
-    """The loss of each image changes along a direction as its gradient says."""
-    at, found = slope(model, prompts, objective, dtype=dtype)
-    along = directions(at)
-    ahead, behind = (
-        slope(model, prompts, objective, asked_at=at + sign * step * along, dtype=dtype)[1].losses
-        for sign in (1, -1)
-    )
-    expected = (ahead - behind).double() / (2 * step)
-    assert expected.abs().min() > 1e-5, "the loss does not depend on the latents"
-    assert torch.allclose((found.gradient * along).sum((1, 2, 3)), expected, rtol=tolerance)
 
 
 def test_central_differences(shape):

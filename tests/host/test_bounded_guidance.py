@@ -1,0 +1,98 @@
+"""The guidance of Bounded Attention in the host: its gradients, whom it touches, and what comes of it."""
+
+import pytest
+import torch
+from attention_control.attention_patches.bounded_guidance import Guidance, Spill
+from attention_control.attention_patches.bounds import Bounds, Places
+from attention_control.attention_patches.guidance import Effort, Progress
+from attention_control.attention_patches.methods.bounded_attention import BoundedAttention
+from attention_control.attention_patches.regions import Layout, Subject
+from attention_control.nodes.bounded_attention import BoundedAttention as BoundedAttentionNode
+from attention_control.nodes.host.demo_model import load_demo_model
+from attention_control.nodes.host.install import install
+from attention_control.nodes.host.unet import layer_map
+
+from .node_calls import call_node
+from .test_gradients import SIZE, agrees_with_differences
+from .tiny import assert_same_image, conditioning, sample, tiny_model
+
+LEFT = Subject("red cat", (1, 2), ((0.0, 0.0, 0.4, 0.8),))
+RIGHT = Subject("dog", (4,), ((0.5, 0.2, 0.9, 1.0),))
+LAYOUT = Layout(((LEFT, RIGHT), (RIGHT,)), fillers=(3,), ends=(6,))
+
+
+def spill(layout, layers):
+    return Spill(
+        cross_layers=layers,
+        self_layers=layers,
+        places=Places(layout),
+        progress=Progress(layout, lambda line: None),
+    )
+
+
+@pytest.mark.parametrize("shape", ["sd15", "sd2"])
+def test_central_differences_under_the_masks(shape):
+    """The masks are part of what the gradient is taken of."""
+    model = tiny_model(shape, dtype=torch.float64)
+    prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
+    objective = spill(LAYOUT, layer_map(model).parse("middle"))
+    bounds = Bounds(layers=layer_map(model).parse("all"), places=Places(LAYOUT), guiding=True)
+    agrees_with_differences(model, prompts, objective, controlled=bounds)
+
+
+def guided(model, layout, **how):
+    guidance = Guidance(effort=Effort(0.5, iterations=2, target=0.01), **how)
+    layers = layer_map(model).parse("all")
+    return install(model, BoundedAttention(layers=layers, layout=layout, guidance=guidance, refine_from=1.0))
+
+
+def test_images_are_shifted_by_their_own_loss():
+    """Each image of a batch comes out as it does alone, and one without subjects as if it were unpatched."""
+    model = tiny_model("sd15")
+    prompts = conditioning(model, 1, seed=1), conditioning(model, seed=2)
+    images = ((LEFT, RIGHT), (RIGHT,), ())
+    together = sample(
+        guided(model, Layout(images, LAYOUT.fillers, LAYOUT.ends)), *prompts, batch=3, steps=4, **SIZE
+    )
+    for number, subjects in enumerate(images):
+        alone = guided(model, Layout((subjects,), LAYOUT.fillers, LAYOUT.ends)) if subjects else model
+        expected = sample(alone, *prompts, batch=1, images=[number], steps=4, **SIZE)
+        assert_same_image(together[number : number + 1], expected, tolerance=2e-3)
+
+
+def test_guidance_is_more_than_masks():
+    """And with no strength, no steps or no weights it is the masks alone, to the bit."""
+    model = tiny_model("sd15")
+    prompts = conditioning(model, 1, seed=1), conditioning(model, seed=2)
+    layout = Layout((LAYOUT.images[0],), LAYOUT.fillers, LAYOUT.ends)
+    settings = {"layers": layer_map(model).parse("all"), "layout": layout, "refine_from": 1.0}
+
+    def run(guidance):
+        patched = install(model, BoundedAttention(guidance=guidance, **settings))
+        return sample(patched, *prompts, batch=1, steps=4, **SIZE)
+
+    masks = run(None)
+    assert not torch.allclose(run(Guidance()), masks, rtol=0.01)
+    for nothing in (
+        Guidance(effort=Effort(0.0)),
+        Guidance(strength=(0.0, 0.0)),
+        Guidance(cross_weight=0.0, self_weight=0.0),
+    ):
+        assert torch.equal(run(nothing), masks)
+
+
+def test_the_demo_model_is_guided(caplog):
+    """Attention comes into the boxes, and the report says how much."""
+    prompt = "a red cat and a blue dog, flat style"
+    boxes = "0.05 0.2 0.4 0.6: red cat\n0.55 0.2 0.4 0.6: blue dog"
+    with torch.inference_mode():
+        demo = load_demo_model()
+        negative = demo.clip.encode_from_tokens_scheduled(demo.clip.tokenize(""))
+        model, positive, _ = call_node(BoundedAttentionNode, demo.model, demo.clip, prompt, boxes=boxes)
+    caplog.set_level("INFO")
+    sample(model, positive, negative, batch=1, height=16, width=16, steps=4)
+    report = next(r.message for r in caplog.records if "BoundedAttention" in r.message)
+    print(report)
+    for part in report.split("box: ")[1].split(". ")[0].rstrip(".").split(", "):
+        *_, before, _, after, _ = part.split()
+        assert int(after) > int(before)
