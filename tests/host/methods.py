@@ -5,15 +5,21 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from attention_control.attention_patches.methods.bounded_attention import BoundedAttention
+from attention_control.attention_patches.methods.cross_image import CrossImage
 from attention_control.attention_patches.methods.style_aligned import StyleAligned
 from attention_control.attention_patches.patch import Patch
+from attention_control.attention_patches.regions import Layout, Subject
 from attention_control.attention_patches.schedule import PercentRange
+from attention_control.attention_patches.site import Kind
 from attention_control.nodes.host.install import install
 from attention_control.nodes.host.unet import layer_map
+from torch import Tensor
 
-from . import naive
+from . import naive, naive_bounds
 from .full_size import FULL, full_model
 from .inversions import tiny_inversion
+from .naive import Where
 from .tiny import tiny_model
 
 IMAGES = 3
@@ -30,6 +36,9 @@ class Method:
     naive: Callable[..., Any] | None = None
     off: tuple[dict[str, Any], ...] = ()
     exact_rows: frozenset[int] = frozenset()  # images that stay as they are, to the bit
+    naive_at: Callable[..., Any] | None = None  # (q, k, v, where), if it depends on the place
+    kinds: tuple[Kind, ...] = ("self",)  # of attention that the naive version speaks of
+    remembers: bool = False  # what it does hangs on what it has seen in the run
 
     def make(
         self, model: Any, layers: str = "all", during: tuple[float, float] = (0.0, 1.0), **changes: Any
@@ -43,6 +52,17 @@ class Method:
     def on(self, model: Any, **how: Any) -> Any:
         """A clone of `model` with the method."""
         return install(model, self.make(model, **how))
+
+    @property
+    def has_naive(self) -> bool:
+        return self.naive is not None or self.naive_at is not None
+
+    def chunk(self, q: Tensor, k: Tensor, v: Tensor, where: Where) -> Tensor:
+        """The naive version of one chunk."""
+        if self.naive_at is not None:
+            return self.naive_at(q, k, v, where)
+        assert self.naive is not None
+        return self.naive(q, k, v)
 
     def with_patch(self, patch: type[Patch]) -> "Method":
         return replace(self, patch=patch)
@@ -74,6 +94,32 @@ def _style_aligned(name: str, influences: tuple[set[int], ...], **settings: Any)
     )
 
 
+SUBJECTS: list[naive_bounds.Subjects] = [
+    [((2, 3), (0.0, 0.0, 0.6, 0.7)), ((3, 5), (0.3, 0.4, 1.0, 1.0))],  # overlapping, with a word in common
+    [((2, 3), (0.5, 0.1, 0.52, 0.9)), ((5,), (0.0, 0.0, 0.4, 1.0))],  # thinner than a cell
+    [((5,), (0.2, 0.2, 0.9, 0.8))],
+]
+
+
+def _bounded(name: str, **settings: Any) -> Method:
+    layout = Layout(
+        tuple(
+            tuple(Subject(str(tokens), tokens, (box,)) for tokens, box in subjects) for subjects in SUBJECTS
+        ),
+        fillers=(1, 4),
+        ends=(6,),
+    )
+    return Method(
+        name,
+        BoundedAttention,
+        {"layout": layout, "refine_from": 1.0, **settings},
+        EACH_ALONE,
+        off=({"layout": Layout(((),))}, {"layout": Layout(((), (), ()))}),
+        kinds=("self", "cross"),
+    )
+
+
+EACH_ALONE = ({0}, {1}, {2})
 BY_REFERENCE = ({0}, {0, 1}, {0, 2})
 
 METHODS = [
@@ -89,6 +135,16 @@ METHODS = [
     _style_aligned("adain only", BY_REFERENCE, sharing="off", adain="keys"),
     _style_aligned("all images", ({0, 1, 2},) * 3, sharing="all images"),
     Method(
+        "cross image",
+        CrossImage,
+        {
+            "structure": tiny_inversion(height=6, width=10, images=IMAGES),
+            "appearance": tiny_inversion(height=5, width=8, seed=1),
+            "refresh_every": 3,
+        },
+        ({0}, {1}, {2}),
+    ),
+    Method(
         "shared group norm",
         StyleAligned,
         {"sharing": "off", "adain": "off", "share_group_norm": True},
@@ -103,4 +159,9 @@ METHODS = [
         (set(), {1}, {2}),
         off=({"sharing": "off", "adain": "off"},),
     ),
+    replace(
+        _bounded("bounded"),
+        naive_at=lambda q, k, v, where: naive_bounds.bounded(q, k, v, where, SUBJECTS, (1, 4), (6,)),
+    ),
+    replace(_bounded("bounded by what is found", refine_from=0.4, refine_every=1), remembers=True),
 ]
