@@ -1,5 +1,8 @@
 """The methods once more, straight from the papers: float64, loops over images, no cleverness."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -46,19 +49,41 @@ def style_aligned(
     return torch.stack(out)
 
 
-def replace_self_attention(model: Any, chunk_attention: Any, blocks: Any) -> Any:
-    """A clone whose every self-attention is computed by `chunk_attention(q, k, v)`, set in the host's own
-    `attn1_replace` slots: another road than the pack's."""
+@dataclass(frozen=True)
+class Where:
+    """An attention call of one chunk: self or cross, the queries' (height, width), whether the positive's."""
 
-    def replacement(q: Tensor, k: Tensor, v: Tensor, options: dict[str, Any]) -> Tensor:
-        heads, chunks = options["n_heads"], len(options["cond_or_uncond"])
-        parts = zip(*(_heads(x, heads).chunk(chunks) for x in (q, k, v)), strict=True)
-        out = torch.cat([chunk_attention(*part) for part in parts])
+    kind: str
+    grid: tuple[int, int]
+    positive: bool
+
+
+def replace_self_attention(model: Any, chunk_attention: Any, blocks: Any) -> Any:
+    """A clone whose every self-attention is computed by `chunk_attention(q, k, v)`."""
+    return replace_attention(model, ("self",), lambda q, k, v, _where: chunk_attention(q, k, v), blocks)
+
+
+def replace_attention(model: Any, kinds: Sequence[str], chunk_attention: Any, blocks: Any) -> Any:
+    """A clone whose attention of these kinds is computed by `chunk_attention(q, k, v, where)`, set in the
+    host's own `attn1_replace` and `attn2_replace` slots: another road than the pack's."""
+
+    def replacement(kind: str, q: Tensor, k: Tensor, v: Tensor, options: dict[str, Any]) -> Tensor:
+        heads, chunks, grid = options["n_heads"], options["cond_or_uncond"], options["activations_shape"][-2:]
+        parts = zip(*(_heads(x, heads).chunk(len(chunks)) for x in (q, k, v)), strict=True)
+        out = torch.cat(
+            [
+                chunk_attention(*part, Where(kind, tuple(grid), chunk == 0))
+                for part, chunk in zip(parts, chunks, strict=True)
+            ]
+        )
         return out.transpose(1, 2).flatten(2).to(q.dtype)
 
     clone = model.clone()
     for block, number in blocks:
-        clone.set_model_attn1_replace(replacement, block, number)
+        if "self" in kinds:
+            clone.set_model_attn1_replace(partial(replacement, "self"), block, number)
+        if "cross" in kinds:
+            clone.set_model_attn2_replace(partial(replacement, "cross"), block, number)
     return clone
 
 
