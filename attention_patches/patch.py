@@ -98,6 +98,11 @@ class Patch:
         settings that do not fit the batch."""
         return None
 
+    @property
+    def looking(self) -> "Patch":
+        """The patch for a single look at a picture, where nothing is sampled: without guidance."""
+        return self
+
     def begin(self, batch: Batch) -> "Patch":
         """The patch that works in this run: itself, or one that holds what the run gathers."""
         return self

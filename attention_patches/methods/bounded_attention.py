@@ -11,7 +11,7 @@ their cross-attention (as there) whether or not they come in the same call; any 
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from torch import Tensor
@@ -62,6 +62,10 @@ class BoundedAttention(Patch):
                     f"The positive conditioning has {tokens} tokens, but a subject is token {last} of the "
                     "prompt. Connect the node's own CONDITIONING to the sampler, or one of the same prompt."
                 )
+
+    @property
+    def looking(self) -> Patch:
+        return replace(self, guidance=None)
 
     def begin(self, batch: Batch) -> Patch:
         layers = finding_layers(batch) if self.mask_layers is None else self.mask_layers

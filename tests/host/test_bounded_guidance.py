@@ -10,10 +10,11 @@ from attention_control.attention_patches.regions import Layout, Subject
 from attention_control.nodes.bounded_attention import BoundedAttention as BoundedAttentionNode
 from attention_control.nodes.host.demo_model import load_demo_model
 from attention_control.nodes.host.install import install
+from attention_control.nodes.host.probe import Probe
 from attention_control.nodes.host.unet import layer_map
 
 from .node_calls import call_node
-from .test_gradients import SIZE, agrees_with_differences
+from .slopes import SIZE, Asker, agrees_with_differences
 from .tiny import assert_same_image, conditioning, sample, tiny_model
 
 LEFT = Subject("red cat", (1, 2), ((0.0, 0.0, 0.4, 0.8),))
@@ -79,6 +80,17 @@ def test_guidance_is_more_than_masks():
         Guidance(cross_weight=0.0, self_weight=0.0),
     ):
         assert torch.equal(run(nothing), masks)
+
+
+def test_a_probe_is_not_guided(caplog):
+    """A look at a picture sees it as it is, with the masks."""
+    model, observer = tiny_model("sd15"), Asker(objective=spill(LAYOUT, frozenset({1})))
+    layout = Layout((LAYOUT.images[0],), LAYOUT.fillers, LAYOUT.ends)
+    caplog.set_level("INFO")
+    latent = {"samples": torch.zeros(2, 4, 6, 10)}
+    with torch.inference_mode():
+        Probe(conditioning(model, 1, seed=1), latent, 0.8, 3).run(guided(model, layout), observer)
+    assert "BoundedAttention: 7 of 7 layers" in caplog.text and "Guided" not in caplog.text
 
 
 def test_the_demo_model_is_guided(caplog):
