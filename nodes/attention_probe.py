@@ -4,8 +4,10 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..attention_patches.inversion import Inversion
 from .attention_maps_type import AttentionMaps
 from .host.probe import Probe
+from .inversion_type import InversionSocket
 from .recording import make_recorder, recording_inputs
 
 
@@ -26,9 +28,6 @@ class AttentionProbe(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="A U-Net model (SD1.5, SD2, SDXL or built like them)."),
                 io.Conditioning.Input("positive", tooltip="A prompt that says what is in the image."),
-                io.Latent.Input(
-                    "latent", tooltip="The image, or several, from VAE Encode. A noise mask is ignored."
-                ),
                 io.Float.Input(
                     "percent",
                     display_name="noise level",
@@ -50,6 +49,24 @@ class AttentionProbe(io.ComfyNode):
                     tooltip="Which noise is added.",
                 ),
                 *recording_inputs(),
+                io.Latent.Input(
+                    "latent",
+                    optional=True,
+                    tooltip="The image, or several, from VAE Encode. A noise mask is ignored.",
+                ),
+                InversionSocket.Input(
+                    "inversion",
+                    optional=True,
+                    tooltip="In place of `latent`: the picture is looked at in the noise that leads to it.",
+                ),
+                InversionSocket.Input(
+                    "other_inversion",
+                    optional=True,
+                    tooltip=(
+                        "A second picture of the same size, for correspondence between the two; switch "
+                        "`queries_and_keys` on."
+                    ),
+                ),
             ],
             outputs=[AttentionMaps.Output(display_name="maps", tooltip="The maps of this one look.")],
         )
@@ -59,20 +76,23 @@ class AttentionProbe(io.ComfyNode):
         cls,
         model: Any,
         positive: Any,
-        latent: dict[str, Any],
-        percent: float,
-        seed: int,
-        record: str,
-        layers: str,
+        latent: dict[str, Any] | None = None,
+        percent: float = 0.6,
+        seed: int = 0,
+        record: str = "both",
+        layers: str = "all",
         self_max_tokens: int = 1024,
         heads: str = "mean",
         queries_and_keys: bool = False,
         memory_limit_mb: int = 2048,
+        inversion: Inversion | None = None,
+        other_inversion: Inversion | None = None,
     ) -> io.NodeOutput:
+        images = _images(latent, inversion, other_inversion)
         recorder = make_recorder(
             model, record, layers, self_max_tokens, heads, queries_and_keys, memory_limit_mb, time_bins=1
         )
-        Probe(positive, latent, percent, seed).run(model, recorder, cls.hidden.unique_id)
+        Probe(positive, images, percent, seed).run(model, recorder, cls.hidden.unique_id)
         if recorder.store.maps is None:
             raise ValueError(
                 f"nothing was recorded at noise level {percent:g}: see that `positive` is in use there (it "
@@ -80,3 +100,17 @@ class AttentionProbe(io.ComfyNode):
                 "below the tokens of every layer. The log says more."
             )
         return io.NodeOutput(recorder.store)
+
+
+def _images(
+    latent: dict[str, Any] | None, inversion: Inversion | None, other: Inversion | None
+) -> dict[str, Any] | list[Inversion]:
+    """What to look at. Raises ValueError unless either a latent or an inversion is there."""
+    inversions = [given for given in (inversion, other) if given is not None]
+    if latent is not None and not inversions:
+        return latent
+    if latent is not None:
+        raise ValueError("latent and an inversion are both connected, and one look takes one of them")
+    if inversion is None:
+        raise ValueError("nothing to look at: connect `latent`, or `inversion`")
+    return inversions

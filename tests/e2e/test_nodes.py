@@ -9,9 +9,13 @@ OURS = [
     "AttentionProbe",
     "AttentionRecorder",
     "EncodePromptBatch",
+    "InvertLatent",
     "LoadAttentionMaps",
     "LoadDemoModel",
+    "LoadInversion",
+    "ReconstructLatent",
     "SaveAttentionMaps",
+    "SaveInversion",
     "SelfSegment",
     "StyleAlignedBatch",
 ]
