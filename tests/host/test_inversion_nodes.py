@@ -99,7 +99,7 @@ def test_ddim_looks_at_the_cleaner_state(shape, edm):
     """The network's input is that of the cleaner state, under the name of the noisier sigma."""
     model, calls = tiny_model(shape), []
     if edm:
-        (model,) = ModelSamplingContinuousEDM().patch(model, "edm", 20.0, 0.01)
+        (model,) = ModelSamplingContinuousEDM().patch(model, "edm_playground_v2.5", 20.0, 0.01)
     sampling = model.get_model_object("model_sampling")
 
     def note(apply_model, args):

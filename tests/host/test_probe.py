@@ -8,6 +8,7 @@ import torch
 from attention_control.attention_patches.correspondence import correspondence_of
 from attention_control.attention_patches.maps import MapStore
 from attention_control.attention_patches.recorder import Recorder
+from attention_control.nodes.attention_map_viewer import AttentionMapViewer
 from attention_control.nodes.attention_probe import AttentionProbe
 from attention_control.nodes.attention_recorder import AttentionRecorder
 from attention_control.nodes.host.install import installed
@@ -303,6 +304,11 @@ def test_two_inversions_correspond():
         found = correspondence_of(layer, (0, 1))
         assert torch.allclose(found, correspondence_of(layer, (0, 0)), atol=1e-4)
         assert not torch.allclose(found, correspondence_of(another, (0, 1)), atol=1e-3)
+    pictures = torch.rand(2, 48, 80, 3)
+    shown = AttentionMapViewer.execute(
+        MapStore(same), pictures, "correspondence", "", "all", "all", 0.5, "magma"
+    )
+    assert shown.args[0].shape == pictures.shape
 
 
 def test_pictures_of_inversions_find_their_maps():
