@@ -1,0 +1,224 @@
+"""What a gradient of guidance costs: time and peak memory on a random SD1.5 of full size.
+
+Each is compared with the naive way: the whole U-Net, both halves of classifier-free guidance, every
+activation kept, on weights made ready before. Memory is the peak of the tensors alive between operations,
+beyond the model. For SDXL both are predicted: operations and saved bytes of every layer are counted on a
+U-Net without data, and the same count for SD1.5 stands beside what was measured.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import host
+
+host.start()
+
+import comfy.sample  # noqa: E402  the host is found only now
+import comfy.samplers  # noqa: E402
+import record  # noqa: E402
+import torch  # noqa: E402
+from attention_control.attention_patches import bounded_guidance  # noqa: E402
+from attention_control.attention_patches.attention import QKV  # noqa: E402
+from attention_control.attention_patches.bounds import Bounds, Places  # noqa: E402
+from attention_control.attention_patches.gradients import Objective  # noqa: E402
+from attention_control.attention_patches.guidance import Progress  # noqa: E402
+from attention_control.attention_patches.methods import layout_guidance  # noqa: E402
+from attention_control.attention_patches.patch import Patch  # noqa: E402
+from attention_control.attention_patches.regions import Layout, Subject  # noqa: E402
+from attention_control.attention_patches.site import Layer, Rows, Site, Text  # noqa: E402
+from attention_control.nodes.host.install import install  # noqa: E402
+from attention_control.nodes.host.unet import layer_map, layer_sizes  # noqa: E402
+from layer_costs import predicted  # noqa: E402
+from models import demo, random_sd15  # noqa: E402
+from peak_bytes import PeakBytes  # noqa: E402
+
+SUBJECTS = (
+    Subject("left", (2, 3), ((0.05, 0.2, 0.45, 0.8),)),
+    Subject("right", (6, 7), ((0.55, 0.2, 0.95, 0.8),)),
+)
+LAYOUT = Layout((SUBJECTS,), fillers=(1, 4), ends=(8,))
+
+
+@dataclass(frozen=True)
+class Way:
+    """A guidance: what it measures, and the patch under which it does."""
+
+    objective: Objective
+    patch: Patch
+
+
+def ways(model: Any, latent: tuple[int, int]) -> dict[str, Way]:
+    layers, sizes = layer_map(model), layer_sizes(model, latent)
+    places, progress = Places(LAYOUT), Progress(LAYOUT, lambda line: None)
+    words = layout_guidance.authors_layers(layers, sizes)
+    both = bounded_guidance.authors_layers(layers, sizes)
+    everywhere = frozenset(layer.ordinal for layer in layers.layers)
+    return {
+        "Layout Guidance": Way(
+            layout_guidance.Misplacement(cross_layers=words, layout=LAYOUT, progress=progress), Patch()
+        ),
+        "Bounded Attention": Way(
+            bounded_guidance.Spill(cross_layers=both, self_layers=both, places=places, progress=progress),
+            Bounds(layers=everywhere, places=places, guiding=True),
+        ),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask(Patch):
+    """Takes gradients at the first call, with `watch` round each, and does not call the model."""
+
+    way: Way
+    watch: Callable[[Callable[[], Any]], Any]
+    found: list[Any] = field(default_factory=list)
+
+    def denoise(self, latents: Any, model: Any) -> Any:
+        if not self.found:
+            self.found.append(self.watch(lambda: model.slope(latents, self.way.patch, self.way.objective)))
+        return latents
+
+
+def timed(gradient: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    gradient()
+    return time.perf_counter() - start
+
+
+def weighed(gradient: Callable[[], Any]) -> float:
+    with PeakBytes() as memory:
+        gradient()
+    return memory.peak / 2**20
+
+
+def ours(model: Any, prompts: Any, latent: tuple[int, int], way: Way, watch: Any) -> float:
+    ask = Ask(way=way, watch=watch)
+    noise = torch.randn(1, 4, *latent, generator=torch.Generator().manual_seed(1))
+    sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", 1)
+    with torch.inference_mode():
+        comfy.sample.sample_custom(
+            install(model, ask),
+            noise,
+            7.5,
+            comfy.samplers.sampler_object("euler"),
+            sigmas,
+            *prompts,
+            torch.zeros_like(noise),
+            disable_pbar=True,
+        )
+    value: float = ask.found[0]
+    return value
+
+
+def make_ready(model: Any) -> None:
+    """Ordinary weights in place of inference tensors, as the naive way needs them."""
+    for module in model.model.diffusion_model.modules():
+        for name, parameter in list(module._parameters.items()):
+            if parameter is not None:
+                module._parameters[name] = torch.nn.Parameter(parameter.clone(), requires_grad=False)
+
+
+def naive(model: Any, prompts: Any, latent: tuple[int, int], way: Way) -> None:
+    """The gradient through the whole U-Net for both prompts."""
+    measured = {}
+    layers = layer_map(model)
+    sizes = layer_sizes(model, latent)
+
+    def attend(kind: Any) -> Any:
+        def replacement(q: Any, k: Any, v: Any, options: dict[str, Any]) -> Any:
+            layer = layers.find(*options["block"], options["block_index"])
+            assert isinstance(layer, Layer)
+            heads = (x.unflatten(-1, (options["n_heads"], -1)).transpose(1, 2) for x in (q, k, v))
+            q, k, v = heads
+            if (layer.ordinal, kind) in way.objective.order:
+                rows = Rows((0,), 1, (Text("positive", 0, 77),))
+                grid = sizes[layer.ordinal].grid
+                none, keys = slice(0, 0), slice(0, k.shape[2])
+                site = Site("U-Net", kind, layer, grid, none, keys, q.shape[1], 0.0, 1.0, 1.0, rows)
+                half = QKV(q[1:], k[1:], v[1:])
+                measured[layer.ordinal, kind] = way.objective.measure(site, half)
+            out = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+            return out.transpose(1, 2).flatten(2)
+
+        return replacement
+
+    places = [(layer.block, layer.number) for layer in layers.layers]
+    options = {
+        "patches_replace": {
+            name: {place: attend(kind) for place in places}
+            for name, kind in (("attn1", "self"), ("attn2", "cross"))
+        }
+    }
+    x = torch.randn(1, 4, *latent, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    text = torch.cat([prompts[1][0][0], prompts[0][0][0]]).clone()
+    model.model.apply_model(
+        torch.cat([x, x]), torch.full((2,), 10.0), c_crossattn=text, transformer_options=options
+    )
+    way.objective.loss(measured, 1).sum().backward()
+
+
+def measure(model: Any, prompts: Any, latent: tuple[int, int], rounds: int) -> dict[str, Any]:
+    """Ours on the host's weights, then the naive way; the median of the rounds."""
+    figures: dict[str, Any] = {}
+    chosen = ways(model, latent)
+    for name, way in chosen.items():
+        ours(model, prompts, latent, way, timed)  # warm
+        times = [ours(model, prompts, latent, way, timed) for _ in range(rounds)]
+        memory = ours(model, prompts, latent, way, weighed)
+        figures[name] = {"seconds": statistics.median(times), "megabytes": memory}
+    make_ready(model)
+    for name, way in chosen.items():
+        times = [timed(lambda way=way: naive(model, prompts, latent, way)) for _ in range(rounds)]
+        memory = weighed(lambda way=way: naive(model, prompts, latent, way))
+        figures[name] |= {"naive seconds": statistics.median(times), "naive megabytes": memory}
+    for figure in figures.values():
+        figure["time ratio"] = figure["seconds"] / figure["naive seconds"]
+        figure["memory ratio"] = figure["megabytes"] / figure["naive megabytes"]
+    return figures
+
+
+def main() -> None:
+    options = record.parser(__doc__ or "", "the demo model at its own size").parse_args()
+    if options.quick:
+        model, prompts = demo(rows=1)
+        latent, rounds = (16, 16), 1
+    else:
+        model, prompts = random_sd15()
+        latent, rounds = (64, 64), 2
+    comfy.model_management.load_models_gpu([model])
+    measured = measure(model, prompts, latent, rounds)
+    foreseen = predicted()
+    rows = [
+        [
+            name,
+            *(f"{figure[key]:.2f}" for key in ("seconds", "naive seconds", "time ratio")),
+            *(f"{figure[key]:.0f}" for key in ("megabytes", "naive megabytes")),
+            f"{figure['memory ratio']:.2f}",
+        ]
+        for name, figure in measured.items()
+    ]
+    print(record.table(["gradient", "s", "naive s", "ratio", "MB", "naive MB", "ratio"], rows))
+    print()
+    print(
+        record.table(
+            ["predicted", "time ratio", "memory ratio", "MB", "naive MB"],
+            [
+                [
+                    name,
+                    f"{f['time ratio']:.2f}",
+                    f"{f['memory ratio']:.2f}",
+                    f"{f['megabytes']:.0f}",
+                    f"{f['naive megabytes']:.0f}",
+                ]
+                for name, f in foreseen.items()
+            ],
+        )
+    )
+    figures = {"latent": latent, "rounds": rounds, "measured": measured, "predicted": foreseen}
+    print(record.write("guidance_cost", figures, options))
+
+
+if __name__ == "__main__":
+    main()
