@@ -2,21 +2,26 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from host_client import Client
 from host_server import Server, running_server
+from pack import load_pack
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """ComfyUI with this checkout, started once."""
+    """ComfyUI with this checkout, started once, with a ControlNet and a LoRA for the demo model."""
     base = tmp_path_factory.mktemp("comfyui")
+    companions = Path(__file__).with_name("demo_companions.py")
+    subprocess.run([sys.executable, str(companions), str(base / "models")], check=True)
     with running_server(Path(sys.executable), comfyui(), base, base / "server.log") as running:
         yield running
 
@@ -30,6 +35,24 @@ def object_info(server: Server) -> dict[str, Any]:
             return await client.object_info()
 
     return asyncio.run(ask())
+
+
+@pytest.fixture
+def discs(tmp_path: Path) -> Path:
+    """A cache of drawings that are all discs: the real ones need npm."""
+    load_pack()
+    from attention_control.demo_model.world.scene import SIZES
+    from attention_control.demo_model.world.vocabulary import STYLES, SUBJECTS
+
+    tiles = {}
+    for size in SIZES:
+        y, x = np.mgrid[0:size, 0:size] / (size - 1) - 0.5
+        inside = np.clip((0.4 - np.hypot(x, y)) * size + 0.5, 0, 1)
+        rim = np.zeros_like(inside)
+        tile = (np.stack([np.where(x > 0, 0.8, 0.3), inside, rim, rim], -1) * 255).round().astype(np.uint8)
+        tiles |= {f"{style}/{noun}/{size}": tile for style in STYLES for noun in SUBJECTS}
+    np.savez(tmp_path / "finished-sprites.npz", **tiles)
+    return tmp_path
 
 
 def comfyui() -> Path:

@@ -1,5 +1,6 @@
 """Running workflows on a server, and what comes back as arrays."""
 
+import copy
 import io
 import json
 from pathlib import Path
@@ -25,11 +26,23 @@ def read(path: Path) -> dict[str, Any]:
     return workflow
 
 
+def on_the_demo_model(workflow: dict[str, Any]) -> dict[str, Any]:
+    """A workflow that loads a checkpoint, which the user has to bring, with the demo model and its size."""
+    workflow = copy.deepcopy(workflow)
+    for node in workflow["nodes"]:
+        if node["type"] == "CheckpointLoaderSimple":
+            node.update(type="LoadDemoModel", inputs=[], widgets_values=[])
+        elif node["type"] in ("EmptyLatentImage", "ImageScale"):
+            node["widgets_values"] = [128 if v == 512 else v for v in node["widgets_values"]]
+    return workflow
+
+
 async def pictures(server: Server, workflow: dict[str, Any], again: int = 0) -> dict[str, list[Pixels]]:
     """Run a workflow; the pixels (H, W, 3) of the pictures, by the title of the node that saved them.
 
     Another `again` makes the samplers run again where the server has kept their results.
     """
+    workflow = on_the_demo_model(workflow)
     async with Client(server.address) as client:
         await bring_inputs(client, workflow)
         prompt = with_mark(to_prompt(workflow, await client.object_info()), again)

@@ -5,29 +5,11 @@ import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
-from pack import ROOT, load_pack
+from pack import ROOT
 
 HEADER = "|  | pointing, nouns | pointing, colours | mIoU, nouns | mIoU, colours |"
-
-
-@pytest.fixture
-def discs(tmp_path):
-    """A cache of drawings that are all discs: the real ones need npm."""
-    load_pack()
-    from attention_control.demo_model.world.scene import SIZES
-    from attention_control.demo_model.world.vocabulary import STYLES, SUBJECTS
-
-    tiles = {}
-    for size in SIZES:
-        y, x = np.mgrid[0:size, 0:size] / (size - 1) - 0.5
-        inside = np.clip((0.4 - np.hypot(x, y)) * size + 0.5, 0, 1)
-        tile = (np.stack([np.where(x > 0, 0.8, 0.3), inside], -1) * 255).round().astype(np.uint8)
-        tiles |= {f"{style}/{noun}/{size}": tile for style in STYLES for noun in SUBJECTS}
-    np.savez(tmp_path / "sprites.npz", **tiles)
-    return tmp_path
 
 
 @pytest.mark.slow
