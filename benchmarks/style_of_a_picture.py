@@ -36,10 +36,8 @@ STRENGTHS = [
     (log(2), 1.0, False),
     (2 * log(2), 1.0, False),
     (log(2), 0.8, False),
-    (log(2), 1.2, False),
     (0.0, 1.0, True),
     (log(2), 1.0, True),
-    (2 * log(2), 1.0, True),
 ]
 SHOWN = ("shift 0", "shift log 2", "shift log 2, group norm")
 
@@ -105,6 +103,14 @@ def measure(demo: Any, judge: Judge, options: argparse.Namespace) -> tuple[dict[
                 scores[name][kind] += values
             if number == options.picture and name in (PLAIN, *SHOWN):
                 chosen[name] = torch.cat([image[None], images[1:]])
-        print(f"set {number + 1}: {nouns[0]}, {scene.style}", flush=True)
+        print(f"{number + 1} sets, the last in {scene.style} style: {_in_short(scores)}", flush=True)
     figures = {name: {k: float(np.mean(v)) for k, v in kinds.items()} for name, kinds in scores.items()}
     return figures, chosen
+
+
+def _in_short(scores: dict[str, dict[str, list[bool]]]) -> str:
+    """Same style and subject so far."""
+    shares = {
+        name: (np.mean(kinds["same style"]), np.mean(kinds["subject"])) for name, kinds in scores.items()
+    }
+    return "; ".join(f"{name} {style:.0%} {subject:.0%}" for name, (style, subject) in shares.items())
