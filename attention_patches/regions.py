@@ -78,6 +78,17 @@ class Layout:
                 f"boxes for one image, which then count for all, or for each of the {images}."
             )
 
+    def check_text(self, lengths: Iterable[int]) -> None:
+        """Raises ValueError if a text of the positive prompt, of so many tokens, is too short to hold the
+        subjects' words."""
+        last = max((p for subjects in self.images for s in subjects for p in s.token_positions), default=0)
+        for tokens in lengths:
+            if last >= tokens:
+                raise ValueError(
+                    f"The positive conditioning has {tokens} tokens, but a subject is token {last} of the "
+                    "prompt. Connect the node's own CONDITIONING to the sampler, or one of the same prompt."
+                )
+
     def subjects(self, image: int) -> tuple[Subject, ...]:
         """Of one image of the batch, counted from 0."""
         return self.images[0] if len(self.images) == 1 else self.images[image]

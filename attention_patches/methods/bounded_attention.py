@@ -51,17 +51,8 @@ class BoundedAttention(Patch):
 
     def start(self, batch: Batch) -> str | None:
         self.layout.check(batch.images)
-        self._check_text(batch)
+        self.layout.check_text(batch.text_tokens.get("positive", ()))
         return None
-
-    def _check_text(self, batch: Batch) -> None:
-        last = max(p for subjects in self.layout.images for s in subjects for p in s.token_positions)
-        for tokens in batch.text_tokens.get("positive", ()):
-            if last >= tokens:
-                raise ValueError(
-                    f"The positive conditioning has {tokens} tokens, but a subject is token {last} of the "
-                    "prompt. Connect the node's own CONDITIONING to the sampler, or one of the same prompt."
-                )
 
     @property
     def looking(self) -> Patch:
@@ -71,13 +62,14 @@ class BoundedAttention(Patch):
         layers = finding_layers(batch) if self.mask_layers is None else self.mask_layers
         grid = max((batch.sizes[ordinal].grid for ordinal in layers), key=math.prod)
         places = Places(self.layout)
+        guide = None if self.guidance is None else self.guidance.begin(batch, places, self.layers)
         return Bounding(
             during=self.during,
             layers=self.layers,
             places=places,
             spec=self,
             batch=batch,
-            guide=self.guidance and self.guidance.begin(batch, places, self.layers),
+            guide=guide,
             finding=frozenset(n for n in layers if batch.sizes[n].grid == grid),
             grid=grid,
         )

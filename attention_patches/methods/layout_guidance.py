@@ -87,6 +87,7 @@ class LayoutGuidance(Patch):
 
     def start(self, batch: Batch) -> str | None:
         self.layout.check(batch.images)
+        self.layout.check_text(batch.text_tokens.get("positive", ()))
         return None
 
     def begin(self, batch: Batch) -> Patch:

@@ -104,7 +104,6 @@ def test_the_demo_model_is_guided(caplog):
     caplog.set_level("INFO")
     sample(model, positive, negative, batch=1, height=16, width=16, steps=4)
     report = next(r.message for r in caplog.records if "BoundedAttention" in r.message)
-    print(report)
     for part in report.split("box: ")[1].split(". ")[0].rstrip(".").split(", "):
         *_, before, _, after, _ = part.split()
         assert int(after) > int(before)

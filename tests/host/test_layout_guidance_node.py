@@ -1,11 +1,14 @@
-"""Layout Guidance in the host: what it makes of a run, with every sampler, and as a node."""
+"""LayoutGuidance as a user meets it: what it makes of a run, its errors, what it tells."""
 
 import pytest
 import torch
+from attention_control.attention_patches.guidance import Effort
+from attention_control.nodes.host import deliver, install
 from attention_control.nodes.host.demo_model import load_demo_model
-from attention_control.nodes.layout_guidance import LayoutGuidance as LayoutGuidanceNode
-from comfy_api.latest import io
+from attention_control.nodes.host.install import installed
+from attention_control.nodes.layout_guidance import LayoutGuidance
 
+from .node_calls import call_node
 from .tiny import sample
 
 PROMPT = "a red cat and a blue dog, flat style"
@@ -18,21 +21,10 @@ def demo():
         return load_demo_model()
 
 
-def guided(demo, **changes):
-    settings = {
-        "boxes": BOXES,
-        "subjects": "",
-        "width": 512,
-        "height": 512,
-        "guidance_steps": 0.2,
-        "guidance_iterations": 5,
-        "loss_target": 0.2,
-        "loss_scale": 30.0,
-        **changes,
-    }
-    node = LayoutGuidanceNode.PREPARE_CLASS_CLONE({"hidden_inputs": {io.Hidden.unique_id: "7"}})
+def guided(demo, **settings):
+    """The node's MODEL and CONDITIONING."""
     with torch.inference_mode():
-        return node.execute(demo.model, demo.clip, PROMPT, **settings).args
+        return call_node(LayoutGuidance, demo.model, demo.clip, PROMPT, **{"boxes": BOXES, **settings})
 
 
 def run(demo, model, positive, **how):
@@ -49,7 +41,58 @@ def test_the_demo_model_is_guided(demo, caplog):
     out = run(demo, model, positive)
     assert not torch.equal(out, run(demo, demo.model, positive))
     report = next(r.message for r in caplog.records if "LayoutGuidance" in r.message)
-    print(report)
     shares = [part.split() for part in report.split("box: ")[1].rstrip(".").split(", ")]
     for *_, before, _, after, _ in shares:
         assert int(after) > int(before)
+
+
+def patch_of(demo, **settings):
+    return installed(guided(demo, **settings)[0])[0].patch
+
+
+def test_defaults_are_the_authors(demo):
+    """A fifth of the steps, 5 shifts, scale 30, target 0.2, their layers."""
+    patch = patch_of(demo)
+    assert (patch.effort, patch.loss_scale, patch.layers) == (Effort(0.2, 5, 0.2), 30.0, None)
+    assert [subject.phrase for subject in patch.layout.images[0]] == ["red cat", "blue dog"]
+
+
+@pytest.mark.parametrize(
+    "nothing", [{"boxes": ""}, {"guidance_steps": 0.0}, {"guidance_iterations": 0}, {"loss_scale": 0.0}]
+)
+def test_off(demo, nothing):
+    """No boxes, no steps, no shifts or no strength: off."""
+    assert patch_of(demo, **nothing).off
+
+
+def test_errors_name_the_input(demo):
+    """A layer that is not there, a phrase that is not in the prompt, a step fraction that cannot be."""
+    for settings, message in (
+        ({"layers": "outpt"}, "layers: no layer matches 'outpt'"),
+        ({"boxes": "0 0 1 1: owl"}, "subjects: 'owl' is not in the prompt"),
+        ({"guidance_steps": 1.5}, "guidance_steps is 1.5"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            patch_of(demo, **settings)
+
+
+def test_another_conditioning_is_refused(demo):
+    """One too short to hold the subjects' words, instead of an index error in the middle of a run."""
+    model, positive = guided(demo)
+    short = [[positive[0][0][:, :4], positive[0][1]]]
+    with pytest.raises(ValueError, match="has 4 tokens, but a subject is token"):
+        run(demo, model, short, steps=1)
+
+
+def test_each_step_shows_its_loss(demo, monkeypatch):
+    """While it runs, on the node that the guidance is from."""
+    shown = []
+    monkeypatch.setattr(deliver, "show", lambda node, text: shown.append((node, text)))
+    monkeypatch.setattr(install, "show", lambda node, text: shown.append((node, text)))
+    model, positive = guided(demo, guidance_steps=0.7, guidance_iterations=2)
+    run(demo, model, positive, steps=3)
+    assert [node for node, _ in shown] == ["7"] * 4
+    assert [text.split(":")[0] for _, text in shown] == [
+        *(f"Guided step {n}" for n in (1, 2, 3)),
+        "LayoutGuidance",
+    ]
