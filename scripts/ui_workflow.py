@@ -14,7 +14,7 @@ from failures import Failure
 Json = dict[str, Any]
 MUTED, BYPASSED = 2, 4
 WITHOUT_EFFECT = ("Note", "MarkdownNote", "PrimitiveNode", "Reroute")
-WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COLOR")
+WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COLOR", "BOUNDING_BOXES")
 DYNAMIC = ("COMFY_DYNAMICCOMBO_V3", "COMFY_DYNAMICSLOT_V3")
 SEEDS = ("seed", "noise_seed")
 

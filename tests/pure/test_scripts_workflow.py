@@ -25,6 +25,7 @@ OBJECT_INFO: dict[str, Any] = {
     },
     "Noise": {"input": {"required": {"noise_seed": ["INT", {}], "steps": ["INT", {"default": 4}]}}},
     "Patch": {"input": {"required": {"strength": ["FLOAT", {}], "model": ["MODEL"], "mask": ["MASK"]}}},
+    "Canvas": {"input": {"required": {"width": ["INT", {}], "drawn": ["BOUNDING_BOXES", {"default": []}]}}},
     "Points": {"input": {"required": {"text": ["STRING", {}]}}},
     "Shifting": {"input": {"required": {"kind": ["COMFY_DYNAMICCOMBO_V3", {}]}}},
 }
@@ -71,6 +72,13 @@ def test_what_was_not_saved_has_its_default() -> None:
         "scale": 2.5,
         "name": "spare",
     }
+
+
+def test_drawn_boxes_are_a_widget() -> None:
+    """Boxes of the host's canvas are a value, told apart from a connection though they are a list."""
+    boxes = [{"x": 0, "y": 16, "width": 32, "height": 32}]
+    saved = workflow(node(1, "Canvas", [64, boxes]))
+    assert inputs_of(saved, 1) == {"width": 64, "drawn": {"__value__": boxes}}
 
 
 def test_more_values_than_widgets() -> None:
