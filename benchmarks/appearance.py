@@ -1,0 +1,97 @@
+"""Does Cross-Image Attention keep the structure and move the appearance? 100 pairs of rendered scenes.
+
+The two pictures of a pair differ in subject, colour, style and background. Both are inverted (edit friendly
+DDPM, CFG 1, prompt: the structure's noun) and transferred by the node with its defaults and the true masks.
+The host's img2img gets the structure, noise up to a point of the schedule, CFG 3, and words: either what the
+result should be (the structure's noun with the appearance's colour and style named, which Cross-Image
+is not told), or the appearance's own caption.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import host
+
+host.start()
+
+import numpy as np  # noqa: E402  the host is found only now
+import record  # noqa: E402
+import torch  # noqa: E402
+from appearance_pairs import SIZE, Pair, Shown, pairs, shown  # noqa: E402
+from appearance_runs import SETTINGS, Bench  # noqa: E402
+from appearance_scores import Scores  # noqa: E402
+from attention_control.demo_model.judge import Judge  # noqa: E402
+from attention_control.demo_model.world import Sprites, sample_scene  # noqa: E402
+from attention_control.nodes.load_demo_model import LoadDemoModel  # noqa: E402
+from style_sets import sheet  # noqa: E402
+from subject_reader import SubjectReader  # noqa: E402
+
+BATCH = 10
+PLAIN_SWAP = {"contrast": 1.0, "swap_guidance": 1.0, "adain": "off"}
+LATER = (0.5, 0.65)  # img2img with less noise than Cross-Image starts from
+
+
+def runs(bench: Bench) -> dict[str, torch.Tensor]:
+    """The pictures (B, H, W, 3) of each way."""
+    begin, start = SETTINGS["begin_percent"], SETTINGS["start_percent"]
+    wanted = [pair.wanted for pair in bench.pairs]
+    return {
+        "reconstruction": bench.transfer(end_percent=start),
+        "swap alone": bench.transfer(**PLAIN_SWAP),
+        "Cross-Image": bench.transfer(),
+        "with guidance 2": bench.transfer(swap_guidance=2.0),
+        "img2img, same noise": bench.img2img(wanted, begin),
+        **{f"img2img, {percent:.0%} done": bench.img2img(wanted, percent) for percent in LATER},
+        "img2img, its caption": bench.img2img([p.appearance.caption for p in bench.pairs], begin),
+    }
+
+
+def reader(judge: Judge, vae: Any, sprites: Sprites, quick: bool) -> tuple[SubjectReader, float]:
+    """What finds subjects in pictures, and how far it can be trusted."""
+    draws = [np.random.default_rng([99, i]) for i in range(60 if quick else 140)]
+    scenes: list[Shown] = [shown(sample_scene(draw, SIZE, SIZE, 1), sprites) for draw in draws]
+    made = SubjectReader.fit(judge, vae, scenes[:-20])
+    return made, made.trust(vae, scenes[-20:])
+
+
+def given(some: list[Pair]) -> dict[str, torch.Tensor]:
+    return {name: torch.stack([getattr(p, name).image for p in some]) for name in ("structure", "appearance")}
+
+
+def main() -> None:
+    parser = record.parser(__doc__, "four pairs, ten steps")
+    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=25, help="of the inversions")
+    cache = Path.home() / ".cache" / "attention-control" / "demo_model"
+    parser.add_argument("--cache", type=Path, default=cache, help="where drawings are kept (made by npm)")
+    options = parser.parse_args()
+    with torch.inference_mode():
+        measure(options)
+
+
+def measure(options: argparse.Namespace) -> None:
+    """The figures are written after every ten pairs."""
+    number, steps = (4, 10) if options.quick else (options.pairs, options.steps)
+    demo, judge, sprites = LoadDemoModel.execute().args, Judge.load(), Sprites.load(options.cache)
+    find, trust = reader(judge, demo[2], sprites, options.quick)
+    print(f"subjects are found with a mean IoU of {trust:.2f}", flush=True)
+    every, scores = list(pairs(sprites, number)), dict[str, Scores]()
+    for first in range(0, number, BATCH):
+        part: list[Pair] = every[first : first + BATCH]
+        images = runs(Bench.of(demo, part, steps))
+        for name, made in images.items():
+            scores.setdefault(name, Scores()).add(find, part, made)
+        figures = {name: score.means() for name, score in scores.items()}
+        done = {"pairs": first + len(part), "steps": steps, "subject reader IoU": trust, "variants": figures}
+        path = record.write("appearance", done, options)
+        print(f"{done['pairs']} pairs", flush=True)
+        if first == 0:
+            sheet({**given(part), **images}).save(path.with_suffix(".jpg"), quality=92)
+    rows = [[name, *(f"{value:.2f}" for value in values.values())] for name, values in figures.items()]
+    print(record.table(["", *next(iter(figures.values()))], rows))
+    print(f"written: {path.name} and a picture beside it")
+
+
+if __name__ == "__main__":
+    main()
