@@ -30,10 +30,12 @@ class MaskInputs:
         Raises ValueError for numbers of masks that do not fit, or a subject without a text encoder.
         """
         pictures = pair.structure.images
-        whole = [everywhere(pictures, _size(inversion)) for inversion in (pair.structure, pair.appearance)]
+        whole = Masks(
+            everywhere(pictures, _size(pair.structure)), everywhere(pictures, _size(pair.appearance))
+        )
         if self.mode == "whole" or not (self.given or self.subject.strip()):
             why = "" if self.mode == "whole" else ", as neither masks nor a subject are given"
-            return Masks(*whole), f"AdaIN over the whole pictures{why}."
+            return whole, f"AdaIN over the whole pictures{why}."
         masks = paired(self._mask("structure", pair), self._mask("appearance", pair))
         return masks, _remark(masks, self._source)
 

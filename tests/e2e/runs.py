@@ -59,7 +59,7 @@ async def pictures(server: Server, workflow: dict[str, Any], again: int = 0) -> 
 def with_mark(prompt: dict[str, Any], mark: int) -> dict[str, Any]:
     """The prompt with an input on its samplers that only the cache of the host looks at."""
     for node in prompt.values():
-        if node["class_type"] == "KSampler":
+        if node["class_type"] in ("KSampler", "SamplerCustom"):
             node["inputs"]["mark_of_the_tests"] = mark
     return prompt
 

@@ -8,6 +8,7 @@ OURS = [
     "AttentionMapViewer",
     "AttentionProbe",
     "AttentionRecorder",
+    "CrossImageAttention",
     "EncodePromptBatch",
     "InvertLatent",
     "LoadAttentionMaps",
