@@ -186,7 +186,7 @@ def main() -> None:
         latent, rounds = (16, 16), 1
     else:
         model, prompts = random_sd15()
-        latent, rounds = (64, 64), 2
+        latent, rounds = (64, 64), 1
     comfy.model_management.load_models_gpu([model])
     measured = measure(model, prompts, latent, rounds)
     foreseen = predicted()

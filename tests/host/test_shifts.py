@@ -8,10 +8,18 @@ import comfy.sample
 import comfy.samplers
 import pytest
 import torch
+from attention_control.attention_patches.bounded_guidance import Guidance, Spill
+from attention_control.attention_patches.bounds import Bounds, Places
+from attention_control.attention_patches.guidance import Effort, Progress
+from attention_control.attention_patches.methods.bounded_attention import BoundedAttention
+from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance, Misplacement
 from attention_control.attention_patches.patch import Patch
+from attention_control.attention_patches.regions import Layout, Subject
 from attention_control.nodes.host.install import install
+from attention_control.nodes.host.unet import layer_map
 from torch import Tensor
 
+from .slopes import Asker
 from .tiny import assert_same_image, conditioning, tiny_model
 
 STEPS, SHAPE = 5, (2, 4, 6, 10)
@@ -151,3 +159,51 @@ def test_a_noise_mask(name):
     assert_same_image(out, expected, tolerance=5e-3)
     assert not torch.allclose(out[..., :5], plain[..., :5], rtol=0.01)
     assert_same_image(out[..., 5:], picture[..., 5:], tolerance=0.05)  # UniPC leaves a trace of noise
+
+
+LEFT = Subject("left", (2, 3), ((0.0, 0.0, 0.6, 0.7),))
+RIGHT = Subject("right", (5,), ((0.5, 0.3, 1.0, 1.0),))
+LAYOUT = Layout(((LEFT, RIGHT), (RIGHT,)), fillers=(1, 4), ends=(6,))
+FIRST_STEP = Effort(1 / STEPS, iterations=1, target=0.0)
+
+
+def gradient(objective, patch):
+    """(images, 4, h, w) where the run begins."""
+    asker = Asker(objective=objective, controlled=patch)
+    run(install(model(), asker), "euler", start())
+    return asker.slopes[0].gradient
+
+
+def begun(by):
+    """The noise from which a run begins that much off in the host's latents."""
+    return start() - by / (1 + float(levels(model())[0]) ** 2) ** 0.5
+
+
+def test_layout_guidance_steps_as_the_paper_says():
+    """By 30 sigma^2 times the gradient: as if begun there."""
+    layers, progress = layer_map(model()).parse("middle"), Progress(LAYOUT, lambda line: None)
+    measured = Misplacement(cross_layers=layers, layout=LAYOUT, progress=progress)
+    by = 30 * float(levels(model())[0]) ** 2 * gradient(measured, Patch())
+    patch = LayoutGuidance(layout=LAYOUT, effort=FIRST_STEP, layers=layers)
+    out = run(install(model(), patch), "dpmpp_2m", start())
+    assert_same_image(out, run(model(), "dpmpp_2m", begun(by)), tolerance=5e-3)
+    assert not torch.allclose(out, run(model(), "dpmpp_2m", start()), rtol=0.01)
+
+
+def test_bounded_attention_steps_as_the_paper_says():
+    """By 8 (1 + sigma^2) times the gradient of the sum over subjects: as if begun there, under the masks."""
+    layers = layer_map(model()).parse("middle")
+    everywhere, places = layer_map(model()).parse("all"), Places(LAYOUT)
+    progress = Progress(LAYOUT, lambda line: None)
+    measured = Spill(cross_layers=layers, self_layers=layers, places=places, progress=progress)
+    bounds = Bounds(layers=everywhere, places=places, guiding=True)
+    subjects = torch.tensor([2.0, 1.0])[:, None, None, None]
+    by = 8 * (1 + float(levels(model())[0]) ** 2) * subjects * gradient(measured, bounds)
+
+    def bounded(noise, guidance):
+        patch = BoundedAttention(layers=everywhere, layout=LAYOUT, refine_from=1.0, guidance=guidance)
+        return run(install(model(), patch), "dpmpp_2m", noise)
+
+    out = bounded(start(), Guidance(effort=FIRST_STEP, layers=layers))
+    assert_same_image(out, bounded(begun(by), None), tolerance=5e-3)
+    assert not torch.allclose(out, bounded(start(), None), rtol=0.01)
