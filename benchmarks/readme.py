@@ -79,9 +79,25 @@ def maps(record: dict[str, Any]) -> str:
     return f"{text}\n\n{table(['', *header], cells)}\n\n{source(record, 'maps.py')}"
 
 
+def appearance(record: dict[str, Any]) -> str:
+    variants = record["variants"]
+    rows = [[name, *(f"{value:.2f}" for value in measures.values())] for name, measures in variants.items()]
+    text = (
+        f"{record['pairs']} pairs of rendered scenes that differ in subject, colour, style and background, "
+        f"inverted in {record['steps']} steps. Structure IoU: the output's subject, found by a linear map on "
+        f"the judge's features (IoU {record['subject reader IoU']:.2f} on scenes with known masks), with the "
+        "structure's true mask. Colours moved: the part of the way from the structure's colours to the "
+        "appearance's, inside the subject. The judge says how likely the appearance's style is, and whether "
+        "it sees the appearance's colour and the structure's subject. img2img is told colour and style in "
+        "words (the last row: the appearance's whole caption), Cross-Image only the structure's noun."
+    )
+    return f"{text}\n\n{table(['', *variants['Cross-Image']], rows)}\n\n{source(record, 'appearance.py')}"
+
+
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "style_alignment": style_alignment,
     "style_of_a_picture": style_of_a_picture,
+    "appearance": appearance,
     "overhead": overhead,
     "maps": maps,
 }
