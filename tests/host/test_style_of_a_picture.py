@@ -92,7 +92,7 @@ def test_every_sampler_ends_with_the_picture(sampler):
         {"cfg": 1.0},
         {"steps": 1},
     ],
-    ids=str,
+    ids=lambda how: "-".join(how),
 )
 def test_every_schedule_ends_with_the_picture(shape, how):
     """Also from the middle of the schedule, in one step and without guidance."""
