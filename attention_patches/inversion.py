@@ -34,7 +34,7 @@ class ModelIdentity:
         return math.dist(self.weights, other.weights) <= 0.05 * size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors have no single answer to ==
 class Inversion:
     """Trajectories of B pictures over S steps, as float32 tensors on the CPU.
 
