@@ -7,6 +7,7 @@ queries' type: the sum with another patch's mask stays finite.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -118,17 +119,13 @@ class Bounds(Patch):
             if text is None or not self._bounded(text):
                 bias = qkv.q.new_zeros(1, 1, 1, 1)
             else:
-                tokens = text.tokens
-                bias = self._bias(
-                    site,
-                    qkv.q,
-                    ("cross", tokens, keys),
-                    lambda masks, image, tokens=tokens: cross_closed(
-                        masks, self.places.layout, image, tokens, keys, self.guiding
-                    ),
-                )
+                closed = partial(self._cross_closed, text=text.tokens, keys=keys)
+                bias = self._bias(site, qkv.q, ("cross", text.tokens, keys), closed)
             chunks.append(bias.expand(site.rows.images, 1, qkv.q.shape[2], keys))
         return torch.cat(chunks)
+
+    def _cross_closed(self, masks: Tensor, image: int, *, text: int, keys: int) -> Tensor:
+        return cross_closed(masks, self.places.layout, image, text, keys, self.guiding)
 
     def _bias(
         self, site: Site, like: Tensor, what: tuple[Any, ...], closed: Callable[[Tensor, int], Tensor]
