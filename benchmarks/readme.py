@@ -94,12 +94,36 @@ def appearance(record: dict[str, Any]) -> str:
     return f"{text}\n\n{table(['', *variants['Cross-Image']], rows)}\n\n{source(record, 'appearance.py')}"
 
 
+def layout(record: dict[str, Any]) -> str:
+    groups, right = record["groups"], "subject and colour in box"
+    rows = [
+        [
+            name,
+            *(f"{figures[name][right]:.0%}" for figures in groups.values()),
+            f"{own['exact count']:.0%}",
+            f"{own['confidence']:.2f}",
+            f"{own['CPU seconds']:.1f}",
+        ]
+        for name, own in record["all"].items()
+    ]
+    number = record["prompts in a group"]
+    text = (
+        "Boxes with the right subject in the right colour as the judge sees them, by kind of prompt and "
+        f"number of subjects ({number} prompts each). Of all: pictures with as many subjects as boxes, the judge's "
+        "confidence in what it finds, processor seconds for a picture. In training no picture had more than "
+        "two kinds of subject, so three or more different ones are new to the demo model."
+    )
+    header = ["", *groups, "exact count", "confidence", "seconds"]
+    return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'layout.py')}"
+
+
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "style_alignment": style_alignment,
     "style_of_a_picture": style_of_a_picture,
     "appearance": appearance,
     "overhead": overhead,
     "maps": maps,
+    "layout": layout,
 }
 
 

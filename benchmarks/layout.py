@@ -1,0 +1,104 @@
+"""Is every subject in its box, and itself? Two to five subjects, with a box for each.
+
+Eleven groups of prompts: one species in as many colours, different species, and one species in two colours
+with counts (three orange cats and two gray cats), each with 2, 3, 4 and 5 subjects. Boxes lie as the subjects
+of the demo model's own scenes do. The judge says what is in each box: see `layout_score`. All ways start from
+the same noise. Times are of the processor, so that other work on the machine does not count.
+
+The demo model is neither SD1.5 nor SDXL, so the lengths of the shifts were chosen for it, in small trials on
+other prompts: see STRENGTH and SCALE in `layout_ways`.
+"""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from itertools import repeat
+from multiprocessing import get_context
+from typing import Any
+
+import host
+
+host.start()
+
+import numpy as np  # noqa: E402  the host is found only now
+import record  # noqa: E402
+import torch  # noqa: E402
+from attention_control.demo_model.judge import Judge  # noqa: E402
+from attention_control.nodes.load_demo_model import LoadDemoModel  # noqa: E402
+from layout_prompts import Ask, asks  # noqa: E402
+from layout_score import score  # noqa: E402
+from layout_ways import SCALE, STRENGTH, WAYS, pictures, starting_noise  # noqa: E402
+
+STEPS = 20
+RIGHT = "subject and colour in box"
+ONE_BY_ONE = {"host: areas"}
+Figures = dict[str, dict[str, float]]
+
+
+def run(demo: Any, name: str, asked: Sequence[Ask], seed: int, steps: int) -> tuple[torch.Tensor, float]:
+    """The pictures of a group and the seconds of processor time for each."""
+    began = time.process_time()
+    noise = starting_noise(len(asked), seed)
+    if name in ONE_BY_ONE:
+        parts = [([ask], own) for ask, own in zip(asked, noise.split(1), strict=True)]
+    else:
+        parts = [(asked, noise)]
+    images = torch.cat([pictures(demo, WAYS[name], *part, seed, steps) for part in parts])
+    return images, (time.process_time() - began) / len(asked)
+
+
+@cache
+def loaded() -> tuple[Any, Judge]:
+    """The demo model (MODEL, CLIP, VAE) and its judge, once in a process."""
+    return LoadDemoModel.execute().args, Judge.load()
+
+
+@torch.inference_mode()
+def measure(number: int, each: int, steps: int) -> Figures:
+    """The figures of one group by way."""
+    demo, judge = loaded()
+    asked = list(asks(each))[number]
+    found: Figures = {}
+    for name in WAYS:
+        images, seconds = run(demo, name, asked, 100 * number, steps)
+        values = {**score(asked, judge(images)), "CPU seconds": [seconds]}
+        found[name] = {kind: float(np.mean(own)) for kind, own in values.items()}
+    print(asked[0].group, {name: f"{own[RIGHT]:.0%}" for name, own in found.items()}, flush=True)
+    return found
+
+
+def mean(groups: Sequence[Figures]) -> Figures:
+    """Over groups, all of which count the same."""
+    return {
+        name: {kind: float(np.mean([group[name][kind] for group in groups])) for kind in own}
+        for name, own in groups[0].items()
+    }
+
+
+def main() -> None:
+    parser = record.parser(__doc__, "one prompt of the first two groups, four steps")
+    parser.add_argument("--each", type=int, default=4, help="prompts in each of the 11 groups")
+    parser.add_argument(
+        "--jobs", type=int, default=2, help="groups at a time, each in a process of one thread"
+    )
+    options = parser.parse_args()
+    each, steps = (1, 4) if options.quick else (options.each, STEPS)
+    names = [asked[0].group for asked in asks(1)][: 2 if options.quick else None]
+    settings = {"prompts in a group": each, "steps": steps, "strength": STRENGTH, "scale": SCALE}
+    groups: dict[str, Figures] = {}
+    with ProcessPoolExecutor(
+        options.jobs, get_context("spawn"), torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        found = pool.map(measure, range(len(names)), repeat(each), repeat(steps))
+        for name, figures in zip(names, found, strict=True):
+            groups[name] = figures
+            every = mean(list(groups.values()))
+            path = record.write("layout", {**settings, "all": every, "groups": groups}, options)
+    rows = [[name, *(f"{value:.2f}" for value in own.values())] for name, own in every.items()]
+    print(record.table(["", *every["plain"]], rows))
+    print(f"written: {path.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""The paper's prompts on the demo model, plain and bounded, with the leakage of the first beside it.
+
+Three ginger and two gray kittens in four places; a unicorn, a hedgehog and an owl in a forest; five pets of
+five colours. Writes layout.jpg; white frames are the boxes. Nothing is picked: one seed for all.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import host
+
+host.start()
+
+import numpy as np  # noqa: E402  the host is found only now
+import record  # noqa: E402
+import torch  # noqa: E402
+from attention_control.attention_patches.leakage import leakage  # noqa: E402
+from attention_control.demo_model.world import BACKGROUNDS  # noqa: E402
+from attention_control.nodes.host.install import install  # noqa: E402
+from attention_control.nodes.load_demo_model import LoadDemoModel  # noqa: E402
+from attention_control.nodes.pictures.leakage_figure import draw_leakage  # noqa: E402
+from attention_control.nodes.recording import make_recorder  # noqa: E402
+from layout_prompts import SIZE, Ask, Pixels, Wanted  # noqa: E402
+from layout_ways import WAYS, Way, layout_of, pictures, starting_noise  # noqa: E402
+from PIL import Image, ImageDraw  # noqa: E402
+from torch import Tensor  # noqa: E402
+
+FIVE: list[Pixels] = [(4, 8, 44, 48), (48, 8, 88, 48), (88, 36, 128, 76), (4, 80, 44, 120), (56, 80, 96, 120)]
+THREE: list[Pixels] = [(4, 16, 52, 64), (76, 16, 124, 64), (40, 72, 88, 120)]
+SCALE, STEPS = 2, 20
+Named = Sequence[tuple[str, ...]]  # phrase, colour, noun
+
+
+def asked_for(text: str, place: str, named: Named, boxes: Sequence[Pixels]) -> Ask:
+    wanted = (
+        Wanted(noun, colour, phrase, box) for (phrase, colour, noun), box in zip(named, boxes, strict=True)
+    )
+    return Ask("paper", f"{text} {BACKGROUNDS[place]}", place, tuple(wanted))
+
+
+def asks() -> list[Ask]:
+    """One prompt for each column."""
+    kittens = [("ginger kittens", "orange", "cat")] * 3 + [("gray kittens", "gray", "cat")] * 2
+    forest = [("unicorn", "", "unicorn"), ("hedgehog", "", "hedgehog"), ("owl", "", "owl")]
+    pets = ("red cat", "blue dog", "yellow rabbit", "green fish", "purple bird")
+    named = [(phrase, *phrase.split()) for phrase in pets]
+    return [
+        *(
+            asked_for("three ginger kittens and two gray kittens", place, kittens, FIVE)
+            for place in ("stairs", "street", "basket", "snow")
+        ),
+        asked_for("a unicorn and a hedgehog and an owl", "forest", forest, THREE),
+        asked_for(" and ".join(f"a {phrase}" for phrase, _, _ in named), "beach", named, FIVE),
+    ]
+
+
+def with_leakage(demo: Any, way: Way, ask: Ask, seed: int, steps: int) -> tuple[Tensor, Tensor]:
+    """A picture (SIZE, SIZE, 3), and the matrix of where its words are seen, as a picture."""
+
+    def recorded(demo: Any, asked: Sequence[Ask]) -> tuple[Any, Any]:
+        model, positive = way(demo, asked)
+        return install(model, recorder), positive
+
+    recorder = make_recorder(demo[0], "cross", "all", 1024, "mean", False, 512)
+    image = pictures(demo, recorded, [ask], starting_noise(1, seed), seed, steps)
+    found = leakage(recorder.store.read(image), layout_of(demo[1], [ask]))
+    return image[0], draw_leakage([replace(found, pixels=None, queries=None, owners=None)])[0]
+
+
+def framed(image: Tensor, ask: Ask) -> Image.Image:
+    """The picture, enlarged, with its boxes."""
+    pixels = Image.fromarray((image.clamp(0, 1) * 255).round().byte().numpy())
+    large = pixels.resize((SCALE * SIZE, SCALE * SIZE), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(large)
+    for wanted in ask.wanted:
+        draw.rectangle([SCALE * side for side in wanted.box], outline="white")
+    return large
+
+
+def sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
+    """Rows of pictures of one height, those of a column under each other."""
+    gap = 6
+    width = sum(image.width + gap for image in rows[0]) - gap
+    canvas = Image.new("RGB", (width, len(rows) * (rows[0][0].height + gap) - gap), "white")
+    for number, row in enumerate(rows):
+        left = 0
+        for image in row:
+            canvas.paste(image, (left, number * (image.height + gap)))
+            left += image.width + gap
+    return canvas
+
+
+def main() -> None:
+    parser = record.parser(__doc__, "the first prompt, four steps")
+    parser.add_argument("--seed", type=int, default=0)
+    options: argparse.Namespace = parser.parse_args()
+    wanted, steps = (asks()[:1], 4) if options.quick else (asks(), STEPS)
+    rows = []
+    with torch.inference_mode():
+        demo = LoadDemoModel.execute().args
+        for way in (WAYS["plain"], WAYS["Bounded Attention"]):
+            shown = [with_leakage(demo, way, ask, options.seed, steps) for ask in wanted]
+            row = [framed(image, ask) for (image, _), ask in zip(shown, wanted, strict=True)]
+            matrix = Image.fromarray((shown[0][1] * 255).round().byte().numpy().astype(np.uint8))
+            height = SCALE * SIZE
+            row.append(
+                matrix.resize((matrix.width * height // matrix.height, height), Image.Resampling.LANCZOS)
+            )
+            rows.append(row)
+    options.output.mkdir(parents=True, exist_ok=True)
+    path = options.output / f"layout{'.quick' if options.quick else ''}.jpg"
+    sheet(rows).save(path, quality=92)
+    print(f"written: {path.name}")
+
+
+if __name__ == "__main__":
+    main()

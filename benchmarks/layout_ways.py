@@ -1,0 +1,139 @@
+"""The ways to put subjects into boxes, each as one run of the host on a batch of prompts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import comfy.sample
+import torch
+from attention_control.attention_patches.bounded_guidance import Guidance
+from attention_control.attention_patches.guidance import Effort
+from attention_control.attention_patches.methods.bounded_attention import BoundedAttention
+from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
+from attention_control.attention_patches.patch import Patch
+from attention_control.attention_patches.regions import Layout
+from attention_control.demo_model.world import BACKGROUNDS
+from attention_control.nodes.host.install import install
+from attention_control.nodes.host.prompt_batch import encode_rows
+from attention_control.nodes.host.unet import layer_map
+from attention_control.nodes.layout_inputs import LayoutInputs
+from layout_prompts import SIZE, Ask
+from nodes import ConditioningCombine, ConditioningSetAreaPercentage, ConditioningSetMask
+from torch import Tensor
+
+STRENGTH, SCALE = (20.0, 8.0), 30.0
+GUIDED = 0.6  # of the steps: latents are 16 x 16 here, so shapes form at lower noise than in SD1.5's 64 x 64
+CFG, SAMPLER, SCHEDULER = 3.0, "euler_ancestral", "normal"
+Way = Callable[[Any, Sequence[Ask]], tuple[Any, Any]]
+"""(MODEL, CLIP, VAE) and asks -> the model to sample with and its positive conditioning."""
+
+
+def layout_of(clip: Any, asked: Sequence[Ask]) -> Layout:
+    """One layout for a batch of prompts; raises ValueError unless their words stand at the same tokens."""
+    found = [LayoutInputs(boxes=ask.lines, width=SIZE, height=SIZE).read(clip, ask.text) for ask in asked]
+    if len({(one.fillers, one.ends) for one in found}) > 1:
+        raise ValueError("the prompts of a batch have their words at different tokens")
+    return replace(found[0], images=tuple(one.images[0] for one in found))
+
+
+def plain(demo: Any, asked: Sequence[Ask]) -> tuple[Any, Any]:
+    return demo[0], encode_rows(demo[1], [ask.text for ask in asked])
+
+
+def patched(make: Callable[[Any, Layout], Patch]) -> Way:
+    """Sampling under a patch that is made for the model's layers and the layout."""
+
+    def way(demo: Any, asked: Sequence[Ask]) -> tuple[Any, Any]:
+        model, positive = plain(demo, asked)
+        layers = layer_map(model).parse("all")
+        return install(model, make(layers, layout_of(demo[1], asked))), positive
+
+    return way
+
+
+def bounded(**settings: Any) -> Way:
+    return patched(lambda layers, layout: BoundedAttention(layers=layers, layout=layout, **settings))
+
+
+def layout_guidance(**settings: Any) -> Way:
+    return patched(lambda _, layout: LayoutGuidance(layout=layout, **settings))
+
+
+def masks_combined(strength: float = 1.0) -> Way:
+    """The host's regions: the whole prompt, and each subject's own in its mask."""
+
+    def way(demo: Any, asked: Sequence[Ask]) -> tuple[Any, Any]:
+        model, positive = plain(demo, asked)
+        for number in range(len(asked[0].wanted)):
+            masks = torch.zeros(len(asked), SIZE, SIZE)
+            for mask, ask in zip(masks, asked, strict=True):
+                x, y, r, b = ask.wanted[number].box
+                mask[y:b, x:r] = 1
+            own = encode_rows(demo[1], [alone(ask, number) for ask in asked])
+            (own,) = ConditioningSetMask().append(own, masks, "default", strength)
+            (positive,) = ConditioningCombine().combine(positive, own)
+        return model, positive
+
+    return way
+
+
+def areas_combined(strength: float = 1.0, background_only: bool = False) -> Way:
+    """The host's regions: the whole prompt, and each subject's own in its area, which is sampled apart.
+    Areas are the same for all rows of a batch, so this takes one prompt."""
+
+    def way(demo: Any, asked: Sequence[Ask]) -> tuple[Any, Any]:
+        (ask,) = asked
+        model, positive = plain(demo, asked)
+        if background_only:
+            positive = encode_rows(demo[1], [BACKGROUNDS[ask.background]])
+        for number, wanted in enumerate(ask.wanted):
+            x, y, r, b = (side / SIZE for side in wanted.box)
+            own = encode_rows(demo[1], [alone(ask, number)])
+            (own,) = ConditioningSetAreaPercentage().append(own, r - x, b - y, x, y, strength)
+            (positive,) = ConditioningCombine().combine(positive, own)
+        return model, positive
+
+    return way
+
+
+def alone(ask: Ask, number: int) -> str:
+    """The prompt of one subject by itself."""
+    wanted = ask.wanted[number]
+    return f"a {wanted.colour} {wanted.noun} {BACKGROUNDS[ask.background]}"
+
+
+GUIDANCE = Guidance(effort=Effort(GUIDED), strength=STRENGTH)
+WAYS: dict[str, Way] = {
+    "plain": plain,
+    "host: areas": areas_combined(),
+    "host: masks": masks_combined(),
+    "Layout Guidance": layout_guidance(loss_scale=SCALE, effort=Effort(GUIDED)),
+    "bounds alone": bounded(refine_from=1.0),
+    "without refinement": bounded(refine_from=1.0, guidance=GUIDANCE),
+    "Bounded Attention": bounded(refine_from=GUIDED, guidance=GUIDANCE),
+}
+
+
+def starting_noise(images: int, seed: int) -> Tensor:
+    """(images, 4, h, w) as the host's samplers make it."""
+    return comfy.sample.prepare_noise(torch.zeros(images, 4, SIZE // 8, SIZE // 8), seed)
+
+
+def pictures(demo: Any, way: Way, asked: Sequence[Ask], noise: Tensor, seed: int, steps: int) -> Tensor:
+    """(B, SIZE, SIZE, 3) in 0..1, one for each prompt."""
+    model, positive = way(demo, asked)
+    samples = comfy.sample.sample(
+        model,
+        noise,
+        steps,
+        CFG,
+        SAMPLER,
+        SCHEDULER,
+        positive,
+        encode_rows(demo[1], [""]),
+        torch.zeros_like(noise),
+        disable_pbar=True,
+        seed=seed,
+    )
+    decoded: Tensor = demo[2].decode(samples)
+    return decoded
