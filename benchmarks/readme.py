@@ -109,9 +109,9 @@ def layout(record: dict[str, Any]) -> str:
     number = record["prompts in a group"]
     text = (
         "Boxes with the right subject in the right colour as the judge sees them, by kind of prompt and "
-        f"number of subjects ({number} prompts each). Of all: pictures with as many subjects as boxes, the judge's "
-        "confidence in what it finds, processor seconds for a picture. In training no picture had more than "
-        "two kinds of subject, so three or more different ones are new to the demo model."
+        f"number of subjects ({number} prompts each). Of all: pictures with as many subjects as boxes, the "
+        "judge's confidence in what it finds, processor seconds for a picture. In training no picture had "
+        "more than two kinds of subject, so three or more different ones are new to the demo model."
     )
     header = ["", *groups, "exact count", "confidence", "seconds"]
     return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'layout.py')}"
