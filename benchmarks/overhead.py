@@ -8,7 +8,6 @@ doubled keys. Memory is the peak of the tensors alive between operations, counte
 
 import statistics
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +26,7 @@ from attention_control.attention_patches.recorder import Recorder  # noqa: E402
 from attention_control.nodes.host.install import install  # noqa: E402
 from attention_control.nodes.host.unet import layer_map  # noqa: E402
 from models import demo, random_sd15  # noqa: E402
-from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from peak_bytes import PeakBytes  # noqa: E402
 
 
 def doubled_keys(func: Callable[..., Any], q: Any, k: Any, v: Any, heads: int, **kwargs: Any) -> Any:
@@ -69,35 +68,6 @@ def run(model: Any, prompts: tuple[Any, Any], latent: tuple[int, int], steps: in
             *prompts,
             torch.zeros_like(noise),
         )
-
-
-class PeakBytes(TorchDispatchMode):
-    """Counts the bytes of the storages made while it is open and still alive."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.alive = self.peak = 0
-        self.known: set[int] = set()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        for x in out if isinstance(out, tuple | list) else (out,):
-            if isinstance(x, torch.Tensor):
-                self._see(x.untyped_storage())
-        return out
-
-    def _see(self, storage: Any) -> None:
-        address, size = storage.data_ptr(), storage.nbytes()
-        if address in self.known:
-            return
-        self.known.add(address)
-        self.alive += size
-        self.peak = max(self.peak, self.alive)
-        weakref.finalize(storage, self._forget, address, size)
-
-    def _forget(self, address: int, size: int) -> None:
-        self.known.discard(address)
-        self.alive -= size
 
 
 def measure(
