@@ -1,0 +1,129 @@
+"""A picture inverted, reconstructed, sampled on, saved and loaded, through a real server."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from failures import Failure
+from host_client import Client
+from host_server import Server
+from pack import ROOT, load_pack
+
+load_pack()
+
+from attention_control.attention_patches.inversion_files import load_inversion  # noqa: E402
+
+STEPS = 10
+DRAWING = ROOT / "example_workflows" / "inputs" / "attention_control_example.png"
+Prompt = dict[str, dict[str, Any]]
+
+
+def node(kind: str, **inputs: Any) -> dict[str, Any]:
+    """One node of a prompt; a link is the number of a node and of its output."""
+    return {"class_type": kind, "inputs": inputs}
+
+
+def walking(method: str, prefix: str) -> Prompt:
+    """Invert the example's drawing; reconstruct it, and sample on from the noisiest state."""
+    settings = {"scheduler": "ddim_uniform", "steps": STEPS, "cfg": 1.0}
+    texts = {"model": ["1", 0], "positive": ["2", 0]}
+    sampler = {"sampler_name": "euler", "start_at_step": 0, "end_at_step": STEPS}
+    return {
+        "1": node("LoadDemoModel"),
+        "2": node("CLIPTextEncode", clip=["1", 1], text="a red cat and a blue dog on the beach"),
+        "3": node("LoadImage", image=DRAWING.name),
+        "4": node("VAEEncode", pixels=["3", 0], vae=["1", 2]),
+        "5": node("InvertLatent", **texts, latent=["4", 0], method=method, seed=7, **settings),
+        "6": node("SaveInversion", inversion=["5", 0], filename_prefix=prefix),
+        "7": node("ReconstructLatent", **texts, inversion=["5", 0], start_percent=0.0, cfg=1.0),
+        "8": node("VAEDecode", samples=["7", 0], vae=["1", 2]),
+        "9": node("SaveImage", images=["8", 0], filename_prefix=f"{prefix}_again"),
+        "10": node(
+            "KSamplerAdvanced",
+            **{**texts, **settings, **sampler, "negative": ["2", 0], "latent_image": ["5", 1]},
+            **{"add_noise": "disable", "noise_seed": 1, "return_with_leftover_noise": "disable"},
+        ),
+        "11": node("VAEDecode", samples=["10", 0], vae=["1", 2]),
+        "12": node("SaveImage", images=["11", 0], filename_prefix=f"{prefix}_sampled"),
+        "13": node("VAEDecode", samples=["4", 0], vae=["1", 2]),
+        "14": node("SaveImage", images=["13", 0], filename_prefix=f"{prefix}_truth"),
+        "15": node("PreviewAny", source=["7", 1]),
+    }
+
+
+def run(server: Server, prompt: Prompt) -> None:
+    shutil.copy(DRAWING, server.base / "input" / DRAWING.name)
+
+    async def queue() -> None:
+        async with Client(server.address) as client:
+            await client.run(prompt, lambda done, running: None)
+
+    asyncio.run(queue())
+
+
+def picture(server: Server, prefix: str) -> Any:
+    (path,) = (server.base / "output").glob(f"{prefix}_*.png")
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"), np.float32)
+
+
+@pytest.mark.parametrize("method", ["ddim", "edit friendly ddpm"])
+def test_inversion_leads_back(server: Server, method: str) -> None:
+    """The reconstruction is the picture; so is what a host sampler makes of DDIM's noise, but not of the
+    other's; and the inversion lies in a file."""
+    prefix = f"walk/{method.split()[0]}"
+    run(server, walking(method, prefix))
+    truth, again = picture(server, f"{prefix}_truth"), picture(server, f"{prefix}_again")
+    sampled = picture(server, f"{prefix}_sampled")
+    near = 10.0 if method == "ddim" else 0.1  # of 255; ten steps are few for ddim
+    assert np.abs(again - truth).mean() < near
+    assert (np.abs(sampled - again).mean() < 0.1) == (method == "ddim")
+    (path,) = (server.base / "output").glob(f"{prefix}_*.inversion.safetensors")
+    inversion = load_inversion(path)
+    assert (inversion.method, inversion.steps, inversion.picture.shape) == (method, STEPS, (1, 4, 16, 20))
+
+
+def test_a_loaded_inversion_is_the_same(server: Server) -> None:
+    """A file is found by its name in another graph; another name is refused before anything runs."""
+    run(server, walking("ddim", "kept/one"))
+    (path,) = (server.base / "output" / "kept").glob("one_*.inversion.safetensors")
+    listed = f"kept/{path.name} [output]"
+    copying = {
+        "1": node("LoadInversion", file=listed),
+        "2": node("SaveInversion", inversion=["1", 0], filename_prefix="kept/two"),
+    }
+    run(server, copying)
+    (copy,) = (server.base / "output" / "kept").glob("two_*.inversion.safetensors")
+    assert copy.read_bytes() == path.read_bytes()
+    copying["1"]["inputs"]["file"] = "kept/none.inversion.safetensors [output]"
+    with pytest.raises(Failure, match=r"none\.inversion"):
+        run(server, copying)
+
+
+@pytest.mark.slow
+def test_benchmark_writes_its_figures(discs: Path, tmp_path: Path) -> None:
+    """A smoke run prints a table; edit friendly DDPM is exact, and DDIM gets nearer with more steps."""
+    script = ROOT / "benchmarks" / "inversion.py"
+    done = subprocess.run(
+        [sys.executable, script, "--quick", "--output", tmp_path, "--cache", discs],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "| edit friendly ddpm | 20 | 3 | > 100 |" in done.stdout.replace("3.0", "3")
+    rows = json.loads((tmp_path / "inversion.quick.json").read_text())["rows"]
+    figures = {(row["method"], row["steps"], row["cfg"]): row["latent PSNR, dB"] for row in rows}
+    assert len(figures) == 8
+    assert figures["ddim", 20, 1.0] > figures["ddim", 10, 1.0]
+    assert all(value > 60 for (method, *_), value in figures.items() if method != "ddim")
