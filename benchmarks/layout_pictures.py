@@ -65,7 +65,7 @@ def with_leakage(demo: Any, way: Way, ask: Ask, seed: int, steps: int) -> tuple[
 
     recorder = make_recorder(demo[0], "cross", "all", 1024, "mean", False, 512)
     image = pictures(demo, recorded, [ask], starting_noise(1, seed), seed, steps)
-    found = leakage(recorder.store.read(image), layout_of(demo[1], [ask]))
+    found = leakage(recorder.store.read(image), layout_of(demo[1], [ask]), image=0)
     return image[0], draw_leakage([replace(found, pixels=None, queries=None, owners=None)])[0]
 
 

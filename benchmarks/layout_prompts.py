@@ -10,7 +10,7 @@ from attention_control.demo_model.world.vocabulary import NUMBERS, plural
 SIZE = 128
 SEED = 7
 ANIMALS = list(SUBJECTS)[:12]
-COUNTS = (2, 3, 4, 5)
+COUNTS = (2, 4, 3, 5)  # in the order of a long run
 Pixels = tuple[int, int, int, int]
 
 
@@ -70,8 +70,8 @@ KINDS = {"same species": same_species, "different species": different_species, "
 
 def asks(each: int) -> Iterator[list[Ask]]:
     """Groups of `each` prompts: every kind with every number of subjects (two of them are not counted)."""
-    for kind, draw in KINDS.items():
-        for count in COUNTS:
+    for count in COUNTS:
+        for kind, draw in KINDS.items():
             if (kind, count) != ("counted", 2):
                 yield [_ask(kind, count, number, draw) for number in range(each)]
 

@@ -29,7 +29,7 @@ def test_layout_writes_its_figures(tmp_path: Path) -> None:
     quick("layout", tmp_path)
     found = json.loads((tmp_path / "layout.quick.json").read_text())
     assert {"machine", "date", "versions", "strength"} <= found.keys()
-    assert list(found["groups"]) == ["same species, 2", "same species, 3"]
+    assert list(found["groups"]) == ["same species, 2", "different species, 2"]
     for ways in (found["all"], *found["groups"].values()):
         assert list(ways) == list(found["all"]) and len(ways) == 7
         shares = [share for own in ways.values() for kind, share in own.items() if kind != "CPU seconds"]
