@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 
 OURS = [
+    "AttentionLeakage",
     "AttentionMapViewer",
     "AttentionProbe",
     "AttentionRecorder",
+    "BoundedAttention",
     "CrossImageAttention",
     "EncodePromptBatch",
     "InvertLatent",
+    "LayoutGuidance",
     "LoadAttentionMaps",
     "LoadDemoModel",
     "LoadInversion",
