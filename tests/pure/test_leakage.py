@@ -82,7 +82,9 @@ def test_words_of_two_subjects_leak_to_neither():
     """Two kittens of the same words: what is in the other's box is in their own."""
     kitten, puppy = LAYOUT.images[0]
     found = leakage(MAPS, Layout(((kitten, replace(kitten, boxes=puppy.boxes)),)), image=0)
-    assert found.words_own(0) == pytest.approx(0.9, abs=2e-3) and found.taken_by(0) is None
+    assert found.words_own(0) == pytest.approx(0.9, abs=2e-3)
+    assert found.taken_by(0) is None and found.taken_by(1) is None
+    assert found.concentration(1) == pytest.approx(0.9 / 0.75, abs=4e-3)
 
 
 def test_common_cells_count_as_ones_own():
