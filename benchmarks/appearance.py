@@ -18,7 +18,7 @@ host.start()
 import numpy as np  # noqa: E402  the host is found only now
 import record  # noqa: E402
 import torch  # noqa: E402
-from appearance_pairs import SIZE, Pair, Shown, pairs, shown  # noqa: E402
+from appearance_pairs import SEED, SIZE, Pair, Shown, pairs, shown  # noqa: E402
 from appearance_runs import SETTINGS, Bench  # noqa: E402
 from appearance_scores import Scores  # noqa: E402
 from attention_control.demo_model.judge import Judge  # noqa: E402
@@ -83,7 +83,13 @@ def measure(options: argparse.Namespace) -> None:
         for name, made in images.items():
             scores.setdefault(name, Scores()).add(find, part, made)
         figures = {name: score.means() for name, score in scores.items()}
-        done = {"pairs": first + len(part), "steps": steps, "subject reader IoU": trust, "variants": figures}
+        done = {
+            "pairs": first + len(part),
+            "steps": steps,
+            "seeds": {"scenes": SEED, "inversions": [0, 1], "img2img": 0},
+            "subject reader IoU": trust,
+            "variants": figures,
+        }
         path = record.write("appearance", done, options)
         print(f"{done['pairs']} pairs", flush=True)
         if first == 0:
