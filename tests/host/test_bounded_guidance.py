@@ -1,5 +1,7 @@
 """The guidance of Bounded Attention in the host: its gradients, whom it touches, and what comes of it."""
 
+import re
+
 import pytest
 import torch
 from attention_control.attention_patches.bounded_guidance import Guidance, Spill
@@ -104,6 +106,8 @@ def test_the_demo_model_is_guided(caplog):
     caplog.set_level("INFO")
     sample(model, positive, negative, batch=1, height=16, width=16, steps=4)
     report = next(r.message for r in caplog.records if "BoundedAttention" in r.message)
+    first, last = re.search(r"loss ([\d.]+) -> ([\d.]+)\.", report).groups()
+    assert float(last) < float(first)
     for part in report.split("box: ")[1].split(". ")[0].rstrip(".").split(", "):
         *_, before, _, after, _ = part.split()
         assert int(after) > int(before)

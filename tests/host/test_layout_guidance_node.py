@@ -1,5 +1,7 @@
 """LayoutGuidance as a user meets it: what it makes of a run, its errors, what it tells."""
 
+import re
+
 import pytest
 import torch
 from attention_control.attention_patches.guidance import Effort
@@ -41,6 +43,8 @@ def test_the_demo_model_is_guided(demo, caplog):
     out = run(demo, model, positive)
     assert not torch.equal(out, run(demo, demo.model, positive))
     report = next(r.message for r in caplog.records if "LayoutGuidance" in r.message)
+    first, last = re.search(r"loss ([\d.]+) -> ([\d.]+)\.", report).groups()
+    assert float(last) < float(first)
     shares = [part.split() for part in report.split("box: ")[1].rstrip(".").split(", ")]
     for *_, before, _, after, _ in shares:
         assert int(after) > int(before)
