@@ -38,7 +38,7 @@ def on_the_demo_model(workflow: dict[str, Any]) -> dict[str, Any]:
 
 
 async def pictures(server: Server, workflow: dict[str, Any], again: int = 0) -> dict[str, list[Pixels]]:
-    """Run a workflow; the pixels (H, W, 3) of the pictures, by the title of the node that saved them.
+    """Run a workflow; the pixels (H, W, 3) of the pictures, by the title of the node that saved them; previews do not count.
 
     Another `again` makes the samplers run again where the server has kept their results.
     """
@@ -48,7 +48,7 @@ async def pictures(server: Server, workflow: dict[str, Any], again: int = 0) -> 
         prompt = with_mark(to_prompt(workflow, await client.object_info()), again)
         saved = await client.run(prompt, lambda done, running: None)
         found: dict[str, list[Pixels]] = {}
-        for picture in saved:
+        for picture in (picture for picture in saved if picture.type == "output"):
             with Image.open(io.BytesIO(await client.content(picture))) as image:
                 assert image.format == "PNG"
                 pixels = np.asarray(image.convert("RGB"))
