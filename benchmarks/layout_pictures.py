@@ -27,7 +27,8 @@ from layout_ways import WAYS, Way, layout_of, pictures, starting_noise  # noqa: 
 from PIL import Image, ImageDraw  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-FIVE: list[Pixels] = [(4, 8, 44, 48), (48, 8, 88, 48), (88, 36, 128, 76), (4, 80, 44, 120), (56, 80, 96, 120)]
+CORNERS = [(4, 4), (84, 4), (44, 44), (4, 84), (84, 84)]  # the three of one phrase lie apart
+FIVE: list[Pixels] = [(x, y, x + 40, y + 40) for x, y in CORNERS]
 THREE: list[Pixels] = [(4, 16, 52, 64), (76, 16, 124, 64), (40, 72, 88, 120)]
 SCALE, STEPS = 2, 20
 Named = Sequence[tuple[str, ...]]  # phrase, colour, noun
