@@ -9,12 +9,14 @@ The demo model is neither SD1.5 nor SDXL, so the lengths of the shifts were chos
 other prompts: see STRENGTH and SCALE in `layout_ways`.
 """
 
+import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from itertools import repeat
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import host
@@ -76,23 +78,35 @@ def mean(groups: Sequence[Figures]) -> Figures:
     }
 
 
+def kept(settings: dict[str, Any], path: Path) -> dict[str, Figures]:
+    """The groups of an earlier run that was made in the same way."""
+    if not path.is_file():
+        return {}
+    earlier = json.loads(path.read_text())
+    same = json.loads(json.dumps(settings)).items() <= earlier.items()
+    return earlier["groups"] if same else {}
+
+
 def main() -> None:
     parser = record.parser(__doc__, "one prompt of the first two groups, four steps")
     parser.add_argument("--each", type=int, default=4, help="prompts in each of the 11 groups")
-    parser.add_argument(
-        "--jobs", type=int, default=2, help="groups at a time, each in a process of one thread"
-    )
+    parser.add_argument("--jobs", type=int, default=2, help="groups at a time, each on one thread")
+    names = [asked[0].group for asked in asks(1)]
+    parser.add_argument("--only", choices=names, nargs="*", help="run these groups, keep the others' figures")
     options = parser.parse_args()
     each, steps = (1, 4) if options.quick else (options.each, STEPS)
-    names = [asked[0].group for asked in asks(1)][: 2 if options.quick else None]
+    chosen = options.only or names[: 2 if options.quick else None]
     settings = {"prompts in a group": each, "steps": steps, "strength": STRENGTH, "scale": SCALE}
-    groups: dict[str, Figures] = {}
     with ProcessPoolExecutor(
         options.jobs, get_context("spawn"), torch.set_num_threads, initargs=(1,)
     ) as pool:
-        found = pool.map(measure, range(len(names)), repeat(each), repeat(steps))
-        for name, figures in zip(names, found, strict=True):
-            groups[name] = figures
+        found = pool.map(measure, map(names.index, chosen), repeat(each), repeat(steps))
+        fresh: dict[str, Figures] = {}
+        for name, figures in zip(chosen, found, strict=True):
+            fresh[name] = figures
+            old = kept(settings, options.output / "layout.json") if options.only else {}
+            together = {**old, **fresh}
+            groups = {name: together[name] for name in names if name in together}
             every = mean(list(groups.values()))
             path = record.write("layout", {**settings, "all": every, "groups": groups}, options)
     rows = [[name, *(f"{value:.2f}" for value in own.values())] for name, own in every.items()]

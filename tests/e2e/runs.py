@@ -40,7 +40,8 @@ def on_the_demo_model(workflow: dict[str, Any]) -> dict[str, Any]:
 async def pictures(server: Server, workflow: dict[str, Any], again: int = 0) -> dict[str, list[Pixels]]:
     """Run a workflow; the pixels (H, W, 3) of the pictures, by the title of the node that saved them.
 
-    Previews do not count. Another `again` makes the samplers run again where the server has kept their results.
+    Previews do not count. Another `again` makes the samplers run again where the server has kept their
+    results.
     """
     workflow = on_the_demo_model(workflow)
     async with Client(server.address) as client:
