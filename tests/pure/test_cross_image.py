@@ -24,7 +24,7 @@ def test_the_paper_skips_32_of_100_steps_and_refreshes_each_fifth_of_the_first_4
     assert patch.executed == 68
     assert [i for i in range(68) if patch.refreshes(i)] == [0, 5, 10, 15, 20, 25, 30, 35]
     assert not any(transfer(first=32, refresh_every=0).refreshes(i) for i in range(68))
-    assert [i for i in range(10) if transfer(inversion(10)).refreshes(i)] == [0, 5]
+    assert [i for i in range(20) if transfer(inversion(20)).refreshes(i)] == [0, 5, 10]
 
 
 def test_guidance_falls_linearly_to_half_but_not_below_one():
