@@ -19,7 +19,7 @@ from ...attention_patches.trajectories import (
 )
 
 
-class Inverter(comfy.samplers.Sampler):  # type: ignore[misc]
+class Inverter(comfy.samplers.Sampler):
     """Finds states and noise of the latents it is given. One object serves one run and keeps the result.
 
     `images` numbers the pictures as a LATENT's batch_index does: the noise of each follows from `seed` and
@@ -70,7 +70,7 @@ class Inverter(comfy.samplers.Sampler):  # type: ignore[misc]
         return noise.unflatten(1, (steps, -1)).movedim(1, 0).contiguous()
 
 
-class Replay(comfy.samplers.Sampler):  # type: ignore[misc]
+class Replay(comfy.samplers.Sampler):
     """Samples from a stored state with the stored noise; what it is given as noise or latent is not used.
 
     The schedule of the run must be the inversion's own, whole or from one of its steps on.

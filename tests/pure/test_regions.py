@@ -142,7 +142,7 @@ def prompt(text):
 
 
 def test_fillers_are_no_part_of_a_subject():
-    """Its colour and its noun are, as in the paper, but not its article or count, nor words such as `left`."""
+    """Its colour and its noun are, as in the paper, not its article or count, nor words such as `left`."""
     tokens = prompt("three ginger kittens and the owl 's nest , 2 , on the left one")
     assert filler_positions(tokens) == (1, 4, 5, 7, 10, 12, 13, 14, 15)
     assert filler_positions(tokens, ["nest"]) == (1, 4, 5, 7, 8, 10, 12, 13, 14, 15)

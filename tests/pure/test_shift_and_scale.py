@@ -69,7 +69,7 @@ def test_shift_adds_to_the_log_odds_of_the_reference(qkv, site):
 
 
 def test_scale_moves_the_weight_as_the_references_own_logits_say(qkv, site):
-    """The slope of the log-odds over the scale is the mean logit that a query gives the reference's keys: more
+    """The slope of the log-odds over the scale is the mean logit of the reference's keys for a query: more
     scale means more weight where it is positive and less where it is negative; it grows with the scale."""
     step = 0.05
     scales = [0.5, 1.0 - step, 1.0, 1.0 + step, 1.5]
