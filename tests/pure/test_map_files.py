@@ -4,6 +4,7 @@ import json
 import pickle
 import resource
 import struct
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -217,21 +218,24 @@ def test_header_of_a_huge_length(path):
         load_maps(path)
 
 
-@pytest.fixture
+@contextmanager
 def small_files():
-    """The system refuses to let a file grow beyond 4 kB, as a full disk does."""
+    """While open, no file may grow beyond 4 kB, as on a full disk; not even the log of the tests."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_full_disk_leaves_no_half_file(path, small_files, existing):
+def test_full_disk_leaves_no_half_file(path, existing):
     """If the disk is full there is an error, no new file, no rest of one, and an older file is untouched."""
     if existing:
         path.write_bytes(b"old")
-    with pytest.raises(OSError, match=rf"could not be written to .*{path.name}.*disk has"):
+    message = rf"could not be written to .*{path.name}.*disk has"
+    with pytest.raises(OSError, match=message), small_files():
         save_maps(path, SavedMaps(recorded()))
     assert [file.read_bytes() for file in path.parent.iterdir()] == [b"old"] * existing
 
