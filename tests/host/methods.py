@@ -143,6 +143,7 @@ METHODS = [
             "refresh_every": 3,
         },
         ({0}, {1}, {2}),
+        off=({"during": (0.5, 0.5)},),
     ),
     Method(
         "shared group norm",
