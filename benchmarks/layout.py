@@ -30,7 +30,7 @@ from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.nodes.load_demo_model import LoadDemoModel  # noqa: E402
 from layout_prompts import Ask, asks  # noqa: E402
 from layout_score import score  # noqa: E402
-from layout_ways import SCALE, STRENGTH, WAYS, pictures, starting_noise  # noqa: E402
+from layout_ways import SCALE, STRENGTH, WAYS, batches, pictures, starting_noise  # noqa: E402
 
 STEPS = 20
 RIGHT = "subject and colour in box"
@@ -42,12 +42,13 @@ def run(demo: Any, name: str, asked: Sequence[Ask], seed: int, steps: int) -> tu
     """The pictures of a group and the seconds of processor time for each."""
     began = time.process_time()
     noise = starting_noise(len(asked), seed)
-    if name in ONE_BY_ONE:
-        parts = [([ask], own) for ask, own in zip(asked, noise.split(1), strict=True)]
-    else:
-        parts = [(asked, noise)]
-    images = torch.cat([pictures(demo, WAYS[name], *part, seed, steps) for part in parts])
-    return images, (time.process_time() - began) / len(asked)
+    alone = [[number] for number in range(len(asked))]
+    images: dict[int, torch.Tensor] = {}
+    for rows in alone if name in ONE_BY_ONE else batches(demo[1], asked):
+        made = pictures(demo, WAYS[name], [asked[n] for n in rows], noise[rows], seed, steps)
+        images.update(zip(rows, made, strict=True))
+    in_order = torch.stack([images[number] for number in range(len(asked))])
+    return in_order, (time.process_time() - began) / len(asked)
 
 
 @cache

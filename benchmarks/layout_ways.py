@@ -28,11 +28,23 @@ Way = Callable[[Any, Sequence[Ask]], tuple[Any, Any]]
 """(MODEL, CLIP, VAE) and asks -> the model to sample with and its positive conditioning."""
 
 
+def read(clip: Any, ask: Ask) -> Layout:
+    return LayoutInputs(boxes=ask.lines, width=SIZE, height=SIZE).read(clip, ask.text)
+
+
+def batches(clip: Any, asked: Sequence[Ask]) -> list[list[int]]:
+    """Which of the prompts can be sampled in one batch: those whose other words stand at the same tokens."""
+    found: dict[Any, list[int]] = {}
+    for number, layout in enumerate(read(clip, ask) for ask in asked):
+        found.setdefault((layout.fillers, layout.ends), []).append(number)
+    return list(found.values())
+
+
 def layout_of(clip: Any, asked: Sequence[Ask]) -> Layout:
-    """One layout for a batch of prompts; raises ValueError unless their words stand at the same tokens."""
-    found = [LayoutInputs(boxes=ask.lines, width=SIZE, height=SIZE).read(clip, ask.text) for ask in asked]
-    if len({(one.fillers, one.ends) for one in found}) > 1:
+    """One layout for a batch of prompts; raises ValueError unless `batches` puts them into one."""
+    if len(batches(clip, asked)) > 1:
         raise ValueError("the prompts of a batch have their words at different tokens")
+    found = [read(clip, ask) for ask in asked]
     return replace(found[0], images=tuple(one.images[0] for one in found))
 
 
