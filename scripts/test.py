@@ -4,6 +4,7 @@ import os
 import sys
 
 OLDEST = (3, 10)
+WORKERS = 2  # each may hold a full-size U-Net and a server of its own, some 8 GB
 
 
 def main() -> int:
@@ -12,7 +13,10 @@ def main() -> int:
     from pins import ROOT
 
     os.chdir(ROOT)
-    return environment(needs=["pytest", "pytest_timeout", "hypothesis"]).run(["-m", "pytest", *sys.argv[1:]])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
+    modules = ["pytest", "pytest_timeout", "xdist", "hypothesis"]
+    workers = ["-n", str(WORKERS), "--dist", "loadfile"]
+    return environment(needs=modules).run(["-m", "pytest", *workers, *sys.argv[1:]])
 
 
 if __name__ == "__main__":
