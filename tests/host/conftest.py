@@ -1,7 +1,9 @@
 """The host in this process, on the CPU (further flags in COMFYUI_FLAGS), and the pack loaded beside it."""
 
+import logging
 import os
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from unittest.mock import patch
 
@@ -35,3 +37,19 @@ def pack() -> ModuleType:
 def shape(request: pytest.FixtureRequest) -> str:
     """Each of the three U-Net shapes in turn."""
     return request.param
+
+
+@pytest.fixture
+def report(caplog: pytest.LogCaptureFixture) -> Callable[..., list[tuple[str, str]]]:
+    """Level and text of the lines that the pack logs: all, or of the nodes with a label."""
+    caplog.set_level(logging.INFO)
+
+    def lines(label: str = "") -> list[tuple[str, str]]:
+        start = f"[Attention Control] {label}: " if label else "[Attention Control] "
+        return [
+            (record.levelname, record.getMessage().removeprefix(start))
+            for record in caplog.records
+            if record.getMessage().startswith(start)
+        ]
+
+    return lines

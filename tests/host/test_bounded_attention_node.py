@@ -1,7 +1,5 @@
 """BoundedAttention as a user meets it: boxes, masks, errors, report."""
 
-import logging
-
 import pytest
 import torch
 from attention_control.nodes.bounded_attention import BoundedAttention
@@ -129,13 +127,6 @@ def run(patched, positive, **how):
     return sample(patched, positive, conditioning(model("sd15"), seed=2), **{"batch": 2, **how})
 
 
-@pytest.fixture
-def report(caplog):
-    """The lines that the pack logs."""
-    caplog.set_level(logging.INFO)
-    return lambda: [m for m in caplog.messages if m.startswith("[Attention Control]")]
-
-
 def test_without_boxes_it_is_off(clip):
     """The plain picture, to the bit, with the prompt as the host encodes it."""
     patched, encoded, text = bound(clip)
@@ -151,8 +142,8 @@ def test_the_run_is_reported(clip, report):
     patched, encoded, text = bound(clip, boxes=BOXES)
     run(patched, encoded, **how)
     run(bound(clip, boxes=BOXES, refine_masks_from=1.0)[0], encoded, **how)
-    assert "7 of 7 layers, 10 of 10 noise levels" in report()[0]
-    assert "Masks found anew at steps 4, 9." in report()[0] and "anew" not in report()[1]
+    assert "7 of 7 layers, 10 of 10 noise levels" in report()[0][1]
+    assert "Masks found anew at steps 4, 9." in report()[0][1] and "anew" not in report()[1][1]
     assert text.splitlines() == [
         "1 ginger kitten: ginger kitten (token 2, 3), 0% to 49% across and 0% to 100% down",
         "2 gray puppy: gray puppy (token 6, 7), 50% to 100% across and 25% to 100% down",
@@ -176,7 +167,7 @@ def test_samplers_that_call_twice_in_a_step(clip, report):
     refined, encoded, _ = bound(clip, boxes=BOXES, refine_masks_from=0.5, refine_every=2)
     run(refined, encoded, steps=6, batch=1, sampler="heun")
     run(refined, encoded, steps=6, batch=1, sampler="dpmpp_2s_ancestral")
-    assert ["Masks found anew at steps 4, 6." in line for line in report()] == [True, True]
+    assert ["Masks found anew at steps 4, 6." in line for _, line in report()] == [True, True]
 
 
 def test_another_prompts_conditioning_is_refused(clip):

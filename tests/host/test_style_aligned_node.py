@@ -1,7 +1,5 @@
 """StyleAlignedBatch as a user meets it: its inputs, its errors, its report, its place in the schedule."""
 
-import logging
-
 import comfy.sample
 import comfy.samplers
 import pytest
@@ -37,21 +35,6 @@ def run(patcher, rows=4, negative_rows=1, **how):
     """Latents of four images."""
     prompts = conditioning(patcher, rows, seed=1), conditioning(patcher, negative_rows, seed=2)
     return sample(patcher, *prompts, **{"batch": 4, **how})
-
-
-@pytest.fixture
-def report(caplog):
-    """The lines that the pack logs, with their levels."""
-    caplog.set_level(logging.INFO)
-
-    def lines():
-        return [
-            (record.levelname, record.getMessage().removeprefix("[Attention Control] "))
-            for record in caplog.records
-            if record.getMessage().startswith("[Attention Control]")
-        ]
-
-    return lines
 
 
 def test_inputs_and_defaults_are_the_published_ones():

@@ -47,6 +47,11 @@ def inverted(
     return found
 
 
+def pair(shape: str, **second: Any) -> tuple[Inversion, Inversion]:
+    """A structure and an appearance."""
+    return inverted(shape, 1), inverted(shape, 2, **second)
+
+
 def sampled(outputs: Any, positive: Any, negative: Any = None, cfg: float = 1.0) -> Tensor:
     """Latents of one run of what the node gave out: MODEL, SAMPLER, SIGMAS, LATENT."""
     patched, sampler, sigmas, latent = outputs
