@@ -12,6 +12,7 @@ from ...attention_patches.gradients import Objective, Slope
 from ...attention_patches.patch import Denoiser, Patch
 from ...attention_patches.site import Rows, Text
 from .gradients import SlopePass, positive_pass
+from .guest_prompts import GuestPrompts
 from .sampler_state import SamplerState
 
 Within = Callable[[Patch, float], bool]
@@ -27,34 +28,38 @@ class GuiderCalls:
         progress: Callable[[float], float],
         texts: Mapping[Any, Text],
         images: int,
+        prompts: GuestPrompts,
     ) -> None:
         self.patches = [patch for patch in patches if type(patch).denoise is not Patch.denoise]
         self.within = within
         self.progress = progress
         self.known = texts
         self.images = images  # latents in one chunk of the present call
+        self.prompts = prompts  # for guests of another size
         self.host: Patch | None = None  # whose guests the present call is for
         self.slope: SlopePass | None = None  # the pass for a gradient that the present call makes
         self.state = SamplerState()
         self.seen: set[Any] = set()  # conditionings computed in the present call
 
-    def predict_noise(self, executor: Any, x: Tensor, timestep: Tensor, *rest: Any, **named: Any) -> Tensor:
+    def predict_noise(
+        self, executor: Any, x: Tensor, timestep: Tensor, model_options: Any = None, seed: int | None = None
+    ) -> Tensor:
         """Wrapper round the guider: x (B, C, h, w) at sigma `timestep` (B,); gives what it denoises to."""
-        sigma = float(timestep[0])
+        sigma, rest = float(timestep[0]), (model_options or {}, seed)
 
         def guider(latents: Tensor) -> Tensor:
             self.seen.clear()
             times = timestep if len(timestep) == len(latents) else timestep[:1].expand(len(latents))
-            out: Tensor = executor(latents, times, *rest, **named)
+            out: Tensor = executor(latents, times, *rest)
             return out
 
         def alone(latents: Tensor, patch: Patch) -> Tensor:
-            with self._guests(patch, len(latents)):
+            with self._guests(patch, len(latents)), self.prompts.fit(executor.class_obj, latents, seed):
                 return guider(latents)
 
         def slope(latents: Tensor, patch: Patch, objective: Objective, owner: Patch) -> Slope | None:
             with self._slope(SlopePass(owner, patch, objective, latents.shape[-2:])) as pass_:
-                gradient = positive_pass(executor.class_obj, latents, timestep, *rest, **named)
+                gradient = positive_pass(executor.class_obj, latents, timestep, *rest)
                 mask = self.state.mask
                 return pass_.result(gradient if mask is None else gradient * mask)
 

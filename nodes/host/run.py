@@ -17,6 +17,7 @@ from ...attention_patches.report import RunReport, Tally
 from ...attention_patches.schedule import progress
 from ...attention_patches.site import Rows, Text
 from . import unet
+from .guest_prompts import GuestPrompts
 from .guider_call import GuiderCalls
 from .model_call import KEY, ModelCall, mark_cross, mark_self
 
@@ -32,6 +33,7 @@ class Run:
         batch: Batch,
         sigmas: Sequence[float],
         texts: Mapping[Any, Text],
+        prompts: GuestPrompts,
     ) -> None:
         self.layers = unet.layer_map(model)
         self.sigmas = sigmas
@@ -50,7 +52,7 @@ class Run:
                     self.working.append((patch.begin(replace(batch, tell=show)), tally))
         working = [patch for patch, _ in self.working]
         done = partial(progress, sigmas=sigmas)
-        self.calls = GuiderCalls(working, self.within, done, texts, batch.images)
+        self.calls = GuiderCalls(working, self.within, done, texts, batch.images, prompts)
 
     def within(self, patch: Patch, sigma: float) -> bool:
         """Whether this noise level lies in the patch's range."""
@@ -158,7 +160,8 @@ def start_run(
         layers=unet.layer_map(model),
         sizes=unet.layer_sizes(model, latent),
     )
-    run = Run(model, patches, tell, batch, sigmas.tolist(), texts)
+    prompts = GuestPrompts(guider.conds, latent)
+    run = Run(model, patches, tell, batch, sigmas.tolist(), texts, prompts)
     run.attach(guider.model_options)
     return run
 

@@ -1,0 +1,67 @@
+"""The prompts of a run as guests see them whose latents are of another size than the run's."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from comfy.samplers import process_conds
+from torch import Tensor
+
+Conditioning = dict[str, Any]  # an entry as the guider holds it
+Size = tuple[int, int]  # (height, width) in cells
+
+
+class GuestPrompts:
+    """Belongs to one run. `given` are the guider's conditionings before the host fits them to the run's
+    latents, of `size`.
+
+    Masks, areas in percent and the sizes that SDXL is told are fitted to a guest as the host fits them to a
+    run of that size. The host's other areas are absolute; a guest has them at the same part of its picture.
+    """
+
+    def __init__(self, given: Mapping[str, Sequence[Conditioning] | None], size: Size) -> None:
+        self.given = {role: [dict(entry) for entry in entries or ()] for role, entries in given.items()}
+        self.size = size
+        self.fitted: dict[tuple[int, ...], dict[str, list[Conditioning]]] = {}
+
+    @contextmanager
+    def fit(self, guider: Any, latents: Tensor, seed: int | None) -> Iterator[None]:
+        """While open, the guider's prompts are those for latents (B, C, h, w)."""
+        if tuple(latents.shape[-2:]) == self.size:
+            yield
+            return
+        own, shape = guider.conds, tuple(latents.shape)
+        if shape not in self.fitted:
+            self.fitted[shape] = self._fitted(guider.inner_model, latents, seed)
+        guider.conds = self.fitted[shape]
+        try:
+            yield
+        finally:
+            guider.conds = own
+
+    def _fitted(self, model: Any, latents: Tensor, seed: int | None) -> dict[str, list[Conditioning]]:
+        size = (latents.shape[-2], latents.shape[-1])
+        entries = {role: [self._entry(entry, size) for entry in own] for role, own in self.given.items()}
+        fitted: dict[str, list[Conditioning]] = process_conds(
+            model, latents, entries, latents.device, latents, None, seed, [latents.shape]
+        )
+        return fitted
+
+    def _entry(self, entry: Conditioning, size: Size) -> Conditioning:
+        """The entry for latents of this size; without ControlNet, which no guest gets."""
+        kept = {key: value for key, value in entry.items() if key != "control"}
+        if "area" in kept:
+            kept["area"] = scaled_area(kept["area"], self.size, size)
+        return kept
+
+
+def scaled_area(area: Sequence[Any], of: Size, size: Size) -> tuple[int, int, int, int]:
+    """The host's area, (height, width, top, left) in cells of latents `of`, or in parts of them behind the
+    word "percentage", in cells of latents of `size`; never empty."""
+    if area[0] == "percentage":
+        parts = list(area[1:])
+    else:
+        parts = [extent / of[axis % 2] for axis, extent in enumerate(area)]
+    height, width = (max(1, round(part * cells)) for part, cells in zip(parts[:2], size, strict=True))
+    top, left = (min(round(part * cells), cells - 1) for part, cells in zip(parts[2:], size, strict=True))
+    return height, width, top, left
