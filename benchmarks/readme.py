@@ -94,6 +94,24 @@ def appearance(record: dict[str, Any]) -> str:
     return f"{text}\n\n{table(['', *variants['Cross-Image']], rows)}\n\n{source(record, 'appearance.py')}"
 
 
+def inversion(record: dict[str, Any]) -> str:
+    def figure(row: dict[str, Any]) -> str:
+        worst = row["worst latent PSNR, dB"]
+        return "over 100" if worst >= 100 else f"{row['latent PSNR, dB']:.0f} ({worst:.0f})"
+
+    columns = sorted({row["steps"] for row in record["rows"]})
+    settings: dict[str, dict[int, str]] = {}
+    for row in record["rows"]:
+        settings.setdefault(f"{row['method']}, CFG {row['cfg']:g}", {})[row["steps"]] = figure(row)
+    rows = [[name, *(figures[steps] for steps in columns)] for name, figures in settings.items()]
+    text = (
+        f"{record['scenes']} rendered scenes, inverted and reconstructed with their captions at one CFG. "
+        "PSNR in latent space in dB: mean (worst)."
+    )
+    header = ["", *(f"{steps} steps" for steps in columns)]
+    return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'inversion.py')}"
+
+
 def layout(record: dict[str, Any]) -> str:
     groups, right = record["groups"], "subject and colour in box"
     rows = [
@@ -120,6 +138,7 @@ def layout(record: dict[str, Any]) -> str:
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "style_alignment": style_alignment,
     "style_of_a_picture": style_of_a_picture,
+    "inversion": inversion,
     "appearance": appearance,
     "overhead": overhead,
     "maps": maps,
@@ -132,8 +151,9 @@ def filled(text: str) -> str:
     for name, write in SECTIONS.items():
         if f"<!-- {name} -->" not in text:
             continue
-        record = json.loads((RESULTS / f"{name}.json").read_text())
-        section = f"<!-- {name} -->\n\n{write(record)}\n\n<!-- /{name} -->"
+        path = RESULTS / f"{name}.json"
+        written = write(json.loads(path.read_text())) if path.exists() else "Not measured yet."
+        section = f"<!-- {name} -->\n\n{written}\n\n<!-- /{name} -->"
         text = re.sub(f"<!-- {name} -->.*<!-- /{name} -->", lambda _, s=section: s, text, flags=re.DOTALL)
     return text
 
