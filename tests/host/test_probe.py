@@ -1,99 +1,20 @@
 """AttentionProbe against attention taken, in float64, from a forward pass that is set up by hand."""
 
-import math
-
 import node_helpers
 import pytest
 import torch
-from attention_control.attention_patches.correspondence import correspondence_of
 from attention_control.attention_patches.maps import MapStore
 from attention_control.attention_patches.recorder import Recorder
-from attention_control.nodes.attention_map_viewer import AttentionMapViewer
 from attention_control.nodes.attention_probe import AttentionProbe
 from attention_control.nodes.attention_recorder import AttentionRecorder
 from attention_control.nodes.host.install import installed
-from attention_control.nodes.host.model_identity import identity
 from attention_control.nodes.host.probe import _observed, sigma_at
 from attention_control.nodes.style_aligned import StyleAlignedBatch
 from comfy_api.latest import io
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 
-from .inversions import tiny_inversion
+from .probing import LEVEL, SEED, by_hand, image, probe, sigma_by_hand
 from .tiny import SHAPES, conditioning, sample, spy_calls, tiny_model
-
-SEED, LEVEL = 11, 0.6
-
-
-def image(images=2, height=6, width=10):
-    """A LATENT as VAE Encode would give it."""
-    return {"samples": torch.randn(images, 4, height, width, generator=torch.Generator().manual_seed(5))}
-
-
-def probe(model, latent, positive=None, percent=LEVEL, seed=SEED, record="both", layers="all", **settings):
-    """The node's maps, as the server calls it."""
-    node = AttentionProbe.PREPARE_CLASS_CLONE({"hidden_inputs": {io.Hidden.unique_id: "7"}})
-    positive = positive or conditioning(model, seed=1)
-    with torch.inference_mode():
-        (store,) = node.execute(model, positive, latent, percent, seed, record, layers, **settings).args
-    assert isinstance(store, MapStore)
-    return store.read()
-
-
-def sigma_by_hand(level):
-    """Sigma of Stable Diffusion's 1000 steps at this fraction of them, from its betas."""
-    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
-    kept = (1 - betas).cumprod(0)
-    logs = ((1 - kept) / kept).sqrt().log()
-    at = level * 999
-    low = min(math.floor(at), 998)
-    return float((logs[low] * (low + 1 - at) + logs[low + 1] * (at - low)).exp())
-
-
-class Hooks:
-    """Softmaxes of every attention module while the model's network is called directly."""
-
-    def __init__(self, network):
-        self.maps, self.handles = {}, []
-        for name, module in network.named_modules():
-            if name.endswith((".attn1", ".attn2")):
-                hook = module.register_forward_pre_hook(self.hook(name), with_kwargs=True)
-                self.handles.append(hook)
-
-    def hook(self, name):
-        def keep(module, args, kwargs):
-            given = dict(zip(("x", "context"), args, strict=False)) | kwargs
-            x, context = given["x"], given.get("context")
-            q, k = module.to_q(x), module.to_k(x if context is None else context)
-            q, k = (t.double().unflatten(-1, (module.heads, -1)).transpose(1, 2) for t in (q, k))
-            self.maps[name] = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1).mean(1)
-
-        return keep
-
-    def of(self, layer, kind):
-        """(images, N, M) of a block, found by where it stands in the network."""
-        block = {"input": f"input_blocks.{layer.number}.", "output": f"output_blocks.{layer.number}."}
-        start = block.get(layer.block, "middle_block.")
-        end = f".transformer_blocks.{layer.index}.{'attn2' if kind == 'cross' else 'attn1'}"
-        (name,) = [n for n in self.maps if n.startswith(start) and n.endswith(end)]
-        return self.maps[name]
-
-
-def by_hand(model, latent, positive, sigma, noise, scale):
-    """Hooks of one call of the network on latent * scale + noise * sigma, without any sampler."""
-    base = model.model
-    [[text, further]] = positive
-    rows = len(latent)
-    given = {"c_crossattn": text.expand(rows, -1, -1), "transformer_options": {}}
-    if base.adm_channels:
-        sizes = {"height": latent.shape[2] * 8, "width": latent.shape[3] * 8}
-        given["y"] = base.encode_adm(device="cpu", **further, **sizes).expand(rows, -1)
-    hooks = Hooks(base.diffusion_model)
-    with torch.inference_mode():
-        base.apply_model(latent * scale + noise * sigma, torch.full((rows,), sigma), **given)
-    for handle in hooks.handles:
-        handle.remove()
-    return hooks
-
 
 SCALES = {"sd15": 0.18215, "sd2": 0.18215, "sdxl": 0.13025}
 
@@ -263,79 +184,6 @@ def test_prompt_of_two_chunks():
     model = tiny_model("sd15")
     maps = probe(model, image(), conditioning(model, seed=1, tokens=154))
     assert {layer.cross_attention["positive"].shape[-1] for layer in maps.layers} == {154}
-
-
-def look(model, percent=LEVEL, **given):
-    """Maps of inversions, with queries and keys."""
-    node = AttentionProbe.PREPARE_CLASS_CLONE({"hidden_inputs": {io.Hidden.unique_id: "7"}})
-    with torch.inference_mode():
-        (store,) = node.execute(
-            model, conditioning(model, seed=1), percent=percent, queries_and_keys=True, **given
-        ).args
-    return store.read()
-
-
-def of_model(model, **how):
-    return tiny_inversion(6, 10, model=identity(model), **how)
-
-
-@pytest.mark.parametrize("level", [LEVEL, 0.97])
-def test_inversions_are_looked_at_in_their_own_noise(shape, level):
-    """The network sees the stored state of this level, between steps and above the noisiest as well."""
-    model = tiny_model(shape)
-    one, other = of_model(model), of_model(model, images=2, seed=1)
-    sigma = sigma_by_hand(level)
-    maps = look(model, level, inversion=one, other_inversion=other)
-    assert maps.images == 3
-    state = torch.cat([one.at(sigma), other.at(sigma)])
-    hooks = by_hand(model, state, conditioning(model, seed=1), sigma, torch.zeros(()), 1.0)
-    for layer in maps.layers:
-        (got,) = layer.self_attention["positive"][:, :, 0]
-        assert torch.allclose(got.double(), hooks.of(layer.layer, "self"), rtol=2e-3, atol=1e-5)
-
-
-def test_two_inversions_correspond():
-    """A picture beside itself finds each place again, better than beside another one."""
-    model = tiny_model("sd15")
-    one = of_model(model)
-    same = look(model, inversion=one, other_inversion=one)
-    other = look(model, inversion=one, other_inversion=of_model(model, seed=1))
-    for layer, another in zip(same.layers, other.layers, strict=True):
-        found = correspondence_of(layer, (0, 1))
-        assert torch.allclose(found, correspondence_of(layer, (0, 0)), atol=1e-4)
-        assert not torch.allclose(found, correspondence_of(another, (0, 1)), atol=1e-3)
-    pictures = torch.rand(2, 48, 80, 3)
-    shown = AttentionMapViewer.execute(
-        MapStore(same), pictures, "correspondence", "", "all", "all", 0.5, "magma"
-    )
-    assert shown.args[0].shape == pictures.shape
-
-
-def test_pictures_of_inversions_find_their_maps():
-    """The maps carry the pictures' latents and not the noisy states."""
-    model = tiny_model("sd15")
-    one = of_model(model)
-    latents = look(model, inversion=one, other_inversion=one).latents
-    expected = model.model.process_latent_out(one.picture.expand(2, -1, -1, -1))
-    assert torch.allclose(latents.float(), expected, atol=1e-2)
-
-
-def test_what_can_not_be_looked_at():
-    """Nothing, latent and inversion at once, two sizes, another model: errors that say what to do."""
-    model = tiny_model("sd15")
-    one = of_model(model)
-    for given, says in (
-        ({}, r"^nothing to look at: connect `latent`, or `inversion`"),
-        ({"other_inversion": one}, r"^nothing to look at"),
-        ({"latent": image(), "inversion": one}, r"^latent and an inversion are both connected"),
-        (
-            {"inversion": one, "other_inversion": tiny_inversion(6, 8, model=identity(model))},
-            r"^other_inversion is of 8 x 6 latent cells and inversion of 10 x 6; .*Scale both",
-        ),
-        ({"inversion": of_model(tiny_model("sd15", seed=1))}, r"^inversion: it was made with another"),
-    ):
-        with pytest.raises(ValueError, match=says):
-            look(model, **given)
 
 
 def test_latent_of_another_model_is_an_error():
