@@ -1,107 +1,14 @@
 """Recorded attention against the same softmax taken, in float64, from what the host's attention was given."""
 
-from dataclasses import dataclass
-from typing import Any
-
 import pytest
 import torch
-from attention_control.attention_patches.maps import MapStore
 from attention_control.attention_patches.methods.style_aligned import StyleAligned
-from attention_control.attention_patches.recorder import MEGABYTE, Recorder
-from attention_control.attention_patches.schedule import PercentRange
 from attention_control.nodes.host.install import install
 from attention_control.nodes.host.unet import layer_map
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 
+from .recorded import IMAGES, SIZE, assert_maps, expected, record, recorder, spied
 from .tiny import SHAPES, conditioning, prolonged, sample, split_calls, tiny_model
-
-IMAGES = 2
-SIZE = {"batch": IMAGES, "height": 6, "width": 10}
-
-
-@dataclass
-class Given:
-    """One call of the host's attention."""
-
-    place: tuple[Any, ...]
-    sources: list[int]
-    sigma: float
-    heads: int
-    q: torch.Tensor
-    k: torch.Tensor
-
-    def softmax(self, source: int) -> torch.Tensor:
-        """(images, N, M): head mean in float64 of the rows of one conditioning."""
-        rows = self.sources.index(source)
-        q, k = (
-            x.chunk(len(self.sources))[rows].double().unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for x in (self.q, self.k)
-        )
-        return (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1).mean(1)
-
-
-def spied(model):
-    """A clone whose every attention call is written down, in the slot that the host offers for that."""
-    calls = []
-
-    def spy(func, q, k, v, heads, *rest, **kwargs):
-        options = kwargs["transformer_options"]
-        place = (*options["block"], options["block_index"])
-        sigma = float(options["sigmas"][0])
-        calls.append(Given(place, list(options["cond_or_uncond"]), sigma, heads, q.clone(), k.clone()))
-        return func(q, k, v, heads, *rest, **kwargs)
-
-    clone = model.clone()
-    clone.model_options["transformer_options"]["optimized_attention_override"] = spy
-    return clone, calls
-
-
-def recorder(model, **settings):
-    """A recorder of everything, and its store."""
-    every = layer_map(model).parse("all")
-    store = MapStore()
-    return Recorder(**{"store": store, "cross_layers": every, "self_layers": every, **settings}), store
-
-
-def record(shape_or_model, positive_tokens=77, negative_tokens=77, settings=None, further=(), **how):
-    """Maps of one run, and what the attention was given in it."""
-    base = tiny_model(shape_or_model) if isinstance(shape_or_model, str) else shape_or_model
-    model, calls = spied(base)
-    patch, store = recorder(model, **(settings or {}))
-    model = install(model, patch)
-    for other in further:
-        model = install(model, other)
-    positive = conditioning(model, seed=1, tokens=positive_tokens)
-    negative = conditioning(model, seed=2, tokens=negative_tokens)
-    sample(model, positive, negative, **{**SIZE, **how})
-    return store.read(), calls
-
-
-def expected(calls, layer, kind, source, sigmas=None, tokens=77):
-    """(images, N, M): the mean over the calls at these noise levels, appended keys and repeats put right."""
-    place = (layer.layer.block, layer.layer.number, layer.layer.index)
-    number = layer.grid[0] * layer.grid[1]
-    softmaxes = []
-    for call in calls:
-        own = call.k.shape[1] % 77 != 0
-        fits = call.place == place and own == (kind == "self") and source in call.sources
-        if fits and (sigmas is None or call.sigma in sigmas):
-            map_ = call.softmax(source)
-            copies = [map_[..., i : i + tokens] for i in range(0, map_.shape[-1], tokens)]
-            softmaxes.append(map_[..., :number] if kind == "self" else sum(copies))
-    return torch.stack(softmaxes).mean(0)
-
-
-def assert_maps(maps, calls, source=0, role="positive", tokens=77, slices=None):
-    """Every recorded map is what the softmax says, to half precision."""
-    assert maps.layers
-    for layer in maps.layers:
-        for kind, kept in (("cross", layer.cross_attention), ("self", layer.self_attention)):
-            for number, sigmas in enumerate(slices or [None]):
-                wanted = expected(calls, layer, kind, source, sigmas, tokens)
-                got = kept[role][number, :, 0]
-                assert got.shape == wanted.shape
-                assert torch.allclose(got.double(), wanted, rtol=2e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -161,18 +68,6 @@ def test_other_patches_are_seen_wherever_their_nodes_stand(order):
         assert float(got[1].sum(-1).max()) < 0.999 < float(got[0].sum(-1).min())
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_pictures_stay_as_they_are(shape):
-    """To the bit, for any choice of what to keep."""
-    model = tiny_model(shape)
-    prompts = conditioning(model, seed=1), conditioning(model, seed=2, tokens=154)
-    plain = sample(model, *prompts, **SIZE)
-    for settings in ({}, {"each_head": True, "queries_and_keys": True, "roles": ("positive", "negative")}):
-        patch, store = recorder(model, **settings)
-        assert torch.equal(sample(install(model, patch), *prompts, **SIZE), plain)
-        assert store.read().layers
-
-
 def test_one_call_or_two_give_the_same_maps():
     """Conditional and unconditional rows together or apart, in either order."""
     base = tiny_model("sd15")
@@ -224,68 +119,6 @@ def test_queries_and_keys_are_those_of_the_last_call_in_a_slice():
         q, k = (x["positive"][0].double() for x in (layer.queries, layer.keys))
         got = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1).mean(1)
         assert torch.allclose(got, expected(calls, layer, "self", 0, {last}), atol=2e-3)
-
-
-def test_the_budget_is_kept_and_refused_before_sampling():
-    """What is refused is refused before the model is called, with what to lower; the estimate holds."""
-    model, calls = spied(tiny_model("sd15"))
-    patch, store = recorder(model, memory_limit=MEGABYTE)
-    prompts = conditioning(model, seed=1), conditioning(model, seed=2)
-    with pytest.raises(
-        ValueError, match=r"memory_limit_mb is 1, but these maps would take 2 MB .*time_bins from 8 to \d"
-    ):
-        sample(install(model, patch), *prompts, **SIZE)
-    assert not calls
-    assert store.maps is None
-    fitting, store = recorder(model, memory_limit=2 * MEGABYTE)
-    sample(install(model, fitting), *prompts, **SIZE)
-    assert 0 < store.read().megabytes < 2
-
-
-def test_large_layers_keep_their_words_only():
-    """Self-attention is kept up to a number of tokens; with none left the run is a plain one."""
-    maps, _ = record("sd15", settings={"self_max_tokens": 15})
-    assert {x.grid for x in maps.layers if x.self_attention} == {(3, 5), (2, 3)}
-    assert {x.grid for x in maps.layers if x.cross_attention} == {(6, 10), (3, 5), (2, 3)}
-    model = tiny_model("sd15")
-    patch, store = recorder(model, self_max_tokens=5, cross_layers=frozenset())
-    prompts = conditioning(model, seed=1), conditioning(model, seed=2)
-    plain = sample(model, *prompts, **SIZE)
-    assert torch.equal(sample(install(model, patch), *prompts, **SIZE), plain)
-    assert store.maps is None
-
-
-def test_a_failed_run_leaves_the_maps_of_the_last_good_one():
-    """And the next run replaces them."""
-    model = tiny_model("sd15")
-    patch, store = recorder(model)
-    patched = install(model, patch)
-    prompts = conditioning(model, seed=1), conditioning(model, seed=2)
-    sample(patched, *prompts, **SIZE)
-    before = store.read()
-    failing = patched.clone()
-
-    def fail(args):
-        raise RuntimeError("failed")
-
-    failing.set_model_sampler_post_cfg_function(fail)
-    with pytest.raises(RuntimeError, match="failed"):
-        sample(failing, *prompts, **SIZE)
-    assert store.read() is before
-    sample(patched, *prompts, **SIZE, seed=1)
-    assert store.read() is not before
-
-
-def test_two_recorders_stay_apart():
-    """Each keeps what it was asked for, in its own range."""
-    model = tiny_model("sd15")
-    early, first = recorder(model, during=PercentRange(0, 0.5), self_layers=frozenset(), time_bins=2)
-    late, second = recorder(model, during=PercentRange(0.5, 1), cross_layers=frozenset(), time_bins=2)
-    prompts = conditioning(model, seed=1), conditioning(model, seed=2)
-    sample(install(install(model, early), late), *prompts, **SIZE, steps=4)
-    assert all(x.cross_attention and not x.self_attention for x in first.read().layers)
-    assert all(x.self_attention and not x.cross_attention for x in second.read().layers)
-    assert first.read().slices[-1].end <= second.read().slices[0].start + 0.5
 
 
 def test_tokens_that_another_pack_adds_to_the_text_are_cut_off():
