@@ -3,8 +3,10 @@
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -20,8 +22,9 @@ with patch.object(sys, "argv", ["main.py", "--cpu", *os.environ.get("COMFYUI_FLA
     import comfy.cli_args
 
 import comfy.utils  # noqa: E402
+import folder_paths  # noqa: E402
 
-from .tiny import SHAPES  # noqa: E402
+from .tiny import SHAPES, tiny_clip  # noqa: E402
 
 comfy.utils.set_progress_bar_enabled(False)  # no bars of the samplers among the dots of pytest
 load_pack()  # so that test modules can import attention_control.nodes... at their top
@@ -37,6 +40,21 @@ def pack() -> ModuleType:
 def shape(request: pytest.FixtureRequest) -> str:
     """Each of the three U-Net shapes in turn."""
     return request.param
+
+
+@pytest.fixture(scope="module")
+def clip() -> Any:
+    """A text encoder with the host's real tokenizer."""
+    return tiny_clip("sd15")
+
+
+@pytest.fixture
+def temp(tmp_path: Path) -> Iterator[Path]:
+    """The host's temporary folder."""
+    before = folder_paths.get_temp_directory()
+    folder_paths.set_temp_directory(str(tmp_path))
+    yield tmp_path
+    folder_paths.set_temp_directory(before)
 
 
 @pytest.fixture

@@ -8,17 +8,12 @@ from attention_control.nodes.bounded_attention import BoundedAttention
 
 from .methods import model
 from .node_calls import call_node
-from .tiny import conditioning, sample, tiny_clip
+from .tiny import conditioning, sample
 
 PROMPT = "a ginger kitten and a gray puppy"
 BOXES = "0 0 200 512: ginger kitten\n312 0 200 512: gray puppy"
 LAYOUT = {"boxes": BOXES, "subjects": "", "width": 512, "height": 512}
 RECORD = {"queries_and_keys": True, "time_bins": 2}
-
-
-@pytest.fixture(scope="module")
-def clip():
-    return tiny_clip("sd15")
 
 
 def recorded(patcher, encoded):

@@ -1,103 +1,36 @@
-"""AttentionMapViewer on recorded runs: its pictures and masks, and what the browser gets."""
+"""AttentionMapViewer on recorded runs: its pictures and masks, what can be chosen, its errors."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
-import folder_paths
-import numpy as np
 import pytest
 import torch
 from attention_control.attention_patches.maps import MapStore
-from attention_control.attention_patches.recorder import Recorder
 from attention_control.nodes.attention_map_viewer import AttentionMapViewer
-from attention_control.nodes.host.install import install
 from attention_control.nodes.host.tokens import prompt_tokens
-from attention_control.nodes.host.unet import layer_map
-from PIL import Image
 from torch.nn.functional import interpolate
 
-from .tiny import conditioning, sample, tiny_clip, tiny_model
+from .viewing import (
+    CONTENT,
+    DEFAULTS,
+    IMAGES,
+    PICTURES,
+    PROMPT,
+    SIZE,
+    STEPS,
+    pixels,
+    record,
+    view,
+    word_map,
+)
 
-PROMPT = "a red cat, wearing sunglasses, on the (beach:1.2) and a second cat"
-CONTENT = ["red", "cat", "wearing", "sunglasses", "beach", "second"]
 LONG = "tree, " * 45 + "a lighthouse"  # two chunks of 77 tokens
-IMAGES, STEPS = 2, 3
-LATENT = (9, 13)
-SIZE = (100, 131)  # as some autoencoders make: no multiple of the grid
-DEFAULTS = {
-    "mode": "words",
-    "words": "",
-    "layer": "all",
-    "time": "all",
-    "threshold": 0.5,
-    "colormap": "magma",
-    "prompt": "",
-    "x": 0.5,
-    "y": 0.5,
-    "point_image": 0,
-    "features": "self-attention",
-    "rows": "conditional",
-}
 
-
-@pytest.fixture(scope="module")
-def clip():
-    return tiny_clip("sd15")
-
-
-def record(clip, prompt=PROMPT, equal=False, kinds=("cross", "self"), **settings):
-    """The store of one run, a slice per step; `equal`: a batch of the same picture twice."""
-    model = tiny_model("sd15")
-    layers = layer_map(model).parse("all")
-    store = MapStore()
-    chosen = {f"{kind}_layers": layers for kind in kinds}
-    recorder = Recorder(store=store, time_bins=STEPS, **{**chosen, "queries_and_keys": True, **settings})
-    with torch.inference_mode():
-        text, pooled = clip.encode_from_tokens(clip.tokenize(prompt), return_pooled=True)
-    positive = [[text, {"pooled_output": pooled}]]
-    negative = conditioning(model, seed=2, tokens=text.shape[1])
-    where = {"latent": torch.zeros(IMAGES, 4, *LATENT), "images": [0, 0] if equal else [0, 1]}
-    sample(install(model, recorder), positive, negative, steps=STEPS, **where)
-    return store
+pytestmark = pytest.mark.usefixtures("temp")
 
 
 @pytest.fixture(scope="module")
 def store(clip):
     return record(clip)
-
-
-@pytest.fixture(autouse=True)
-def temp(tmp_path):
-    """The host's temporary folder."""
-    before = folder_paths.get_temp_directory()
-    folder_paths.set_temp_directory(str(tmp_path))
-    yield tmp_path
-    folder_paths.set_temp_directory(before)
-
-
-PICTURES = torch.rand(IMAGES, *SIZE, 3, generator=torch.Generator().manual_seed(0))
-
-
-def view(store, clip=None, image=PICTURES, **settings):
-    """IMAGE, MASK and payload, as the server calls the node."""
-    with torch.inference_mode():
-        out = AttentionMapViewer.execute(maps=store, image=image, clip=clip, **{**DEFAULTS, **settings})
-    (payload,) = out.ui["attention_maps"]
-    return *out.args, json.loads(json.dumps(payload))
-
-
-def pixels(file):
-    """A file of the payload as the browser gets it."""
-    assert file["type"] == "temp"
-    with Image.open(Path(folder_paths.get_temp_directory(), file["subfolder"], file["filename"])) as image:
-        return torch.from_numpy(np.array(image))
-
-
-def word_map(layer, image, positions, slices):
-    """(h, w): mean over the pieces of a word and over slices, from the recorded tensor."""
-    kept = layer.cross_attention["positive"][slices, image, 0].float()  # (slices, N, tokens)
-    return kept[..., list(positions)].mean((0, 2)).reshape(layer.grid)
 
 
 def naive_heat(maps, image, positions):
@@ -146,68 +79,6 @@ def test_words_may_be_phrases_and_occurrences(store, clip):
     assert [word["positions"] for word in payload["words"]][-2:] == [[14], [2, 3]]
     with pytest.raises(ValueError, match=r"'dog' is not in the prompt.*sunglasses"):
         view(store, clip, prompt=PROMPT, words="dog")
-
-
-def test_cross_atlases_decode_to_the_recorded_probabilities(store, clip):
-    """A column per word, a row per slice and one for their mean; every layer by itself."""
-    maps, payload = store.read(), view(store, clip, prompt=PROMPT)[2]
-    for image, entries in enumerate(x["cross"] for x in payload["images"]):
-        assert [entry["layer"] for entry in entries] == [None, *range(len(maps.layers))]
-        for entry in entries[1:]:
-            layer, (w, h) = maps.layers[entry["layer"]], entry["tile"]
-            tiles = pixels(entry["file"]).unflatten(0, (-1, h)).unflatten(2, (-1, w)).transpose(1, 2)
-            assert tiles.shape[:2] == (STEPS + 1, len(CONTENT)) and (h, w) == layer.grid
-            for row, slices in enumerate([[0], [1], [2], [0, 1, 2]]):
-                for column, word in enumerate(payload["words"]):
-                    scale = entry["scale"][row][column]
-                    wanted = word_map(layer, image, word["positions"], slices)
-                    assert (tiles[row, column] / 255 * scale - wanted).abs().max() <= scale / 255
-
-
-def test_self_atlases_decode_to_the_recorded_rows(store):
-    """Row n is where token n looks over its maximum; for each layer, each slice and the mean over time."""
-    maps, payload = store.read(), view(store, mode="self")[2]
-    for image, entries in enumerate(x["self"] for x in payload["images"]):
-        found = {(entry["layer"], entry["slice"]): entry for entry in entries}
-        assert set(found) == {(n, s) for n in (None, *range(len(maps.layers))) for s in (None, 0, 1, 2)}
-        for (n, s), entry in found.items():
-            finest = max((x.grid for x in maps.layers), key=lambda g: g[0] * g[1])
-            layers = [maps.layers[n]] if n is not None else [x for x in maps.layers if x.grid == finest]
-            slices = [s] if s is not None else [0, 1, 2]
-            kept = torch.stack(
-                [x.self_attention["positive"][slices, image, 0].float().mean(0) for x in layers]
-            )
-            rows = kept.mean(0)
-            assert tuple(entry["grid"]) == layers[0].grid
-            assert (pixels(entry["file"]) / 255 - rows / rows.amax(-1, keepdim=True)).abs().max() <= 1 / 255
-
-
-def test_a_twin_is_seen_as_the_picture_sees_itself(clip):
-    """With two equal pictures the correspondence is the self-attention: queries, keys and scale are right."""
-    twins = record(clip, equal=True)
-    _, _, payload = view(twins, mode="correspondence")
-    first, second = payload["images"]
-    own = {(x["layer"], x["slice"]): pixels(x["file"]) for x in first["self"]}
-    assert {x["other"] for x in first["correspondence"]} == {1}
-    assert {x["other"] for x in second["correspondence"]} == {0}
-    for entry in first["correspondence"]:
-        seen = pixels(entry["file"]).int()
-        assert (seen - own[entry["layer"], entry["slice"]].int()).abs().max() <= 2
-        assert entry["grid"] == entry["other_grid"]
-    assert len(first["correspondence"]) == 4 * len(twins.read().layers)
-
-
-def test_correspondence_goes_from_a_picture_to_the_other(store):
-    """Queries of the picture that holds the entry, keys of the other one, against the naive softmax."""
-    maps, payload = store.read(), view(store, mode="correspondence")[2]
-    for image, entries in enumerate(x["correspondence"] for x in payload["images"]):
-        for entry in (x for x in entries if x["slice"] is not None):
-            layer = maps.layers[entry["layer"]]
-            q = layer.queries["positive"][entry["slice"], image].double()
-            k = layer.keys["positive"][entry["slice"], entry["other"]].double()
-            rows = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1).mean(0)
-            wanted = (rows / rows.amax(-1, keepdim=True) * 255).round()
-            assert (pixels(entry["file"]) - wanted).abs().max() <= 1
 
 
 @pytest.mark.parametrize(

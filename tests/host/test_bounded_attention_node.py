@@ -7,17 +7,12 @@ from attention_control.nodes.host.install import installed
 
 from .methods import model
 from .node_calls import call_node
-from .tiny import assert_same_image, conditioning, sample, tiny_clip
+from .tiny import assert_same_image, conditioning, sample
 
 PROMPT = "a ginger kitten and a (gray:1.2) puppy on the stairs"
 BOXES = "0 0 250 512: ginger kitten\n256 128 256 384: gray puppy"
 LEFT = {"x": 0, "y": 0, "width": 250, "height": 512}
 RIGHT = {"x": 256, "y": 128, "width": 256, "height": 384}
-
-
-@pytest.fixture(scope="module")
-def clip():
-    return tiny_clip("sd15")
 
 
 def bound(clip, prompt=PROMPT, **settings):

@@ -24,12 +24,6 @@ DEFAULTS = {
 ALL = torch.tensor([[0, 0, 0, 0, 0, 0], [0, 1, 1, 0, 2, 2], [0, 1, 1, 0, 2, 2], [0, 1, 1, 0, 0, 0]])
 
 
-@pytest.fixture(scope="module")
-def clip():
-    """A text encoder with the host's real tokenizer."""
-    return tiny_clip("sd15")
-
-
 def known(clip, *regions, **words):
     """A store of maps in which each place looks at its own region, and each word is looked at from one."""
     cross, own = [], []
