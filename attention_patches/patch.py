@@ -54,6 +54,7 @@ class Denoiser:
     Latents are the model's own, image plus `sigma` times noise. `within` says whether sigma lies in the
     patch's range, `progress` which fraction of the run's steps is done. `guests` lets other latents, of any
     number and size, through the same conditioning with no patch but the given one; they get no ControlNet.
+    `given` are the sampler's latents from before guidance may have shifted them; None without guidance.
     """
 
     sigma: float
@@ -62,6 +63,7 @@ class Denoiser:
     rest: Callable[[Tensor], Tensor]
     alone: Callable[[Tensor, "Patch"], Tensor]
     measured: Callable[[Tensor, "Patch", Objective], Slope | None]
+    given: Tensor | None = None
 
     def __call__(self, latents: Tensor) -> Tensor:
         return self.rest(latents)
@@ -99,8 +101,15 @@ class Patch:
         return None
 
     @property
+    def guides(self) -> bool:
+        """Whether `denoise` shifts the sampler's latents. Such a patch goes outermost there: latents are
+        shifted once in a call of the sampler, whatever the others make of them."""
+        return False
+
+    @property
     def looking(self) -> "Patch":
-        """The patch for a single look at a picture, where nothing is sampled: without guidance."""
+        """The patch where a given picture is looked at, or followed along its noisy states: without guidance,
+        and without anything that hangs on earlier steps."""
         return self
 
     def begin(self, batch: Batch) -> "Patch":

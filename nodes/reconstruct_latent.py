@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..attention_patches.inversion import Inversion
 from ..attention_patches.reconstruction import describe
-from .host.inversion import Guidance, reconstruct
+from .host.inversion import Guidance, guidance_remark, reconstruct
 from .host.model_identity import require_model
 from .inversion_type import InversionSocket
 
@@ -80,4 +80,4 @@ class ReconstructLatent(io.ComfyNode):
         found = model.get_model_object("latent_format").process_in(samples.float().cpu())
         loaded = [f"{remark[0].upper()}{remark[1:]}."] if remark else []
         report = describe(inversion, found, [*guidance.differences(inversion), *loaded])
-        return io.NodeOutput({"samples": samples}, report)
+        return io.NodeOutput({"samples": samples}, " ".join(filter(None, [report, guidance_remark(model)])))

@@ -55,8 +55,12 @@ class BoundedAttention(Patch):
         return None
 
     @property
+    def guides(self) -> bool:
+        return not (self.off or self.guidance is None or self.guidance.effort.none)
+
+    @property
     def looking(self) -> Patch:
-        return replace(self, guidance=None)
+        return replace(self, guidance=None, refine_from=1.0)
 
     def begin(self, batch: Batch) -> Patch:
         layers = finding_layers(batch) if self.mask_layers is None else self.mask_layers
@@ -102,6 +106,10 @@ class Bounding(Bounds):
     centres: dict[int, Tensor] = field(default_factory=dict)
     rounds: list[int] = field(default_factory=list)  # the step of each refinement
     lost: set[tuple[int, int]] = field(default_factory=set)  # (image, subject) that once had no cluster
+
+    @property
+    def guides(self) -> bool:
+        return self.guide is not None
 
     def wants(self, site: Site) -> bool:
         return super().wants(site) or self._finds(site)

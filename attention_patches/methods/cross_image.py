@@ -146,7 +146,8 @@ class Transfer(Patch):
     journal: Journal = field(default_factory=Journal)
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
-        self.journal.begin(latents, self.spec.structure, model.sigma)
+        given = latents if model.given is None else model.given
+        self.journal.begin(given, self.spec.structure, model.sigma)
         if not model.within:
             return model(latents)
         step = self.spec.step(model.sigma)

@@ -10,7 +10,7 @@ vanish; every token of a phrase counts, also where a word is several; each image
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -85,6 +85,14 @@ class LayoutGuidance(Patch):
     def off(self) -> bool:
         return super().off or self.layout.empty or self.effort.none or self.loss_scale == 0
 
+    @property
+    def guides(self) -> bool:
+        return not self.off
+
+    @property
+    def looking(self) -> Patch:
+        return replace(self, effort=replace(self.effort, steps=0.0))
+
     def start(self, batch: Batch) -> str | None:
         self.layout.check(batch.images)
         self.layout.check_text(batch.text_tokens.get("positive", ()))
@@ -111,6 +119,10 @@ class Guiding(Patch):
     objective: Misplacement
     progress: Progress
     nothing: Patch = field(default_factory=Patch)
+
+    @property
+    def guides(self) -> bool:
+        return True
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
         """Shift the sampler's latents by -scale sigma^2 dL/dx; the sampler goes on from there."""

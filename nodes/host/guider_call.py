@@ -30,7 +30,8 @@ class GuiderCalls:
         images: int,
         prompts: GuestPrompts,
     ) -> None:
-        self.patches = [patch for patch in patches if type(patch).denoise is not Patch.denoise]
+        own = [patch for patch in patches if type(patch).denoise is not Patch.denoise]
+        self.patches = sorted(own, key=lambda patch: patch.guides)  # the last one is outermost
         self.within = within
         self.progress = progress
         self.known = texts
@@ -64,10 +65,11 @@ class GuiderCalls:
                 return pass_.result(gradient if mask is None else gradient * mask)
 
         call, done = guider, self.progress(sigma)
+        given = x.clone() if self.patches and self.patches[-1].guides else None
         for patch in self.patches:
             within = self.within(patch, sigma)
             measured = partial(slope, owner=patch)
-            call = partial(patch.denoise, model=Denoiser(sigma, within, done, call, alone, measured))
+            call = partial(patch.denoise, model=Denoiser(sigma, within, done, call, alone, measured, given))
         return self.state.call(x, sigma, call) if self.patches else guider(x)
 
     @contextmanager

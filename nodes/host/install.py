@@ -1,5 +1,6 @@
 """Put a patch on a MODEL: a clone that carries the specification, and nothing else until it is sampled."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -33,6 +34,13 @@ def install(model: Any, patch: Patch, node_id: str | None = None) -> Any:
 def installed(model: Any) -> tuple[Installed, ...]:
     """The patches a MODEL carries, in the order of their nodes."""
     return model.get_attachment(KEY) or ()
+
+
+def reinstalled(model: Any, specs: Sequence[Installed]) -> Any:
+    """A clone of a MODEL that carries patches, with these in their place."""
+    clone = model.clone()
+    clone.set_attachments(KEY, tuple(specs))
+    return clone
 
 
 def _outer_sample(

@@ -1,8 +1,9 @@
 """Inversion through the host's own sampling: wrappers, ControlNets, previews and cancel as in any run."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import comfy.sample
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor
 
 from ...attention_patches.inversion import Inversion, Method
+from .deliver import show
+from .install import installed, reinstalled
 from .inversion_samplers import Inverter, Replay
 from .latents import model_latent
 from .model_identity import digest, identity, require_states
@@ -72,23 +75,56 @@ def invert(
 ) -> tuple[Inversion, Tensor]:
     """The inversion of a LATENT's pictures, and its noisiest state as a LATENT holds it.
 
-    `sigmas` falls to 0. A noise mask is ignored. Raises ValueError for models and latents that cannot be.
+    `sigmas` falls to 0. A noise mask is ignored, and so is guidance on the model. Raises ValueError for
+    models and latents that cannot be.
     """
     layer_map(model)
     require_states(model)
     sampler = Inverter(method, seed, latent.get("batch_index"))
-    noisiest = guidance.sample(model, sampler, sigmas, model_latent(model, latent), seed)
+    noisiest = guidance.sample(_following(model), sampler, sigmas, model_latent(model, latent), seed)
     assert sampler.states is not None
     own = (identity(model), guidance.cfg, guidance.prompt)
     return Inversion(method, sigmas, sampler.states, sampler.noise, *own), noisiest
 
 
 def reconstruct(model: Any, guidance: Guidance, inversion: Inversion, start_percent: float) -> Tensor:
-    """Latents as a LATENT holds them, after the inversion's steps from a fraction of the schedule on."""
+    """Latents as a LATENT holds them, after the inversion's steps from a fraction of the schedule on.
+
+    Guidance on the model is ignored.
+    """
     sigma = float(model.get_model_object("model_sampling").percent_to_sigma(start_percent))
     rest = inversion.sigmas[inversion.first_step(sigma) :]
     picture = model.get_model_object("latent_format").process_out(inversion.picture)
-    return guidance.sample(model, Replay(inversion), rest, picture, seed=0)
+    return guidance.sample(_following(model), Replay(inversion), rest, picture, seed=0)
+
+
+def guidance_remark(model: Any) -> str | None:
+    """A remark on the guidance that is on the MODEL, None if none is: no picture is followed under it."""
+    names = [spec.patch.label for spec in installed(model) if spec.patch.guides]
+    if not names:
+        return None
+    return (
+        f"The guidance of {' and '.join(names)} is left out: it shifts the latents, and would lead away from "
+        "the picture."
+    )
+
+
+def _following(model: Any) -> Any:
+    """The MODEL as it is to follow a given picture: without guidance, and its nodes say so."""
+    specs = installed(model)
+    if all(spec.patch.looking is spec.patch for spec in specs):
+        return model
+    remark = guidance_remark(model)
+    if remark is not None:
+        logging.info("[Attention Control] Inversion: %s", remark)
+    for spec in specs:
+        if remark is not None and spec.patch.guides:
+            show(spec.node_id, remark)
+    quiet = [
+        spec if spec.patch.looking is spec.patch else replace(spec, patch=spec.patch.looking, node_id=None)
+        for spec in specs
+    ]
+    return reinstalled(model, quiet)
 
 
 def _numbers(tensor: Tensor | None) -> str | None:

@@ -92,7 +92,7 @@ class Replay(comfy.samplers.Sampler):
         disable_pbar: bool = False,
     ) -> Tensor:
         first = first_step(self.inversion, sigmas)
-        start = self.inversion.states[first].to(noise)
+        start = self.inversion.states[first].to(noise, copy=True)  # guidance shifts latents in place
         if start.shape != noise.shape:
             raise ValueError(
                 f"latent holds {tuple(noise.shape)} (images, channels, height, width), and the inversion "

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from ...attention_patches.inversion import Inversion
 from ...attention_patches.patch import Patch
-from .install import Installed, install, installed
+from .install import Installed, install, installed, reinstalled
 from .latents import model_latent
-from .model_call import KEY
 from .model_identity import require_model
 
 
@@ -90,7 +89,5 @@ def _call_once(
 def _observed(model: Any, observer: Patch, node_id: str | None) -> Any:
     """The model with this observer alone: those of other nodes keep the maps of their own runs, and what
     other nodes show stays that of the run they are for."""
-    clone = install(model, observer, node_id)
     others = [Installed(spec.patch.looking, None) for spec in installed(model) if not spec.patch.observes]
-    clone.set_attachments(KEY, (*others, Installed(observer, node_id)))
-    return clone
+    return reinstalled(install(model, observer, node_id), (*others, Installed(observer, node_id)))
