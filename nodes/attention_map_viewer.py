@@ -12,6 +12,7 @@ from ..attention_patches.tokens import PromptTokens
 from .attention_maps_type import AttentionMaps
 from .host.temp_files import save_temp_png
 from .host.tokens import prompt_tokens
+from .model_inputs import LAYERS
 from .pictures.colour_maps import COLOURS
 from .pictures.drawing import (
     Drawing,
@@ -70,10 +71,7 @@ class AttentionMapViewer(io.ComfyNode):
                 io.String.Input(
                     "layer",
                     default="all",
-                    tooltip=(
-                        "Mean over these layers, comma-separated: all, input, middle, output, a block "
-                        "(output 4), one transformer in it (output 4.1), a number or range (10, 10-20)."
-                    ),
+                    tooltip=f"Mean over these layers, comma-separated: {LAYERS}.",
                 ),
                 io.String.Input(
                     "time",

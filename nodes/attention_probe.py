@@ -8,7 +8,9 @@ from ..attention_patches.inversion import Inversion
 from .attention_maps_type import AttentionMaps
 from .host.probe import Probe
 from .inversion_type import InversionSocket
+from .model_inputs import model_input
 from .recording import make_recorder, recording_inputs
+from .sampling_inputs import seed_input
 
 
 class AttentionProbe(io.ComfyNode):
@@ -26,7 +28,7 @@ class AttentionProbe(io.ComfyNode):
             search_aliases=["attention of an image", "real image", "attention map", "segment photo"],
             hidden=[io.Hidden.unique_id],
             inputs=[
-                io.Model.Input("model", tooltip="A U-Net model (SD1.5, SD2, SDXL or built like them)."),
+                model_input(),
                 io.Conditioning.Input("positive", tooltip="A prompt that says what is in the image."),
                 io.Float.Input(
                     "percent",
@@ -40,14 +42,7 @@ class AttentionProbe(io.ComfyNode):
                         "noise. It is 1 minus the percent of a sampler's schedule."
                     ),
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=io.ControlAfterGenerate.fixed,
-                    tooltip="Which noise is added.",
-                ),
+                seed_input("Which noise is added."),
                 *recording_inputs(),
                 io.Latent.Input(
                     "latent",

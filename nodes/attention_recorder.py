@@ -7,7 +7,9 @@ from comfy_api.latest import io
 from ..attention_patches.schedule import PercentRange
 from .attention_maps_type import AttentionMaps
 from .host.install import install
+from .model_inputs import model_input
 from .recording import make_recorder, recording_inputs
+from .sampling_inputs import range_inputs
 
 ROLES = {
     "conditional": ("positive",),
@@ -31,7 +33,7 @@ class AttentionRecorder(io.ComfyNode):
             search_aliases=["attention map", "heat map", "DAAM", "cross attention", "self attention"],
             hidden=[io.Hidden.unique_id],
             inputs=[
-                io.Model.Input("model", tooltip="A U-Net model (SD1.5, SD2, SDXL or built like them)."),
+                model_input(),
                 *recording_inputs(),
                 io.Combo.Input(
                     "rows",
@@ -40,24 +42,7 @@ class AttentionRecorder(io.ComfyNode):
                     advanced=True,
                     tooltip="Whose attention: that of the positive prompt, the negative prompt, or of both.",
                 ),
-                io.Float.Input(
-                    "start_percent",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    advanced=True,
-                    tooltip="Start of the range, as a fraction of the noise schedule; 0 is pure noise.",
-                ),
-                io.Float.Input(
-                    "end_percent",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    advanced=True,
-                    tooltip="End of the range (not included); equal to the start switches the node off.",
-                ),
+                *range_inputs(advanced=True),
                 io.Int.Input(
                     "time_bins",
                     default=8,

@@ -8,13 +8,14 @@ from torch import Tensor
 from ..attention_patches.bounded_guidance import Guidance, Strength, authors_strength
 from ..attention_patches.guidance import Effort
 from ..attention_patches.methods.bounded_attention import BoundedAttention as BoundedAttentionPatch
-from .guidance_inputs import effort_inputs
+from .guidance_inputs import guided_layout_inputs
 from .host.install import install
 from .host.prompt_batch import encode_rows
 from .host.tokens import prompt_tokens
 from .host.unet import layer_map
-from .layout_inputs import LayoutInputs, layout_inputs
+from .layout_inputs import LayoutInputs
 from .layout_report import describe
+from .model_inputs import LAYERS
 
 PAPER = Guidance()
 FOR_THE_MODEL = -1.0  # a strength: the paper's for this kind of model
@@ -35,27 +36,14 @@ class BoundedAttention(io.ComfyNode):
             search_aliases=["layout", "boxes", "regional", "be yourself", "several subjects", "leakage"],
             hidden=[io.Hidden.unique_id],
             inputs=[
-                io.Model.Input("model", tooltip="A U-Net model (SD1.5, SD2, SDXL or built like them)."),
-                io.Clip.Input("clip", tooltip="Its text encoder: SD1.5, SD2 or SDXL."),
-                io.String.Input(
-                    "prompt",
-                    multiline=True,
-                    dynamic_prompts=True,
-                    tooltip="One prompt for the whole picture; it holds the phrase of every box.",
-                ),
-                *layout_inputs(),
-                *effort_inputs(steps=PAPER.effort.steps),
+                *guided_layout_inputs(steps=PAPER.effort.steps),
                 *strength_inputs(),
                 *refinement_inputs(),
                 io.String.Input(
                     "layers",
                     default="all",
                     advanced=True,
-                    tooltip=(
-                        "Transformer layers to bound, comma-separated: all, input, middle, output, a block "
-                        "(output 4), one transformer in it (output 4.1), a number or range (10, 10-20). "
-                        "Paper: all."
-                    ),
+                    tooltip=f"Transformer layers to bound, comma-separated: {LAYERS}. Paper: all.",
                 ),
             ],
             outputs=[
@@ -176,23 +164,20 @@ def strength_inputs() -> list[Any]:
                 "SDXL and 2 for SD1.5 and SD2."
             ),
         ),
-        io.Float.Input(
-            "cross_weight",
-            default=PAPER.cross_weight,
-            min=0.0,
-            max=100.0,
-            step=0.1,
-            advanced=True,
-            tooltip="Weight of cross-attention (words) in the loss. Paper: 1.5.",
-        ),
-        io.Float.Input(
-            "self_weight",
-            default=PAPER.self_weight,
-            min=0.0,
-            max=100.0,
-            step=0.1,
-            advanced=True,
-            tooltip="Weight of self-attention (shapes) in the loss. Paper: 0.5.",
+        *(
+            io.Float.Input(
+                f"{kind}_weight",
+                default=weight,
+                min=0.0,
+                max=100.0,
+                step=0.1,
+                advanced=True,
+                tooltip=f"Weight of {kind}-attention ({what}) in the loss. Paper: {weight}.",
+            )
+            for kind, what, weight in (
+                ("cross", "words", PAPER.cross_weight),
+                ("self", "shapes", PAPER.self_weight),
+            )
         ),
     ]
 

@@ -13,6 +13,8 @@ from .host.install import install
 from .host.inversion_samplers import Replay
 from .inversion_pair import PAPER, InversionPair
 from .inversion_type import InversionSocket
+from .model_inputs import BLOCKS
+from .sampling_inputs import percent_input
 from .transfer_masks import MaskInputs, Mode
 
 
@@ -98,48 +100,32 @@ class CrossImageAttention(io.ComfyNode):
                     default=PAPER,
                     tooltip=(
                         "Transformer layers to swap in. paper: the decoder's on its two finest levels of "
-                        "attention. Or comma-separated: output, a block (output 4), one transformer in it "
-                        "(output 4.1), a number or range (10, 10-20)."
+                        f"attention. Or comma-separated: output, {BLOCKS}."
                     ),
                 ),
-                io.Float.Input(
+                percent_input(
                     "begin_percent",
-                    default=0.32,
-                    min=0.0,
-                    max=0.95,
-                    step=0.001,
-                    tooltip=(
-                        "Where on the noise schedule the output leaves the structure's inversion; 0 is pure "
-                        "noise. Later keeps more of the structure. Paper: 0.32."
-                    ),
+                    0.32,
+                    "Where on the noise schedule the output leaves the structure's inversion; 0 is pure "
+                    "noise. Later keeps more of the structure. Paper: 0.32.",
+                    highest=0.95,
                 ),
-                io.Float.Input(
+                percent_input(
                     "start_percent",
-                    default=0.42,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="Start of the swap, as a fraction of the noise schedule. Paper: 0.42.",
+                    0.42,
+                    "Start of the swap, as a fraction of the noise schedule. Paper: 0.42.",
                 ),
-                io.Float.Input(
+                percent_input(
                     "end_percent",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip=(
-                        "End of the swap (not included); equal to the start switches the node off, and the "
-                        "structure is reconstructed. Paper: 1."
-                    ),
+                    1.0,
+                    "End of the swap (not included); equal to the start switches the node off, and the "
+                    "structure is reconstructed. Paper: 1.",
                 ),
-                io.Float.Input(
+                percent_input(
                     "adain_start_percent",
-                    default=0.52,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
+                    0.52,
+                    "Where AdaIN starts; it goes on to the end. Paper: 0.52.",
                     advanced=True,
-                    tooltip="Where AdaIN starts; it goes on to the end. Paper: 0.52.",
                 ),
                 io.Mask.Input(
                     "structure_mask",

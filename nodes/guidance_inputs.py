@@ -1,8 +1,27 @@
-"""Inputs that the nodes with guidance share."""
+"""Inputs of the nodes that guide subjects into places."""
 
 from typing import Any
 
 from comfy_api.latest import io
+
+from .layout_inputs import layout_inputs
+from .model_inputs import model_input
+
+
+def guided_layout_inputs(steps: float) -> list[Any]:
+    """Model, prompt and layout, and how much of the sampling is guided (`steps`: the paper's part)."""
+    return [
+        model_input(),
+        io.Clip.Input("clip", tooltip="Its text encoder: SD1.5, SD2 or SDXL."),
+        io.String.Input(
+            "prompt",
+            multiline=True,
+            dynamic_prompts=True,
+            tooltip="One prompt for the whole picture; it holds the phrase of every box.",
+        ),
+        *layout_inputs(),
+        *effort_inputs(steps),
+    ]
 
 
 def effort_inputs(steps: float) -> list[Any]:

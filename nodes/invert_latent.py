@@ -9,6 +9,8 @@ from torch import Tensor
 from ..attention_patches.inversion import Method, check_sigmas
 from .host.inversion import Guidance, invert
 from .inversion_type import InversionSocket
+from .model_inputs import model_input
+from .sampling_inputs import cfg_input, seed_input
 
 
 class InvertLatent(io.ComfyNode):
@@ -25,7 +27,7 @@ class InvertLatent(io.ComfyNode):
             ),
             search_aliases=["inversion", "DDIM inversion", "edit friendly", "real image", "unsampler"],
             inputs=[
-                io.Model.Input("model", tooltip="A U-Net model (SD1.5, SD2, SDXL or built like them)."),
+                model_input(),
                 io.Conditioning.Input("positive", tooltip="A prompt that says what is in the picture."),
                 io.Latent.Input(
                     "latent", tooltip="The picture, or several, from VAE Encode. A noise mask is ignored."
@@ -57,26 +59,11 @@ class InvertLatent(io.ComfyNode):
                         "50 for ddim, 100 for edit friendly ddpm."
                     ),
                 ),
-                io.Float.Input(
-                    "cfg",
-                    default=1.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    round=0.01,
-                    tooltip=(
-                        "Above 1 needs `negative` and doubles the time; ddim then misses the picture. "
-                        "Papers: 1 for ddim, 3.5 for edit friendly ddpm."
-                    ),
+                cfg_input(
+                    "Above 1 needs `negative` and doubles the time; ddim then misses the picture. "
+                    "Papers: 1 for ddim, 3.5 for edit friendly ddpm."
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=io.ControlAfterGenerate.fixed,
-                    tooltip="Which noise edit friendly ddpm draws; ddim draws none.",
-                ),
+                seed_input("Which noise edit friendly ddpm draws; ddim draws none."),
                 io.Conditioning.Input(
                     "negative", optional=True, tooltip="A negative prompt; used if cfg is not 1."
                 ),

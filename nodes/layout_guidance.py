@@ -8,11 +8,12 @@ from torch import Tensor
 from ..attention_patches.guidance import Effort
 from ..attention_patches.methods.layout_guidance import EFFORT
 from ..attention_patches.methods.layout_guidance import LayoutGuidance as LayoutGuidancePatch
-from .guidance_inputs import effort_inputs
+from .guidance_inputs import guided_layout_inputs
 from .host.install import install
 from .host.prompt_batch import encode_rows
 from .host.unet import layer_map
-from .layout_inputs import LayoutInputs, layout_inputs
+from .layout_inputs import LayoutInputs
+from .model_inputs import LAYERS
 
 AUTHORS = "paper"
 
@@ -32,16 +33,7 @@ class LayoutGuidance(io.ComfyNode):
             search_aliases=["layout", "boxes", "regional", "backward guidance", "composition"],
             hidden=[io.Hidden.unique_id],
             inputs=[
-                io.Model.Input("model", tooltip="A U-Net model (SD1.5, SD2, SDXL or built like them)."),
-                io.Clip.Input("clip", tooltip="Its text encoder: SD1.5, SD2 or SDXL."),
-                io.String.Input(
-                    "prompt",
-                    multiline=True,
-                    dynamic_prompts=True,
-                    tooltip="One prompt for the whole picture; it holds the phrase of every box.",
-                ),
-                *layout_inputs(),
-                *effort_inputs(steps=EFFORT.steps),
+                *guided_layout_inputs(steps=EFFORT.steps),
                 io.Float.Input(
                     "loss_scale",
                     default=30.0,
@@ -60,8 +52,7 @@ class LayoutGuidance(io.ComfyNode):
                     tooltip=(
                         "Layers whose cross-attention is looked at. paper: the middle block and the first "
                         "level on the way up that has attention, of each module the last layer. Or "
-                        "comma-separated: all, input, middle, output, a block (output 4), one transformer in "
-                        "it (output 4.1), a number or range (10, 10-20). Later and larger layers cost more."
+                        f"comma-separated: {LAYERS}. Later and larger layers cost more."
                     ),
                 ),
             ],

@@ -9,6 +9,7 @@ from ..attention_patches.reconstruction import describe
 from .host.inversion import Guidance, guidance_remark, reconstruct
 from .host.model_identity import require_model
 from .inversion_type import InversionSocket
+from .sampling_inputs import cfg_input, percent_input
 
 
 class ReconstructLatent(io.ComfyNode):
@@ -29,26 +30,13 @@ class ReconstructLatent(io.ComfyNode):
                     "positive", tooltip="The prompt of the inversion, for the same picture."
                 ),
                 InversionSocket.Input("inversion", tooltip="From Invert Latent or Load Inversion."),
-                io.Float.Input(
+                percent_input(
                     "start_percent",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip=(
-                        "Where to start, as a fraction of the noise schedule: 0 the noisiest state, later "
-                        "from a state that holds more of the picture."
-                    ),
+                    0.0,
+                    "Where to start, as a fraction of the noise schedule: 0 the noisiest state, later from a "
+                    "state that holds more of the picture.",
                 ),
-                io.Float.Input(
-                    "cfg",
-                    default=1.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    round=0.01,
-                    tooltip="That of the inversion, for the same picture. Above 1 needs `negative`.",
-                ),
+                cfg_input("That of the inversion, for the same picture. Above 1 needs `negative`."),
                 io.Conditioning.Input(
                     "negative",
                     optional=True,

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..attention_patches.maps import MapStore
 from ..attention_patches.recorder import MEGABYTE, Recorder
 from .host.unet import layer_map
+from .model_inputs import LAYERS
 
 
 def make_recorder(
@@ -45,10 +46,7 @@ def recording_inputs() -> list[Any]:
         io.String.Input(
             "layers",
             default="all",
-            tooltip=(
-                "Transformer layers, comma-separated: all, input, middle, output, a block (output 4), one "
-                "transformer in it (output 4.1), a number or range (10, 10-20)."
-            ),
+            tooltip=f"Transformer layers, comma-separated: {LAYERS}.",
         ),
         io.Int.Input(
             "self_max_tokens",

@@ -11,6 +11,8 @@ from .host.install import install
 from .host.model_identity import require_model
 from .host.unet import layer_map
 from .inversion_type import InversionSocket
+from .model_inputs import LAYERS, model_input
+from .sampling_inputs import range_inputs
 
 
 class StyleAlignedBatch(io.ComfyNode):
@@ -28,7 +30,7 @@ class StyleAlignedBatch(io.ComfyNode):
             search_aliases=["style", "consistent style", "shared attention", "StyleAligned"],
             hidden=[io.Hidden.unique_id],
             inputs=[
-                io.Model.Input("model", tooltip="A U-Net model (SD1.5, SD2, SDXL or built like them)."),
+                model_input(),
                 io.Combo.Input(
                     "sharing",
                     options=list(get_args(Sharing)),
@@ -95,30 +97,9 @@ class StyleAlignedBatch(io.ComfyNode):
                 io.String.Input(
                     "layers",
                     default="all",
-                    tooltip=(
-                        "Transformer layers to align, comma-separated: all, input, middle, output, a block "
-                        "(output 4), one transformer in it (output 4.1), a number or range (10, 10-20). "
-                        "Paper: all."
-                    ),
+                    tooltip=f"Transformer layers to align, comma-separated: {LAYERS}. Paper: all.",
                 ),
-                io.Float.Input(
-                    "start_percent",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="Start of the range, as a fraction of the noise schedule; 0 is pure noise.",
-                ),
-                io.Float.Input(
-                    "end_percent",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip=(
-                        "End of the range (not included); equal to the start switches the node off. Paper: 1."
-                    ),
-                ),
+                *range_inputs("Paper: 1."),
                 InversionSocket.Input(
                     "reference",
                     optional=True,
