@@ -9,11 +9,11 @@ from ..attention_patches.layers import ALL
 from ..attention_patches.leakage import leakage
 from ..attention_patches.maps import MapStore
 from ..attention_patches.time_slices import parse_time
-from .attention_maps_type import AttentionMaps
 from .layout_inputs import LayoutInputs, layout_inputs
+from .model_inputs import LAYERS
 from .pictures.leakage_figure import draw_leakage
 from .pictures.leakage_table import leakage_tables
-from .pictures.segmented import check_pictures
+from .recorded_run import recorded_run, recorded_run_inputs
 
 
 class AttentionLeakage(io.ComfyNode):
@@ -30,24 +30,12 @@ class AttentionLeakage(io.ComfyNode):
             ),
             search_aliases=["leakage", "attention matrix", "neglected subject", "attribute leakage"],
             inputs=[
-                AttentionMaps.Input(
-                    "maps", tooltip="From Attention Recorder or Attention Probe, with `record` on both."
-                ),
-                io.Image.Input("image", tooltip="The pictures of the recorded run, all of them, in order."),
-                io.Clip.Input("clip", tooltip="The text encoder, to find the words of the prompt."),
-                io.String.Input(
-                    "prompt",
-                    multiline=True,
-                    tooltip="The text that was sampled with, the same for all pictures.",
-                ),
+                *recorded_run_inputs(),
                 *layout_inputs(),
                 io.String.Input(
                     "layers",
                     default="all",
-                    tooltip=(
-                        "Of the recorded layers: all, input, middle, output, a block (output 4), one "
-                        "transformer in it (output 4.1), a number or range (10, 10-20)."
-                    ),
+                    tooltip=f"Of the recorded layers: {LAYERS}.",
                 ),
                 io.String.Input(
                     "time",
@@ -91,9 +79,7 @@ class AttentionLeakage(io.ComfyNode):
         layout = given.read(clip, prompt)
         if layout.empty:
             raise ValueError("boxes: there are none; draw a box, or give a mask, for each subject to look at")
-        pictures = image[..., :3].float().cpu()
-        recorded = maps.read(pictures)
-        check_pictures(recorded, pictures)
+        recorded, _ = recorded_run(maps, image)
         layout.check(recorded.images)
         chosen = None if layers.strip() == ALL else recorded.model.parse(layers)
         slices = parse_time(time, recorded.slices)

@@ -9,9 +9,10 @@ from torch import Tensor
 from ..attention_patches.maps import MapStore
 from ..attention_patches.methods.self_segmentation import SelfSegmentation
 from ..attention_patches.tokens import PromptTokens, Word
-from .attention_maps_type import AttentionMaps
 from .host.tokens import prompt_tokens
-from .pictures.segmented import check_pictures, segmented
+from .model_inputs import LAYERS
+from .pictures.segmented import segmented
+from .recorded_run import recorded_run, recorded_run_inputs
 
 
 class SelfSegment(io.ComfyNode):
@@ -28,18 +29,7 @@ class SelfSegment(io.ComfyNode):
             ),
             search_aliases=["segmentation", "mask from prompt", "subject mask", "self-segmentation", "DAAM"],
             inputs=[
-                AttentionMaps.Input(
-                    "maps", tooltip="From Attention Recorder or Attention Probe, with `record` on both."
-                ),
-                io.Image.Input(
-                    "image", tooltip="The pictures of the recorded run, all of them, in order; any size."
-                ),
-                io.Clip.Input("clip", tooltip="The text encoder, to find the words of the prompt."),
-                io.String.Input(
-                    "prompt",
-                    multiline=True,
-                    tooltip="The text that was sampled with, the same for all pictures of the batch.",
-                ),
+                *recorded_run_inputs(),
                 io.String.Input(
                     "subjects",
                     default="",
@@ -73,9 +63,7 @@ class SelfSegment(io.ComfyNode):
                     default="all",
                     tooltip=(
                         "Layers for scores, and for segments those of them with the finest self-attention: "
-                        "all, input, middle, output, a block (output 4), one transformer in it (output 4.1), "
-                        "a number or range (10, 10-20). Paper, with SD1.4: 16 x 16 for scores, 32 x 32 for "
-                        "segments."
+                        f"{LAYERS}. Paper, with SD1.4: 16 x 16 for scores, 32 x 32 for segments."
                     ),
                 ),
                 io.Int.Input(
@@ -132,9 +120,7 @@ class SelfSegment(io.ComfyNode):
         sharpen: bool,
         seed: int = 0,
     ) -> io.NodeOutput:
-        pictures = image[..., :3].float().cpu()
-        recorded = maps.read(pictures)
-        check_pictures(recorded, pictures)
+        recorded, pictures = recorded_run(maps, image)
         words = subject_words(prompt_tokens(clip, prompt), subjects)
         method = SelfSegmentation(
             segments=segments, threshold=label_threshold, layers=recorded.model.parse(layers), seed=seed
