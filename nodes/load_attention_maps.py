@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..attention_patches.map_files import load_maps
 from ..attention_patches.maps import MapStore
 from .attention_maps_type import AttentionMaps
+from .file_inputs import saved_file_input
 from .host.file_kinds import MAPS, path_of, state_of
 
 
@@ -19,13 +20,7 @@ class LoadAttentionMaps(io.ComfyNode):
                 "Reads attention maps that Save Attention Maps has written, for a viewer or for segmentation."
             ),
             search_aliases=["import attention", "open attention maps"],
-            inputs=[
-                io.Combo.Input(
-                    "file",
-                    options=MAPS.saved(),
-                    tooltip="A file in the output or input folder. Press R to see new files.",
-                )
-            ],
+            inputs=[saved_file_input(MAPS)],
             outputs=[
                 AttentionMaps.Output(display_name="maps", tooltip="The maps as they were saved."),
                 io.String.Output(

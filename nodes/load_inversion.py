@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ..attention_patches.inversion_files import load_inversion
+from .file_inputs import saved_file_input
 from .host.file_kinds import INVERSIONS, path_of, state_of
 from .inversion_type import InversionSocket
 
@@ -16,13 +17,7 @@ class LoadInversion(io.ComfyNode):
             category="attention control/inversion",
             description="Reads an inversion that Save Inversion has written. It needs the same model.",
             search_aliases=["import inversion", "open inversion"],
-            inputs=[
-                io.Combo.Input(
-                    "file",
-                    options=INVERSIONS.saved(),
-                    tooltip="A file in the output or input folder. Press R to see new files.",
-                )
-            ],
+            inputs=[saved_file_input(INVERSIONS)],
             outputs=[
                 InversionSocket.Output(display_name="inversion", tooltip="The inversion as it was saved."),
                 io.Sigmas.Output(display_name="sigmas", tooltip="Its schedule, falling to 0."),

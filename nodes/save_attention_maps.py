@@ -8,6 +8,7 @@ from comfy_api.latest import io
 from ..attention_patches.map_files import SavedMaps, save_maps
 from ..attention_patches.maps import MapStore
 from .attention_maps_type import AttentionMaps
+from .file_inputs import file_output, prefix_input
 from .host.file_kinds import MAPS
 from .host.tokens import prompt_tokens
 
@@ -27,14 +28,7 @@ class SaveAttentionMaps(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 AttentionMaps.Input("maps", tooltip="From an Attention Recorder or an Attention Probe."),
-                io.String.Input(
-                    "filename_prefix",
-                    default=MAPS.prefix,
-                    tooltip=(
-                        "Folder and beginning of the name in the output folder; a number follows. "
-                        "%year%, %month% and %day% become the date."
-                    ),
-                ),
+                prefix_input(MAPS),
                 io.Image.Input(
                     "image",
                     optional=True,
@@ -54,7 +48,7 @@ class SaveAttentionMaps(io.ComfyNode):
                     tooltip="The positive prompt of the run. It is kept in the file; needs `clip`.",
                 ),
             ],
-            outputs=[io.String.Output(display_name="file", tooltip="The path of the file.")],
+            outputs=[file_output()],
         )
 
     @classmethod

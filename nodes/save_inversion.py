@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..attention_patches.inversion import Inversion
 from ..attention_patches.inversion_files import save_inversion, tensors
 from ..attention_patches.tensor_files import megabytes
+from .file_inputs import file_output, prefix_input
 from .host.file_kinds import INVERSIONS
 from .inversion_type import InversionSocket
 
@@ -26,16 +27,9 @@ class SaveInversion(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 InversionSocket.Input("inversion", tooltip="From Invert Latent."),
-                io.String.Input(
-                    "filename_prefix",
-                    default=INVERSIONS.prefix,
-                    tooltip=(
-                        "Folder and beginning of the name in the output folder; a number follows. "
-                        "%year%, %month% and %day% become the date."
-                    ),
-                ),
+                prefix_input(INVERSIONS),
             ],
-            outputs=[io.String.Output(display_name="file", tooltip="The path of the file.")],
+            outputs=[file_output()],
         )
 
     @classmethod
