@@ -30,8 +30,9 @@ def inverted(
     images: int = 1,
     method: Method = "edit friendly ddpm",
     steps: int = STEPS,
+    patcher: Any = None,
 ) -> Inversion:
-    """Of random pictures; picture i is the same whatever their number."""
+    """Of random pictures; picture i is the same whatever their number. By the plain model, or `patcher`."""
     pictures = torch.cat(
         [
             torch.randn(1, 4, *size, generator=torch.Generator().manual_seed(100 * seed + i))
@@ -41,9 +42,8 @@ def inverted(
     sampling = model(shape).get_model_object("model_sampling")
     sigmas = comfy.samplers.calculate_sigmas(sampling, "ddim_uniform", steps)
     with torch.inference_mode():
-        found, _ = invert(
-            model(shape), Guidance(prompt(shape), None, 1.0), {"samples": pictures}, sigmas, method, seed
-        )
+        base, guidance = patcher or model(shape), Guidance(prompt(shape), None, 1.0)
+        found, _ = invert(base, guidance, {"samples": pictures}, sigmas, method, seed)
     return found
 
 
@@ -84,9 +84,11 @@ def authors_way(
     contrast: float = 1.67,
     guidance: float = 3.5,
     every: int = 5,
+    patcher: Any = None,
 ) -> Tensor:
     """Output, appearance and structure as one batch of three through the whole schedule, in float64 but for
-    the model: two passes a step, each row with its own stored noise. Steps are counted from `first`."""
+    the model: two passes a step, each row with its own stored noise. Steps are counted from `first`. By the
+    plain model, or `patcher`."""
     source: int | None = None  # whose keys and values the output gets: 1 appearance, 2 structure
 
     def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -117,7 +119,7 @@ def authors_way(
                 x[0] = naive.adain(x[0].flatten(1).T, x[1].flatten(1).T).T.unflatten(1, x.shape[2:])
         return x.float()
 
-    patched = naive.replace_self_attention(model(shape), attention, places)
+    patched = naive.replace_self_attention(patcher or model(shape), attention, places)
     start = torch.zeros(3, *structure.picture.shape[1:])
     with torch.inference_mode():
         out = comfy.sample.sample_custom(
