@@ -113,7 +113,8 @@ class CrossImage(Patch):
         return None
 
     def begin(self, batch: Batch) -> Patch:
-        return Transfer(during=self.during, spec=self)
+        prompts = max((rows for role in batch.conditionings.values() for rows in role), default=1)
+        return Transfer(during=self.during, spec=self, prompts=prompts)
 
     def step(self, sigma: float) -> int:
         """The executed step, from 0, whose noise level is nearest."""
@@ -142,6 +143,7 @@ class Transfer(Patch):
     label: ClassVar[str] = CrossImage.label
     swaps: ClassVar[bool] = True
     spec: CrossImage
+    prompts: int = 1  # in one conditioning; several are one for each structure
     kept: KeptKeys = field(default_factory=KeptKeys)
     journal: Journal = field(default_factory=Journal)
 
@@ -165,8 +167,11 @@ class Transfer(Patch):
         own = self.spec.refreshes(step)
         source = self.spec.structure if own else self.spec.appearance
         self.journal.see(model.sigma, own)
+        states = source.at(model.sigma).to(latents)
+        if self.prompts > 1:  # a single appearance is seen under each of them
+            states = states.expand(len(latents), -1, -1, -1)
         with self.kept.gathering():
-            model.guests(source.at(model.sigma).to(latents), self)
+            model.guests(states, self)
         with self.kept.giving():
             yield
 
