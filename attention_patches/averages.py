@@ -80,17 +80,17 @@ def _mean(kept: Tensor, slices: Slices) -> Tensor:
 def recorded_layers(maps: AttentionMaps, layers: Layers, role: str, what: str) -> list[LayerMaps]:
     """Those of the layers (by ordinal) that hold `what`, a field of LayerMaps, for this role.
 
-    Raises ValueError if there are none.
+    Queries and keys are kept together. Raises ValueError if there are none.
     """
-    chosen = [
-        layer
-        for layer in maps.layers
-        if role in getattr(layer, what) and (layers is None or layer.layer.ordinal in layers)
-    ]
+    having = [layer for layer in maps.layers if role in getattr(layer, what)]
+    chosen = [layer for layer in having if layers is None or layer.layer.ordinal in layers]
     if chosen:
         return chosen
-    having = [layer.layer.ordinal for layer in maps.layers if role in getattr(layer, what)]
+    name, switches = what.replace("_", "-"), "`record` and `rows`"
+    if what == "queries":
+        name, switches = "queries and keys", "`record`, `rows` and `queries_and_keys`"
+    there = ", ".join(str(layer.layer.ordinal) for layer in having)
     raise ValueError(
-        f"layers: none of them was recorded with the {what.replace('_', '-')} of the {role} prompt. "
-        f"Recorded are: {', '.join(map(str, having)) or 'none; see `record` and `rows` of the recorder'}."
+        f"layers: none of them was recorded with the {name} of the {role} prompt. Recorded are: "
+        f"{there or f'none; see {switches} of the node that records'}."
     )

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from .averages import Layers, Slices, recorded_layers, self_map
-from .correspondence import layers_with_features
 from .maps import AttentionMaps
 
 Features = Literal["self-attention", "queries", "keys"]
@@ -65,7 +64,7 @@ def _features(
             ]
         )
         return stacked * _tokens(grid), grid
-    having = layers_with_features(maps, role, layers)
+    having = recorded_layers(maps, layers, role, "queries")
     grid = max((layer.grid for layer in having), key=_tokens)
     kept = [getattr(layer, features)[role][list(slices)] for layer in having if layer.grid == grid]
     return torch.cat([x.float().transpose(2, 3).flatten(3) for x in kept], dim=-1), grid

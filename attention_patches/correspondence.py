@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from .attention import MAP_BYTES
-from .averages import Layers, Slices
-from .maps import AttentionMaps, LayerMaps
+from .averages import Slices
+from .maps import LayerMaps
 
 
 def correspondence_of(
@@ -38,22 +38,3 @@ def _head_mean(q: Tensor, k: Tensor) -> Tensor:
     step = max(1, MAP_BYTES // (4 * k.shape[0] * k.shape[1]))
     scaled, keys = q * q.shape[-1] ** -0.5, k.transpose(-1, -2)
     return torch.cat([(chunk @ keys).softmax(-1).mean(0) for chunk in scaled.split(step, dim=1)])
-
-
-def layers_with_features(
-    maps: AttentionMaps, role: str = "positive", layers: Layers = None
-) -> list[LayerMaps]:
-    """The layers whose queries and keys were kept. Raises ValueError if there are none."""
-    having = [layer for layer in maps.layers if role in layer.queries]
-    chosen = [layer for layer in having if layers is None or layer.layer.ordinal in layers]
-    if chosen:
-        return chosen
-    if not having:
-        raise ValueError(
-            "maps: they hold no queries and keys of self-attention. Switch on `queries_and_keys` of the node "
-            "that records, with `record` self or both, and run it again."
-        )
-    raise ValueError(
-        "layer: none of these layers was recorded with queries and keys. "
-        f"Recorded are: {', '.join(str(layer.layer.ordinal) for layer in having)}."
-    )

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .averages import Layers, Slices, cross_of, self_of
-from .correspondence import layers_with_features
+from .averages import Layers, Slices, cross_of, recorded_layers, self_of
 from .maps import AttentionMaps, LayerMaps
 from .regions import Layout, Subject
 from .tokens import Word
@@ -127,7 +126,7 @@ def _with_queries(
     """Queries of the finest grid's layers side by side, on their two main components."""
     if not found.subjects or not any(ROLE in layer.queries for layer in maps.layers):
         return found
-    having = layers_with_features(maps, ROLE, layers)
+    having = recorded_layers(maps, layers, ROLE, "queries")
     grid = max((layer.grid for layer in having), key=lambda grid: grid[0] * grid[1])
     features = []
     for layer in having:

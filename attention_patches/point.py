@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .averages import Layers, Slices, recorded_layers
-from .correspondence import correspondence_of, layers_with_features
+from .correspondence import correspondence_of
 from .maps import AttentionMaps
 
 Point = tuple[float, float]
@@ -61,7 +61,7 @@ def correspondence_from(
 ) -> Tensor:
     """(height, width), a density: where in the second image the first one's point finds itself again."""
     rows = []
-    for layer in layers_with_features(maps, role, layers):
+    for layer in recorded_layers(maps, layers, role, "queries"):
         row = correspondence_of(layer, images, role, slices, [token_at(point, layer.grid)])
         rows.append(row[0].unflatten(0, layer.grid))
     return _mean_density(rows, size)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 from attention_control.attention_patches import correspondence
-from attention_control.attention_patches.correspondence import correspondence_of, layers_with_features
+from attention_control.attention_patches.averages import recorded_layers
+from attention_control.attention_patches.correspondence import correspondence_of
 
 from .recorded import recorded, without
 
@@ -51,7 +52,8 @@ def test_what_was_not_kept_is_named():
     """Without queries and keys at all, and for layers that lack them."""
     maps = recorded()
     with pytest.raises(ValueError, match="queries_and_keys"):
-        layers_with_features(without(maps, "queries"))
+        recorded_layers(without(maps, "queries"), None, "positive", "queries")
     with pytest.raises(ValueError, match=r"Recorded are: 1, 2, 3\."):
-        layers_with_features(maps, layers={9})
-    assert [x.layer.ordinal for x in layers_with_features(maps, layers={2, 3})] == [2, 3]
+        recorded_layers(maps, {9}, "positive", "queries")
+    found = recorded_layers(maps, {2, 3}, "positive", "queries")
+    assert [x.layer.ordinal for x in found] == [2, 3]
