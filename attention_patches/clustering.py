@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from .scikit_learn import needed_for
+
 RESTARTS = 10  # of which the best counts
 
 
@@ -14,14 +16,9 @@ def k_means(
     Begins at the given centres, or at several drawn from `seed`; the same on every machine. Raises
     RuntimeError if scikit-learn is missing.
     """
-    try:  # a second of importing that only this needs
+    with needed_for("segmentation"):
         from sklearn.cluster import KMeans
         from threadpoolctl import threadpool_limits
-    except ModuleNotFoundError as error:
-        raise RuntimeError(
-            "segmentation needs scikit-learn, which ComfyUI does not bring; run `python -m pip install "
-            "scikit-learn` with ComfyUI's Python and start ComfyUI again"
-        ) from error
     begin = {"n_init": RESTARTS} if begin_at is None else {"n_init": 1, "init": begin_at.numpy()}
     with threadpool_limits(1):  # faster for so few samples
         found = KMeans(clusters, random_state=seed, **begin).fit(samples.numpy())

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .averages import Layers, Slices, recorded_layers, self_map
 from .maps import AttentionMaps
+from .scikit_learn import needed_for
 
 Features = Literal["self-attention", "queries", "keys"]
 EXACT = 2048  # features up to which the covariance is solved exactly
@@ -27,7 +28,8 @@ def components(
 
     Features of a token are its row of self-attention (mean over layers and heads), or its queries or keys
     (heads and layers side by side). Of layers with several grids the finest count. Each component is scaled
-    by its extremes over all images and slices, and points where its largest weight is positive.
+    by its extremes over all images and slices, and points where its largest weight is positive. Raises
+    ValueError if no such layer was recorded, RuntimeError if scikit-learn is missing.
     """
     chosen = range(len(maps.slices)) if slices is None else slices
     tokens, grid = _features(maps, features, role, layers, tuple(chosen))  # (slices, images, N, features)
@@ -38,7 +40,8 @@ def components(
 
 def _project(samples: Tensor) -> Tensor:
     """(samples, features) -> (samples, 3): their scores; zeros where there are fewer than 3 features."""
-    from sklearn.decomposition import PCA  # a second of importing that only this needs
+    with needed_for("components"):
+        from sklearn.decomposition import PCA
 
     count = min(3, *samples.shape)
     solver = "covariance_eigh" if samples.shape[1] <= EXACT else "randomized"

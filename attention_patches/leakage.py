@@ -13,6 +13,7 @@ from torch import Tensor
 from .averages import Layers, Slices, cross_of, recorded_layers, self_of
 from .maps import AttentionMaps, LayerMaps
 from .regions import Layout, Subject
+from .scikit_learn import needed_for
 from .tokens import Word
 from .words import word_columns
 
@@ -142,10 +143,11 @@ def _with_queries(
 
 def _components(samples: Tensor) -> Tensor:
     """(n, features) -> (n, 2)"""
-    from sklearn.decomposition import PCA  # a second of importing that only this needs
-
     count = min(2, len(samples) - 1, samples.shape[1])
     if count < 1:
         return torch.zeros(len(samples), 2)
+    with needed_for("the plot of queries"):
+        from sklearn.decomposition import PCA
+
     scores = PCA(count, svd_solver="full").fit_transform(samples.numpy())
     return torch.nn.functional.pad(torch.from_numpy(scores).float(), (0, 2 - count))

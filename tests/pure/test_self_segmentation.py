@@ -1,6 +1,5 @@
 """Self-Segmentation against regions that are known, and against the paper's formulas in float64."""
 
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -244,11 +243,3 @@ def test_what_is_missing_is_named(maps, settings, message):
     """Too many segments, maps of one kind only, a prompt that is not the recorded one."""
     with pytest.raises(ValueError, match=message):
         segment(maps, **settings)
-
-
-def test_without_scikit_learn_the_user_learns_what_to_install(monkeypatch):
-    """ComfyUI does not bring it, and not everybody installs packs with a manager."""
-    monkeypatch.setitem(sys.modules, "sklearn", None)
-    monkeypatch.delitem(sys.modules, "sklearn.cluster", raising=False)
-    with pytest.raises(RuntimeError, match="pip install scikit-learn"):
-        segment()
