@@ -12,6 +12,7 @@ from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 from comfy_api.torch_helpers.torch_compile import COMPILE_KEY
 from torch import Tensor
 
+from ...attention_patches.layers import LayerMap
 from ...attention_patches.patch import Batch, Patch
 from ...attention_patches.report import RunReport, Tally
 from ...attention_patches.schedule import progress
@@ -28,6 +29,7 @@ class Run:
     def __init__(
         self,
         model: Any,
+        layers: LayerMap,
         patches: Sequence[Patch],
         tell: Sequence[Callable[[str], None]],
         batch: Batch,
@@ -35,14 +37,14 @@ class Run:
         texts: Mapping[Any, Text],
         prompts: GuestPrompts,
     ) -> None:
-        self.layers = unet.layer_map(model)
+        self.layers = layers
         self.sigmas = sigmas
         model_sampling = model.get_model_object("model_sampling")
         self.percent_to_sigma = cache(lambda percent: float(model_sampling.percent_to_sigma(percent)))
         self.compiled = _is_compiled(model)
         self.time = lambda sigma: _time(model_sampling, sigma)
         self.batch = batch
-        tallies = [Tally(patch.label, len(self.layers.layers), off=patch.off) for patch in patches]
+        tallies = [Tally(patch.label, len(layers.layers), off=patch.off) for patch in patches]
         self.report = RunReport(tallies)
         self.working: list[tuple[Patch, Tally]] = []
         for patch, tally, show in zip(patches, tallies, tell, strict=True):
@@ -151,17 +153,18 @@ def start_run(
 ) -> Run:
     """Let the run that this guider is about to make go through the patches; `tell` shows a line for each."""
     model, latent, texts = guider.model_patcher, (noise.shape[-2], noise.shape[-1]), _texts(guider.conds)
+    layers = unet.layer_map(model)
     batch = Batch(
         images=noise.shape[0],
         steps=max(len(sigmas) - 1, 0),
         latent=latent,
         conditionings=_conditioning_rows(guider.conds),
         text_tokens={role: [t.tokens for t in texts.values() if t.role == role] for role in guider.conds},
-        layers=unet.layer_map(model),
+        layers=layers,
         sizes=unet.layer_sizes(model, latent),
     )
     prompts = GuestPrompts(guider.conds, latent)
-    run = Run(model, patches, tell, batch, sigmas.tolist(), texts, prompts)
+    run = Run(model, layers, patches, tell, batch, sigmas.tolist(), texts, prompts)
     run.attach(guider.model_options)
     return run
 
