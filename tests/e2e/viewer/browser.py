@@ -28,6 +28,7 @@ SHOTS = Path(__file__).resolve().parents[3] / "output" / "viewer"
 EXAMPLE = Path(__file__).resolve().parents[3] / "example_workflows" / "attention_maps.json"
 CELLS = 16  # the finest grid of the demo model on its pictures
 RENDERERS = {"classic": False, "vue": True}
+VIEWER = "AttentionMapViewer"
 START = 120_000  # milliseconds, on a busy machine
 RUN_WORKFLOW = """() => new Promise((done, failed) => {
     app.api.addEventListener("execution_success", () => done(), { once: true });
@@ -59,16 +60,27 @@ class Ui:
     asked: list[str]  # the server's files that the page asked for, in order
 
     @classmethod
-    def open(cls, browser: Any, address: str, workflow: Json, renderer: str, **context: Any) -> Ui:
-        """Load the workflow in a fresh profile, past the templates that greet a new user."""
+    def open(
+        cls,
+        browser: Any,
+        address: str,
+        workflow: Json,
+        renderer: str,
+        at: str = VIEWER,
+        **context: Any,
+    ) -> Ui:
+        """Load the workflow, as it is saved or for the API, where nobody is greeted, and look at a node."""
         page = browser.new_context(viewport={"width": 1400, "height": 1300}, **context).new_page()
+        page.set_default_timeout(START)
         ui = cls(page, [])
         page.on("request", lambda request: "/view?" in request.url and ui.asked.append(request.url))
+        page.request.post(f"{address}/settings/Comfy.TutorialCompleted", data="true")
         page.goto(address)
         ui.wait_until_ready()
         ui.set("Comfy.VueNodes.Enabled", RENDERERS[renderer])
-        page.evaluate("workflow => app.loadGraphData(workflow)", workflow)
-        ui.look()
+        load = "loadGraphData" if "nodes" in workflow else "loadApiJson"
+        page.evaluate(f"workflow => app.{load}(workflow)", workflow)
+        ui.look(at=at)
         return ui
 
     def wait_until_ready(self) -> None:
@@ -89,18 +101,18 @@ class Ui:
             viewer.chips.first.wait_for()
             viewer.settle()
 
-    def look(self, scale: float = 1.0) -> None:
-        """Move the canvas so that the first viewer lies in the upper left, at this zoom."""
+    def look(self, scale: float = 1.0, at: str = VIEWER) -> None:
+        """Move the canvas so that the first node of this type lies in the upper left, at this zoom."""
         self.page.evaluate(
-            """scale => {
-                const node = app.graph.nodes.find(node => node.type === "AttentionMapViewer");
+            """([scale, type]) => {
+                const node = app.graph.nodes.find(node => node.type === type);
                 const view = app.canvas.ds;
                 view.scale = scale;
                 view.offset[0] = 80 / scale - node.pos[0];
                 view.offset[1] = 110 / scale - node.pos[1];
                 app.canvas.setDirty(true, true);
             }""",
-            scale,
+            [scale, at],
         )
         self.page.wait_for_timeout(500)
 
