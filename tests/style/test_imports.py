@@ -1,0 +1,80 @@
+"""Imports point one way: nodes to nodes/host to attention_patches to torch."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARIES = {"torch", "numpy", "safetensors", "sklearn", "threadpoolctl"}
+
+# What the files of a folder may import: our own folders, and libraries (any, if None) besides Python's own.
+ALLOWED: dict[str, tuple[set[str], set[str] | None]] = {
+    "attention_patches": ({"attention_patches"}, LIBRARIES),
+    "nodes/pictures": ({"nodes/pictures", "attention_patches"}, {"torch", "numpy", "PIL"}),
+    "nodes/host": ({"nodes/host", "attention_patches", "demo_model"}, None),
+}
+
+
+def imported(source: str, file: Path) -> Iterator[tuple[str, bool]]:
+    """(module, whether it is ours) of each import in a file, ours as paths from the root of the checkout."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((name.name.partition(".")[0], False) for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield (node.module or "").partition(".")[0], False
+        elif isinstance(node, ast.ImportFrom):
+            folder = "/".join(file.parts[: len(file.parts) - node.level])
+            names = [node.module] if node.module else [name.name for name in node.names]
+            yield from ((f"{folder}/{name.replace('.', '/')}".strip("/"), True) for name in names)
+
+
+def wrong(source: str, file: Path) -> list[str]:
+    """The imports in a file (its path from the root) that point the wrong way."""
+    folder = next(name for name in ALLOWED if file.is_relative_to(name))
+    inside, libraries = ALLOWED[folder]
+    method = file.parent.name == "methods"
+    return [
+        name
+        for name, ours in imported(source, file)
+        if (ours and not any(Path(name).is_relative_to(place) for place in inside))
+        or (ours and method and Path(name).is_relative_to("attention_patches/methods"))
+        or (not ours and libraries is not None and name not in libraries | sys.stdlib_module_names)
+    ]
+
+
+FILES = [path.relative_to(ROOT) for folder in ALLOWED for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_imports_point_one_way(file: Path) -> None:
+    """The mathematics and the pictures know nothing of the host, and methods nothing of each other."""
+    assert wrong((ROOT / file).read_text(encoding="utf-8"), file) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("import comfy.samplers", "attention_patches/site.py"),
+        ("from comfy_api.latest import io", "nodes/pictures/view.py"),
+        ("from ..nodes.host import run", "attention_patches/site.py"),
+        ("from .style_aligned import StyleAligned", "attention_patches/methods/cross_image.py"),
+        ("from . import style_aligned", "attention_patches/methods/cross_image.py"),
+        ("from ..recording import make_recorder", "nodes/host/run.py"),
+    ],
+)
+def test_an_import_the_wrong_way_is_seen(line: str, file: str) -> None:
+    """Of the host, of what lies above, and of another method."""
+    assert wrong(f"def late():\n    {line}\n", Path(file))
+
+
+def test_the_pack_itself_imports_next_to_nothing() -> None:
+    """Neither torch nor the host, as the server asks each pack for its nodes only later."""
+    command = "import sys; from pack import load_pack; load_pack(); print(*sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", command], cwd=ROOT / "scripts", capture_output=True, text=True, check=True
+    )
+    assert not {"torch", "comfy", "comfy_api", "nodes"} & set(answer.stdout.split())
