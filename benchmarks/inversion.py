@@ -46,7 +46,7 @@ def measured(demo: Any, latent: Any, prompts: Any, method: str, steps: int, cfg:
         model, positive, latent, method, "ddim_uniform", steps, cfg, 0, negative
     ).args
     found: Figures = defaultdict(list)
-    inverted = model.model.process_latent_out(inversion.picture)
+    inverted = model.get_model_object("latent_format").process_out(inversion.picture)
     truth = vae.decode(inverted)
     for start, name in ((0.0, MEASURES[0]), (0.5, MEASURES[2])):
         out, _ = ReconstructLatent.execute(model, positive, inversion, start, cfg, negative).args
