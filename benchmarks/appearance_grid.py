@@ -1,82 +1,76 @@
-"""The picture "Structure / Appearance / Output": four rendered scenes in the appearance of three others."""
+"""Draw the pictures that the example workflows of appearance transfer load.
+
+The grid "Structure / Appearance / Output" itself is made by example_workflows/appearance_grid.json. Its
+pictures have their objects painted as the host's mask editor would: what is painted is transparent.
+"""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
-import host
+import host  # noqa: F401  finds the scripts
 
-host.start()
+from pack import ROOT, load_pack
 
-import numpy as np  # noqa: E402  the host is found only now
-import torch  # noqa: E402
-from appearance_pairs import SIZE, Pair, Shown, shown  # noqa: E402
-from appearance_runs import Bench  # noqa: E402
-from attention_control.demo_model.world import Scene, Sprites, Subject  # noqa: E402
-from attention_control.nodes.load_demo_model import LoadDemoModel  # noqa: E402
-from PIL import Image, ImageDraw  # noqa: E402
-from record import RESULTS  # noqa: E402
+load_pack()
 
-GUIDANCE = 1.5  # as in the example workflow; the node's default 3.5 is for larger models
-LOOKS = {  # noun: colour, style, background
-    "cat": ("gray", "flat", "street"),
-    "bear": ("orange", "cartoon", "snow"),
-    "rocket": ("blue", "flat", "stairs"),
-    "house": ("pink", "clay", "beach"),
+import numpy as np  # noqa: E402  the pack is found only now
+from attention_control.demo_model.world import Scene, Sprites, Subject, render  # noqa: E402
+from PIL import Image  # noqa: E402
+
+INPUTS = ROOT / "example_workflows" / "inputs"
+SIZE = 128
+DRAWING = "noto"
+Look = tuple[str, str, str, str]  # noun, colour, style, background
+
+GRID: dict[str, Look] = {
+    "structure_1": ("cat", "gray", "flat", "street"),
+    "structure_2": ("bear", "orange", "cartoon", "snow"),
+    "structure_3": ("rocket", "blue", "flat", "stairs"),
+    "structure_4": ("house", "pink", "clay", "beach"),
+    "appearance_1": ("owl", "red", "clay", "forest"),
+    "appearance_2": ("dog", "purple", "cartoon", "beach"),
+    "appearance_3": ("rabbit", "green", "sticker", "basket"),
 }
-OTHERS = {
-    "owl": ("red", "clay", "forest"),
-    "dog": ("purple", "cartoon", "beach"),
-    "rabbit": ("green", "sticker", "basket"),
+TRANSFER: dict[str, tuple[Look, tuple[int, int, int]]] = {  # with left, top and size in pixels
+    "structure": (("fox", "orange", "flat", "street"), (46, 44, 64)),
+    "appearance": (("cat", "purple", "clay", "forest"), (22, 40, 68)),
 }
-GAP = 8
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     cache = Path.home() / ".cache" / "attention-control" / "demo_model"
     parser.add_argument("--cache", type=Path, default=cache, help="where drawings are kept (made by npm)")
-    parser.add_argument("--steps", type=int, default=50, help="of the inversions")
-    parser.add_argument("--output", type=Path, default=RESULTS, metavar="DIR")
+    parser.add_argument("--output", type=Path, default=INPUTS, metavar="DIR")
     options = parser.parse_args()
-    sprites = Sprites.load(options.cache)
-    structures, appearances = list(scenes(LOOKS, sprites)), list(scenes(OTHERS, sprites))
-    pairs = [Pair(one, other) for other in appearances for one in structures]
-    with torch.inference_mode():
-        images = Bench.of(LoadDemoModel.execute().args, pairs, options.steps).transfer(swap_guidance=GUIDANCE)
-    path = options.output / "appearance_grid.jpg"
     options.output.mkdir(parents=True, exist_ok=True)
-    grid(structures, appearances, images).save(path, quality=92)
-    print(f"written: {path.name}")
+    for name, picture in pictures(Sprites.load(options.cache)).items():
+        picture.save(options.output / f"attention_control_{name}.png", optimize=True)
+        print(f"written: attention_control_{name}.png")
 
 
-def scenes(looks: dict[str, tuple[str, str, str]], sprites: Sprites) -> Iterator[Shown]:
-    """One subject each, large and in the middle."""
-    for noun, (colour, style, background) in looks.items():
-        subject = Subject(noun, colour, 28, 28, 72)
-        yield shown(Scene(SIZE, SIZE, style, background, (0.3, 0.6), (subject,)), sprites)
+def pictures(sprites: Sprites) -> Mapping[str, Image.Image]:
+    """By name; those of the grid have one large subject each, in the middle, and its mask."""
+    plain = {name: drawn(look, place, sprites)[0] for name, (look, place) in TRANSFER.items()}
+    painted = {name: cut_out(*drawn(look, (28, 28, 72), sprites)) for name, look in GRID.items()}
+    return {**plain, **painted}
 
 
-def grid(structures: list[Shown], appearances: list[Shown], images: torch.Tensor) -> Image.Image:
-    """Structures above, appearances on the left, outputs where they meet."""
-    cell, head = SIZE + GAP, 20
-    sheet = Image.new("RGB", (cell * (len(structures) + 1), head + cell * (len(appearances) + 1)), "white")
+def drawn(look: Look, place: tuple[int, int, int], sprites: Sprites) -> tuple[Image.Image, Image.Image]:
+    """A scene of one subject, and where that is (white)."""
+    noun, colour, style, background = look
+    subject = Subject(noun, colour, *place, DRAWING)
+    picture = render(Scene(SIZE, SIZE, style, background, (0.3, 0.6), (subject,)), sprites)
+    mask = (picture.masks[0] > 0.5).astype(np.uint8) * 255
+    return Image.fromarray(picture.image), Image.fromarray(mask)
 
-    def place(image: torch.Tensor, column: int, row: int) -> None:
-        pixels = np.asarray((image.clamp(0, 1) * 255).round().byte())
-        sheet.paste(Image.fromarray(pixels), (column * cell, head + row * cell))
 
-    for column, structure in enumerate(structures, 1):
-        place(structure.image, column, 0)
-    for row, appearance in enumerate(appearances, 1):
-        place(appearance.image, 0, row)
-    for number, image in enumerate(images):
-        row, column = divmod(number, len(structures))
-        place(image, column + 1, row + 1)
-    draw = ImageDraw.Draw(sheet)
-    draw.text((cell + 4, 4), "structure", fill="black")
-    draw.text((4, head + cell - 20), "appearance", fill="black")
-    return sheet
+def cut_out(image: Image.Image, mask: Image.Image) -> Image.Image:
+    """The image, transparent where the mask is white; its colours there are kept."""
+    both = image.convert("RGBA")
+    both.putalpha(mask.point(lambda value: 255 - value))
+    return both
 
 
 if __name__ == "__main__":

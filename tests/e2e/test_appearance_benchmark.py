@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pack import ROOT
 
@@ -35,8 +37,18 @@ def test_quick_run_writes_its_figures(discs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "appearance.quick.jpg").is_file()
 
 
-@pytest.mark.slow
-def test_grid_is_drawn(discs: Path, tmp_path: Path) -> None:
-    """The README's picture of structures and appearances."""
-    run("appearance_grid.py", "--steps", 4, "--output", tmp_path, "--cache", discs)
-    assert (tmp_path / "appearance_grid.jpg").stat().st_size > 1000
+def test_inputs_are_drawn(discs: Path, tmp_path: Path) -> None:
+    """Those that the workflows load, under those names; in the grid each with its object painted."""
+    run("appearance_grid.py", "--output", tmp_path, "--cache", discs)
+    loaded = {
+        node["widgets_values"][0]
+        for name in ("appearance_transfer", "appearance_grid")
+        for node in json.loads((ROOT / "example_workflows" / f"{name}.json").read_text())["nodes"]
+        if node["type"] == "LoadImage"
+    }
+    assert {path.name for path in tmp_path.glob("*.png")} == loaded
+    for number in (1, 2, 3):
+        with Image.open(tmp_path / f"attention_control_appearance_{number}.png") as picture:
+            alpha = np.asarray(picture.getchannel("A"))
+        assert set(np.unique(alpha)) == {0, 255}
+        assert 0.05 < (alpha == 0).mean() < 0.4
