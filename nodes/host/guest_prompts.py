@@ -9,6 +9,7 @@ from torch import Tensor
 
 Conditioning = dict[str, Any]  # an entry as the guider holds it
 Size = tuple[int, int]  # (height, width) in cells
+HIDDEN = "attention_control_hooks"  # from the host, which would set the run's hooks back to their beginning
 
 
 class GuestPrompts:
@@ -45,14 +46,19 @@ class GuestPrompts:
         fitted: dict[str, list[Conditioning]] = process_conds(
             model, latents, entries, latents.device, latents, None, seed, [latents.shape]
         )
-        return fitted
+        return {role: [_renamed(entry, HIDDEN, "hooks") for entry in own] for role, own in fitted.items()}
 
     def _entry(self, entry: Conditioning, size: Size) -> Conditioning:
         """The entry for latents of this size; without ControlNet, which no guest gets."""
         kept = {key: value for key, value in entry.items() if key != "control"}
+        kept = _renamed(kept, "hooks", HIDDEN)
         if "area" in kept:
             kept["area"] = scaled_area(kept["area"], self.size, size)
         return kept
+
+
+def _renamed(entry: Conditioning, name: str, other: str) -> Conditioning:
+    return {other if key == name else key: value for key, value in entry.items()}
 
 
 def scaled_area(area: Sequence[Any], of: Size, size: Size) -> tuple[int, int, int, int]:

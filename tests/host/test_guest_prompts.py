@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import comfy.hooks
 import comfy.sample
 import comfy.samplers
 import pytest
@@ -21,7 +22,7 @@ from torch import Tensor
 from .methods import model
 from .test_cross_image import WHOLE, output, transfer
 from .tiny import assert_same_image, conditioning
-from .tiny.extras import tiny_controlnet
+from .tiny.extras import tiny_controlnet, tiny_lora
 from .transfers import SIZE, inverted, prompt, sampled
 
 SHAPE = "sd15"
@@ -31,26 +32,29 @@ OTHER, TWICE = (9, 7), (12, 20)
 
 @dataclass(frozen=True, kw_only=True)
 class Visited(Patch):
-    """Lets a guest through before its own first call, and after it."""
+    """Lets a guest through before its own calls at this noise level or below, and after them."""
 
     guest: Tensor
+    below: float = 99.0
     seen: list[Tensor] = field(default_factory=list)
 
     def denoise(self, latents: Tensor, model: Any) -> Tensor:
+        if model.sigma > self.below:
+            return model(latents)
         self.seen.append(model.guests(self.guest, self))
         out = model(latents)
         self.seen.append(model.guests(self.guest, self))
         return out
 
 
-def run(patcher, size, prompts, sampler="euler"):
-    """One step at CFG 3 on zeros of this size."""
+def run(patcher, size, prompts, sampler="euler", sigmas=SIGMAS):
+    """One step at CFG 3 from ones of this size."""
     start = torch.zeros(1, 4, *size)
     if isinstance(sampler, str):
         sampler = comfy.samplers.sampler_object(sampler)
     with torch.inference_mode():
         return comfy.sample.sample_custom(
-            patcher, torch.ones_like(start), 3.0, sampler, SIGMAS, *prompts, start, disable_pbar=True
+            patcher, torch.ones_like(start), 3.0, sampler, sigmas, *prompts, start, disable_pbar=True
         )
 
 
@@ -138,6 +142,38 @@ def test_areas_keep_their_part_of_the_picture():
     assert scaled_area((3, 5, 3, 5), (6, 10), (12, 20)) == (6, 10, 6, 10)
     assert scaled_area(("percentage", 0.5, 0.5, 0.5, 0.25), (6, 10), (8, 12)) == (4, 6, 4, 3)
     assert scaled_area((1, 1, 19, 19), (20, 20), (7, 3)) == (1, 1, 6, 2)
+
+
+def with_hook(patcher, *keyframes):
+    """Prompts, of which the positive ones have a LoRA; keyframes of its strength: (sigma, strength)."""
+    lora = tiny_lora(patcher.model.diffusion_model, "diffusion_model.", ("to_k", "to_out.0"))
+    hooks = comfy.hooks.create_hook_lora(lora, 0.5, 0.0)
+    to_sigma = patcher.get_model_object("model_sampling").percent_to_sigma
+    frames = comfy.hooks.HookKeyframeGroup()
+    for sigma, strength in keyframes:
+        start = next(p for p in torch.linspace(0, 1, 1001).tolist() if to_sigma(p) <= sigma)
+        frames.add(comfy.hooks.HookKeyframe(strength, start))
+    hooks.set_keyframes_on_hooks(frames)
+    positive, negative = prompts(patcher, "mask", SIZE)
+    return [[text, {**more, "hooks": hooks}] for text, more in positive], negative
+
+
+def test_a_lora_on_the_prompt_is_there_for_guests():
+    """The host's hook: for a guest as in a run of its own size."""
+    patcher, guest = model(SHAPE), latents(OTHER)
+    found, _ = as_guest(patcher, guest, with_hook(patcher))
+    assert_same_image(found, by_itself(patcher, guest, with_hook(patcher)))
+    bare = by_itself(patcher, guest, prompts(patcher, "mask", SIZE))
+    assert not torch.allclose(found, bare, rtol=0.05)
+
+
+def test_a_guest_leaves_the_keyframes_of_a_hook_where_they_are():
+    """A guest that comes in the middle of a run, where the LoRA has reached its third strength."""
+    patcher, keyframes = model(SHAPE), ((20.0, 0.2), (4.5, 0.5), (3.5, 0.9))
+    how = {"sigmas": torch.tensor([5.0, 4.0, 3.0, 2.0, 0.0])}
+    late = install(patcher, Visited(guest=latents(OTHER), below=2.5))
+    visited = run(late, SIZE, with_hook(patcher, *keyframes), **how)
+    assert torch.equal(visited, run(patcher, SIZE, with_hook(patcher, *keyframes), **how))
 
 
 def test_guests_get_no_controlnet():
