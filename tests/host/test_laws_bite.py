@@ -1,190 +1,19 @@
 """The laws are worth nothing if a broken method passes them: each is broken here, and must then fail."""
 
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 import torch
-from attention_control.attention_patches.adain import adain
-from attention_control.attention_patches.methods.style_aligned import StyleAligned
-from attention_control.attention_patches.schedule import PercentRange
-from attention_control.attention_patches.site import Rows
+from attention_control.attention_patches.patch import Patch
 from comfy.ldm.modules.attention import CrossAttention
 
-from . import laws
-from .methods import METHODS
+from . import guidance_methods, laws, methods
+from .broken import bounded_attention, layout_guidance, style_aligned
+from .methods import Method
 
-METHOD = METHODS[0]
-
-
-@dataclass(frozen=True, kw_only=True)
-class IgnoresItsRange(StyleAligned):
-    """Works in an empty range."""
-
-    off = False
-
-    def __post_init__(self):
-        object.__setattr__(self, "during", PercentRange())
-
-
-class IgnoresOff(StyleAligned):
-    """Rewrites the tensors, harmlessly but for rounding, when all is off."""
-
-    off = False
-
-    def wants(self, site):
-        return site.kind == "self"
-
-    def __call__(self, site, qkv, attend):
-        if self.sharing == "off":
-            return attend(replace(qkv, v=qkv.v * 1.1)) / 1.1
-        return super().__call__(site, qkv, attend)
-
-
-class HalvesTheBatch(StyleAligned):
-    """Believes that the first half of the batch is unconditional."""
-
-    def __call__(self, site, qkv, attend):
-        rows = Rows((1, 0), site.rows.total // 2) if site.rows.total % 2 == 0 else Rows((0,), site.rows.total)
-        return super().__call__(replace(site, rows=rows), qkv, attend)
-
-
-class TakesTheFirstRow(StyleAligned):
-    """Takes the first row of the batch as the reference of every chunk."""
-
-    def __call__(self, site, qkv, attend):
-        return super().__call__(replace(site, rows=Rows((0,), site.rows.total)), qkv, attend)
-
-
-class AlignsToTheMean(StyleAligned):
-    """Statistics over all images, so every image reaches every other."""
-
-    def __call__(self, site, qkv, attend):
-        everything = qkv.q.transpose(0, 2).flatten(1, 2)[None].transpose(1, 2)
-        return super().__call__(site, replace(qkv, q=adain(qkv.q, everything.mean(1, keepdim=True))), attend)
-
-
-class ChangesTheReference(StyleAligned):
-    """Normalises the reference to itself: the same but for rounding."""
-
-    def __call__(self, site, qkv, attend):
-        return super().__call__(site, replace(qkv, q=adain(qkv.q, qkv.q)), attend)
-
-
-class AssumesSquare(StyleAligned):
-    """Takes the reference for a square of tokens."""
-
-    def __call__(self, site, qkv, attend):
-        side = int(qkv.q.shape[-2] ** 0.5)
-        aligned = self._align(qkv, site.rows)
-        k, v = (
-            site.rows.split(x)[:, :1, :, : side * side].expand(-1, site.rows.images, -1, -1, -1).flatten(0, 1)
-            for x in (qkv.k, qkv.v)
-        )
-        return attend(aligned.append(k, v, rows=site.rows.all_but(0)))
-
-
-class LeavesAFunctionBehind(StyleAligned):
-    """Wraps the group norm of everyone for the time of a run."""
-
-    def around(self, rows):
-        return _wrapped(torch.nn.functional, "group_norm")
-
-
-@contextmanager
-def _wrapped(owner, name):
-    original = getattr(owner, name)
-    setattr(owner, name, lambda *args, **kwargs: original(*args, **kwargs))
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
-
-
-class PatchesAModule(StyleAligned):
-    """Replaces the forward of the host's attention during a run."""
-
-    def around(self, rows):
-        return _wrapped(CrossAttention, "forward")
-
-
-class DoesNotCleanUp(StyleAligned):
-    """Restores the group norm only if all goes well."""
-
-    def around(self, rows):
-        return _careless_group_norm()
-
-
-@contextmanager
-def _careless_group_norm():
-    original = torch.nn.functional.group_norm
-    torch.nn.functional.group_norm = lambda *args, **kwargs: original(*args, **kwargs)
-    yield
-    torch.nn.functional.group_norm = original
-
-
-class Remembers(StyleAligned):
-    """Takes its reference from the run before."""
-
-    memory = {}  # noqa: RUF012  the mistake in question
-
-    def __call__(self, site, qkv, attend):
-        last = self.memory.get(site.layer.ordinal)
-        self.memory[site.layer.ordinal] = qkv.k
-        fits = last is not None and last.shape == qkv.k.shape
-        return super().__call__(site, replace(qkv, k=qkv.k + 0.01 * last) if fits else qkv, attend)
-
-
-class StartsLate(StyleAligned):
-    """Leaves out the start of its range, so neighbours leave a gap."""
-
-    def wants(self, site):
-        return super().wants(site) and not (self.during.start > 0 and site.progress <= 0.5)
-
-
-class BiasedVariance(StyleAligned):
-    """Divides by N instead of N - 1 on one side only."""
-
-    def _align(self, qkv, rows):
-        aligned = super()._align(qkv, rows)
-        n = qkv.q.shape[-2]
-        return replace(aligned, q=aligned.q * ((n - 1) / n) ** 0.5)
-
-
-class RollsDice(StyleAligned):
-    """Adds a little noise from the global generator."""
-
-    def __call__(self, site, qkv, attend):
-        return super().__call__(site, replace(qkv, v=qkv.v + 1e-3 * torch.randn_like(qkv.v)), attend)
-
-
-class IgnoresLayers(StyleAligned):
-    """Works in every self-attention."""
-
-    def wants(self, site):
-        return site.kind == "self"
-
-
-class ReturnsFloat(StyleAligned):
-    """Forgets to return to the dtype it was given."""
-
-    def __call__(self, site, qkv, attend):
-        return super().__call__(site, qkv, attend).float()
-
-
-class BooleanMask(StyleAligned):
-    """Masks with booleans."""
-
-    def __call__(self, site, qkv, attend):
-        return super().__call__(site, replace(qkv, bias=torch.ones(1, 1, 1, 1, dtype=torch.bool)), attend)
-
-
-class BlindsAQuery(StyleAligned):
-    """Masks every key."""
-
-    def __call__(self, site, qkv, attend):
-        lowest = torch.finfo(qkv.q.dtype).min
-        return attend(qkv.add_bias(torch.full((1, 1, 1, qkv.k.shape[2]), lowest, dtype=qkv.q.dtype)))
+NAMED = {method.name: method for method in (*methods.METHODS, *guidance_methods.METHODS)}
+ALIGNED, BOUNDED, GUIDED = NAMED["style aligned"], NAMED["bounded"], NAMED["layout guidance"]
+BOUNDED_BY_FINDS = NAMED["bounded by what is found"]
 
 
 @dataclass(frozen=True)
@@ -192,46 +21,86 @@ class Mutation:
     """`complaint`: what the law says of it, so that it fails for the right reason."""
 
     law: object
-    patch: type[StyleAligned]
+    patch: type[Patch]
     complaint: str
+    method: Method = ALIGNED
 
 
 MUTATIONS = [
-    Mutation(laws.off_is_off, IgnoresItsRange, "changes the images"),
-    Mutation(laws.off_is_off, IgnoresOff, "changes the images"),
-    Mutation(laws.calls_do_not_matter, HalvesTheBatch, "differs by"),
-    Mutation(laws.calls_do_not_matter, TakesTheFirstRow, "differs by"),
-    Mutation(laws.rows_do_not_leak, AlignsToTheMean, "same = False"),
-    Mutation(laws.rows_do_not_leak, TakesTheFirstRow, "should stay|same ="),
-    Mutation(laws.rows_do_not_leak, ChangesTheReference, "should stay as it is"),
-    Mutation(laws.any_size, AssumesSquare, "differs by"),
-    Mutation(laws.any_size, IgnoresLayers, "differs by"),
-    Mutation(laws.nothing_is_left, LeavesAFunctionBehind, "changed during a run"),
-    Mutation(laws.nothing_is_left, PatchesAModule, "changed during a run"),
-    Mutation(laws.nothing_is_left, DoesNotCleanUp, "changed during a run|left behind"),
-    Mutation(laws.nothing_is_left, Remembers, "otherwise afterwards"),
-    Mutation(laws.patches_compose, IgnoresItsRange, "not the union"),
-    Mutation(laws.patches_compose, StartsLate, "not the union"),
-    Mutation(laws.equals_naive, BiasedVariance, "off by"),
-    Mutation(laws.same_seed_same_image, RollsDice, "random numbers were drawn"),
-    Mutation(laws.same_seed_same_image, Remembers, "another picture"),
-    Mutation(laws.keeps_precision, ReturnsFloat, "gave torch.float32"),
-    Mutation(laws.keeps_precision, BooleanMask, "must be float"),
-    Mutation(laws.keeps_precision, BlindsAQuery, "a query sees nothing"),
+    Mutation(laws.off_is_off, style_aligned.IgnoresItsRange, "changes the images"),
+    Mutation(laws.off_is_off, style_aligned.IgnoresOff, "changes the images"),
+    Mutation(laws.calls_do_not_matter, style_aligned.HalvesTheBatch, "differs by"),
+    Mutation(laws.calls_do_not_matter, style_aligned.TakesTheFirstRow, "differs by"),
+    Mutation(laws.rows_do_not_leak, style_aligned.AlignsToTheMean, "same = False"),
+    Mutation(laws.rows_do_not_leak, style_aligned.TakesTheFirstRow, "should stay|same ="),
+    Mutation(laws.rows_do_not_leak, style_aligned.ChangesTheReference, "should stay as it is"),
+    Mutation(laws.any_size, style_aligned.AssumesSquare, "differs by"),
+    Mutation(laws.any_size, style_aligned.IgnoresLayers, "differs by"),
+    Mutation(laws.nothing_is_left, style_aligned.LeavesAFunctionBehind, "changed during a run"),
+    Mutation(laws.nothing_is_left, style_aligned.PatchesAModule, "changed during a run"),
+    Mutation(laws.nothing_is_left, style_aligned.DoesNotCleanUp, "changed during a run|left behind"),
+    Mutation(laws.nothing_is_left, style_aligned.Remembers, "otherwise afterwards"),
+    Mutation(laws.patches_compose, style_aligned.IgnoresItsRange, "not the union"),
+    Mutation(laws.patches_compose, style_aligned.StartsLate, "not the union"),
+    Mutation(laws.equals_naive, style_aligned.BiasedVariance, "off by"),
+    Mutation(laws.same_seed_same_image, style_aligned.RollsDice, "random numbers were drawn"),
+    Mutation(laws.same_seed_same_image, style_aligned.Remembers, "another picture"),
+    Mutation(laws.keeps_precision, style_aligned.ReturnsFloat, "gave torch.float32"),
+    Mutation(laws.keeps_precision, style_aligned.BooleanMask, "must be float"),
+    Mutation(laws.keeps_precision, style_aligned.BlindsAQuery, "a query sees nothing"),
+    Mutation(laws.off_is_off, bounded_attention.IgnoresItsRange, "changes the images", BOUNDED),
+    Mutation(laws.calls_do_not_matter, bounded_attention.LeavesOutTheFirstChunk, "differs by", BOUNDED),
+    Mutation(laws.rows_do_not_leak, bounded_attention.SharesTheEvidence, "same = False", BOUNDED_BY_FINDS),
+    Mutation(laws.any_size, bounded_attention.SwapsHeightAndWidth, "differs by", BOUNDED),
+    Mutation(laws.nothing_is_left, bounded_attention.Remembers, "otherwise afterwards", BOUNDED_BY_FINDS),
+    Mutation(laws.patches_compose, bounded_attention.IgnoresItsRange, "ranges do nothing", BOUNDED),
+    Mutation(laws.patches_compose, bounded_attention.StartsLate, "not the union", BOUNDED),
+    Mutation(laws.equals_naive, bounded_attention.ShowsFillers, "cross-attention is off by", BOUNDED),
+    Mutation(laws.equals_naive, bounded_attention.BoundsTheNegative, "cross-attention is off by", BOUNDED),
+    Mutation(
+        laws.same_seed_same_image,
+        bounded_attention.ClustersByChance,
+        "another picture|random numbers were drawn",
+        BOUNDED_BY_FINDS,
+    ),
+    Mutation(laws.keeps_precision, bounded_attention.BooleanMask, "must be float", BOUNDED),
+    Mutation(laws.keeps_precision, bounded_attention.BlindsTheBackground, "a query sees nothing", BOUNDED),
+    Mutation(laws.off_is_off, layout_guidance.IgnoresItsRange, "changes the images", GUIDED),
+    Mutation(laws.calls_do_not_matter, layout_guidance.CountsCalls, "differs by", GUIDED),
+    Mutation(laws.rows_do_not_leak, layout_guidance.NormalisesOverTheBatch, "same = False", GUIDED),
+    Mutation(laws.nothing_is_left, layout_guidance.Remembers, "otherwise afterwards", GUIDED),
+    Mutation(laws.patches_compose, layout_guidance.IgnoresItsRange, "not the union", GUIDED),
+    Mutation(laws.patches_compose, layout_guidance.StartsLate, "not the union", GUIDED),
+    Mutation(laws.same_seed_same_image, layout_guidance.RollsDice, "another picture|random", GUIDED),
 ]
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: f"{m.law.__name__}-{m.patch.__name__}")
+def name(mutation):
+    kind = mutation.method.patch.__name__
+    return f"{mutation.law.__name__}-{kind}-{mutation.patch.__name__}"
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=name)
 def test_law_bites(mutation, monkeypatch):
     """A method broken in this way fails the law that forbids it."""
-    for owner, name in ((torch.nn.functional, "group_norm"), (CrossAttention, "forward")):
-        monkeypatch.setattr(owner, name, getattr(owner, name))  # put back whatever the mutation leaves
-    broken = METHOD.with_patch(mutation.patch)
-    mutation.law(METHOD, "sd15")
+    for owner, function in ((torch.nn.functional, "group_norm"), (CrossAttention, "forward")):
+        monkeypatch.setattr(owner, function, getattr(owner, function))  # put back what the mutation leaves
+    broken = mutation.method.with_patch(mutation.patch)
+    mutation.law(mutation.method, "sd15")
     with pytest.raises((AssertionError, TypeError), match=mutation.complaint):
         mutation.law(broken, "sd15")
 
 
-def test_every_law_is_broken_once():
-    """No law is without a mutation."""
-    assert {mutation.law for mutation in MUTATIONS} == set(laws.LAWS)
+@pytest.mark.parametrize(
+    ("kind", "of_its_laws"),
+    [
+        (ALIGNED, set(laws.LAWS)),
+        (BOUNDED, set(laws.LAWS)),
+        (GUIDED, set(laws.LAWS) - laws.NEEDS_NAIVE),  # these it is not held to
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_every_law_is_broken_once(kind, of_its_laws):
+    """For each kind of method no law is without a mutation."""
+    broken = {mutation.law for mutation in MUTATIONS if mutation.method.patch is kind.patch}
+    assert broken == of_its_laws

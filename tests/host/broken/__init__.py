@@ -1,0 +1,1 @@
+"""Methods with one mistake each, which a law must find."""

@@ -1,0 +1,120 @@
+"""Mistakes in cross-attention by masks, and in what a run finds out."""
+
+from dataclasses import dataclass, field, fields, replace
+from typing import ClassVar
+
+import torch
+from attention_control.attention_patches.bounds import Places, cross_closed
+from attention_control.attention_patches.methods.bounded_attention import BoundedAttention, Bounding
+from attention_control.attention_patches.schedule import PercentRange
+
+
+class Broken(BoundedAttention):
+    """Has `at_work` do the work of a run."""
+
+    at_work: ClassVar[type[Bounding]]
+
+    def begin(self, batch):
+        made = super().begin(batch)
+        return self.at_work(**{part.name: getattr(made, part.name) for part in fields(made)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class IgnoresItsRange(BoundedAttention):
+    """Works in an empty range."""
+
+    off = False
+
+    def __post_init__(self):
+        object.__setattr__(self, "during", PercentRange())
+
+
+class LeavesOutTheFirstChunk(Broken):
+    """Believes that the first rows of a call are the negative prompt's."""
+
+    class at_work(Bounding):
+        def _cross(self, site, qkv):
+            rows = replace(site.rows, texts=(None, *site.rows.texts[1:]))
+            return super()._cross(replace(site, rows=rows), qkv)
+
+
+class SharesTheEvidence(Broken):
+    """Finds every image's subjects by what the first one has shown."""
+
+    class at_work(Bounding):
+        def _refine(self, image):
+            evidence = self.evidence
+            subjects = len(evidence.words[image].total)
+            evidence.own[image] = evidence.own[0]
+            evidence.words[image] = replace(evidence.words[0], total=evidence.words[0].total[:subjects])
+            return super()._refine(image)
+
+
+class SwapsHeightAndWidth(Broken):
+    """Cuts the text's tokens out of a lying picture where it stands."""
+
+    class at_work(Bounding):
+        def _cross(self, site, qkv):
+            return super()._cross(replace(site, grid=site.grid[::-1]), qkv)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remembers(BoundedAttention):
+    """Starts from the outlines that the last run has found."""
+
+    memory: dict = field(default_factory=dict)
+
+    def begin(self, batch):
+        return replace(super().begin(batch), places=Places(self.layout, self.memory))
+
+
+class StartsLate(Broken):
+    """Leaves out the start of its range in cross-attention, so neighbours leave a gap."""
+
+    class at_work(Bounding):
+        def wants(self, site):
+            late = site.kind == "cross" and self.during.start > 0 and site.progress <= 0.5
+            return super().wants(site) and not late
+
+
+class ShowsFillers(Broken):
+    """Lets every cell look at words that name nothing."""
+
+    class at_work(Bounding):
+        def _cross_closed(self, masks, image, *, text, keys):
+            layout = replace(self.places.layout, fillers=())
+            return cross_closed(masks, layout, image, text, keys, self.guiding)
+
+
+class BoundsTheNegative(Broken):
+    """Closes the same tokens in the negative prompt, where they are other words."""
+
+    class at_work(Bounding):
+        def _bounded(self, text):
+            return text is not None
+
+
+class ClustersByChance(Broken):
+    """Lets the generator of all begin the clustering."""
+
+    class at_work(Bounding):
+        def _refine(self, image):
+            object.__setattr__(self, "spec", replace(self.spec, seed=int(torch.randint(1000, ()))))
+            return super()._refine(image)
+
+
+class BooleanMask(Broken):
+    """Masks words with booleans."""
+
+    class at_work(Bounding):
+        def _cross(self, site, qkv):
+            return super()._cross(site, qkv) == 0
+
+
+class BlindsTheBackground(Broken):
+    """Hides the whole text where no subject is."""
+
+    class at_work(Bounding):
+        def _cross_closed(self, masks, image, *, text, keys):
+            closed = super()._cross_closed(masks, image, text=text, keys=keys)
+            return closed | (masks.sum(0) == 0)[:, None]
