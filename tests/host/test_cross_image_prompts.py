@@ -1,13 +1,18 @@
-"""Cross-Image Attention with a prompt for each structure."""
+"""Cross-Image Attention with a prompt for each structure, and with prompts for a part of the picture."""
 
 from dataclasses import replace
 
 import pytest
+import torch
+from nodes import ConditioningSetArea, ConditioningSetMask
 
 from .methods import model
-from .test_cross_image import WHOLE, transfer
+from .test_cross_image import WHOLE, output, transfer
 from .tiny import assert_same_image, only_image, spy_calls
-from .transfers import inverted, prompt, sampled
+from .transfers import SIZE, inverted, prompt, sampled
+from .visiting import OTHER, PARTS, prompts
+
+SHAPE = "sd15"
 
 
 def one_of(inversion, image):
@@ -37,3 +42,24 @@ def test_one_prompt_is_one_look_at_the_appearance():
             out = sampled(given, prompt("sd15", rows))
         assert out.isfinite().all()
         assert {call.shape[0] for call in calls if call.shape[-2:] == (9, 7)} == {rows}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_cross_image_attention_takes_prompts_for_parts(part):
+    """Pictures of different size, and a prompt for a part of them: a picture that the prompt has a say in."""
+    given = transfer(SHAPE, inverted(SHAPE, 1), inverted(SHAPE, 2, OTHER))
+    positive, _ = prompts(model(SHAPE), part, SIZE)
+    out = sampled(given, positive)
+    assert out.isfinite().all()
+    assert not torch.allclose(out, sampled(given, positive[:1]), rtol=0.05)
+
+
+def test_a_prompt_for_every_part_is_a_prompt_for_the_whole():
+    """Under a full mask or a full area Cross-Image Attention gives what it gives under the bare prompt."""
+    structure, appearance = inverted(SHAPE, 1), inverted(SHAPE, 2, OTHER)
+    expected = output(SHAPE, structure, appearance, **WHOLE)
+    masked = ConditioningSetMask().append(prompt(SHAPE), torch.ones(1, 48, 80), "default", 1.0)[0]
+    whole = ConditioningSetArea().append(prompt(SHAPE), 80, 48, 0, 0, 1.0)[0]
+    for text in (masked, whole):
+        out = sampled(transfer(SHAPE, structure, appearance, **WHOLE), text)
+        assert_same_image(out, expected, tolerance=2e-3)
