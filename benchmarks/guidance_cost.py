@@ -21,18 +21,17 @@ import comfy.samplers  # noqa: E402
 import record  # noqa: E402
 import torch  # noqa: E402
 from attention_control.attention_patches import bounded_guidance  # noqa: E402
-from attention_control.attention_patches.attention import QKV  # noqa: E402
 from attention_control.attention_patches.bounds import Bounds, Places  # noqa: E402
 from attention_control.attention_patches.gradients import Objective  # noqa: E402
 from attention_control.attention_patches.guidance import Progress  # noqa: E402
 from attention_control.attention_patches.methods import layout_guidance  # noqa: E402
 from attention_control.attention_patches.patch import Patch  # noqa: E402
 from attention_control.attention_patches.regions import Layout, Subject  # noqa: E402
-from attention_control.attention_patches.site import Layer, Rows, Site, Text  # noqa: E402
 from attention_control.nodes.host.install import install  # noqa: E402
 from attention_control.nodes.host.unet import layer_map, layer_sizes  # noqa: E402
 from layer_costs import predicted  # noqa: E402
 from models import demo, random_sd15  # noqa: E402
+from naive_gradient import make_ready, naive  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
 
 SUBJECTS = (
@@ -82,8 +81,10 @@ class Ask(Patch):
 
 
 def timed(gradient: Callable[[], Any]) -> float:
+    comfy.model_management.synchronize()
     start = time.perf_counter()
     gradient()
+    comfy.model_management.synchronize()
     return time.perf_counter() - start
 
 
@@ -112,53 +113,6 @@ def ours(model: Any, prompts: Any, latent: tuple[int, int], way: Way, watch: Any
     return value
 
 
-def make_ready(model: Any) -> None:
-    """Ordinary weights in place of inference tensors, as the naive way needs them."""
-    for module in model.model.diffusion_model.modules():
-        for name, parameter in list(module._parameters.items()):
-            if parameter is not None:
-                module._parameters[name] = torch.nn.Parameter(parameter.clone(), requires_grad=False)
-
-
-def naive(model: Any, prompts: Any, latent: tuple[int, int], way: Way) -> None:
-    """The gradient through the whole U-Net for both prompts."""
-    measured = {}
-    layers = layer_map(model)
-    sizes = layer_sizes(model, latent)
-
-    def attend(kind: Any) -> Any:
-        def replacement(q: Any, k: Any, v: Any, options: dict[str, Any]) -> Any:
-            layer = layers.find(*options["block"], options["block_index"])
-            assert isinstance(layer, Layer)
-            heads = (x.unflatten(-1, (options["n_heads"], -1)).transpose(1, 2) for x in (q, k, v))
-            q, k, v = heads
-            if (layer.ordinal, kind) in way.objective.order:
-                rows = Rows((0,), 1, (Text("positive", 0, 77),))
-                grid = sizes[layer.ordinal].grid
-                none, keys = slice(0, 0), slice(0, k.shape[2])
-                site = Site("U-Net", kind, layer, grid, none, keys, q.shape[1], 0.0, 1.0, 1.0, rows)
-                half = QKV(q[1:], k[1:], v[1:])
-                measured[layer.ordinal, kind] = way.objective.measure(site, half)
-            out = torch.nn.functional.scaled_dot_product_attention(q, k, v)
-            return out.transpose(1, 2).flatten(2)
-
-        return replacement
-
-    places = [(layer.block, layer.number) for layer in layers.layers]
-    options = {
-        "patches_replace": {
-            name: {place: attend(kind) for place in places}
-            for name, kind in (("attn1", "self"), ("attn2", "cross"))
-        }
-    }
-    x = torch.randn(1, 4, *latent, generator=torch.Generator().manual_seed(1)).requires_grad_()
-    text = torch.cat([prompts[1][0][0], prompts[0][0][0]]).clone()
-    model.model.apply_model(
-        torch.cat([x, x]), torch.full((2,), 10.0), c_crossattn=text, transformer_options=options
-    )
-    way.objective.loss(measured, 1).sum().backward()
-
-
 def measure(model: Any, prompts: Any, latent: tuple[int, int], rounds: int) -> dict[str, Any]:
     """Ours on the host's weights, then the naive way; the median of the rounds."""
     figures: dict[str, Any] = {}
@@ -170,13 +124,37 @@ def measure(model: Any, prompts: Any, latent: tuple[int, int], rounds: int) -> d
         figures[name] = {"seconds": statistics.median(times), "megabytes": memory}
     make_ready(model)
     for name, way in chosen.items():
-        times = [timed(lambda way=way: naive(model, prompts, latent, way)) for _ in range(rounds)]
-        memory = weighed(lambda way=way: naive(model, prompts, latent, way))
+        times = [timed(lambda way=way: naive(model, prompts, latent, way.objective)) for _ in range(rounds)]
+        memory = weighed(lambda way=way: naive(model, prompts, latent, way.objective))
         figures[name] |= {"naive seconds": statistics.median(times), "naive megabytes": memory}
     for figure in figures.values():
         figure["time ratio"] = figure["seconds"] / figure["naive seconds"]
         figure["memory ratio"] = figure["megabytes"] / figure["naive megabytes"]
     return figures
+
+
+def show(measured: dict[str, Any], foreseen: dict[str, Any]) -> None:
+    """Print what was found."""
+    print(
+        record.table(
+            ["gradient", "s", "naive s", "ratio", "MB", "naive MB", "ratio"],
+            [
+                [
+                    name,
+                    *(f"{figure[key]:.2f}" for key in ("seconds", "naive seconds", "time ratio")),
+                    *(f"{figure[key]:.0f}" for key in ("megabytes", "naive megabytes")),
+                    f"{figure['memory ratio']:.2f}",
+                ]
+                for name, figure in measured.items()
+            ],
+        )
+    )
+    for name, figure in foreseen.items():
+        print(
+            f"\npredicted for {name}: {figure['time ratio']:.2f} of the time, "
+            f"{figure['memory ratio']:.2f} of the memory ({figure['megabytes']:.0f} of "
+            f"{figure['naive megabytes']:.0f} MB)\n  {figure['arithmetic']}"
+        )
 
 
 def main() -> None:
@@ -186,38 +164,13 @@ def main() -> None:
         latent, rounds = (16, 16), 1
     else:
         model, prompts = random_sd15()
-        latent, rounds = (64, 64), 1
+        latent, rounds = (64, 64), 3
     comfy.model_management.load_models_gpu([model])
     measured = measure(model, prompts, latent, rounds)
     foreseen = predicted()
-    rows = [
-        [
-            name,
-            *(f"{figure[key]:.2f}" for key in ("seconds", "naive seconds", "time ratio")),
-            *(f"{figure[key]:.0f}" for key in ("megabytes", "naive megabytes")),
-            f"{figure['memory ratio']:.2f}",
-        ]
-        for name, figure in measured.items()
-    ]
-    print(record.table(["gradient", "s", "naive s", "ratio", "MB", "naive MB", "ratio"], rows))
-    print()
-    print(
-        record.table(
-            ["predicted", "time ratio", "memory ratio", "MB", "naive MB"],
-            [
-                [
-                    name,
-                    f"{f['time ratio']:.2f}",
-                    f"{f['memory ratio']:.2f}",
-                    f"{f['megabytes']:.0f}",
-                    f"{f['naive megabytes']:.0f}",
-                ]
-                for name, f in foreseen.items()
-            ],
-        )
-    )
+    show(measured, foreseen)
     figures = {"latent": latent, "rounds": rounds, "measured": measured, "predicted": foreseen}
-    print(record.write("guidance_cost", figures, options))
+    print(f"written: {record.write('guidance_cost', figures, options).name}")
 
 
 if __name__ == "__main__":

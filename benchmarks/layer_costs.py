@@ -33,13 +33,15 @@ SDXL = {
     "adm_in_channels": 2816,
     "num_head_channels": 64,
 }
+MODELS = {"SD1.5": (SD15 | {"num_heads": 8}, 64), "SDXL": (SDXL, 128)}  # at 512 and at 1024 pixels
 CASES = {
-    # the last block that is measured, and the bytes of a number
-    "SD1.5, 512 pixels, float32": (SD15 | {"num_heads": 8}, 64, ("output", 5), 4),
-    "SD1.5, 512 pixels, float16": (SD15 | {"num_heads": 8}, 64, ("output", 5), 2),
-    "SDXL, 1024 pixels, float16, Layout Guidance": (SDXL, 128, ("output", 2), 2),
-    "SDXL, 1024 pixels, float16, Bounded Attention": (SDXL, 128, ("output", 0), 2),
+    # the model, the last block that is measured, and the bytes of a number
+    "SD1.5, 512 pixels, float32": ("SD1.5", ("output", 5), 4),
+    "SD1.5, 512 pixels, float16": ("SD1.5", ("output", 5), 2),
+    "SDXL, 1024 pixels, float16, Layout Guidance": ("SDXL", ("output", 2), 2),
+    "SDXL, 1024 pixels, float16, Bounded Attention": ("SDXL", ("output", 0), 2),
 }
+Figures = dict[str, float | str]
 
 
 @dataclass
@@ -96,21 +98,28 @@ def costs(config: dict[str, Any], side: int) -> list[Cost]:
     return found
 
 
-def predicted() -> dict[str, dict[str, float]]:
-    """Ratios of ours to the naive way, and megabytes of both."""
-    found = {}
-    for name, (config, side, last, size) in CASES.items():
-        layers = costs(config, side)
-        end = max(n for n, layer in enumerate(layers) if layer.block == last) + 1
-        part = layers[:end]
-        time = 3 * sum(c.operations for c in part) / (4 * sum(c.operations for c in layers))
-        inputs = sum(c.given for c in part)
-        kept = size * (2 * inputs + max(c.saved + c.weights for c in part))  # twice: a private copy of each
-        naive = size * 2 * sum(c.saved for c in layers)
-        found[name] = {
-            "time ratio": time,
-            "memory ratio": kept / naive,
-            "megabytes": kept / 2**20,
-            "naive megabytes": naive / 2**20,
-        }
-    return found
+def predicted() -> dict[str, Figures]:
+    """Of each case the ratios of ours to the naive way, megabytes of both, and how they come about."""
+    counted = {name: costs(config, side) for name, (config, side) in MODELS.items()}
+    return {case: _predicted(counted[name], *rest) for case, (name, *rest) in CASES.items()}
+
+
+def _predicted(layers: list[Cost], last: tuple[str, int], size: int) -> Figures:
+    end = max(n for n, layer in enumerate(layers) if layer.block == last) + 1
+    part = layers[:end]
+    short, whole = (sum(c.operations for c in own) / 1e12 for own in (part, layers))
+    inputs, saved = sum(c.given for c in part) / 1e6, sum(c.saved for c in layers) / 1e6
+    largest = max(c.saved + c.weights for c in part) / 1e6
+    kept, naive = size * (2 * inputs + largest), size * 2 * saved  # inputs twice: a private copy of each
+    block, number = last
+    return {
+        "time ratio": 3 * short / (4 * whole),
+        "memory ratio": kept / naive,
+        "megabytes": kept * 1e6 / 2**20,
+        "naive megabytes": naive * 1e6 / 2**20,
+        "arithmetic": (
+            f"time 1 row x 3 passes x {short:.2f} TFLOP up to {block} {number}, over 2 rows x 2 passes x "
+            f"{whole:.2f} TFLOP; memory {size} bytes x (2 x {inputs:.0f} million numbers of layers' inputs + "
+            f"{largest:.0f} million of the largest layer), over {size} bytes x 2 rows x {saved:.0f} million"
+        ),
+    }

@@ -2,44 +2,61 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pack import ROOT
 
 
-@pytest.mark.parametrize("name", ["overhead", "style_alignment"])
-def test_quick_run_writes_its_figures(name, tmp_path):
-    """A smoke run of each script ends well, prints a table and writes its file."""
-    script = ROOT / "benchmarks" / f"{name}.py"
+def quick(name: str, folder: Path, *options: Any, writes: str = "") -> tuple[str, dict[str, Any]]:
+    """A smoke run of a script: what it printed, and the figures that it wrote."""
     done = subprocess.run(
-        [sys.executable, str(script), "--quick", "--output", str(tmp_path)],
+        [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--quick", "--output", folder, *options],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "StyleAligned |" in done.stdout
-    assert {"machine", "date", "versions"} <= json.loads((tmp_path / f"{name}.quick.json").read_text()).keys()
+    return done.stdout, json.loads((folder / f"{writes or name}.quick.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["overhead", "style_alignment"])
+def test_quick_run_writes_its_figures(name: str, tmp_path: Path) -> None:
+    """A smoke run of each script ends well, prints a table and writes its file."""
+    printed, figures = quick(name, tmp_path)
+    assert "StyleAligned |" in printed
+    assert {"machine", "date", "versions"} <= figures.keys()
 
 
 @pytest.mark.slow
 def test_style_of_a_picture_writes_its_figures(discs: Path, tmp_path: Path) -> None:
     """The same with given pictures: shares of the new pictures, for the plain batch and each strength."""
-    script = ROOT / "benchmarks" / "style_alignment.py"
-    done = subprocess.run(
-        [sys.executable, script, "--from-a-picture", "--quick", "--output", tmp_path, "--cache", discs],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    variants = json.loads((tmp_path / "style_of_a_picture.quick.json").read_text())["variants"]
+    options = ("--from-a-picture", "--cache", discs)
+    _, figures = quick("style_alignment", tmp_path, *options, writes="style_of_a_picture")
+    variants = figures["variants"]
     assert list(variants) == ["plain batch", "shift 0", "shift log 2"]
     assert all(0 <= share <= 1 for shares in variants.values() for share in shares.values())
     assert (tmp_path / "style_of_a_picture.quick.jpg").is_file()
+
+
+@pytest.mark.slow
+def test_cost_of_guidance_shows_its_arithmetic(tmp_path: Path) -> None:
+    """Both guidances are measured in less memory than the naive way, and each prediction is what its printed
+    numbers give."""
+    printed, figures = quick("guidance_cost", tmp_path)
+    assert list(figures["measured"]) == ["Layout Guidance", "Bounded Attention"]
+    assert all(0 < figure["memory ratio"] < 1 for figure in figures["measured"].values())
+    assert {"SDXL, 1024 pixels, float16, Bounded Attention"} <= figures["predicted"].keys()
+    for figure in figures["predicted"].values():
+        assert figure["arithmetic"] in printed
+        time, memory = figure["arithmetic"].split("; ")
+        short, whole = map(float, re.findall(r"([\d.]+) TFLOP", time))
+        inputs, largest, saved = map(float, re.findall(r"(\d+) million", memory))
+        assert figure["time ratio"] == pytest.approx(3 * short / (4 * whole), rel=0.03)
+        assert figure["memory ratio"] == pytest.approx((2 * inputs + largest) / (2 * saved), rel=0.03)
