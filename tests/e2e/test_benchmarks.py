@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from pack import ROOT
 
 
-def quick(name: str, folder: Path, *options: Any, writes: str = "") -> tuple[str, dict[str, Any]]:
-    """A smoke run of a script: what it printed, and the figures that it wrote."""
+def smoke(name: str, folder: Path, *options: Any) -> str:
+    """A smoke run of a script: what it printed."""
     done = subprocess.run(
         [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--quick", "--output", folder, *options],
         capture_output=True,
@@ -23,7 +24,13 @@ def quick(name: str, folder: Path, *options: Any, writes: str = "") -> tuple[str
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout, json.loads((folder / f"{writes or name}.quick.json").read_text())
+    return done.stdout
+
+
+def quick(name: str, folder: Path, *options: Any, writes: str = "") -> tuple[str, dict[str, Any]]:
+    """The same, and the figures that it wrote."""
+    printed = smoke(name, folder, *options)
+    return printed, json.loads((folder / f"{writes or name}.quick.json").read_text())
 
 
 @pytest.mark.parametrize("name", ["overhead", "style_alignment"])
@@ -60,3 +67,13 @@ def test_cost_of_guidance_shows_its_arithmetic(tmp_path: Path) -> None:
         inputs, largest, saved = map(float, re.findall(r"(\d+) million", memory))
         assert figure["time ratio"] == pytest.approx(3 * short / (4 * whole), rel=0.03)
         assert figure["memory ratio"] == pytest.approx((2 * inputs + largest) / (2 * saved), rel=0.03)
+
+
+@pytest.mark.slow
+def test_pictures_of_help_pages_are_drawn(tmp_path: Path) -> None:
+    """One for each layout node, wide as the help pages' are, none of one colour."""
+    smoke("layout_help", tmp_path)
+    pictures = {path.stem: Image.open(path) for path in tmp_path.iterdir()}
+    assert pictures.keys() == {"BoundedAttention", "LayoutGuidance", "AttentionLeakage"}
+    for picture in pictures.values():
+        assert picture.width >= 500 and picture.getcolors(100) is None  # more than 100 colours
