@@ -63,6 +63,21 @@ def overhead(record: dict[str, Any]) -> str:
     return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'overhead.py')}"
 
 
+def cross_image_cost(record: dict[str, Any]) -> str:
+    (run,) = record["runs"]
+    rows = [
+        [name, f"{run['time'][name]:.1f}x", f"{run['extra megabytes'][name]:+.0f} MB"] for name in run["time"]
+    ]
+    text = (
+        f"Appearance transfer, {run['model']} of full size at {run['latent'][-1] * 8} px: a step over one "
+        f"of a plain run ({run['seconds of a plain step']:.0f} s), and peak memory of tensors beyond its "
+        f"{run['megabytes of a plain run']:.0f} MB, weights not counted; {run['rounds']} round. A step of "
+        f"inversion took {run['seconds of a step of inversion']:.0f} s."
+    )
+    made_by = source(record, "cross_image_cost.py")
+    return f"{text}\n\n{table(['', 'time of a step', 'peak memory'], rows)}\n\n{made_by}"
+
+
 def guidance_cost(record: dict[str, Any]) -> str:
     def cells(name: str, figure: dict[str, Any]) -> list[str]:
         ratios = (f"{figure[key]:.0%}" for key in ("time ratio", "memory ratio"))
@@ -160,6 +175,7 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "inversion": inversion,
     "appearance": appearance,
     "overhead": overhead,
+    "cross_image_cost": cross_image_cost,
     "guidance_cost": guidance_cost,
     "maps": maps,
     "layout": layout,
