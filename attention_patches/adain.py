@@ -16,7 +16,7 @@ def adain(x: Tensor, reference: Tensor) -> Tensor:
     """
     mean_x, std_x = _statistics(x)
     mean_r, std_r = _statistics(reference)
-    return ((x.float() - mean_x) / std_x * std_r + mean_r).to(x.dtype)
+    return torch.addcmul(mean_r, x.float() - mean_x, std_r / std_x).to(x.dtype)
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
