@@ -81,8 +81,13 @@ def _unlike(scene: Scene, rng: np.random.Generator) -> Scene:
         style=_other(STYLES, scene.style, rng),
         background=_other(BACKGROUNDS, scene.background, rng),
         subjects=(
-            Subject(
-                _other(SUBJECTS, subject.noun, rng), _other(COLOURS, subject.colour, rng), left, top, size
+            replace(
+                drawn.subjects[0],
+                noun=_other(SUBJECTS, subject.noun, rng),
+                colour=_other(COLOURS, subject.colour, rng),
+                left=left,
+                top=top,
+                size=size,
             ),
         ),
     )

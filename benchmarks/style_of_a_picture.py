@@ -60,7 +60,7 @@ def scene_of(noun: str, place: str, number: int) -> Scene:
     (subject,) = scene.subjects
     return replace(
         scene,
-        style=list(STYLES)[number % len(STYLES)],
+        style=STYLES[number % len(STYLES)],
         background=background,
         subjects=(replace(subject, noun=noun, colour=colour),),
     )

@@ -126,7 +126,7 @@ def _read(maps: dict[str, Tensor], scores: Tensor, background: Tensor) -> Verdic
             Found(
                 list(SUBJECTS)[int(maps["noun"][:, row, column].argmax())],
                 list(COLOURS)[int(maps["colour"][:, row, column].argmax())],
-                list(STYLES)[int(chances.argmax())],
+                STYLES[int(chances.argmax())],
                 box,
                 scores[row, column].item(),
             )
@@ -134,7 +134,7 @@ def _read(maps: dict[str, Tensor], scores: Tensor, background: Tensor) -> Verdic
     chances = style / style.sum()
     return Verdict(
         tuple(subjects),
-        list(STYLES)[int(chances.argmax())],
+        STYLES[int(chances.argmax())],
         dict(zip(STYLES, chances.tolist(), strict=True)),
         list(BACKGROUNDS)[int(background.argmax())],
     )

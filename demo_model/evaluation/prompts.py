@@ -23,7 +23,7 @@ def single(number: int) -> list[Asked]:
     rng = np.random.default_rng(11)
     asked = []
     for index in range(number):
-        noun, style = list(SUBJECTS)[index % len(SUBJECTS)], list(STYLES)[(index // 3) % len(STYLES)]
+        noun, style = list(SUBJECTS)[index % len(SUBJECTS)], STYLES[(index // 3) % len(STYLES)]
         colour, background = str(rng.choice(list(COLOURS))), str(rng.choice(list(BACKGROUNDS)))
         text = f"{_article(colour)} {noun} {BACKGROUNDS[background]}, {style} style"
         asked.append(Asked(text, 1000 + index, ((noun, colour, 1),), style, background))

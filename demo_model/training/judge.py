@@ -147,7 +147,7 @@ def targets(
             sides.append([max(d, 0.1) for d in distances])
             labels["noun"].append(list(SUBJECTS).index(subject.noun))
             labels["colour"].append(list(COLOURS).index(subject.colour))
-            labels["style"].append(list(STYLES).index(picture.scene.style))
+            labels["style"].append(STYLES.index(picture.scene.style))
     return heat, cells, labels, sides
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from .scene import Scene
 from .vocabulary import BACKGROUNDS, NUMBERS, SYNONYMS, plural
 
-COLOUR_NAMED, BACKGROUND_NAMED, STYLE_NAMED, SYNONYM_USED = 0.85, 0.7, 0.85, 0.12
+COLOUR_NAMED, BACKGROUND_NAMED, STYLE_NAMED, SYNONYM_USED = 0.85, 0.7, 0.7, 0.12
 
 
 def caption(scene: Scene, rng: np.random.Generator) -> str:

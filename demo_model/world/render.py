@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from . import backgrounds
 from .scene import Scene
 from .sprites import Sprites
+from .surfaces import ground
 from .vocabulary import COLOURS
 
 
@@ -26,10 +27,11 @@ class Picture:
 
 def render(scene: Scene, sprites: Sprites) -> Picture:
     """Paint the background, then the subjects from back to front."""
-    canvas = backgrounds.draw(scene.background, scene.height, scene.width, scene.phase)
+    bare = backgrounds.draw(scene.background, scene.height, scene.width, scene.phase)
+    canvas = ground(scene.style, bare)
     masks = np.zeros((len(scene.subjects), scene.height, scene.width), np.float32)
     for index, subject in enumerate(scene.subjects):
-        tile = sprites.tiles[scene.style, subject.noun, subject.size]
+        tile = sprites.tile(subject.drawing, scene.style, subject.noun, subject.size)
         rows = slice(subject.top, subject.top + subject.size)
         columns = slice(subject.left, subject.left + subject.size)
         drawing, rim = tile[..., 1:2], tile[..., 3:]

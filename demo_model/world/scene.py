@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .vocabulary import BACKGROUNDS, COLOURS, STYLES, SUBJECTS
+from .vocabulary import BACKGROUNDS, COLOURS, DRAWINGS, STYLES, SUBJECTS
 
 MAX_SUBJECTS = 5
 SIZES: tuple[int, ...] = tuple(range(36, 76, 4))  # pixels; sprites are cached at these sizes
@@ -13,13 +13,14 @@ _SIZES_FOR_COUNT = {1: (44, 72), 2: (44, 60), 3: (40, 52), 4: (40, 52), 5: (36, 
 
 @dataclass(frozen=True)
 class Subject:
-    """One drawing: `left`, `top` and `size` in pixels of its square cell."""
+    """One drawing, from one of the sets; `left`, `top` and `size` in pixels of its square cell."""
 
     noun: str
     colour: str
     left: int
     top: int
     size: int
+    drawing: str
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,14 @@ def sample_scene(rng: np.random.Generator, height: int, width: int, count: int) 
         raise ValueError(f"count is {count}; a scene has 1 to {MAX_SUBJECTS} subjects")
     identities = _identities(rng, count)
     boxes = _places(rng, height, width, count)
+    drawing = str(rng.choice(DRAWINGS))
     return Scene(
         height,
         width,
-        style=str(rng.choice(list(STYLES))),
+        style=str(rng.choice(STYLES)),
         background=str(rng.choice(list(BACKGROUNDS))),
         phase=(float(rng.random()), float(rng.random())),
-        subjects=tuple(Subject(n, c, *box) for (n, c), box in zip(identities, boxes, strict=True)),
+        subjects=tuple(Subject(n, c, *box, drawing) for (n, c), box in zip(identities, boxes, strict=True)),
     )
 
 

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 
 from .scene import SIZES
 from .surfaces import finish, margin
-from .vocabulary import STYLES, SUBJECTS
+from .vocabulary import DRAWINGS, STYLES, SUBJECTS
 
 VERSIONS = {
     "fluent-emoji": "1.2.7",
     "fluent-emoji-flat": "1.2.6",
-    "fluent-emoji-high-contrast": "1.2.6",
     "noto": "1.2.9",
     "twemoji": "1.2.5",
 }
@@ -28,34 +27,41 @@ RENDERED = 144  # pixels at which the vector drawing is rasterised, twice the la
 
 @dataclass(frozen=True)
 class Sprites:
-    """(size, size, 4) float32 arrays by (style, noun, size), as `surfaces.finish` makes them."""
+    """(size, size, 4) uint8 arrays by (drawing, style, noun, size), as `surfaces.finish` makes them."""
 
-    tiles: dict[tuple[str, str, int], NDArray[np.float32]]
+    tiles: dict[tuple[str, str, str, int], NDArray[np.uint8]]
+
+    def tile(self, drawing: str, style: str, noun: str, size: int) -> NDArray[np.float32]:
+        """(size, size, 4), each 0..1."""
+        return self.tiles[drawing, style, noun, size].astype(np.float32) / 255
 
     @classmethod
     def load(cls, cache: Path) -> "Sprites":
         """The drawings from `cache`; what is missing there is fetched with npm and rendered with resvg."""
-        path = cache / "finished-sprites.npz"
+        path = cache / "styled-sprites.npz"
         if not path.is_file():
             cache.mkdir(parents=True, exist_ok=True)
-            tiles = {f"{s}/{n}/{z}": t for (s, n, z), t in _render_all(cache).items()}
+            tiles = {"/".join(map(str, key)): tile for key, tile in _render_all(cache).items()}
             temporary = path.with_suffix(f".{os.getpid()}.npz")
-            np.savez(temporary, **{k: np.round(t * 255).astype(np.uint8) for k, t in tiles.items()})
+            np.savez(temporary, **tiles)
             temporary.replace(path)
         with np.load(path) as stored:
             keys = [(k, k.split("/")) for k in stored.files]
-            return cls({(s, n, int(z)): stored[k].astype(np.float32) / 255 for k, (s, n, z) in keys})
+            return cls({(d, s, n, int(z)): stored[k] for k, (d, s, n, z) in keys})
 
 
-def _render_all(cache: Path) -> dict[tuple[str, str, int], NDArray[np.float32]]:
+def _render_all(cache: Path) -> dict[tuple[str, str, str, int], NDArray[np.uint8]]:
     tiles = {}
-    for style, package in STYLES.items():
+    for package in DRAWINGS:
         icons = _icons(cache, package)
         for noun, name in SUBJECTS.items():
-            drawing = _with_margin(_rasterise(icons, name), margin(style))
-            finished = finish(style, drawing[..., 0], drawing[..., 1])
-            for size in SIZES:
-                tiles[style, noun, size] = _resize(finished, size)
+            drawn = _rasterise(icons, name)
+            for style in STYLES:
+                drawing = _with_margin(drawn, margin(style))
+                finished = finish(style, drawing[..., 0], drawing[..., 1])
+                for size in SIZES:
+                    tile = np.round(_resize(finished, size) * 255).astype(np.uint8)
+                    tiles[package, style, noun, size] = tile
     return tiles
 
 

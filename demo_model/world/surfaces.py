@@ -1,7 +1,7 @@
-"""What each style does to a drawing's surface, so that a style can be seen anywhere on a subject.
+"""What makes a style: the finish of the drawings and the tone of the ground, never the shapes.
 
-The five emoji sets differ mostly in the shapes of their drawings. A style that is a shape alone cannot be
-moved from one subject to another, which is what style transfer is measured by; so each has a finish, too.
+A shape cannot be moved from one subject to another, which is what style transfer is measured by; so every
+drawing comes in every style.
 """
 
 from dataclasses import dataclass
@@ -29,6 +29,19 @@ RIMS: dict[str, Rim] = {
 }
 
 
+# What the ground's red, green and blue are multiplied by: warm, lilac and dark.
+TINTS = {"clay": (0.93, 0.76, 0.62), "flat": (0.80, 0.72, 0.96), "sticker": (0.42, 0.47, 0.60)}
+SATURATION = {"ink": 0.0, "cartoon": 3.0}
+
+
+def ground(style: str, colours: Plane) -> Plane:
+    """The background (H, W, 3), 0..255, as the style paints it: ink in grays, cartoon in strong colours."""
+    gray = colours.mean(-1, keepdims=True)
+    painted = gray + SATURATION.get(style, 1.0) * (colours - gray)
+    tint = np.asarray(TINTS.get(style, (1.0, 1.0, 1.0)), np.float32)
+    return np.clip(painted * tint, 0, 255).astype(np.float32)
+
+
 def margin(style: str) -> float:
     """What the style's rim needs on each side of a drawing, as a share of its cell's side."""
     return RIMS[style].width + 0.005 if style in RIMS else 0.0
@@ -37,13 +50,15 @@ def margin(style: str) -> float:
 def finish(style: str, luminance: Plane, coverage: Plane) -> Plane:
     """(size, size, 4), each 0..1: the drawing's luminance and coverage, its rim's tone and coverage.
 
-    clay is lit from above, flat has little contrast, cartoon has a dark outline, sticker a white edge; ink is
-    left as it is, for its lines tell it apart.
+    clay is lit from above, flat has little contrast, ink is all dark and light, cartoon has a dark outline,
+    sticker a white edge.
     """
     if style == "clay":
         luminance = _lit(luminance, coverage)
     elif style == "flat":
         luminance = 0.5 + 0.6 * (luminance - 0.5)
+    elif style == "ink":
+        luminance = 0.5 + 4 * (luminance - 0.5)
     tone, rim = _rim(RIMS[style], coverage) if style in RIMS else (coverage * 0, coverage * 0)
     return np.stack([np.clip(luminance, 0, 1), coverage, tone, rim], -1).astype(np.float32)
 

@@ -1,6 +1,6 @@
 """The words of the world and what each one stands for."""
 
-# Noun -> name of the drawing in all five emoji sets. Faces where the set has them: their features are larger.
+# Noun -> name of the drawing in all four emoji sets. Faces where the set has them: their features are larger.
 SUBJECTS: dict[str, str] = {
     "cat": "cat-face",
     "dog": "dog-face",
@@ -28,14 +28,10 @@ SUBJECTS: dict[str, str] = {
     "frog": "frog",
 }
 
-# Style word -> npm package of the emoji set that is drawn in it.
-STYLES: dict[str, str] = {
-    "clay": "fluent-emoji",
-    "flat": "fluent-emoji-flat",
-    "ink": "fluent-emoji-high-contrast",
-    "cartoon": "noto",
-    "sticker": "twemoji",
-}
+# The emoji sets, as npm packages: four drawings of every subject, whatever the style.
+DRAWINGS: tuple[str, ...] = ("fluent-emoji", "fluent-emoji-flat", "noto", "twemoji")
+
+STYLES: tuple[str, ...] = ("clay", "flat", "ink", "cartoon", "sticker")  # see surfaces.py
 
 # Colour -> RGB of a drawing's darkest, middle and lightest tones.
 RGB = tuple[int, int, int]

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def discs(tmp_path: Path) -> Path:
     """A cache of drawings that are all discs: the real ones need npm."""
     load_pack()
     from attention_control.demo_model.world.scene import SIZES
-    from attention_control.demo_model.world.vocabulary import STYLES, SUBJECTS
+    from attention_control.demo_model.world.vocabulary import DRAWINGS, STYLES, SUBJECTS
 
     tiles = {}
     for size in SIZES:
@@ -50,8 +51,9 @@ def discs(tmp_path: Path) -> Path:
         inside = np.clip((0.4 - np.hypot(x, y)) * size + 0.5, 0, 1)
         rim = np.zeros_like(inside)
         tile = (np.stack([np.where(x > 0, 0.8, 0.3), inside, rim, rim], -1) * 255).round().astype(np.uint8)
-        tiles |= {f"{style}/{noun}/{size}": tile for style in STYLES for noun in SUBJECTS}
-    np.savez(tmp_path / "finished-sprites.npz", **tiles)
+        keys = product(DRAWINGS, STYLES, SUBJECTS, [str(size)])
+        tiles |= {"/".join(key): tile for key in keys}
+    np.savez(tmp_path / "styled-sprites.npz", **tiles)
     return tmp_path
 
 

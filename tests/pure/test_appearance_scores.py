@@ -30,7 +30,7 @@ def picture(bench, noun, colour, style, rgb, rows):
     mask = torch.zeros(128, 128, dtype=torch.bool)
     mask[rows, 20:60] = True
     image = torch.where(mask[..., None], torch.tensor(rgb), torch.full((3,), 0.9))
-    scene = Scene(128, 128, style, "snow", (0.0, 0.0), (Subject(noun, colour, 20, 20, 40),))
+    scene = Scene(128, 128, style, "snow", (0.0, 0.0), (Subject(noun, colour, 20, 20, 40, "noto"),))
     return bench.pairs.Shown(image, mask, scene)
 
 

@@ -1,5 +1,8 @@
 """The emoji world: what a picture shows, what its masks say, and that both repeat."""
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
 from attention_control.demo_model.world import (
@@ -14,6 +17,7 @@ from attention_control.demo_model.world import (
 from attention_control.demo_model.world.render import recolour
 from attention_control.demo_model.world.scene import SIZES
 from attention_control.demo_model.world.surfaces import finish
+from attention_control.demo_model.world.vocabulary import DRAWINGS
 
 SEEDS = range(30)
 
@@ -28,14 +32,12 @@ def disc(size: int, radius: float) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def sprites() -> Sprites:
     """Discs, one radius per noun, finished in each style: the real drawings need npm, the laws do not."""
-    return Sprites(
-        {
-            (style, noun, size): finish(style, *disc(size, 0.28 + 0.004 * index))
-            for index, noun in enumerate(SUBJECTS)
-            for size in SIZES
-            for style in STYLES
-        }
-    )
+    tiles = {}
+    for index, noun in enumerate(SUBJECTS):
+        for size, style in product(SIZES, STYLES):
+            tile = (finish(style, *disc(size, 0.28 + 0.004 * index)) * 255).round().astype(np.uint8)
+            tiles |= {(drawing, style, noun, size): tile for drawing in DRAWINGS}
+    return Sprites(tiles)
 
 
 def scene(seed, canvas=128, count=None):
@@ -79,7 +81,7 @@ def test_every_subject_is_mostly_visible(seed, sprites):
     """Placement keeps subjects apart: at least 60 % of each stays in sight."""
     picture = render(scene(seed), sprites)
     for subject, mask in zip(picture.scene.subjects, picture.masks, strict=True):
-        tile = sprites.tiles[picture.scene.style, subject.noun, subject.size]
+        tile = sprites.tile(subject.drawing, picture.scene.style, subject.noun, subject.size)
         whole = np.maximum(tile[..., 1], tile[..., 3]).sum()
         assert mask.sum() >= 0.6 * whole
 
@@ -125,13 +127,33 @@ def test_colours_are_apart():
     assert distance.min() > 50
 
 
+@pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("background", BACKGROUNDS)
-def test_backgrounds_are_plain_and_pale(background, sprites):
-    """A background stays lighter and calmer than the subjects on it."""
-    base = scene(3)
-    image = render(type(base)(**{**vars(base), "background": background, "subjects": ()}), sprites).image
-    assert image.mean() > 140
-    assert image.std(axis=(0, 1)).max() < 45
+def test_backgrounds_are_plain(background, style, sprites):
+    """A background is calmer than the subjects on it, whose tones go from dark to light."""
+    bare = replace(scene(3), background=background, style=style, subjects=())
+    assert render(bare, sprites).image.mean(-1).std() < 30
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS)
+def test_every_style_paints_the_ground_differently(background, sprites):
+    """On the same background the mean colours of any two styles differ clearly."""
+    grounds = [
+        render(replace(scene(3), background=background, style=style, subjects=()), sprites).image
+        for style in STYLES
+    ]
+    tones = np.array([ground.mean((0, 1)) for ground in grounds])
+    distance = np.linalg.norm(tones[:, None] - tones[None], axis=-1) + 1e3 * np.eye(len(tones))
+    print(background, distance.min())
+    assert distance.min() > 20
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_every_drawing_comes_in_every_style(style):
+    """Style and drawing are drawn apart: no set of drawings tells the style."""
+    scenes = [scene(seed, count=1) for seed in range(400)]
+    found = {s.subjects[0].drawing for s in scenes if s.style == style}
+    assert found == set(DRAWINGS)
 
 
 def test_too_many_subjects_are_refused():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from attention_control.demo_model.world import STYLES
-from attention_control.demo_model.world.surfaces import finish, margin
+from attention_control.demo_model.world.surfaces import finish, ground, margin
 
 SIZE = 96
 Y, X = np.mgrid[0:SIZE, 0:SIZE] / (SIZE - 1) - 0.5
@@ -39,6 +39,30 @@ def test_a_rim_surrounds_the_drawing_within_its_margin(style):
         return
     assert rim[(outside > 0) & (outside < 0.8 * margin(style))].min() > 0.9
     assert rim[outside > margin(style) + 1.5 / SIZE].max() == 0
+
+
+def test_ink_has_the_most_contrast():
+    """Its two halves are nearly black and nearly white; those of other styles are not."""
+    row = slice(SIZE // 4, 3 * SIZE // 4)
+    for style in STYLES:
+        spread = np.ptp(finished(style)[SIZE // 2, row, 0])
+        assert spread > 0.95 if style == "ink" else spread < 0.7
+
+
+PAINTED = {
+    "clay": (120.9, 121.6, 99.2),
+    "flat": (104.0, 115.2, 153.6),
+    "ink": (150, 150, 150),
+    "cartoon": (90, 180, 180),
+    "sticker": (54.6, 75.2, 96.0),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_ground_takes_the_tone_of_the_style(style):
+    """Worked out by hand for one colour: warm, lilac, gray, strong and dark."""
+    plain = np.full((3, 4, 3), (130.0, 160.0, 160.0), np.float32)
+    assert np.allclose(ground(style, plain), PAINTED[style], atol=1e-3)
 
 
 def test_clay_is_lit_from_above():
