@@ -18,6 +18,7 @@ import torch
 from comfy.ldm.modules.attention import SpatialTransformer, attention_pytorch
 from comfy.ldm.modules.diffusionmodules.openaimodel import forward_timestep_embed
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
@@ -113,7 +114,8 @@ class SlopePass:
                 self.measuring.measured.clear()
 
     def _measure(self, forward: Any) -> None:
-        with suppress(_Reached), PrivateWeights():
+        # copies, as other packs write into what they have multiplied (FreeU); within layers none are made
+        with suppress(_Reached), PrivateWeights(), saved_tensors_hooks(torch.clone, lambda kept: kept):
             forward()
 
     def _backward(self, leaf: Tensor, images: int) -> Tensor:

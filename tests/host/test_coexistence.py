@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from . import guidance_methods
 from .companions import COMPANIONS, Companion
 from .inventory import inventory
 from .methods import IMAGES, METHODS, Method, model
@@ -23,6 +24,13 @@ PAIRS = [
 ]
 
 ONCE = [pair for pair in PAIRS if pair[1] is METHODS[0] and pair[2] == "sd15"]
+TAKEN_ALONG = {"FreeU_V2", "HyperTile", "LoRA", "LoRA hook on the positive prompt", "ControlNet", "override"}
+GUIDED = [
+    (companion, method, "sd15")
+    for companion in COMPANIONS
+    for method in guidance_methods.METHODS
+    if companion.name in TAKEN_ALONG  # by the pass that takes a gradient, too
+]
 
 
 def pairs(which: list[tuple[Companion, Method, str]]) -> Any:
@@ -46,7 +54,7 @@ def together(companion: Companion, method: Method, shape: str, **settings: Any) 
 @cache
 def beside(companion: Companion, name: str, shape: str) -> Tensor:
     """The images of the companion and the method of that name together."""
-    (method,) = [method for method in METHODS if method.name == name]
+    (method,) = [method for method in METHODS + guidance_methods.METHODS if method.name == name]
     return run(companion, together(companion, method, shape), shape)
 
 
@@ -64,7 +72,7 @@ def test_together_is_both(companion, method, shape):
     assert not torch.allclose(expected, alone(companion, shape), rtol=0.01), "the method does nothing"
 
 
-@pairs(ONCE)
+@pairs(ONCE + GUIDED)
 def test_together_in_either_order(companion, method, shape):
     """The order of the two nodes does not matter, and the companion has an effect."""
     images = beside(companion, method.name, shape)
@@ -73,7 +81,7 @@ def test_together_in_either_order(companion, method, shape):
     assert not torch.allclose(images, without, rtol=0.01), "the companion does nothing"
 
 
-@pairs(PAIRS)
+@pairs(PAIRS + GUIDED)
 def test_method_off_leaves_the_companion_alone(companion, method, shape):
     """With the method off the images are the companion's own, to the bit."""
     images = run(companion, together(companion, method, shape, **method.off[0]), shape)

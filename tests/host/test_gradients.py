@@ -10,6 +10,7 @@ from attention_control.nodes.host import gradients
 from attention_control.nodes.host.install import install
 from attention_control.nodes.host.unet import layer_map
 from comfy.model_management import InterruptProcessingException
+from comfy_extras.nodes_freelunch import FreeU_V2
 
 from .inventory import inventory
 from .slopes import DOUBLE, SIZE, Asker, Corner, agrees_with_differences, slope
@@ -116,6 +117,18 @@ def test_the_whole_unet_gives_the_same(shape, companion):
     losses, gradient = naive_slope(model, prompts, objective)
     assert torch.allclose(found.losses.double(), losses.double(), rtol=1e-5)
     assert_same_image(found.gradient, gradient, tolerance=1e-4)
+
+
+def test_what_others_write_in_place():
+    """FreeU writes into what it has just multiplied, between the layers; the gradient knows of it."""
+    model = tiny_model("sd15", dtype=DOUBLE)
+    prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
+    freer = FreeU_V2.execute(model, 1.3, 1.4, 0.9, 0.2)[0]
+    objective = corner(model, cross="output 5", own=None)
+    # its filter of the skip connections is in float32
+    agrees_with_differences(freer, prompts, objective, step=1e-2, tolerance=1e-2)
+    without, within = (slope(m, prompts, objective)[1].gradient for m in (model, freer))
+    assert not torch.allclose(within, without, rtol=0.01)
 
 
 def test_only_the_positive_prompt_is_run(shape):
