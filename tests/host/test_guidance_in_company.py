@@ -1,0 +1,88 @@
+"""Guidance beside StyleAligned, a ControlNet and a LoRA in one run: each does what it does alone."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from attention_control.attention_patches.methods.style_aligned import StyleAligned
+from attention_control.attention_patches.regions import Layout
+from attention_control.nodes.host.install import install
+from attention_control.nodes.host.unet import layer_map
+from torch import Tensor
+
+from .companions import COMPANIONS
+from .guidance_methods import LAYOUT, LEFT, METHODS, RIGHT
+from .methods import IMAGES, model
+from .tiny import assert_same_image, conditioning, sample
+
+STEPS = 4
+ONE_BARE = Layout(((), (LEFT, RIGHT), (RIGHT,)), LAYOUT.fillers, LAYOUT.ends)
+LORA, CONTROLNET = (next(c for c in COMPANIONS if c.name == name) for name in ("LoRA", "ControlNet"))
+
+
+@dataclass(frozen=True)
+class Company:
+    """What stands beside the guidance."""
+
+    aligned: bool = False
+    lora: bool = False
+    controlnet: bool = False
+
+    def on(self, patcher: Any) -> Any:
+        patcher = LORA.on_model(patcher) if self.lora else patcher
+        if not self.aligned:
+            return patcher
+        return install(patcher, StyleAligned(layers=layer_map(patcher).parse("all")))
+
+    def run(self, patcher: Any) -> Tensor:
+        """Latents (IMAGES, 4, 6, 10)."""
+        prompts = conditioning(model("sd15"), IMAGES, seed=1), conditioning(model("sd15"), seed=2)
+        if self.controlnet:
+            prompts = CONTROLNET.on_prompts(model("sd15"), prompts)
+        how = {"batch": IMAGES, "height": 6, "width": 10, "steps": STEPS, "sampler": "dpmpp_2m"}
+        return sample(patcher, *prompts, **how)
+
+
+ALONE = [Company(aligned=True), Company(lora=True), Company(controlnet=True)]
+TOGETHER = Company(aligned=True, lora=True, controlnet=True)
+companies = pytest.mark.parametrize("company", [*ALONE, TOGETHER], ids=str)
+methods = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+
+
+@companies
+@methods
+def test_no_steps_and_no_bounds_leave_the_company_alone(company, method):
+    """The same images to the bit, whichever of the nodes comes first."""
+    expected = company.run(company.on(model("sd15")))
+    for changes in method.off:
+        first = company.on(method.on(model("sd15"), **changes))
+        last = method.on(company.on(model("sd15")), **changes)
+        assert torch.equal(company.run(first), expected)
+        assert torch.equal(company.run(last), expected)
+
+
+@companies
+@methods
+def test_the_order_of_the_nodes_does_not_matter(company, method):
+    """The same images, and others than each of the two makes alone."""
+    images = company.run(method.on(company.on(model("sd15"))))
+    assert_same_image(company.run(company.on(method.on(model("sd15")))), images)
+    assert not torch.allclose(images, company.run(company.on(model("sd15"))), rtol=0.01)
+    assert not torch.allclose(images, Company().run(method.on(model("sd15"))), rtol=0.01)
+
+
+@pytest.mark.parametrize("company", [ALONE[0], TOGETHER], ids=str)
+@methods
+def test_the_reference_is_guided_as_without_style_aligned(company, method):
+    """Its row is what it is without StyleAligned, and without boxes of its own what it is without guidance;
+    the other rows have both."""
+    unaligned = Company(lora=company.lora, controlnet=company.controlnet)
+    both = company.run(method.on(company.on(model("sd15"))))
+    guided = company.run(method.on(unaligned.on(model("sd15"))))
+    assert_same_image(both[0], guided[0])
+    assert not torch.allclose(both[1:], guided[1:], rtol=0.01)
+    bare = company.run(method.on(company.on(model("sd15")), layout=ONE_BARE))
+    aligned = company.run(company.on(model("sd15")))
+    assert_same_image(bare[0], aligned[0])
+    assert not torch.allclose(bare[1:], aligned[1:], rtol=0.01)
