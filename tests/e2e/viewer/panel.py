@@ -90,6 +90,6 @@ class Viewer:
         light = light[top : top + side, left : left + side]
         if away_from is not None:
             column, row, near = (int(x * side) for x in (*away_from, 0.04))
-            light[:, column - near : column + near] = light[row - near : row + near] = 0
+            light[:, max(column - near, 0) : column + near] = light[max(row - near, 0) : row + near] = 0
         row, column = divmod(int(light.argmax()), side)
         return (column + 0.5) / side, (row + 0.5) / side
