@@ -14,13 +14,25 @@ def adain(x: Tensor, reference: Tensor) -> Tensor:
 
     Unbiased variance plus 1e-5, statistics in float32, result in the dtype of `x`.
     """
-    mean_x, std_x = _statistics(x)
-    mean_r, std_r = _statistics(reference)
-    return torch.addcmul(mean_r, x.float() - mean_x, std_r / std_x).to(x.dtype)
+    centred, _, std_x = _statistics(x)
+    _, mean_r, std_r = _statistics(reference)
+    return torch.addcmul(mean_r, centred, std_r / std_x).to(x.dtype)
 
 
-def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+def adain_to_one(images: Tensor, reference: int) -> Tensor:
+    """The same for images (C, images, ..., N, d) and one of each chunk, which stays as it is, to the bit."""
+    one = slice(reference, reference + 1)
+    centred, mean, std = _statistics(images)
+    aligned = torch.addcmul(mean[:, one], centred, std[:, one] / std).to(images.dtype)
+    aligned[:, one] = images[:, one]
+    return aligned
+
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(x minus its mean, mean, deviation) in float32; two passes, several times as fast as torch.var_mean."""
     x = x.float()
-    unbiased = min(1, x.shape[-2] - 1)  # a single token has no spread
-    variance, mean = torch.var_mean(x, dim=-2, keepdim=True, correction=unbiased)
-    return mean, (variance + EPS).sqrt()
+    mean = x.mean(dim=-2, keepdim=True)
+    centred = x - mean
+    unbiased = max(1, x.shape[-2] - 1)  # a single token has no spread
+    variance = centred.square().sum(dim=-2, keepdim=True) / unbiased
+    return centred, mean, (variance + EPS).sqrt()

@@ -19,8 +19,8 @@ MAP_BYTES = 64 * 2**20  # of one query chunk of an explicit map
 class Appended:
     """Further keys and values, seen only by the rows marked True."""
 
-    k: Tensor  # (B, H, M, d)
-    v: Tensor  # (B, H, M, d)
+    k: Tensor  # (B, H, M, d), or (C, H, M, d): the rows of each of C chunks see the same
+    v: Tensor  # as k
     bias: Tensor | None
     rows: tuple[bool, ...]
 
@@ -51,7 +51,10 @@ class QKV:
     def append(
         self, k: Tensor, v: Tensor, *, bias: Tensor | None = None, rows: Sequence[bool] | None = None
     ) -> "QKV":
-        """Let the given rows (all, if None) attend to further keys and values (B, H, M', d) as well."""
+        """Let the given rows (all, if None) attend to further keys and values (B, H, M', d) as well.
+
+        With (C, H, M', d) the rows of each of C equal chunks see the same, and it is not copied for each row.
+        """
         _check_float(bias)
         seen_by = tuple(rows) if rows is not None else (True,) * self.q.shape[0]
         return replace(self, appended=(*self.appended, Appended(k, v, bias, seen_by)))
@@ -137,8 +140,15 @@ def _join(parts: list[Tensor], runs: list[slice]) -> Tensor:
         rows = slice(row, row := row + run.stop - run.start)
         token = 0
         for part in parts:
-            joined[rows, :, token : (token := token + part.shape[2])] = part[run]
+            joined[rows, :, token : (token := token + part.shape[2])] = _rows_of(part, run, parts[0].shape[0])
     return joined
+
+
+def _rows_of(part: Tensor, run: slice, rows: int) -> Tensor:
+    """The run of all `rows`, of a tensor that may hold a row for each chunk; one row if all see the same."""
+    images = rows // part.shape[0]
+    first, last = run.start // images, (run.stop - 1) // images
+    return part[first : last + 1] if images == 1 or first == last else part.repeat_interleave(images, 0)[run]
 
 
 def _join_bias(qkv: QKV, extra: Sequence[Appended], runs: list[slice]) -> Tensor | None:

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from ..adain import adain
+from ..adain import adain_to_one
 from ..attention import QKV
 from ..group_norm import SharedGroupNorm
 from ..inversion import Inversion
@@ -117,11 +117,11 @@ class StyleAligned(Patch):
         if self.sharing == "off":
             return attend(aligned)
         # the reference's own keys are untouched by AdaIN, so qkv.k serves here
-        keys = spread(qkv.k, site.rows, self.reference)
+        keys, values = (site.rows.split(x)[:, self.reference] for x in (qkv.k, qkv.v))
         return attend(
             aligned.append(
                 keys if self.score_scale == 1.0 else keys * self.score_scale,
-                spread(qkv.v, site.rows, self.reference),
+                values,
                 bias=qkv.q.new_full((1, 1, 1, 1), self.score_shift) if self.score_shift else None,
                 rows=site.rows.all_but(self.reference),
             )
@@ -137,18 +137,8 @@ class StyleAligned(Patch):
 
 
 def align(x: Tensor, rows: Rows, reference: int) -> Tensor:
-    """AdaIN of every image of (B, H, N, d) to its chunk's reference, which stays as it is, to the bit."""
-    images = rows.split(x)  # (chunks, images, H, N, d)
-    target = images[:, reference : reference + 1]
-    aligned = adain(images, target)
-    aligned[:, reference : reference + 1] = target
-    return aligned.flatten(0, 1)
-
-
-def spread(x: Tensor, rows: Rows, reference: int) -> Tensor:
-    """The reference's part of (B, H, N, d) on every row of its chunk."""
-    images = rows.split(x)
-    return images[:, reference : reference + 1].expand_as(images).flatten(0, 1)
+    """AdaIN of every image of (B, H, N, d) to its chunk's reference."""
+    return adain_to_one(rows.split(x), reference).flatten(0, 1)
 
 
 def share_all(qkv: QKV, rows: Rows) -> QKV:

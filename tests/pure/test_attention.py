@@ -60,6 +60,21 @@ def test_each_row_attends_to_what_it_may_see(biases, seen, edited):
         assert torch.allclose(out[row].double(), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("edited", [False, True], ids=["fused", "explicit"])
+@pytest.mark.parametrize("seen", [None, (False, True, True, True, True, False), (True, False) * 3])
+def test_a_chunk_may_share_what_is_appended(seen, edited):
+    """A row of keys for each of two chunks is the same as a row for each of their six images."""
+    q, k, v = (torch.cat([x, x[:1] + 1]) for x in tensors(N, M, M))
+    k2, v2 = (x[:2] for x in tensors(8, 8, seed=1))
+    own = QKV(q, k, v, scale=SCALE)
+    asked = [
+        own.append(*x, rows=seen)
+        for x in ((k2, v2), (k2.repeat_interleave(3, 0), v2.repeat_interleave(3, 0)))
+    ]
+    shared, repeated = (attention(a.edit_map(lambda p, _: p) if edited else a, backend) for a in asked)
+    assert torch.equal(shared, repeated)
+
+
 def test_edits_run_from_the_inside_out_on_query_chunks(monkeypatch):
     """The inner patch edits first; every query is edited once, in chunks of bounded size."""
     monkeypatch.setattr(module, "MAP_BYTES", 4 * B * H * M * 4)  # four queries at a time

@@ -100,7 +100,7 @@ def test_the_output_goes_straight_to_the_references_look_of_itself(qkv, site):
         captured = []
         patch(site, qkv, lambda asked, seen=captured: seen.append(asked) or asked.q)
         full = torch.cat([map_ for _, map_ in probabilities(captured[0])], 2).double()
-        values = torch.cat([captured[0].v, captured[0].appended[0].v], 2)
+        values = torch.cat([captured[0].v, captured[0].appended[0].v.repeat_interleave(IMAGES, 0)], 2)
         outs.append(others(full @ values))
     own, end = outs[0], outs[-1]
     gone = [((out - own) * (end - own)).sum(-1) / (end - own).square().sum(-1) for out in outs]
