@@ -1,0 +1,61 @@
+"""The host shares a run among devices: here the processor under two names stands for two graphics cards."""
+
+import threading
+
+import pytest
+import torch
+from attention_control.nodes.host.install import install
+from comfy.patcher_extension import WrappersMP
+
+from .guidance_methods import METHODS as GUIDANCES
+from .laws import SIZE, prompts
+from .methods import IMAGES, METHODS
+from .recorded import recorder
+from .tiny import assert_same_image, sample, tiny_model
+
+SECOND = torch.device("cpu", 0)  # the first is torch.device("cpu")
+
+
+def on_two_devices(model, threads):
+    """The MODEL as the host's MultiGPU node gives it, and the threads that have computed noise with it."""
+
+    def note(executor, *args, **kwargs):
+        threads.add(threading.current_thread())
+        return executor(*args, **kwargs)
+
+    clone = model.clone()
+    clone.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "threads", note)
+    other = model.deepclone_multigpu(new_load_device=SECOND)
+    other.is_multigpu_base_clone = True
+    clone.set_additional_models("multigpu", [other])
+    clone.match_multigpu_clones()
+    return clone
+
+
+def run(model):
+    return sample(model, *prompts("sd15"), batch=IMAGES, **SIZE)
+
+
+@pytest.mark.parametrize("method", [*METHODS, *GUIDANCES], ids=lambda method: method.name)
+def test_two_devices_make_the_picture_of_one(method):
+    """Each prompt on a device of its own, at the same time; gradients are taken on the first."""
+    model, threads = tiny_model("sd15"), set()
+    expected = run(method.on(model))
+    assert_same_image(run(method.on(on_two_devices(model, threads))), expected)
+    assert len(threads - {threading.main_thread()}) == 2
+    assert (threading.main_thread() in threads) == (method in GUIDANCES)
+
+
+def test_two_devices_record_the_maps_of_one():
+    """Of both prompts, whichever device comes first."""
+    model, found = tiny_model("sd15"), []
+    for sampled in (model, on_two_devices(model, set())):
+        patch, store = recorder(sampled, roles=("positive", "negative"))
+        run(install(sampled, patch))
+        found.append(store.read())
+    assert found[0].slices == found[1].slices
+    for one, two in zip(found[0].layers, found[1].layers, strict=True):
+        for kind in ("cross_attention", "self_attention"):
+            maps, others = getattr(one, kind), getattr(two, kind)
+            assert maps.keys() == others.keys() == {"positive", "negative"}
+            assert all(torch.allclose(maps[role], others[role], atol=1e-3) for role in maps)
