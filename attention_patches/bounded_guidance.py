@@ -19,7 +19,7 @@ from .bounds import Bounds, Places
 from .gradients import Objective, Place, attention_map, descend
 from .guidance import Effort, Progress, by_token, coarse_layers
 from .layers import LayerMap
-from .patch import Batch, Denoiser, LayerSize
+from .patch import Attend, Batch, Denoiser, LayerSize
 from .regions import Layout, background
 from .site import Site
 
@@ -88,7 +88,6 @@ class Spill(Objective):
     """The loss of both attentions, a mean over an image's subjects; the paper's is the sum."""
 
     places: Places
-    progress: Progress
     cross_weight: float = 1.5
     self_weight: float = 0.5
 
@@ -98,7 +97,6 @@ class Spill(Objective):
         images = site.rows.images
         if site.kind == "cross":
             map_ = by_token(map_, site)
-            self.progress.look(site, map_[:images])
         layout = self.places.layout
         most = max(len(subjects) for subjects in layout.images)
         measured = map_.new_zeros(len(map_), most, 2)
@@ -144,26 +142,44 @@ class Guidance:
     self_weight: float = 0.5
     layers: frozenset[int] | None = None
 
-    def begin(self, batch: Batch, places: Places, bounded: frozenset[int]) -> "Guide | None":
+    def watched(self, model: LayerMap, sizes: Mapping[int, LayerSize]) -> frozenset[int]:
+        """Ordinals of the layers that the loss looks at."""
+        return authors_layers(model, sizes) if self.layers is None else self.layers
+
+    def begin(
+        self, batch: Batch, places: Places, bounded: frozenset[int], progress: Progress
+    ) -> "Guide | None":
         """What guides one run, or None if there is nothing to do; `bounded` are the layers with masks."""
         assert batch.layers is not None
         strength = authors_strength(batch.layers) if self.strength is None else self.strength
         if self.effort.none or not any(strength) or not (self.cross_weight or self.self_weight):
             return None
-        layers = authors_layers(batch.layers, batch.sizes) if self.layers is None else self.layers
-        progress = Progress(places.layout, batch.tell)
+        layers = self.watched(batch.layers, batch.sizes)
         spill = Spill(
             cross_layers=layers if self.cross_weight else frozenset(),
             self_layers=layers if self.self_weight else frozenset(),
             target=self.effort.target,
             places=places,
-            progress=progress,
             cross_weight=self.cross_weight,
             self_weight=self.self_weight,
         )
         subjects = [len(places.layout.subjects(image)) for image in range(batch.images)]
-        bounds = Bounds(layers=bounded, places=places, guiding=True)
+        bounds = GuidingBounds(layers=bounded, places=places, guiding=True, progress=progress)
         return Guide(self.effort, strength, spill, bounds, progress, torch.tensor(subjects))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidingBounds(Bounds):
+    """The masks of a gradient's pass, which tells where the words would be seen without them."""
+
+    progress: Progress
+
+    def wants(self, site: Site) -> bool:
+        return super().wants(site) or self.progress.watches(site)
+
+    def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
+        self.progress.watch(site, qkv)
+        return super().__call__(site, qkv, attend) if site.layer.ordinal in self.layers else attend(qkv)
 
 
 @dataclass(frozen=True)

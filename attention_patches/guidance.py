@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .attention import QKV
-from .gradients import Place
+from .gradients import Place, attention_map
 from .layers import LayerMap
 from .patch import LayerSize
 from .regions import Layout, Subject
@@ -73,16 +73,17 @@ def coarse_layers(model: LayerMap, sizes: Mapping[int, LayerSize]) -> list[Layer
     return [layer for layer in model.layers if layer.block == "middle"] + level
 
 
-Shares = dict[tuple[int, int, Place], float]
-"""(image, subject, layer) -> which part of the subject's attention lies in its place."""
+Shares = dict[tuple[int, int, Place], Tensor]
+"""(image, subject, layer) -> which part of the subject's attention lies in its place, 0..1."""
 
 
 @dataclass
 class Progress:
-    """What a guidance has to tell, while it runs and in its report."""
+    """What a guidance has to tell, while it runs and in its report; of the attention in these `layers`."""
 
     layout: Layout
     tell: Callable[[str], None]
+    layers: frozenset[int] = frozenset()
     steps: set[float] = field(default_factory=set)  # by sigma
     looks: int = 0
     first: list[float] = field(default_factory=list)  # loss of each image
@@ -100,26 +101,45 @@ class Progress:
         self.first, self.last = self.first or start, end
         self.tell(f"Guided step {len(self.steps)}: loss {_numbers(start)} -> {_numbers(end)}")
 
+    def watches(self, site: Site) -> bool:
+        return (
+            site.kind == "cross"
+            and site.layer.ordinal in self.layers
+            and positive_rows(site.rows) is not None
+        )
+
+    def watch(self, site: Site, qkv: QKV) -> None:
+        """`look` at an attention call of the sampler, or of a gradient's pass, if it is watched."""
+        rows = positive_rows(site.rows) if self.watches(site) else None
+        if rows is not None:
+            own = rows_of(qkv, rows)
+            own = replace(own, q=own.q.detach(), k=own.k.detach())
+            self.look(site, by_token(attention_map(own), site))
+
     def look(self, site: Site, map_: Tensor) -> None:
         """Note how much attention (images, H, N, T) of the positive prompt lies where it shall; what was
-        seen first in a layer and what was seen last are kept."""
+        seen first in a layer and what was seen last are kept, on the device."""
         for image, own in enumerate(map_.detach()):
             cells = self.layout.masks(site.grid, image).to(own)
             for number, (subject, mask) in enumerate(zip(self.layout.subjects(image), cells, strict=True)):
                 key = (image, number, (site.layer.ordinal, site.kind))
-                self.after[key] = share = float(inside(own, subject, mask).mean())
+                self.after[key] = share = inside(own, subject, mask).mean()
                 self.before.setdefault(key, share)
 
-    def remark(self) -> str:
-        """For the report."""
+    def guided(self) -> str:
+        """For the report: what the shifts came to."""
         if not self.steps:
             return "No step was guided."
-        images = sorted({image for image, _, _ in self.before})
-        places = "; ".join((f"image {i + 1} " if len(images) > 1 else "") + self._image(i) for i in images)
         return (
             f"Guided {len(self.steps)} steps with {self.looks} looks, loss {_numbers(self.first)} -> "
-            f"{_numbers(self.last)}." + (f" Attention in its box: {places}." if places else "")
+            f"{_numbers(self.last)}."
         )
+
+    def places(self) -> str | None:
+        """For the report: where the subjects' attention lay at the first look, and where at the last."""
+        images = sorted({image for image, _, _ in self.before})
+        lines = [(f"image {i + 1} " if len(images) > 1 else "") + self._image(i) for i in images]
+        return f"Attention in its box: {'; '.join(lines)}." if lines else None
 
     def _image(self, image: int) -> str:
         return ", ".join(
@@ -130,7 +150,7 @@ class Progress:
 
 
 def _percent(shares: Shares, image: int, number: int) -> str:
-    own = [share for (i, n, _), share in shares.items() if (i, n) == (image, number)]
+    own = [float(share) for (i, n, _), share in shares.items() if (i, n) == (image, number)]
     return f"{100 * sum(own) / len(own):.0f}"
 
 

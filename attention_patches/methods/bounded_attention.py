@@ -19,6 +19,7 @@ from torch import Tensor
 from ..attention import QKV
 from ..bounded_guidance import Guidance, Guide
 from ..bounds import Bounds, Places
+from ..guidance import Effort, Progress
 from ..patch import Attend, Batch, Denoiser, Patch
 from ..refinement import Evidence, refine
 from ..regions import Layout
@@ -66,14 +67,18 @@ class BoundedAttention(Patch):
         layers = finding_layers(batch) if self.mask_layers is None else self.mask_layers
         grid = max((batch.sizes[ordinal].grid for ordinal in layers), key=math.prod)
         places = Places(self.layout)
-        guide = None if self.guidance is None else self.guidance.begin(batch, places, self.layers)
+        assert batch.layers is not None
+        guidance = Guidance(effort=Effort(0.0)) if self.guidance is None else self.guidance
+        watched = guidance.watched(batch.layers, batch.sizes)
+        progress = Progress(self.layout, batch.tell, watched)
         return Bounding(
             during=self.during,
             layers=self.layers,
             places=places,
             spec=self,
             batch=batch,
-            guide=guide,
+            guide=guidance.begin(batch, places, self.layers, progress),
+            progress=progress,
             finding=frozenset(n for n in layers if batch.sizes[n].grid == grid),
             grid=grid,
         )
@@ -102,6 +107,7 @@ class Bounding(Bounds):
     finding: frozenset[int]
     grid: tuple[int, int]
     guide: Guide | None
+    progress: Progress
     evidence: Evidence = field(default_factory=Evidence)
     centres: dict[int, Tensor] = field(default_factory=dict)
     rounds: list[int] = field(default_factory=list)  # the step of each refinement
@@ -112,9 +118,10 @@ class Bounding(Bounds):
         return self.guide is not None
 
     def wants(self, site: Site) -> bool:
-        return super().wants(site) or self._finds(site)
+        return super().wants(site) or self._finds(site) or self.progress.watches(site)
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
+        self.progress.watch(site, qkv)
         bounded = self.bounded(site, qkv) if site.layer.ordinal in self.layers else qkv
         if self._finds(site) and not qkv.swapped:
             self._gather(site, bounded)
@@ -128,11 +135,11 @@ class Bounding(Bounds):
         return model(latents)
 
     def finish(self, latents: Tensor) -> str | None:
-        guided = [] if self.guide is None else [self.guide.progress.remark()]
+        guided = [] if self.guide is None else [self.progress.guided()]
         steps = ", ".join(str(step + 1) for step in self.rounds)
         found = [f"Masks found anew at steps {steps}."] if steps else []
         lost = [self._remark(image, number) for image, number in sorted(self.lost)]
-        return " ".join([*guided, *found, *lost]) or None
+        return " ".join(filter(None, [*guided, self.progress.places(), *found, *lost])) or None
 
     def _remark(self, image: int, number: int) -> str:
         phrase = self.places.layout.subjects(image)[number].phrase

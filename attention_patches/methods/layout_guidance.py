@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..attention import QKV
 from ..gradients import Objective, Place, attention_map, descend
-from ..guidance import Effort, Progress, by_token, coarse_layers, inside, positive_rows, rows_of
+from ..guidance import Effort, Progress, by_token, coarse_layers, inside
 from ..layers import LayerMap
 from ..patch import Attend, Batch, Denoiser, LayerSize, Patch
 from ..regions import Layout, Subject
@@ -100,9 +100,9 @@ class LayoutGuidance(Patch):
 
     def begin(self, batch: Batch) -> Patch:
         layout = self.layout.joined()  # the boxes of one phrase are one object
-        progress = Progress(layout, batch.tell)
         assert batch.layers is not None
         layers = authors_layers(batch.layers, batch.sizes) if self.layers is None else self.layers
+        progress = Progress(layout, batch.tell, layers)
         objective = Misplacement(
             cross_layers=layers, target=self.effort.target, layout=layout, progress=progress
         )
@@ -133,18 +133,12 @@ class Guiding(Patch):
         return model(latents)
 
     def wants(self, site: Site) -> bool:
-        """To look at what came of it."""
-        return (
-            (site.layer.ordinal, site.kind) in self.objective.order
-            and self.spec.effort.done(site.progress) is not None
-            and positive_rows(site.rows) is not None
-        )
+        """To look at what comes of it, until the end of the run."""
+        return self.progress.watches(site)
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
-        rows = positive_rows(site.rows)
-        if rows is not None:
-            self.progress.look(site, by_token(attention_map(rows_of(qkv, rows)), site))
+        self.progress.watch(site, qkv)
         return attend(qkv)
 
     def finish(self, latents: Tensor) -> str | None:
-        return self.progress.remark()
+        return " ".join(filter(None, [self.progress.guided(), self.progress.places()]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from attention_control.attention_patches.bounded_guidance import Guidance, Spill
 from attention_control.attention_patches.bounds import Bounds, Places
-from attention_control.attention_patches.guidance import Effort, Progress
+from attention_control.attention_patches.guidance import Effort
 from attention_control.attention_patches.methods.bounded_attention import BoundedAttention
 from attention_control.attention_patches.regions import Layout, Subject
 from attention_control.nodes.bounded_attention import BoundedAttention as BoundedAttentionNode
@@ -29,7 +29,6 @@ def spill(layout, layers):
         cross_layers=layers,
         self_layers=layers,
         places=Places(layout),
-        progress=Progress(layout, lambda line: None),
     )
 
 

@@ -14,7 +14,6 @@ from attention_control.attention_patches.bounded_guidance import (
 )
 from attention_control.attention_patches.bounds import Places
 from attention_control.attention_patches.gradients import attention_map
-from attention_control.attention_patches.guidance import Progress
 from attention_control.attention_patches.layers import LayerMap
 from attention_control.attention_patches.patch import LayerSize
 from attention_control.attention_patches.regions import Layout, Subject
@@ -74,7 +73,7 @@ def calls(dtype=torch.float64):
 
 
 def spill(**weights):
-    return Spill(places=Places(LAYOUT), progress=Progress(LAYOUT, lambda line: None), **weights)
+    return Spill(places=Places(LAYOUT), **weights)
 
 
 def losses(objective, dtype=torch.float64):

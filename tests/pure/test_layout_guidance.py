@@ -198,8 +198,7 @@ def test_what_it_tells():
     progress.step(1.0, [torch.tensor([0.5])])
     progress.look(site(), centre)
     assert lines == ["Guided step 1: loss 0.90 -> 0.50", "Guided step 2: loss 0.50 -> 0.50"]
-    assert progress.remark() == (
-        "Guided 2 steps with 3 looks, loss 0.90 -> 0.50. "
-        "Attention in its box: red cat 0 -> 50 %, dog 0 -> 25 %."
-    )
-    assert Progress(LAYOUT, lines.append).remark() == "No step was guided."
+    assert progress.guided() == "Guided 2 steps with 3 looks, loss 0.90 -> 0.50."
+    assert progress.places() == "Attention in its box: red cat 0 -> 50 %, dog 0 -> 25 %."
+    nothing = Progress(LAYOUT, lines.append)
+    assert (nothing.guided(), nothing.places()) == ("No step was guided.", None)

@@ -1,0 +1,78 @@
+"""What a report says of a subject's attention is what the host's attention was given, first and last."""
+
+import re
+
+import pytest
+import torch
+from attention_control.attention_patches.bounded_guidance import Guidance
+from attention_control.attention_patches.bounded_guidance import authors_layers as layers_of_bounds
+from attention_control.attention_patches.guidance import Effort
+from attention_control.attention_patches.methods.bounded_attention import BoundedAttention
+from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
+from attention_control.attention_patches.methods.layout_guidance import authors_layers as layers_of_guidance
+from attention_control.attention_patches.regions import Layout, Subject
+from attention_control.nodes.host.install import install
+from attention_control.nodes.host.unet import layer_map, layer_sizes
+
+from .recorded import spied
+from .tiny import conditioning, sample, tiny_model
+
+LEFT = Subject("left", (2, 3), ((0.0, 0.0, 0.5, 0.5),))
+RIGHT = Subject("right", (5,), ((0.5, 0.25, 1.0, 1.0),))
+LAYOUT = Layout(((LEFT, RIGHT), (RIGHT,)), fillers=(1, 4), ends=(6,))
+SUBJECTS = ((0, LEFT), (0, RIGHT), (1, RIGHT))
+GUIDED, LATE = Effort(0.5, iterations=2, target=0.0), Effort(0.0)
+NO_STEPS = {"refine_from": 1.0, "guidance": Guidance(effort=LATE)}
+METHODS = {  # settings, and those of the same without a shift
+    "masks alone": (BoundedAttention, {"refine_from": 1.0}, NO_STEPS),
+    "no steps": (BoundedAttention, NO_STEPS, NO_STEPS),
+    "guided": (BoundedAttention, {"refine_from": 1.0, "guidance": Guidance(effort=GUIDED)}, NO_STEPS),
+    "layout guidance": (LayoutGuidance, {"effort": GUIDED}, {"effort": LATE}),
+}
+
+
+def share(call, image, subject, grid):
+    """Percent of a subject's words that lie inside its box, without any mask; a mean of heads and words."""
+    q, k = (
+        x.chunk(len(call.sources))[call.sources.index(0)][image].double().unflatten(-1, (call.heads, -1))
+        for x in (call.q, call.k)
+    )
+    logits = torch.einsum("nhd,mhd->hnm", q, k) / q.shape[-1] ** 0.5
+    words = logits.softmax(-1)[..., list(subject.token_positions)].unflatten(1, grid)
+    x, y, r, b = (round(part * cells) for part, cells in zip(subject.boxes[0], grid[::-1] * 2, strict=True))
+    return 100 * float((words[:, y:b, x:r].sum((1, 2)) / words.sum((1, 2))).mean())
+
+
+def sampled(method, **settings):
+    """The calls of cross-attention, and where the method looks."""
+    model, calls = spied(tiny_model("sd15"))
+    layers, sizes = layer_map(model), layer_sizes(model, (8, 12))
+    bounds = method is BoundedAttention
+    every = {"layers": layers.parse("all")} if bounds else {}
+    watched = (layers_of_bounds if bounds else layers_of_guidance)(layers, sizes)
+    prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
+    patched = install(model, method(layout=LAYOUT, **every, **settings))
+    sample(patched, *prompts, steps=3, batch=2, height=8, width=12)
+    places = {
+        (layer.block, layer.number, layer.index): sizes[layer.ordinal].grid
+        for layer in layers.layers
+        if layer.ordinal in watched
+    }
+    return {
+        place: (grid, [call for call in calls if call.place == place and call.k.shape[1] == 77])
+        for place, grid in places.items()
+    }
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_first_and_last_look(name, report):
+    """Before the first shift and in the last step, as the words would be seen if nothing were bounded."""
+    method, settings, unshifted = METHODS[name]
+    first = sampled(method, **unshifted)
+    last = sampled(method, **settings)
+    line = [text for _, text in report(method.label) if "Attention in its box" in text][-1]
+    told = [(int(a), int(b)) for a, b in re.findall(r"(\d+) -> (\d+) %", line)]
+    for of_subject, percents in zip(SUBJECTS, told, strict=True):
+        for seen, which, percent in zip((first, last), (0, -1), percents, strict=True):
+            shares = [share(calls[which], *of_subject, grid) for grid, calls in seen.values()]
+            assert percent == pytest.approx(sum(shares) / len(shares), abs=1)
