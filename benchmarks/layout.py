@@ -11,7 +11,7 @@ other prompts: see STRENGTH and SCALE in `layout_ways`.
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from itertools import repeat
@@ -88,6 +88,16 @@ def kept(settings: dict[str, Any], path: Path) -> dict[str, Figures]:
     return earlier["groups"] if same else {}
 
 
+def in_turn(numbers: Sequence[int], each: int, steps: int, jobs: int) -> Iterator[Figures]:
+    """The groups' figures, `jobs` groups at a time; a single job needs no further process."""
+    if jobs == 1:
+        torch.set_num_threads(1)
+        yield from map(measure, numbers, repeat(each), repeat(steps))
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, initargs=(1,)) as pool:
+        yield from pool.map(measure, numbers, repeat(each), repeat(steps))
+
+
 def main() -> None:
     parser = record.parser(__doc__, "one prompt of the first two groups, four steps")
     parser.add_argument("--each", type=int, default=4, help="prompts in each of the 11 groups")
@@ -98,18 +108,15 @@ def main() -> None:
     each, steps = (1, 4) if options.quick else (options.each, STEPS)
     chosen = options.only or names[: 2 if options.quick else None]
     settings = {"prompts in a group": each, "steps": steps, "strength": STRENGTH, "scale": SCALE}
-    with ProcessPoolExecutor(
-        options.jobs, get_context("spawn"), torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        found = pool.map(measure, map(names.index, chosen), repeat(each), repeat(steps))
-        fresh: dict[str, Figures] = {}
-        for name, figures in zip(chosen, found, strict=True):
-            fresh[name] = figures
-            old = kept(settings, options.output / "layout.json") if options.only else {}
-            together = {**old, **fresh}
-            groups = {name: together[name] for name in names if name in together}
-            every = mean(list(groups.values()))
-            path = record.write("layout", {**settings, "all": every, "groups": groups}, options)
+    fresh: dict[str, Figures] = {}
+    found = in_turn([names.index(name) for name in chosen], each, steps, options.jobs)
+    for name, figures in zip(chosen, found, strict=True):
+        fresh[name] = figures
+        old = kept(settings, options.output / "layout.json") if options.only else {}
+        together = {**old, **fresh}
+        groups = {name: together[name] for name in names if name in together}
+        every = mean(list(groups.values()))
+        path = record.write("layout", {**settings, "all": every, "groups": groups}, options)
     rows = [[name, *(f"{value:.2f}" for value in own.values())] for name, own in every.items()]
     print(record.table(["", *every["plain"]], rows))
     print(f"written: {path.name}")

@@ -108,9 +108,9 @@ def measure(
 
 
 def main() -> None:
-    options = record.parser(__doc__, "the demo model only, a few rounds").parse_args()
+    options = record.parser(__doc__, "the demo model only, one round of two steps").parse_args()
     quick = options.quick
-    steps, rounds = (5, 2) if quick else (20, 9)
+    steps, rounds = (2, 1) if quick else (20, 9)
     runs = [measure("Pocket Diffusion", *demo(), latent=(4, 16), steps=steps, rounds=rounds)]
     if not quick:
         sd15 = random_sd15()

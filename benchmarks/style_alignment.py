@@ -54,8 +54,8 @@ def among_themselves(demo: Any, judge: Judge, options: argparse.Namespace) -> tu
     figures, chosen = {}, {}
     for name, settings in VARIANTS.items():
         scores: dict[str, list[bool]] = defaultdict(list)
-        for seed, (nouns, place) in enumerate(sets(2 if options.quick else 24)):
-            images = pictures(demo, settings, nouns, place, seed, 10 if options.quick else 20)
+        for seed, (nouns, place) in enumerate(sets(1 if options.quick else 24)):
+            images = pictures(demo, settings, nouns, place, seed, 4 if options.quick else 20)
             if seed == options.picture:
                 chosen[name] = images
             for measure, values in score(judge(images), nouns).items():
@@ -66,7 +66,7 @@ def among_themselves(demo: Any, judge: Judge, options: argparse.Namespace) -> tu
 
 
 def main() -> None:
-    parser = record.parser(__doc__, "two sets, ten steps")
+    parser = record.parser(__doc__, "one set, four steps")
     parser.add_argument("--picture", type=int, default=0, help="the set that the picture shows")
     parser.add_argument("--from-a-picture", action="store_true", help="take the style from rendered pictures")
     cache = Path.home() / ".cache" / "attention-control" / "demo_model"

@@ -15,7 +15,7 @@ def main() -> int:
     os.chdir(ROOT)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
     modules = ["pytest", "pytest_timeout", "xdist", "hypothesis"]
-    workers = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
+    workers = ["-n", str(WORKERS), "--dist", "worksteal"]
     return environment(needs=modules).run(["-m", "pytest", *workers, *sys.argv[1:]])
 
 

@@ -1,10 +1,12 @@
 """One real server for all tests of this folder, on a base directory of its own."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,17 +16,55 @@ import pytest
 
 from host_client import Client
 from host_server import Server, running_server
-from pack import load_pack
+from pack import ROOT, load_pack
+
+from .runs import EXAMPLES, Example, Script, pictures, read
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def script(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Script]:
+    """`script(path, *options)` runs a Python file that uses the host, and returns what it printed."""
+    comfyui()
+    log = tmp_path_factory.mktemp("script") / "log"
+    forks = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("forks.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def run(path: Path, *options: object) -> str:
+        assert forks.stdin and forks.stdout
+        job = [str(path), [str(option) for option in options], str(log)]
+        print(json.dumps(job), file=forks.stdin, flush=True)
+        status = forks.stdout.readline()
+        printed = log.read_text()
+        assert status == "0\n", printed[-2000:]
+        return printed
+
+    with forks:  # closes its input, and waits
+        yield run
+
+
+@pytest.fixture
+def benchmark(script: Script, tmp_path: Path) -> Script:
+    """`benchmark("maps", "--quick")` runs one, which writes its files to `tmp_path`."""
+    return lambda name, *options: script(ROOT / "benchmarks" / f"{name}.py", "--output", tmp_path, *options)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, script: Script) -> Iterator[Server]:
     """ComfyUI with this checkout, started once, with a ControlNet and a LoRA for the demo model."""
     base = tmp_path_factory.mktemp("comfyui")
-    companions = Path(__file__).with_name("demo_companions.py")
-    subprocess.run([sys.executable, str(companions), str(base / "models")], check=True)
+    script(Path(__file__).with_name("demo_companions.py"), base / "models")
     with running_server(Path(sys.executable), comfyui(), base, base / "server.log") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def example(server: Server) -> Example:
+    """`example("style_aligned", again=1)`: pictures by title, sampled once for each `again`."""
+    return cache(lambda name, again=0: asyncio.run(pictures(server, read(EXAMPLES[name]), again)))
 
 
 @pytest.fixture(scope="session")

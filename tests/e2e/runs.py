@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ from PIL import Image
 from demo_pictures import bring_inputs
 from host_client import Client
 from host_server import Server
+from pack import ROOT
 from run_progress import title
 from ui_workflow import to_prompt
 
-EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "example_workflows").glob("*.json"))
+EXAMPLES = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*.json"))}
 Pixels = npt.NDArray[np.uint8]
+Pictures = dict[str, list[Pixels]]
+Example = Callable[..., Pictures]
+Script = Callable[..., str]
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -37,7 +42,7 @@ def on_the_demo_model(workflow: dict[str, Any]) -> dict[str, Any]:
     return workflow
 
 
-async def pictures(server: Server, workflow: dict[str, Any], again: int = 0) -> dict[str, list[Pixels]]:
+async def pictures(server: Server, workflow: dict[str, Any], again: int = 0) -> Pictures:
     """Run a workflow; the pixels (H, W, 3) of the pictures, by the title of the node that saved them.
 
     Previews do not count. Another `again` makes the samplers run again where the server has kept their
@@ -48,7 +53,7 @@ async def pictures(server: Server, workflow: dict[str, Any], again: int = 0) -> 
         await bring_inputs(client, workflow)
         prompt = with_mark(to_prompt(workflow, await client.object_info()), again)
         saved = await client.run(prompt, lambda done, running: None)
-        found: dict[str, list[Pixels]] = {}
+        found: Pictures = {}
         for picture in (picture for picture in saved if picture.type == "output"):
             with Image.open(io.BytesIO(await client.content(picture))) as image:
                 assert image.format == "PNG"
@@ -65,7 +70,7 @@ def with_mark(prompt: dict[str, Any], mark: int) -> dict[str, Any]:
     return prompt
 
 
-def same(one: dict[str, list[Pixels]], other: dict[str, list[Pixels]]) -> bool:
+def same(one: Pictures, other: Pictures) -> bool:
     """Whether two runs gave the same pictures, to the last bit."""
     return one.keys() == other.keys() and all(
         len(one[key]) == len(other[key])

@@ -1,9 +1,6 @@
 """The benchmark of appearance transfer still runs; its figures are for people to make."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +9,13 @@ from PIL import Image
 
 from pack import ROOT
 
-
-def run(script: str, *options: object) -> str:
-    done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / script, *map(str, options)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+from .runs import Script
 
 
 @pytest.mark.slow
-def test_quick_run_writes_its_figures(discs: Path, tmp_path: Path) -> None:
+def test_quick_run_writes_its_figures(benchmark: Script, discs: Path, tmp_path: Path) -> None:
     """All ways are measured, and what is no transfer moves less of the colours than what is one."""
-    printed = run("appearance.py", "--quick", "--output", tmp_path, "--cache", discs)
+    printed = benchmark("appearance", "--quick", "--cache", discs)
     written = json.loads((tmp_path / "appearance.quick.json").read_text())
     variants = written["variants"]
     assert written["pairs"] == 4 and "| Cross-Image |" in printed
@@ -37,9 +24,9 @@ def test_quick_run_writes_its_figures(discs: Path, tmp_path: Path) -> None:
     assert (tmp_path / "appearance.quick.jpg").is_file()
 
 
-def test_inputs_are_drawn(discs: Path, tmp_path: Path) -> None:
+def test_inputs_are_drawn(benchmark: Script, discs: Path, tmp_path: Path) -> None:
     """Those that the workflows load, under those names; in the grid each with its object painted."""
-    run("appearance_grid.py", "--output", tmp_path, "--cache", discs)
+    benchmark("appearance_grid", "--cache", discs)
     loaded = {
         node["widgets_values"][0]
         for name in ("appearance_transfer", "appearance_grid")

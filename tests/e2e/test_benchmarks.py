@@ -1,62 +1,44 @@
 """The benchmarks still run; their figures are for people to make."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from pack import ROOT
+from .runs import Script
 
 
-def smoke(name: str, folder: Path, *options: Any) -> str:
-    """A smoke run of a script: what it printed."""
-    done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--quick", "--output", folder, *options],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
-
-
-def quick(name: str, folder: Path, *options: Any, writes: str = "") -> tuple[str, dict[str, Any]]:
-    """The same, and the figures that it wrote."""
-    printed = smoke(name, folder, *options)
-    return printed, json.loads((folder / f"{writes or name}.quick.json").read_text())
+def written(folder: Path, name: str) -> dict[str, Any]:
+    """The figures of a smoke run."""
+    return json.loads((folder / f"{name}.quick.json").read_text())
 
 
 @pytest.mark.parametrize("name", ["overhead", "style_alignment"])
-def test_quick_run_writes_its_figures(name: str, tmp_path: Path) -> None:
+def test_quick_run_writes_its_figures(name: str, benchmark: Script, tmp_path: Path) -> None:
     """A smoke run of each script ends well, prints a table and writes its file."""
-    printed, figures = quick(name, tmp_path)
-    assert "StyleAligned |" in printed
-    assert {"machine", "date", "versions"} <= figures.keys()
+    assert "StyleAligned |" in benchmark(name, "--quick")
+    assert {"machine", "date", "versions"} <= written(tmp_path, name).keys()
 
 
 @pytest.mark.slow
-def test_style_of_a_picture_writes_its_figures(discs: Path, tmp_path: Path) -> None:
+def test_style_of_a_picture_writes_its_figures(benchmark: Script, discs: Path, tmp_path: Path) -> None:
     """The same with given pictures: shares of the new pictures, for the plain batch and each strength."""
-    options = ("--from-a-picture", "--cache", discs)
-    _, figures = quick("style_alignment", tmp_path, *options, writes="style_of_a_picture")
-    variants = figures["variants"]
+    benchmark("style_alignment", "--quick", "--from-a-picture", "--cache", discs)
+    variants = written(tmp_path, "style_of_a_picture")["variants"]
     assert list(variants) == ["plain batch", "shift 0", "shift log 2"]
     assert all(0 <= share <= 1 for shares in variants.values() for share in shares.values())
     assert (tmp_path / "style_of_a_picture.quick.jpg").is_file()
 
 
 @pytest.mark.slow
-def test_cost_of_guidance_shows_its_arithmetic(tmp_path: Path) -> None:
+def test_cost_of_guidance_shows_its_arithmetic(benchmark: Script, tmp_path: Path) -> None:
     """Both guidances are measured in less memory than the naive way, and each prediction is what its printed
     numbers give."""
-    printed, figures = quick("guidance_cost", tmp_path)
+    printed = benchmark("guidance_cost", "--quick")
+    figures = written(tmp_path, "guidance_cost")
     assert list(figures["measured"]) == ["Layout Guidance", "Bounded Attention"]
     assert all(0 < figure["memory ratio"] < 1 for figure in figures["measured"].values())
     assert {"SDXL, 1024 pixels, float16, Bounded Attention"} <= figures["predicted"].keys()
@@ -70,9 +52,9 @@ def test_cost_of_guidance_shows_its_arithmetic(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_pictures_of_help_pages_are_drawn(tmp_path: Path) -> None:
+def test_pictures_of_help_pages_are_drawn(benchmark: Script, tmp_path: Path) -> None:
     """One for each layout node, wide as the help pages' are, none of one colour."""
-    smoke("layout_help", tmp_path)
+    benchmark("layout_help", "--quick")
     pictures = {path.stem: Image.open(path) for path in tmp_path.iterdir()}
     assert pictures.keys() == {"BoundedAttention", "LayoutGuidance", "AttentionLeakage"}
     for picture in pictures.values():

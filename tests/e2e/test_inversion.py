@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,8 @@ from failures import Failure
 from host_client import Client
 from host_server import Server
 from pack import ROOT, load_pack
+
+from .runs import Script
 
 load_pack()
 
@@ -117,18 +116,10 @@ def test_a_loaded_inversion_is_the_same(server: Server) -> None:
 
 
 @pytest.mark.slow
-def test_benchmark_writes_its_figures(discs: Path, tmp_path: Path) -> None:
+def test_benchmark_writes_its_figures(benchmark: Script, discs: Path, tmp_path: Path) -> None:
     """A smoke run prints a table; edit friendly DDPM is exact, and DDIM gets nearer with more steps."""
-    script = ROOT / "benchmarks" / "inversion.py"
-    done = subprocess.run(
-        [sys.executable, script, "--quick", "--output", tmp_path, "--cache", discs],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "| edit friendly ddpm | 20 | 3 | > 100 |" in done.stdout.replace("3.0", "3")
+    printed = benchmark("inversion", "--quick", "--cache", discs)
+    assert "| edit friendly ddpm | 20 | 3 | > 100 |" in printed.replace("3.0", "3")
     rows = json.loads((tmp_path / "inversion.quick.json").read_text())["rows"]
     figures = {(row["method"], row["steps"], row["cfg"]): row["latent PSNR, dB"] for row in rows}
     assert len(figures) == 8

@@ -1,32 +1,17 @@
 """The benchmark of layouts still runs; its figures are for people to make."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from pack import ROOT
-
-
-def quick(name: str, folder: Path) -> None:
-    """A smoke run of a script into the folder."""
-    done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--quick", "--output", folder],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+from .runs import Script
 
 
 @pytest.mark.slow
-def test_layout_writes_its_figures(tmp_path: Path) -> None:
+def test_layout_writes_its_figures(benchmark: Script, tmp_path: Path) -> None:
     """Shares by group and way, all between 0 and 1; the groups and their mean have the same ways."""
-    quick("layout", tmp_path)
+    benchmark("layout", "--quick", "--jobs", 1)
     found = json.loads((tmp_path / "layout.quick.json").read_text())
     assert {"machine", "date", "versions", "strength"} <= found.keys()
     assert list(found["groups"]) == ["same species, 2", "different species, 2"]
@@ -37,7 +22,7 @@ def test_layout_writes_its_figures(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_layout_pictures_are_drawn(tmp_path: Path) -> None:
+def test_layout_pictures_are_drawn(benchmark: Script, tmp_path: Path) -> None:
     """The sheet of the first prompt: two rows, a picture and a matrix in each."""
-    quick("layout_pictures", tmp_path)
+    benchmark("layout_pictures", "--quick")
     assert (tmp_path / "layout.quick.jpg").is_file()

@@ -1,30 +1,17 @@
 """The benchmark of maps still runs; its figures are for people to make."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
-
-from pack import ROOT
 
 HEADER = "|  | pointing, nouns | pointing, colours | mIoU, nouns | mIoU, colours |"
 
 
 @pytest.mark.slow
-def test_quick_run_writes_its_figures(discs, tmp_path):
+def test_quick_run_writes_its_figures(benchmark, discs, tmp_path):
     """A smoke run chooses settings, prints the table and writes it, each figure between 0 and 1."""
-    script = ROOT / "benchmarks" / "maps.py"
-    done = subprocess.run(
-        [sys.executable, str(script), "--quick", "--output", str(tmp_path), "--cache", str(discs)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert HEADER in done.stdout
+    printed = benchmark("maps", "--quick", "--cache", discs)
+    assert HEADER in printed
     written = json.loads((tmp_path / "maps.quick.json").read_text())
     assert written["chosen"].keys() == {"noun", "colour", "segments"}
     figures = [figure for row in written["rows"].values() for figure in row.values()]

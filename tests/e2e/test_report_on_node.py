@@ -16,7 +16,7 @@ TEXT_ON_A_NODE = (3).to_bytes(4, "big")  # the host's binary message: kind, leng
 async def texts(server: Server) -> tuple[str, dict[str, str]]:
     """The aligning node's id in the example, and the last text sent to each node."""
     async with Client(server.address) as client:
-        workflow = read(next(path for path in EXAMPLES if path.stem == "style_aligned"))
+        workflow = read(EXAMPLES["style_aligned"])
         prompt = with_mark(to_prompt(workflow, await client.object_info()), 3)
         (ours,) = (key for key, node in prompt.items() if node["class_type"] == "StyleAlignedBatch")
         prompt_id, found = await client.queue(prompt), {}

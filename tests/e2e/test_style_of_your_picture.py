@@ -9,9 +9,8 @@ import pytest
 from host_server import Server
 from ui_workflow import to_prompt
 
-from .runs import EXAMPLES, pictures, read
+from .runs import EXAMPLES, Example, pictures, read
 
-WORKFLOWS = {path.stem: path for path in EXAMPLES}
 IN_ITS_STYLE = {
     "style_of_your_picture": "In its style",
     "style_of_your_picture_controlnet": "In its style, with that layout",
@@ -41,23 +40,23 @@ def with_the_picture_decoded(workflow: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", IN_ITS_STYLE)
 def test_image_0_is_the_users_picture(name: str, server: Server) -> None:
     """It comes out as the VAE gives it back, beside a ControlNet and a LoRA too; the others are new."""
-    found = asyncio.run(pictures(server, with_the_picture_decoded(read(WORKFLOWS[name]))))
+    found = asyncio.run(pictures(server, with_the_picture_decoded(read(EXAMPLES[name]))))
     (given,), (first, *others) = found["Back from the VAE"], found[IN_ITS_STYLE[name]]
     off = [int(np.abs(picture.astype(int) - given).max()) for picture in (first, *others)]
     assert len(others) == 3
     assert off[0] <= 1 and min(off[1:]) > 20, off
 
 
-def test_the_picture_changes_every_new_one(server: Server) -> None:
+def test_the_picture_changes_every_new_one(example: Example) -> None:
     """Beside the same seed without it."""
-    found = asyncio.run(pictures(server, read(WORKFLOWS["style_of_your_picture"])))
+    found = example("style_of_your_picture")
     pairs = zip(found["Without the picture"], found["In its style"], strict=True)
     assert all(bool((without != with_it).any()) for without, with_it in pairs)
 
 
 def test_a_workflow_from_before_keeps_its_values(object_info: dict[str, Any]) -> None:
     """The example of one style for a batch was saved when StyleAlignedBatch had no `reference`."""
-    workflow = read(WORKFLOWS["style_aligned"])
+    workflow = read(EXAMPLES["style_aligned"])
     (saved,) = [node for node in workflow["nodes"] if node["type"] == "StyleAlignedBatch"]
     assert "reference" not in [socket["name"] for socket in saved["inputs"]]
     inputs = to_prompt(workflow, object_info)[str(saved["id"])]["inputs"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -10,50 +9,49 @@ from PIL import Image
 from host_client import Client
 from host_server import Server
 
-from .runs import EXAMPLES, pictures, read, same
+from .runs import EXAMPLES, Example, read, same
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_example_gives_pictures(path: Path, server: Server) -> None:
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_gives_pictures(name: str, example: Example) -> None:
     """Every saving node gives pictures that show something, all of its own of one size."""
-    found = asyncio.run(pictures(server, read(path)))
-    savers = [node for node in read(path)["nodes"] if node["type"] == "SaveImage"]
+    found = example(name)
+    savers = [node for node in read(EXAMPLES[name])["nodes"] if node["type"] == "SaveImage"]
     assert len(found) == len(savers) > 0
     for batch in found.values():
         assert len({pixels.shape for pixels in batch}) == 1
         assert all(pixels.std() > 5 for pixels in batch)
 
 
-def test_style_aligned_changes_all_but_the_reference(server: Server) -> None:
+def test_style_aligned_changes_all_but_the_reference(example: Example) -> None:
     """The reference, image 0, is the same in both batches; every other image differs."""
-    found = asyncio.run(pictures(server, read(next(p for p in EXAMPLES if p.stem == "style_aligned"))))
+    found = example("style_aligned")
     plain, aligned = found["Plain"], found["Style aligned"]
     assert len(plain) == len(aligned) == 4
     changed = [bool((a != b).any()) for a, b in zip(plain, aligned, strict=True)]
     assert changed == [False, True, True, True]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_sampling_again_gives_the_same_pictures(path: Path, server: Server) -> None:
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_sampling_again_gives_the_same_pictures(name: str, example: Example) -> None:
     """The same seed, sampled twice with the same patched model, gives the same pixels."""
-    first, second = (asyncio.run(pictures(server, read(path), again)) for again in (1, 2))
-    assert same(first, second)
+    assert same(example(name), example(name, again=1))
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_example_is_offered_as_a_template_with_a_thumbnail(path: Path, server: Server) -> None:
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_is_offered_as_a_template_with_a_thumbnail(name: str, server: Server) -> None:
     """The web UI's template browser lists the example and finds a picture for it."""
 
     async def ask() -> tuple[dict[str, list[str]], bytes]:
         async with Client(server.address) as client:
             async with client.session.get("/api/workflow_templates") as answer:
                 templates = await answer.json()
-            address = f"/api/workflow_templates/attention-control/{path.stem}.jpg"
+            address = f"/api/workflow_templates/attention-control/{name}.jpg"
             async with client.session.get(address) as answer:
                 answer.raise_for_status()
                 return templates, await answer.read()
 
     templates, thumbnail = asyncio.run(ask())
-    assert path.stem in templates["attention-control"]
+    assert name in templates["attention-control"]
     with Image.open(io.BytesIO(thumbnail)) as image:
         assert image.format == "JPEG" and min(image.size) >= 128

@@ -25,7 +25,7 @@ def _draw(name: str, shape: torch.Size, generator: torch.Generator) -> torch.Ten
     if "embedding" in name:
         return 0.5 * noise
     fan_in = noise[0].numel()
-    return noise * _gain(name) / fan_in**0.5
+    return noise.mul_(_gain(name) / fan_in**0.5)
 
 
 def _gain(name: str) -> float:
