@@ -5,21 +5,17 @@ boxes) and AttentionLeakage.jpg (its figure of a plain picture, and of the same 
 picked: the first pictures of one seed.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import layout_pictures  # brings the host
 import record
 import torch
-from attention_control.attention_patches.leakage import leakage
-from attention_control.nodes.host.install import install
 from attention_control.nodes.load_demo_model import LoadDemoModel
 from attention_control.nodes.pictures.leakage_figure import draw_leakage
-from attention_control.nodes.recording import make_recorder
-from layout_pictures import framed, sheet
+from layout_pictures import framed, sheet, with_leakage
 from layout_prompts import Ask
-from layout_ways import WAYS, Way, layout_of, pictures, starting_noise
+from layout_ways import WAYS, Way, pictures, starting_noise
 from PIL import Image
 from torch import Tensor
 
@@ -42,16 +38,9 @@ def drawn(picture: Tensor) -> Image.Image:
 
 def with_figure(demo: Any, way: Way, asked: Ask, seed: int, steps: int) -> list[Image.Image]:
     """A picture with its boxes, and what Attention Leakage shows of it."""
-
-    def recorded(demo: Any, asked: Sequence[Ask]) -> tuple[Any, Any]:
-        model, positive = way(demo, asked)
-        return install(model, recorder), positive
-
-    recorder = make_recorder(demo[0], "both", "all", 1024, "mean", True, 2048)
-    image = pictures(demo, recorded, [asked], starting_noise(1, seed), seed, steps)
-    found = leakage(recorder.store.read(image), layout_of(demo[1], [asked]), image=0)
+    image, found = with_leakage(demo, way, asked, seed, steps, queries=True)
     figure = drawn(draw_leakage([found])[0])
-    return [framed(image[0], asked).resize((figure.height, figure.height)), figure]
+    return [framed(image, asked).resize((figure.height, figure.height)), figure]
 
 
 def save(image: Image.Image, path: Path) -> None:

@@ -16,7 +16,7 @@ host.start()
 import numpy as np  # noqa: E402  the host is found only now
 import record  # noqa: E402
 import torch  # noqa: E402
-from attention_control.attention_patches.leakage import leakage  # noqa: E402
+from attention_control.attention_patches.leakage import Leakage, leakage  # noqa: E402
 from attention_control.demo_model.world import BACKGROUNDS  # noqa: E402
 from attention_control.nodes.host.install import install  # noqa: E402
 from attention_control.nodes.load_demo_model import LoadDemoModel  # noqa: E402
@@ -57,17 +57,26 @@ def asks() -> list[Ask]:
     ]
 
 
-def with_leakage(demo: Any, way: Way, ask: Ask, seed: int, steps: int) -> tuple[Tensor, Tensor]:
-    """A picture (SIZE, SIZE, 3), and the matrix of where its words are seen, as a picture."""
+def with_leakage(
+    demo: Any, way: Way, ask: Ask, seed: int, steps: int, queries: bool = False
+) -> tuple[Tensor, Leakage]:
+    """A picture (SIZE, SIZE, 3), and where its words and pixels are seen."""
 
     def recorded(demo: Any, asked: Sequence[Ask]) -> tuple[Any, Any]:
         model, positive = way(demo, asked)
         return install(model, recorder), positive
 
-    recorder = make_recorder(demo[0], "cross", "all", 1024, "mean", False, 512)
+    recorder = make_recorder(demo[0], "both", "all", 1024, "mean", queries, 2048)
     image = pictures(demo, recorded, [ask], starting_noise(1, seed), seed, steps)
-    found = leakage(recorder.store.read(image), layout_of(demo[1], [ask]), image=0)
-    return image[0], draw_leakage([replace(found, pixels=None, queries=None, owners=None)])[0]
+    return image[0], leakage(recorder.store.read(image), layout_of(demo[1], [ask]), image=0)
+
+
+def matrix(found: Leakage) -> Image.Image:
+    """The table of the words alone, as high as a picture."""
+    drawn = draw_leakage([replace(found, pixels=None, queries=None, owners=None)])[0]
+    table = Image.fromarray((drawn * 255).round().byte().numpy().astype(np.uint8))
+    height = SCALE * SIZE
+    return table.resize((table.width * height // table.height, height), Image.Resampling.LANCZOS)
 
 
 def framed(image: Tensor, ask: Ask) -> Image.Image:
@@ -104,12 +113,7 @@ def main() -> None:
         for way in (WAYS["plain"], WAYS["Bounded Attention"]):
             shown = [with_leakage(demo, way, ask, options.seed, steps) for ask in wanted]
             row = [framed(image, ask) for (image, _), ask in zip(shown, wanted, strict=True)]
-            matrix = Image.fromarray((shown[0][1] * 255).round().byte().numpy().astype(np.uint8))
-            height = SCALE * SIZE
-            row.append(
-                matrix.resize((matrix.width * height // matrix.height, height), Image.Resampling.LANCZOS)
-            )
-            rows.append(row)
+            rows.append([*row, matrix(shown[0][1])])
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / f"layout{'.quick' if options.quick else ''}.jpg"
     sheet(rows).save(path, quality=92)

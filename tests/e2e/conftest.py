@@ -63,8 +63,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, script: Script) -> Iterator
 
 @pytest.fixture(scope="session")
 def example(server: Server) -> Example:
-    """`example("style_aligned", again=1)`: pictures by title, sampled once for each `again`."""
-    return cache(lambda name, again=0: asyncio.run(pictures(server, read(EXAMPLES[name]), again)))
+    """`example("style_aligned")`: its pictures by title, sampled once."""
+    return cache(lambda name: asyncio.run(pictures(server, read(EXAMPLES[name]))))
 
 
 @pytest.fixture(scope="session")

@@ -42,16 +42,20 @@ def on_the_demo_model(workflow: dict[str, Any]) -> dict[str, Any]:
     return workflow
 
 
-async def pictures(server: Server, workflow: dict[str, Any], again: int = 0) -> Pictures:
+async def pictures(
+    server: Server, workflow: dict[str, Any], again: int = 0, steps: int | None = None
+) -> Pictures:
     """Run a workflow; the pixels (H, W, 3) of the pictures, by the title of the node that saved them.
 
     Previews do not count. Another `again` makes the samplers run again where the server has kept their
-    results.
+    results. With `steps` all samplers and inversions take so many at most.
     """
     workflow = on_the_demo_model(workflow)
     async with Client(server.address) as client:
         await bring_inputs(client, workflow)
         prompt = with_mark(to_prompt(workflow, await client.object_info()), again)
+        for inputs in (node["inputs"] for node in prompt.values() if steps and "steps" in node["inputs"]):
+            inputs["steps"] = min(inputs["steps"], steps)
         saved = await client.run(prompt, lambda done, running: None)
         found: Pictures = {}
         for picture in (picture for picture in saved if picture.type == "output"):

@@ -36,17 +36,15 @@ def test_cancelled_run_leaves_the_next_one_as_it_was(server: Server, example: Ex
     assert same(before, asyncio.run(pictures(server, read(STYLE_ALIGNED), again=12)))
 
 
-def test_failed_run_names_the_node_and_leaves_the_next_one_as_it_was(
-    server: Server, example: Example
-) -> None:
+def test_failed_run_names_the_node_and_leaves_the_next_one_as_it_was(server: Server) -> None:
     """A reference outside the batch fails, quoting both numbers; the next run is right."""
-    before = example("style_aligned")
+    before = asyncio.run(pictures(server, read(STYLE_ALIGNED), again=20, steps=5))
     wrong: dict[str, Any] = read(STYLE_ALIGNED)
     node = next(node for node in wrong["nodes"] if node["type"] == "StyleAlignedBatch")
     node["widgets_values"][2] = 7
     with pytest.raises(Failure, match=r"7.*4|4.*7"):
         asyncio.run(pictures(server, wrong, again=21))
-    assert same(before, asyncio.run(pictures(server, read(STYLE_ALIGNED), again=22)))
+    assert same(before, asyncio.run(pictures(server, read(STYLE_ALIGNED), again=22, steps=5)))
 
 
 def test_refused_workflow_names_the_node_and_the_input(server: Server) -> None:

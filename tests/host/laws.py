@@ -138,16 +138,16 @@ def nothing_is_left(method: Method, shape: str) -> None:
         assert (inventory(model(shape)), inventory(patched)) == before, f"left behind by {interruption!r}"
         assert torch.equal(run(model(shape), shape), plain(shape)), "the model samples otherwise afterwards"
         assert torch.equal(run(patched, shape), first), "the method works otherwise afterwards"
+        assert (inventory(model(shape)), inventory(patched)) == before, "left behind by a run"
 
 
-INTERRUPTIONS: list[tuple[BaseException | None, str]] = [
-    (None, "nowhere"),
+INTERRUPTIONS: list[tuple[BaseException, str]] = [
     (RuntimeError("failed"), "after the model"),
     (InterruptProcessingException(), "inside the model"),
 ]
 
 
-def _interrupted(patched: Any, shape: str, interruption: BaseException | None, place: str, look: Any) -> None:
+def _interrupted(patched: Any, shape: str, interruption: BaseException, place: str, look: Any) -> None:
     """A run in which `look` is called inside the model and after each call of it, and `interruption` is
     raised in the last step."""
     done: set[float] = set()  # noise levels

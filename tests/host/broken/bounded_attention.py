@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 from attention_control.attention_patches.bounds import Places, cross_closed
 from attention_control.attention_patches.methods.bounded_attention import BoundedAttention, Bounding
-from attention_control.attention_patches.schedule import PercentRange
+
+from .ranges import WorksInTheWholeRange
 
 
 class Broken(BoundedAttention):
@@ -20,13 +21,8 @@ class Broken(BoundedAttention):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IgnoresItsRange(BoundedAttention):
+class IgnoresItsRange(WorksInTheWholeRange, BoundedAttention):
     """Works in an empty range."""
-
-    off = False
-
-    def __post_init__(self):
-        object.__setattr__(self, "during", PercentRange())
 
 
 class LeavesOutTheFirstChunk(Broken):

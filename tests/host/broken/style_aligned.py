@@ -6,19 +6,15 @@ from dataclasses import dataclass, replace
 import torch
 from attention_control.attention_patches.adain import adain
 from attention_control.attention_patches.methods.style_aligned import StyleAligned
-from attention_control.attention_patches.schedule import PercentRange
 from attention_control.attention_patches.site import Rows
 from comfy.ldm.modules.attention import CrossAttention
 
+from .ranges import WorksInTheWholeRange
+
 
 @dataclass(frozen=True, kw_only=True)
-class IgnoresItsRange(StyleAligned):
+class IgnoresItsRange(WorksInTheWholeRange, StyleAligned):
     """Works in an empty range."""
-
-    off = False
-
-    def __post_init__(self):
-        object.__setattr__(self, "during", PercentRange())
 
 
 class IgnoresOff(StyleAligned):

@@ -14,18 +14,21 @@ def fill_randomly(module: nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            parameter.copy_(_draw(name, parameter.shape, generator))
+            drawn = parameter.data if parameter.dtype == torch.float32 else parameter.float()
+            drawn.normal_(generator=generator)
+            mean, deviation = _spread(name, parameter.shape)
+            parameter.copy_(drawn.mul_(deviation).add_(mean))
 
 
-def _draw(name: str, shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
-    noise = torch.randn(shape, generator=generator)
+def _spread(name: str, shape: torch.Size) -> tuple[float, float]:
+    """Mean and deviation of a parameter."""
     if len(shape) < 2:
         scale_of_norm = name.endswith("weight")
-        return 1 + 0.2 * noise if scale_of_norm else 0.1 * noise
+        return (1.0, 0.2) if scale_of_norm else (0.0, 0.1)
     if "embedding" in name:
-        return 0.5 * noise
-    fan_in = noise[0].numel()
-    return noise.mul_(_gain(name) / fan_in**0.5)
+        return 0.0, 0.5
+    fan_in = shape[1:].numel()
+    return 0.0, _gain(name) / fan_in**0.5
 
 
 def _gain(name: str) -> float:
