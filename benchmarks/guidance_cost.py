@@ -60,7 +60,7 @@ def ways(model: Any, latent: tuple[int, int]) -> dict[str, Way]:
             layout_guidance.Misplacement(cross_layers=words, layout=LAYOUT, progress=progress), Patch()
         ),
         "Bounded Attention": Way(
-            bounded_guidance.Spill(cross_layers=both, self_layers=both, places=places, progress=progress),
+            bounded_guidance.Spill(cross_layers=both, self_layers=both, places=places),
             Bounds(layers=everywhere, places=places, guiding=True),
         ),
     }

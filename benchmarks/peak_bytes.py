@@ -5,6 +5,13 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+_HOLDERS = (torch.Tensor, torch.UntypedStorage)
+
+
+def _storage(x: Any) -> torch.UntypedStorage:
+    return x.untyped_storage() if isinstance(x, torch.Tensor) else x
 
 
 class PeakBytes(TorchDispatchMode):
@@ -16,9 +23,10 @@ class PeakBytes(TorchDispatchMode):
         self.known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = {_storage(x).data_ptr() for x in tree_leaves((args, kwargs)) if isinstance(x, _HOLDERS)}
         out = func(*args, **(kwargs or {}))
         for x in out if isinstance(out, tuple | list) else (out,):
-            if isinstance(x, torch.Tensor):
+            if isinstance(x, torch.Tensor) and x.untyped_storage().data_ptr() not in given:
                 self._see(x.untyped_storage())
         return out
 

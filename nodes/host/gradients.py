@@ -2,9 +2,9 @@
 
 The host's bookkeeping (conditionings, hooks, ControlNets) stays as it is. Only the forward pass itself leaves
 inference mode, and gives its gradient in place of its output, so the host adds up what several conditionings
-say as it does with pictures. Weights are never touched: where autograd keeps one, it keeps a private copy.
-Every layer of the U-Net is checkpointed: computed without a graph, and once more in the backward pass, so
-that activations and copies of one layer at a time are held.
+say as it does with pictures. Weights are never touched: autograd keeps views of them, or copies of what the
+host only lends. Every layer of the U-Net is checkpointed: computed without a graph, and once more in the
+backward pass, so that activations and copies of one layer at a time are held.
 """
 
 from collections.abc import Sequence
@@ -205,10 +205,10 @@ class _Layers:
 
 
 class PrivateWeights(TorchFunctionMode):
-    """While a graph is recorded, let it keep copies of weights instead of the host's own.
+    """While a graph is recorded, let it keep what will not change: ordinary views of the host's weights.
 
-    The host's weights are inference tensors, which autograd refuses, or lie in buffers that the next layer
-    overwrites.
+    These are inference tensors, which autograd refuses. Of what lies in buffers that the next layer
+    overwrites, of quantised weights, and of all other inference tensors it gets copies.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -229,5 +229,13 @@ _WITH_WEIGHTS = {"linear", "conv1d", "conv2d", "group_norm", "layer_norm"}
 def _private(value: Any, weight: bool) -> Any:
     if not isinstance(value, Tensor) or value.requires_grad:
         return value
-    borrowed = weight and not isinstance(value, torch.nn.Parameter)
-    return value.clone() if borrowed or value.is_inference() else value
+    if weight and type(value) is torch.nn.Parameter:  # stays in its place, and nobody writes to it
+        return _ordinary(value) if value.is_inference() else value
+    return value.clone() if weight or value.is_inference() else value
+
+
+def _ordinary(value: Tensor) -> Tensor:
+    """The same memory as a tensor that autograd takes."""
+    with torch.inference_mode(False):
+        place = value.untyped_storage(), value.storage_offset(), value.size(), value.stride()
+        return torch.empty(0, dtype=value.dtype, device=value.device).set_(*place)
