@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 MARGIN = 16
 GAP = 4
 SMALLEST = 192
+LONGEST_LINE = 4
 THUMBNAIL = 640
 PAPER, INK = "white", "#222222"
 
@@ -24,12 +25,35 @@ class Batch:
 
 
 def contact_sheet(batches: Sequence[Batch]) -> Image.Image:
-    """One picture with a square-ish grid for each batch, from left to right.
+    """One picture with a square-ish grid for each batch, from left to right, in lines of at most four.
 
     Small pictures are enlarged to about the size of the largest.
     """
     smallest = max(min(picture.size) for batch in batches for picture in batch.pictures)
-    grids = [_grid(batch.pictures, max(smallest, SMALLEST)) for batch in batches]
+    lines = math.ceil(len(batches) / LONGEST_LINE)
+    each = math.ceil(len(batches) / lines)
+    drawn = [
+        _line(batches[first : first + each], max(smallest, SMALLEST))
+        for first in range(0, len(batches), each)
+    ]
+    sheet = Image.new("RGB", (max(line.width for line in drawn), sum(line.height for line in drawn)), PAPER)
+    y = 0
+    for line in drawn:
+        sheet.paste(line, (0, y))
+        y += line.height
+    return sheet
+
+
+def thumbnail(sheet: Image.Image) -> Image.Image:
+    """The sheet, small enough for a list of workflows."""
+    small = sheet.copy()
+    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    return small
+
+
+def _line(batches: Sequence[Batch], smallest: int) -> Image.Image:
+    """Batches side by side, each under its title."""
+    grids = [_grid(batch.pictures, smallest) for batch in batches]
     font = ImageFont.load_default(size=20)
     width = sum(grid.width for grid in grids) + MARGIN * (len(grids) + 1)
     sheet = Image.new("RGB", (width, max(grid.height for grid in grids) + 3 * MARGIN + 8), PAPER)
@@ -39,13 +63,6 @@ def contact_sheet(batches: Sequence[Batch]) -> Image.Image:
         sheet.paste(grid, (x, 2 * MARGIN + 8))
         x += grid.width + MARGIN
     return sheet
-
-
-def thumbnail(sheet: Image.Image) -> Image.Image:
-    """The sheet, small enough for a list of workflows."""
-    small = sheet.copy()
-    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-    return small
 
 
 def _grid(pictures: Sequence[Image.Image], smallest: int) -> Image.Image:

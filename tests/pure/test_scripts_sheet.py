@@ -37,6 +37,15 @@ def test_every_picture_is_on_the_sheet_in_reading_order(count: int, size: tuple[
         assert batch == sorted(batch, key=lambda place: (round(place[1]), place[0]))
 
 
+def test_many_batches_stand_in_lines() -> None:
+    """Six batches make two lines of three, in reading order."""
+    shades = colours(6, 0.0)
+    sheet = contact_sheet([Batch("x", [Image.new("RGB", (128, 128), shade)]) for shade in shades])
+    places = [centre_of(sheet, shade) for shade in shades]
+    assert places == sorted(places, key=lambda place: (round(place[1]), place[0]))
+    assert [len({round(place[axis]) for place in places}) for axis in (0, 1)] == [3, 2]
+
+
 def test_small_pictures_stand_beside_large_ones_at_their_size() -> None:
     """A batch of small pictures is enlarged to about the size of the other's."""
     red, blue = (255, 0, 0), (0, 0, 255)
