@@ -4,7 +4,7 @@ import os
 import sys
 
 OLDEST = (3, 10)
-WORKERS = 2  # each may hold a full-size U-Net and a server of its own, some 8 GB
+WORKERS = 3  # one more than most small machines' cores: tests wait for servers and browsers
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from host_client import Client
 from host_server import Server, running_server
 from pack import ROOT, load_pack
 
-from .runs import EXAMPLES, Example, Script, pictures, read
+from .runs import EXAMPLES, FEW_STEPS, Example, Script, pictures, read
 
 
 @pytest.fixture(scope="session")
@@ -63,8 +63,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, script: Script) -> Iterator
 
 @pytest.fixture(scope="session")
 def example(server: Server) -> Example:
-    """`example("style_aligned")`: its pictures by title, sampled once."""
-    return cache(lambda name: asyncio.run(pictures(server, read(EXAMPLES[name]))))
+    """`example("style_aligned")`: its pictures by title, sampled once in a few steps."""
+    return cache(lambda name: asyncio.run(pictures(server, read(EXAMPLES[name]), steps=FEW_STEPS)))
 
 
 @pytest.fixture(scope="session")

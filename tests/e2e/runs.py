@@ -19,6 +19,7 @@ from run_progress import title
 from ui_workflow import to_prompt
 
 EXAMPLES = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*.json"))}
+FEW_STEPS = 4
 Pixels = npt.NDArray[np.uint8]
 Pictures = dict[str, list[Pixels]]
 Example = Callable[..., Pictures]

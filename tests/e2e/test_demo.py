@@ -1,5 +1,6 @@
 """The demo command, on a copy of the checkout with a history of its own."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from PIL import Image
 from host_server import Server
 
 from .conftest import comfyui
-from .runs import Example
+from .runs import EXAMPLES, pictures, read
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,16 +94,14 @@ def wait_for_server(checkout: Path, process: subprocess.Popen[str]) -> psutil.Pr
                 return found
 
 
-def test_demo_saves_pictures_and_leaves_nothing_else(
-    checkout: Path, temporary: Path, example: Example
-) -> None:
+def test_demo_saves_pictures_and_leaves_nothing_else(checkout: Path, temporary: Path, server: Server) -> None:
     """The printed paths are the pictures, as another server makes them; nothing else is left."""
     process = demo(checkout, temporary)
     out, err = process.communicate()
     assert process.returncode == 0, err
     paths = [Path(line) for line in out.splitlines()]
     assert len(paths) == 9 and all(path.is_file() and path.suffix == ".png" for path in paths)
-    elsewhere = example("style_aligned")
+    elsewhere = asyncio.run(pictures(server, read(EXAMPLES["style_aligned"])))
     batch = [np.asarray(Image.open(path).convert("RGB")) for path in paths if path.name.startswith("plain")]
     assert len(batch) == 4
     assert all(np.array_equal(a, b) for a, b in zip(batch, elsewhere["Plain"], strict=True))

@@ -9,7 +9,7 @@ import pytest
 from host_server import Server
 from ui_workflow import to_prompt
 
-from .runs import EXAMPLES, Example, pictures, read
+from .runs import EXAMPLES, FEW_STEPS, Example, pictures, read
 
 IN_ITS_STYLE = {
     "style_of_your_picture": "In its style",
@@ -41,7 +41,7 @@ def with_the_picture_decoded(workflow: dict[str, Any]) -> dict[str, Any]:
 def test_image_0_is_the_users_picture(name: str, server: Server) -> None:
     """It comes out as the VAE gives it back, beside a ControlNet and a LoRA too; the others are new."""
     workflow = with_the_picture_decoded(read(EXAMPLES[name]))
-    found = asyncio.run(pictures(server, workflow, steps=8))
+    found = asyncio.run(pictures(server, workflow, steps=FEW_STEPS))
     (given,), (first, *others) = found["Back from the VAE"], found[IN_ITS_STYLE[name]]
     off = [int(np.abs(picture.astype(int) - given).max()) for picture in (first, *others)]
     assert len(others) == 3
