@@ -99,7 +99,8 @@ def naive_slope(model, prompts, objective, batch=2):
         leaf = x.clone().requires_grad_()
         weights = {n: p.detach().clone() for n, p in model.model.diffusion_model.named_parameters()}
         arguments = (leaf, t.clone(), context.clone(), None if y is None else y.clone(), caught["control"])
-        with torch.autograd.graph.allow_mutation_on_saved_tensors():  # ControlNets add in place
+        # ControlNets add in place; torch's own way to allow that mixes up tensors now and then
+        with torch.autograd.graph.saved_tensors_hooks(torch.clone, lambda kept: kept):
             torch.func.functional_call(model.model.diffusion_model, weights, (*arguments, options))
             losses = (1 - torch.stack(list(measured.values())).mean(0)).square()
             (gradient,) = torch.autograd.grad(losses.sum(), leaf)
