@@ -31,7 +31,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "without AdaIN": {"adain": "off"},
     "without sharing": {"sharing": "off"},
     "StyleAligned": {},
-    "StyleAligned, shared group norm": {"share_group_norm": True},  # as the authors' code has it by default
+    "with group norm": {"share_group_norm": True},  # as the authors' code has it by default
     "all images share": {"sharing": "all images"},
 }
 Figures = dict[str, dict[str, float]]
