@@ -170,15 +170,16 @@ class Guidance:
 
 @dataclass(frozen=True, kw_only=True)
 class GuidingBounds(Bounds):
-    """The masks of a gradient's pass, which tells where the words would be seen without them."""
+    """The masks of a gradient's pass; the first one tells where the words would be seen without them."""
 
     progress: Progress
 
     def wants(self, site: Site) -> bool:
-        return super().wants(site) or self.progress.watches(site)
+        return super().wants(site) or self.progress.unseen(site)
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
-        self.progress.watch(site, qkv)
+        if self.progress.unseen(site):
+            self.progress.watch(site, qkv)
         return super().__call__(site, qkv, attend) if site.layer.ordinal in self.layers else attend(qkv)
 
 

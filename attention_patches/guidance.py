@@ -108,8 +108,13 @@ class Progress:
             and positive_rows(site.rows) is not None
         )
 
+    def unseen(self, site: Site) -> bool:
+        """Whether it is watched, and has not been looked at yet."""
+        place = (site.layer.ordinal, site.kind)
+        return self.watches(site) and all(place != seen for _, _, seen in self.before)
+
     def watch(self, site: Site, qkv: QKV) -> None:
-        """`look` at an attention call of the sampler, or of a gradient's pass, if it is watched."""
+        """`look` at an attention call if it is watched."""
         rows = positive_rows(site.rows) if self.watches(site) else None
         if rows is not None:
             own = rows_of(qkv, rows)
