@@ -5,10 +5,6 @@ from itertools import product
 from typing import Any
 
 import torch
-from attention_control.attention_patches.attention import QKV, attention
-from attention_control.attention_patches.patch import Batch, chain
-from attention_control.attention_patches.site import Kind, Layer, Rows, Site, Text
-from attention_control.nodes.host.unet import layer_map, layer_sizes
 from comfy.model_management import InterruptProcessingException
 from torch import Tensor
 
@@ -16,6 +12,7 @@ from . import naive
 from .full_size import FULL
 from .inventory import inventory
 from .methods import IMAGES, Method, blocks, model
+from .one_call import attention_call, naive_result, result
 from .tiny import assert_same_image, conditioning, prolonged, sample, split_calls
 
 SIZE = {"height": 6, "width": 10}
@@ -191,8 +188,8 @@ def patches_compose(method: Method, shape: str) -> None:
 def equals_naive(method: Method, shape: str) -> None:
     """7. One attention call equals the naive version in float64."""
     for kind in method.kinds:
-        qkv, site = _attention_call(torch.float32, kind)
-        out, expected = _call(method, shape, qkv, site), _expected(method, qkv, site)
+        qkv, site = attention_call(torch.float32, kind)
+        out, expected = result(method, shape, qkv, site), naive_result(method, qkv, site)
         assert torch.allclose(out.double(), expected, rtol=1e-4, atol=1e-5), (
             f"{kind}-attention is off by {(out - expected).abs().max()}"
         )
@@ -215,75 +212,13 @@ def keeps_precision(method: Method, shape: str) -> None:
     """9. Half precision in, the same out, and as near to float64 as that allows; masks are additive float
     and leave every query something to see."""
     for dtype, kind in product((torch.bfloat16, torch.float16), method.kinds):
-        qkv, site = _attention_call(dtype, kind, offset=20.0)
-        out, expected = _call(method, shape, qkv, site), _expected(method, qkv, site)
+        qkv, site = attention_call(dtype, kind, offset=20.0)
+        out, expected = result(method, shape, qkv, site), naive_result(method, qkv, site)
         assert out.dtype == dtype, f"gave {out.dtype} for {dtype}"
         error = (out.double() - expected).abs().mean() / expected.std()
         assert error < 8 * torch.finfo(dtype).eps, (
             f"off by {error / torch.finfo(dtype).eps:.1f} eps of {dtype}"
         )
-
-
-def _expected(method: Method, qkv: QKV, site: Site) -> Tensor:
-    """The naive version of every chunk."""
-    chunks = zip(site.rows.chunks, site.rows.texts, strict=True)
-    return torch.cat(
-        [
-            method.chunk(
-                *(x[rows] for x in (qkv.q, qkv.k, qkv.v)),
-                naive.Where(site.kind, site.grid, text is not None and text.role == "positive"),
-            )
-            for (_, rows), text in chunks
-        ]
-    )
-
-
-def _attention_call(dtype: torch.dtype, kind: Kind = "self", offset: float = 0.0) -> tuple[QKV, Site]:
-    """Two chunks of IMAGES images, 3 heads, a grid of 5 x 7; each image with a mean and spread of its own.
-    In cross-attention a text of 11 tokens.
-
-    `offset` moves all keys, as trained models do: it is lost in a softmax, and costs sums in half precision.
-    """
-    generator = torch.Generator().manual_seed(3)
-    rows = Rows((1, 0), IMAGES, (Text("negative", 0, 11), Text("positive", 0, 11)))
-    keys = 35 if kind == "self" else 11
-    q, k, v = (
-        torch.randn(rows.total, 3, n, 8, generator=generator)
-        * (0.5 + torch.rand(rows.total, 3, 1, 8, generator=generator))
-        + 0.5 * torch.randn(rows.total, 3, 1, 8, generator=generator)
-        for n in (35, keys, keys)
-    )
-    k = k + offset * torch.eye(8)[0]
-    q = q * (1 - torch.eye(8)[0]) if offset else q
-    site = Site(
-        family="U-Net",
-        kind=kind,
-        layer=Layer(1, 16, "input", 1, 0),
-        grid=(5, 7),
-        image_tokens=slice(0, keys if kind == "self" else 0),
-        text_tokens=slice(0, keys if kind == "cross" else 0),
-        heads=3,
-        progress=0.5,
-        sigma=1.0,
-        time=0.3,
-        rows=rows,
-    )
-    return QKV(q.to(dtype), k.to(dtype), v.to(dtype)), site
-
-
-def _call(method: Method, shape: str, qkv: QKV, site: Site) -> Tensor:
-    def backend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
-        if bias is not None:
-            assert bias.is_floating_point() and bias.dtype == q.dtype, f"mask of {bias.dtype}"
-            assert bool((bias.amax(-1) > torch.finfo(bias.dtype).min / 4).all()), "a query sees nothing"
-        return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-
-    patch = method.make(model(shape))
-    patch = patch.begin(
-        Batch(IMAGES, layers=layer_map(model(shape)), sizes=layer_sizes(model(shape), (5, 7)))
-    )
-    assert patch.wants(site)
-    return chain([patch], site, lambda x: attention(x, backend))(qkv)
 
 
 LAWS = [

@@ -1,0 +1,73 @@
+"""One attention call with every kind of row in it, through a method and through its naive version."""
+
+import torch
+from attention_control.attention_patches.attention import QKV, attention
+from attention_control.attention_patches.patch import Batch, chain
+from attention_control.attention_patches.site import Kind, Layer, Rows, Site, Text
+from attention_control.nodes.host.unet import layer_map, layer_sizes
+from torch import Tensor
+
+from . import naive
+from .methods import IMAGES, Method, model
+
+
+def naive_result(method: Method, qkv: QKV, site: Site) -> Tensor:
+    """The naive version of every chunk."""
+    chunks = zip(site.rows.chunks, site.rows.texts, strict=True)
+    return torch.cat(
+        [
+            method.chunk(
+                *(x[rows] for x in (qkv.q, qkv.k, qkv.v)),
+                naive.Where(site.kind, site.grid, text is not None and text.role == "positive"),
+            )
+            for (_, rows), text in chunks
+        ]
+    )
+
+
+def attention_call(dtype: torch.dtype, kind: Kind = "self", offset: float = 0.0) -> tuple[QKV, Site]:
+    """Two chunks of IMAGES images, 3 heads, a grid of 5 x 7; each image with a mean and spread of its own.
+    In cross-attention a text of 11 tokens.
+
+    `offset` moves all keys, as trained models do: it is lost in a softmax, and costs sums in half precision.
+    """
+    generator = torch.Generator().manual_seed(3)
+    rows = Rows((1, 0), IMAGES, (Text("negative", 0, 11), Text("positive", 0, 11)))
+    keys = 35 if kind == "self" else 11
+    q, k, v = (
+        torch.randn(rows.total, 3, n, 8, generator=generator)
+        * (0.5 + torch.rand(rows.total, 3, 1, 8, generator=generator))
+        + 0.5 * torch.randn(rows.total, 3, 1, 8, generator=generator)
+        for n in (35, keys, keys)
+    )
+    k = k + offset * torch.eye(8)[0]
+    q = q * (1 - torch.eye(8)[0]) if offset else q
+    site = Site(
+        family="U-Net",
+        kind=kind,
+        layer=Layer(1, 16, "input", 1, 0),
+        grid=(5, 7),
+        image_tokens=slice(0, keys if kind == "self" else 0),
+        text_tokens=slice(0, keys if kind == "cross" else 0),
+        heads=3,
+        progress=0.5,
+        sigma=1.0,
+        time=0.3,
+        rows=rows,
+    )
+    return QKV(q.to(dtype), k.to(dtype), v.to(dtype)), site
+
+
+def result(method: Method, shape: str, qkv: QKV, site: Site) -> Tensor:
+    def backend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+        if bias is not None:
+            assert bias.is_floating_point() and bias.dtype == q.dtype, f"mask of {bias.dtype}"
+            assert bool((bias.amax(-1) > torch.finfo(bias.dtype).min / 4).all()), "a query sees nothing"
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+
+    patch = method.make(model(shape))
+    patch = patch.begin(
+        Batch(IMAGES, layers=layer_map(model(shape)), sizes=layer_sizes(model(shape), (5, 7)))
+    )
+    assert patch.wants(site)
+    return chain([patch], site, lambda x: attention(x, backend))(qkv)
