@@ -16,8 +16,9 @@ from .one_call import attention_call, naive_result, result
 from .tiny import assert_same_image, conditioning, prolonged, sample, split_calls
 
 SIZE = {"height": 6, "width": 10}
-SMALL = {"height": 4, "width": 9}  # two cells where it is coarsest: one has no deviation
+SMALL = {"height": 2, "width": 9}  # two cells where it is coarsest: one has no deviation
 ODD = ({"height": 7, "width": 9}, {"height": 4, "width": 17})
+SMALL_ODD = ({"height": 3, "width": 9}, {"height": 2, "width": 13})
 
 
 def prompts(shape: str, rows: int = IMAGES) -> tuple[Any, Any]:
@@ -113,7 +114,7 @@ def any_size(method: Method, shape: str) -> None:
     """4. Odd and elongated sizes, and a part of the layers, give what the naive version gives along another
     road through the host."""
     expected = naive.replace_attention(model(shape), method.kinds, method.chunk, blocks(model(shape)))
-    for odd in ODD:
+    for odd in SMALL_ODD if shape == FULL else ODD:
         assert_same_image(
             run(method.on(model(shape)), shape, **odd), run(expected, shape, **odd), tolerance=1e-3
         )

@@ -128,7 +128,7 @@ def test_report_counts_layers_noise_levels_and_images(report):
     run(align(model("sdxl"), layers="input, middle", end_percent=0.6), steps=4)
     ((level, line),) = report()
     assert level == "INFO"
-    assert line == "StyleAligned: 8 of 18 layers, 2 of 4 noise levels, 4 images."
+    assert line == "StyleAligned: 5 of 11 layers, 2 of 4 noise levels, 4 images."
 
 
 def test_touching_nothing_is_a_warning(report):

@@ -32,7 +32,7 @@ _SD1_REAL = {"mult": [1, 2, 4, 4], "depth": [1] * 6 + [0] * 2, "output": [1] * 9
 LAYOUTS: dict[tuple[str, str], dict[str, Any]] = {
     ("sd15", "small"): {"mult": [1, 2, 2], "depth": [1, 1, 0], "output": [1, 1, 1, 1, 0, 0], "middle": 1},
     ("sd2", "small"): {"mult": [1, 2, 2], "depth": [1, 1, 0], "output": [1, 1, 1, 1, 0, 0], "middle": 1},
-    ("sdxl", "small"): {"mult": [1, 2, 2], "depth": [0, 2, 3], "output": [0, 0, 2, 2, 3, 3], "middle": 3},
+    ("sdxl", "small"): {"mult": [1, 2, 2], "depth": [0, 1, 2], "output": [0, 0, 1, 1, 2, 2], "middle": 2},
     ("sd15", "real"): _SD1_REAL,
     ("sd2", "real"): _SD1_REAL,
     ("sdxl", "real"): {
@@ -51,7 +51,7 @@ def tiny_model(
 
     shape: "sd15" (convolutional projections, 8 heads, eps), "sd2" (linear projections, heads of 16
     channels, attention in float32, v-prediction) or "sdxl" (pooled and size vectors, deep transformers).
-    layout: "small" (three levels, 64 channels) or "real" (the 16, 16 or 70 blocks of the family, narrow).
+    layout: "small" (three levels) or "real" (the 16, 16 or 70 blocks of the family, narrow).
     """
     config = _config(shape, layout)
     config.set_inference_dtype(dtype, None)
@@ -81,7 +81,7 @@ def _config(shape: str, layout: str) -> Any:
             "image_size": 32,
             "in_channels": 4,
             "out_channels": 4,
-            "model_channels": 64 if layout == "small" else 32,
+            "model_channels": 32,
             "num_res_blocks": [len(plan["depth"]) // levels] * levels,
             "channel_mult": plan["mult"],
             "transformer_depth": plan["depth"],
