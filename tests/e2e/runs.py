@@ -49,14 +49,13 @@ async def pictures(
     """Run a workflow; the pixels (H, W, 3) of the pictures, by the title of the node that saved them.
 
     Previews do not count. Another `again` makes the samplers run again where the server has kept their
-    results. With `steps` all samplers and inversions take so many at most.
+    results. With `steps` the run is shortened.
     """
     workflow = on_the_demo_model(workflow)
     async with Client(server.address) as client:
         await bring_inputs(client, workflow)
         prompt = with_mark(to_prompt(workflow, await client.object_info()), again)
-        for inputs in (node["inputs"] for node in prompt.values() if steps and "steps" in node["inputs"]):
-            inputs["steps"] = min(inputs["steps"], steps)
+        prompt = shortened(prompt, steps) if steps else prompt
         saved = await client.run(prompt, lambda done, running: None)
         found: Pictures = {}
         for picture in (picture for picture in saved if picture.type == "output"):
@@ -72,6 +71,15 @@ def with_mark(prompt: dict[str, Any], mark: int) -> dict[str, Any]:
     for node in prompt.values():
         if node["class_type"] in ("KSampler", "SamplerCustom"):
             node["inputs"]["mark_of_the_tests"] = mark
+    return prompt
+
+
+def shortened(prompt: dict[str, Any], steps: int) -> dict[str, Any]:
+    """The prompt with so many steps at most in each sampler and inversion, and two iterations of guidance."""
+    for inputs in (node["inputs"] for node in prompt.values()):
+        for name, most in (("steps", steps), ("guidance_iterations", 2)):
+            if name in inputs:
+                inputs[name] = min(inputs[name], most)
     return prompt
 
 

@@ -43,7 +43,7 @@ def test_failed_run_names_the_node_and_leaves_the_next_one_as_it_was(server: Ser
     node = next(node for node in wrong["nodes"] if node["type"] == "StyleAlignedBatch")
     node["widgets_values"][2] = 7
     with pytest.raises(Failure, match=r"7.*4|4.*7"):
-        asyncio.run(pictures(server, wrong, again=21))
+        asyncio.run(pictures(server, wrong, again=21, steps=FEW_STEPS))
     assert same(before, asyncio.run(pictures(server, read(STYLE_ALIGNED), again=22, steps=FEW_STEPS)))
 
 

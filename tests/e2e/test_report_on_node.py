@@ -8,7 +8,7 @@ from host_client import Client
 from host_server import Server
 from ui_workflow import to_prompt
 
-from .runs import EXAMPLES, read, with_mark
+from .runs import EXAMPLES, FEW_STEPS, read, shortened, with_mark
 
 TEXT_ON_A_NODE = (3).to_bytes(4, "big")  # the host's binary message: kind, length of the id, id, text
 
@@ -17,7 +17,7 @@ async def texts(server: Server) -> tuple[str, dict[str, str]]:
     """The aligning node's id in the example, and the last text sent to each node."""
     async with Client(server.address) as client:
         workflow = read(EXAMPLES["style_aligned"])
-        prompt = with_mark(to_prompt(workflow, await client.object_info()), 3)
+        prompt = shortened(with_mark(to_prompt(workflow, await client.object_info()), 3), FEW_STEPS)
         (ours,) = (key for key, node in prompt.items() if node["class_type"] == "StyleAlignedBatch")
         prompt_id, found = await client.queue(prompt), {}
         async for message in client.socket:
@@ -35,4 +35,4 @@ async def texts(server: Server) -> tuple[str, dict[str, str]]:
 def test_the_node_shows_the_report(server: Server) -> None:
     """The text goes to the node that made the patch, through the server, while it runs."""
     ours, found = asyncio.run(texts(server))
-    assert found == {ours: "StyleAligned: 7 of 7 layers, 20 of 20 noise levels, 4 images."}
+    assert found == {ours: f"StyleAligned: 7 of 7 layers, {FEW_STEPS} of {FEW_STEPS} noise levels, 4 images."}

@@ -1,6 +1,5 @@
 """Several pictures: one after the other, correspondence between them, components."""
 
-import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,18 +8,17 @@ import pytest
 
 from host_server import Server
 
-from .browser import CELLS, EXAMPLE, Ui, workflow
+from .browser import CELLS, Ui, brief
 
 
 @pytest.fixture(scope="module")
 def pair(browser: Any, server: Server) -> Iterator[Ui]:
     """Two pictures in a batch, with queries and keys recorded."""
-    two = copy.deepcopy(workflow(EXAMPLE))
+    two = brief()
     widgets = {node["type"]: node["widgets_values"] for node in two["nodes"]}
     widgets["EmptyLatentImage"][2] = 2
     widgets["AttentionRecorder"][4] = True
     widgets["AttentionMapViewer"][0] = "correspondence"
-    widgets["KSampler"][2] = 4
     ui = Ui.open(browser, server.address, two, "classic")
     ui.run()
     yield ui

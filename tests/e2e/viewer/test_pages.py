@@ -7,12 +7,12 @@ import pytest
 
 from host_server import Server
 
-from .browser import EXAMPLE, RENDERERS, Ui, workflow
+from .browser import RENDERERS, Ui, brief
 
 
 def test_files_come_when_they_are_looked_at(browser: Any, server: Server) -> None:
     """At rest the picture alone is fetched; a word brings one atlas, a second word none, a patch one more."""
-    ui = Ui.open(browser, server.address, workflow(EXAMPLE), "classic")
+    ui = Ui.open(browser, server.address, brief(), "classic")
     ui.run()
     sent = ui.payload()["images"][0]
 
@@ -35,7 +35,7 @@ def test_files_come_when_they_are_looked_at(browser: Any, server: Server) -> Non
 @pytest.mark.parametrize("name", RENDERERS)
 def test_reload_says_that_maps_are_not_saved(name: str, browser: Any, server: Server) -> None:
     """A saved workflow is loaded again: a kind word instead of a picture, and a run brings the maps back."""
-    ui = Ui.open(browser, server.address, workflow(EXAMPLE), name)
+    ui = Ui.open(browser, server.address, brief(), name)
     assert "Run the workflow" in ui.viewer.text("message")
     ui.run()
     ui.viewer.panel.get_by_label("Opacity").fill("0.5")
@@ -53,7 +53,7 @@ def test_reload_says_that_maps_are_not_saved(name: str, browser: Any, server: Se
 
 def test_tab_brings_the_maps_back(browser: Any, server: Server) -> None:
     """Another workflow's tab and back: the viewer shows what it showed."""
-    ui = Ui.open(browser, server.address, workflow(EXAMPLE), "classic")
+    ui = Ui.open(browser, server.address, brief(), "classic")
     ui.run()
     tabs = ui.page.locator(".workflow-tabs .p-togglebutton")
     ui.page.evaluate("app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
@@ -68,7 +68,7 @@ def test_tab_brings_the_maps_back(browser: Any, server: Server) -> None:
 @pytest.mark.parametrize("name", RENDERERS)
 def test_two_viewers_stay_apart(name: str, browser: Any, server: Server) -> None:
     """What is pinned in one does not show in the other."""
-    two = copy.deepcopy(workflow(EXAMPLE))
+    two = brief()
     (first,) = (node for node in two["nodes"] if node["type"] == "AttentionMapViewer")
     second = copy.deepcopy(first)
     second["id"], second["pos"] = 99, [first["pos"][0] + first["size"][0] + 60, first["pos"][1]]

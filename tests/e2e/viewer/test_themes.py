@@ -4,12 +4,12 @@ from typing import Any
 
 from host_server import Server
 
-from .browser import EXAMPLE, Ui, workflow
+from .browser import Ui, brief
 
 
 def test_texts_can_be_read_in_either_theme(browser: Any, server: Server) -> None:
     """Chips have a contrast of 4.5 : 1 (WCAG 2.1, 1.4.3) against their ground, pinned or not."""
-    ui = Ui.open(browser, server.address, workflow(EXAMPLE), "vue", device_scale_factor=1.5)
+    ui = Ui.open(browser, server.address, brief(), "vue", device_scale_factor=1.5)
     ui.run()
     ui.viewer.chip("cat").click()
     ui.viewer.leave()
