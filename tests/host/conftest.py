@@ -1,4 +1,6 @@
-"""The host in this process, on the CPU (further flags in COMFYUI_FLAGS), and the pack loaded beside it."""
+"""The host in this process, on the CPU, and the pack loaded beside it.
+
+Flags of the host are taken from COMFYUI_FLAGS; without it attention is the one that GPUs use."""
 
 import logging
 import os
@@ -18,7 +20,8 @@ use_host()
 import comfy.options  # noqa: E402  the host is found only now
 
 comfy.options.enable_args_parsing()
-with patch.object(sys, "argv", ["main.py", "--cpu", *os.environ.get("COMFYUI_FLAGS", "").split()]):
+flags = os.environ.get("COMFYUI_FLAGS", "--use-pytorch-cross-attention").split()
+with patch.object(sys, "argv", ["main.py", "--cpu", *flags]):
     import comfy.cli_args
 
 import comfy.utils  # noqa: E402

@@ -12,20 +12,20 @@ BACKENDS = {"": "attention_sub_quad", "--use-pytorch-cross-attention": "attentio
 
 
 def test_backend_is_the_one_asked_for():
-    """The host took the attention function that its flags ask for; without flags the one of --cpu."""
-    flags = os.environ.get("COMFYUI_FLAGS", "")
+    """The host took the attention function that its flags ask for; with none of ours the one of --cpu."""
+    flags = os.environ.get("COMFYUI_FLAGS", "--use-pytorch-cross-attention")
     assert comfy.ldm.modules.attention.optimized_attention.__name__ == BACKENDS[flags]
 
 
 @pytest.mark.slow
-def test_all_of_this_holds_with_pytorch_attention():
-    """The laws, and each method beside others, in a host that was started with the flag for it."""
-    chosen = "(aligned-sd15 or asked_for or overrides) and not full"
+def test_all_of_this_holds_with_the_attention_of_cpus():
+    """The laws, and each method beside others, in a host that was started with --cpu and no more."""
+    chosen = "(aligned-sd15 or bounded-sd15 or asked_for or overrides) and not full"
     files = ["test_laws.py", "test_coexistence.py", "test_coexistence_attention.py", Path(__file__).name]
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, *files],
         cwd=Path(__file__).parent,
-        env={**os.environ, "COMFYUI_FLAGS": "--use-pytorch-cross-attention"},
+        env={**os.environ, "COMFYUI_FLAGS": ""},
         capture_output=True,
         text=True,
     )
