@@ -54,34 +54,31 @@ def chromium() -> Iterator[Any]:
 
 @dataclass
 class Ui:
-    """The web UI in one page, with a workflow in it."""
+    """The web UI in one page."""
 
     page: Any
-    asked: list[str]  # the server's files that the page asked for, in order
+    asked: list[str]  # the server's files that the page asked for since the workflow came, in order
 
     @classmethod
-    def open(
-        cls,
-        browser: Any,
-        address: str,
-        workflow: Json,
-        renderer: str,
-        at: str = VIEWER,
-        **context: Any,
-    ) -> Ui:
-        """Load the workflow, as it is saved or for the API, where nobody is greeted, and look at a node."""
-        page = browser.new_context(viewport={"width": 1400, "height": 1300}, **context).new_page()
+    def open(cls, browser: Any, address: str) -> Ui:
+        """The web UI, where nobody is greeted, without a workflow of ours."""
+        page = browser.new_context(viewport={"width": 1400, "height": 1300}).new_page()
         page.set_default_timeout(START)
         ui = cls(page, [])
         page.on("request", lambda request: "/view?" in request.url and ui.asked.append(request.url))
         page.request.post(f"{address}/settings/Comfy.TutorialCompleted", data="true")
         page.goto(address)
         ui.wait_until_ready()
-        ui.set("Comfy.VueNodes.Enabled", RENDERERS[renderer])
-        load = "loadGraphData" if "nodes" in workflow else "loadApiJson"
-        page.evaluate(f"workflow => app.{load}(workflow)", workflow)
-        ui.look(at=at)
         return ui
+
+    def show(self, workflow: Json, renderer: str, at: str = VIEWER) -> None:
+        """Load a workflow, as it is saved or for the API, and look at a node."""
+        self.page.mouse.move(2, 600)
+        self.set("Comfy.VueNodes.Enabled", RENDERERS[renderer])
+        load = "loadGraphData" if "nodes" in workflow else "loadApiJson"
+        self.page.evaluate(f"workflow => app.{load}(workflow)", workflow)
+        self.asked.clear()
+        self.look(at=at)
 
     def wait_until_ready(self) -> None:
         """Return when the graph is there and no dialog lies over it."""

@@ -31,13 +31,23 @@ def browser() -> Iterator[Any]:
         yield running
 
 
-@pytest.fixture(scope="package", params=RENDERERS)
-def ran(request: pytest.FixtureRequest, browser: Any, server: Server) -> Iterator[Ui]:
-    """The example in either renderer of nodes, run once."""
-    ui = Ui.open(browser, server.address, workflow(EXAMPLE), request.param)
-    ui.run()
+def opened(browser: Any, server: Server) -> Iterator[Ui]:
+    """The web UI in a page of its own."""
+    ui = Ui.open(browser, server.address)
     yield ui
     ui.page.context.close()
+
+
+own = pytest.fixture(scope="package", name="own")(opened)  # for tests that show a workflow of their own
+shared = pytest.fixture(scope="package", name="shared")(opened)
+
+
+@pytest.fixture(scope="package", params=RENDERERS)
+def ran(request: pytest.FixtureRequest, shared: Ui) -> Ui:
+    """The example in either renderer of nodes, run once."""
+    shared.show(workflow(EXAMPLE), request.param)
+    shared.run()
+    return shared
 
 
 @pytest.fixture

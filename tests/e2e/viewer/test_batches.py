@@ -1,28 +1,22 @@
 """Several pictures: one after the other, correspondence between them, components."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 import pytest
-
-from host_server import Server
 
 from .browser import CELLS, Ui, brief
 
 
 @pytest.fixture(scope="module")
-def pair(browser: Any, server: Server) -> Iterator[Ui]:
+def pair(own: Ui) -> Ui:
     """Two pictures in a batch, with queries and keys recorded."""
     two = brief()
     widgets = {node["type"]: node["widgets_values"] for node in two["nodes"]}
     widgets["EmptyLatentImage"][2] = 2
     widgets["AttentionRecorder"][4] = True
     widgets["AttentionMapViewer"][0] = "correspondence"
-    ui = Ui.open(browser, server.address, two, "classic")
-    ui.run()
-    yield ui
-    ui.page.context.close()
+    own.show(two, "classic")
+    own.run()
+    return own
 
 
 def test_point_finds_itself_in_the_other_picture(pair: Ui) -> None:

@@ -2,14 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-
-from host_server import Server
 
 from .box_editor import CANVAS, Box, BoxEditor
 from .browser import Json, Ui
@@ -85,19 +82,18 @@ def workflow() -> Json:
 
 
 @pytest.fixture(scope="module")
-def drawn(browser: Any, server: Server) -> Iterator[Ui]:
+def drawn(own: Ui) -> Ui:
     """Both boxes drawn and described, and the workflow run."""
-    ui = Ui.open(browser, server.address, workflow(), "vue", at="CreateBoundingBoxes")
-    editor = BoxEditor(ui.page)
+    own.show(workflow(), "vue", at="CreateBoundingBoxes")
+    editor = BoxEditor(own.page)
     for phrase, box in DRAWN:
         editor.snap(all(side % GRID == 0 for side in box))
         editor.draw(box)
         editor.describe(phrase)
-    ui.page.evaluate(LISTEN)
-    ui.run()
-    ui.picture("drawn-boxes")
-    yield ui
-    ui.page.context.close()
+    own.page.evaluate(LISTEN)
+    own.run()
+    own.picture("drawn-boxes")
+    return own
 
 
 def shown(ui: Ui, kind: str) -> list[Json]:

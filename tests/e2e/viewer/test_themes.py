@@ -1,26 +1,21 @@
 """Light and dark."""
 
-from typing import Any
-
-from host_server import Server
-
 from .browser import Ui, brief
 
 
-def test_texts_can_be_read_in_either_theme(browser: Any, server: Server) -> None:
+def test_texts_can_be_read_in_either_theme(own: Ui) -> None:
     """Chips have a contrast of 4.5 : 1 (WCAG 2.1, 1.4.3) against their ground, pinned or not."""
-    ui = Ui.open(browser, server.address, brief(), "vue", device_scale_factor=1.5)
-    ui.run()
-    ui.viewer.chip("cat").click()
-    ui.viewer.leave()
+    own.show(brief(), "vue")
+    own.run()
+    own.viewer.chip("cat").click()
+    own.viewer.leave()
     for theme in ("light", "dark"):  # the dark one is the host's own, and stays for other tests
-        ui.set("Comfy.ColorPalette", theme)
-        ui.look()
-        ui.picture(f"vue-{theme}")
-        for chip in ui.viewer.chips.all():
+        own.set("Comfy.ColorPalette", theme)
+        own.look()
+        own.picture(f"vue-{theme}")
+        for chip in own.viewer.chips.all():
             text, ground = chip.evaluate(PAINTED)
             assert contrast(text, ground) >= 4.5, (theme, chip.inner_text(), text, ground)
-    ui.page.context.close()
 
 
 PAINTED = """chip => ["color", "backgroundColor"].map(name => {
