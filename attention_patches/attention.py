@@ -1,10 +1,13 @@
 """Queries, keys and values on their way through the patches, and the attention at the end of that way."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from .row_groups import RowGroup, empty_like_tokens, row_groups
 
 Backend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 """(q, k, v, bias) -> (B, H, N, d): the host's attention; bias is additive float or None."""
@@ -95,63 +98,26 @@ def attention(qkv: QKV, backend: Backend) -> Tensor:
     _check_float(qkv.bias)
     if qkv.edits:
         return _explicit(qkv)
-    groups = _row_groups(qkv)
-    out = _empty_like_tokens(qkv.q, qkv.q.shape[0], qkv.q.shape[2]) if len(groups) > 1 else None
-    for seen, runs in groups.items():
-        extra = [a for a, visible in zip(qkv.appended, seen, strict=True) if visible]
+    rows = qkv.q.shape[0]
+    seen = [tuple(a.rows[row] for a in qkv.appended) for row in range(rows)]
+    groups = row_groups(seen, math.lcm(*(rows // a.k.shape[0] for a in qkv.appended)))
+    out = empty_like_tokens(qkv.q, rows, qkv.q.shape[2]) if len(groups) > 1 else None
+    for visible, group in groups.items():
+        extra = [a for a, sees in zip(qkv.appended, visible, strict=True) if sees]
         part = backend(
-            _join([qkv.q], runs),
-            _join([qkv.k, *(a.k for a in extra)], runs),
-            _join([qkv.v, *(a.v for a in extra)], runs),
-            _join_bias(qkv, extra, runs),
+            group.join([qkv.q]),
+            group.join([qkv.k, *(a.k for a in extra)]),
+            group.join([qkv.v, *(a.v for a in extra)]),
+            _join_bias(qkv, extra, group),
         )
         if out is None:
             return part
-        for run, piece in zip(runs, part.split([r.stop - r.start for r in runs]), strict=True):
-            out[run] = piece
+        group.put(part, out)
     assert out is not None
     return out
 
 
-def _row_groups(qkv: QKV) -> dict[tuple[bool, ...], list[slice]]:
-    """Which appended keys are seen -> runs of rows, as slices: no index tensors, so no device syncs."""
-    groups: dict[tuple[bool, ...], list[slice]] = {}
-    for row in range(qkv.q.shape[0]):
-        runs = groups.setdefault(tuple(a.rows[row] for a in qkv.appended), [])
-        if runs and runs[-1].stop == row:
-            runs[-1] = slice(runs[-1].start, row + 1)
-        else:
-            runs.append(slice(row, row + 1))
-    return groups
-
-
-def _empty_like_tokens(x: Tensor, rows: int, tokens: int) -> Tensor:
-    """(rows, H, tokens, d) that lies in memory as (rows, tokens, H, d), the layout the host projects from."""
-    return x.new_empty(rows, tokens, x.shape[1], x.shape[3]).transpose(1, 2)
-
-
-def _join(parts: list[Tensor], runs: list[slice]) -> Tensor:
-    """The runs of rows of (B, H, M_i, d) tensors, joined along the tokens; a view where it can be."""
-    if len(parts) == 1 and len(runs) == 1:
-        return parts[0][runs[0]]
-    joined = _empty_like_tokens(parts[0], sum(r.stop - r.start for r in runs), sum(p.shape[2] for p in parts))
-    row = 0
-    for run in runs:
-        rows = slice(row, row := row + run.stop - run.start)
-        token = 0
-        for part in parts:
-            joined[rows, :, token : (token := token + part.shape[2])] = _rows_of(part, run, parts[0].shape[0])
-    return joined
-
-
-def _rows_of(part: Tensor, run: slice, rows: int) -> Tensor:
-    """The run of all `rows`, of a tensor that may hold a row for each chunk; one row if all see the same."""
-    images = rows // part.shape[0]
-    first, last = run.start // images, (run.stop - 1) // images
-    return part[first : last + 1] if images == 1 or first == last else part.repeat_interleave(images, 0)[run]
-
-
-def _join_bias(qkv: QKV, extra: Sequence[Appended], runs: list[slice]) -> Tensor | None:
+def _join_bias(qkv: QKV, extra: Sequence[Appended], group: RowGroup) -> Tensor | None:
     biases = [qkv.bias, *(a.bias for a in extra)]
     if all(b is None for b in biases):
         return None
@@ -162,13 +128,13 @@ def _join_bias(qkv: QKV, extra: Sequence[Appended], runs: list[slice]) -> Tensor
         for b, m in zip(biases, lengths, strict=True)
     ]
     joined = torch.cat(columns, dim=-1)
-    return joined if lead[0] == 1 else torch.cat([joined[run] for run in runs])
+    return joined if lead[0] == 1 else group.take(joined)
 
 
 def _explicit(qkv: QKV) -> Tensor:
     """Attention through the explicit map."""
-    v = _join([qkv.v, *(a.v for a in qkv.appended)], [slice(0, qkv.q.shape[0])]).float()
-    out = _empty_like_tokens(qkv.q, qkv.q.shape[0], qkv.q.shape[2])
+    v = _rows(qkv, slice(0, qkv.q.shape[0])).join([qkv.v, *(a.v for a in qkv.appended)]).float()
+    out = empty_like_tokens(qkv.q, qkv.q.shape[0], qkv.q.shape[2])
     for queries, map_ in probabilities(qkv):
         out[:, :, queries] = (map_ @ v).to(out.dtype)
     return out
@@ -184,9 +150,10 @@ def probabilities(qkv: QKV, rows: slice | None = None) -> Iterator[tuple[slice, 
     kept = whole if rows is None else rows
     computed = whole if qkv.edits else kept
     q = qkv.q[computed]
+    group = _rows(qkv, computed)
     hidden = [replace(a, bias=_hide(a, qkv.q)) for a in qkv.appended]
-    k = _join([qkv.k, *(a.k for a in hidden)], [computed]).float().transpose(-1, -2)
-    bias = _join_bias(replace(qkv, q=qkv.q.float()), hidden, [computed])
+    k = group.join([qkv.k, *(a.k for a in hidden)]).float().transpose(-1, -2)
+    bias = _join_bias(replace(qkv, q=qkv.q.float()), hidden, group)
     step = max(1, MAP_BYTES // (4 * q.shape[0] * q.shape[1] * k.shape[3]))
     for start in range(0, q.shape[2], step):
         queries = slice(start, min(start + step, q.shape[2]))
@@ -197,6 +164,10 @@ def probabilities(qkv: QKV, rows: slice | None = None) -> Iterator[tuple[slice, 
         for edit in qkv.edits:
             map_ = edit(map_, queries)
         yield queries, map_[kept] if qkv.edits else map_
+
+
+def _rows(qkv: QKV, run: slice) -> RowGroup:
+    return RowGroup(qkv.q.shape[0], qkv.q.shape[0], (run,))
 
 
 def _hide(appended: Appended, q: Tensor) -> Tensor | None:

@@ -6,7 +6,7 @@ from attention_control.attention_patches import attention as module
 from attention_control.attention_patches.attention import QKV, attention
 from torch.nn.functional import scaled_dot_product_attention
 
-B, H, N, M, D = 5, 2, 6, 4, 3
+B, H, N, M, D = 6, 2, 6, 4, 3
 SCALE = 0.4
 
 
@@ -34,19 +34,21 @@ BIASES = {
 }
 SEEN = {
     "all": None,
-    "some": (True, False, False, True, True),
+    "each second": (False, True) * 3,
+    "but one of each chunk": (True, False, True) * 2,
+    "some": (True, False, False, True, True, False),
     "none": (False,) * B,
 }
 
 
 @pytest.mark.parametrize("edited", [False, True], ids=["fused", "explicit"])
 @pytest.mark.parametrize("seen", SEEN.values(), ids=SEEN)
+@pytest.mark.parametrize("third", [(False, True, True) * 2, (False, True, False, True, False, False)])
 @pytest.mark.parametrize("biases", BIASES.values(), ids=BIASES)
-def test_each_row_attends_to_what_it_may_see(biases, seen, edited):
+def test_each_row_attends_to_what_it_may_see(biases, third, seen, edited):
     """Fused or explicit, each row's result is the softmax over its own and its appended keys."""
     q, k, v, k2, v2, k3, v3 = tensors(N, M, M, 8, 8, 1, 1)
     own, appended = biases
-    third = (False, True, False, True, False)
     qkv = QKV(q, k, v, own, scale=SCALE).append(k2, v2, bias=appended, rows=seen).append(k3, v3, rows=third)
     out = attention(qkv.edit_map(lambda p, _: p) if edited else qkv, backend)
     for row in range(B):
@@ -64,7 +66,7 @@ def test_each_row_attends_to_what_it_may_see(biases, seen, edited):
 @pytest.mark.parametrize("seen", [None, (False, True, True, True, True, False), (True, False) * 3])
 def test_a_chunk_may_share_what_is_appended(seen, edited):
     """A row of keys for each of two chunks is the same as a row for each of their six images."""
-    q, k, v = (torch.cat([x, x[:1] + 1]) for x in tensors(N, M, M))
+    q, k, v = tensors(N, M, M)
     k2, v2 = (x[:2] for x in tensors(8, 8, seed=1))
     own = QKV(q, k, v, scale=SCALE)
     asked = [
@@ -114,5 +116,5 @@ def test_rows_that_see_the_same_share_a_backend_call():
         sizes.append((q.shape[0], k.shape[2]))
         return backend(q, k, v, bias)
 
-    attention(QKV(q, k, v, scale=SCALE).append(k2, v2, rows=(False, True, True, False, True)), counting)
-    assert sorted(sizes) == [(2, M), (3, M + 8)]
+    attention(QKV(q, k, v, scale=SCALE).append(k2, v2, rows=(False, True, True, False, True, True)), counting)
+    assert sorted(sizes) == [(2, M), (4, M + 8)]
