@@ -36,7 +36,7 @@ def test_bounds_are_seen_in_the_maps(clip):
         figures.append(figure)
         reports.append(report)
     assert figures[0].shape == figures[1].shape and figures[0].shape[0] == 2
-    shares = [[row.split("|")[3:9] for row in report.splitlines() if " kitten " in row] for report in reports]
+    shares = [[row.split("|")[3:9] for row in report.splitlines() if "kitten |" in row] for report in reports]
     for in_box, in_others, outside, at_own, at_others, _ in shares[1]:
         assert (in_box.strip(), in_others.strip(), outside.strip()) == ("100%", "0%", "0%")
         assert at_others.strip() == "0%" and int(at_own.strip("% ")) > 50

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+DRAWN = 1_000_003  # numbers of a parameter; a larger one repeats them, as drawing takes long
+
 
 def fill_randomly(module: nn.Module, seed: int) -> None:
     """Fill every parameter from `seed`, in float32 whatever its dtype, so that no path is switched off.
@@ -14,10 +16,10 @@ def fill_randomly(module: nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            drawn = parameter.data if parameter.dtype == torch.float32 else parameter.float()
-            drawn.normal_(generator=generator)
             mean, deviation = _spread(name, parameter.shape)
-            parameter.copy_(drawn.mul_(deviation).add_(mean))
+            drawn = torch.empty(min(parameter.numel(), DRAWN)).normal_(mean, deviation, generator=generator)
+            for part in parameter.view(-1).split(DRAWN):
+                part.copy_(drawn[: part.numel()])
 
 
 def _spread(name: str, shape: torch.Size) -> tuple[float, float]:
