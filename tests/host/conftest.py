@@ -1,6 +1,7 @@
 """The host in this process, on the CPU, and the pack loaded beside it.
 
-Flags of the host are taken from COMFYUI_FLAGS; without it attention is the one that GPUs use."""
+Flags of the host are taken from COMFYUI_FLAGS; without it attention is the one that GPUs use.
+"""
 
 import logging
 import os
