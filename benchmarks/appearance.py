@@ -23,7 +23,7 @@ from appearance_runs import SETTINGS, Bench  # noqa: E402
 from appearance_scores import Scores  # noqa: E402
 from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.demo_model.world import Sprites, sample_scene  # noqa: E402
-from attention_control.nodes.load_demo_model import LoadDemoModel  # noqa: E402
+from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
 from style_sets import sheet  # noqa: E402
 from subject_reader import SubjectReader  # noqa: E402
 

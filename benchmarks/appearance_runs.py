@@ -8,10 +8,10 @@ import comfy.sample
 import comfy.samplers
 import torch
 from appearance_pairs import Pair
-from attention_control.attention_patches.inversion import Inversion
-from attention_control.nodes.cross_image_attention import CrossImageAttention
-from attention_control.nodes.host.inversion import Guidance, invert
-from attention_control.nodes.host.prompt_batch import encode_rows
+from attention_control.attention_patches.inversion.inversion import Inversion
+from attention_control.nodes.host.text.prompt_batch import encode_rows
+from attention_control.nodes.host.walks.invert import Guidance, invert
+from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 from comfy_api.latest import io
 from torch import Tensor
 

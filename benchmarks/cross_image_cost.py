@@ -19,9 +19,9 @@ import comfy.sample  # noqa: E402  the host is found only now
 import comfy.samplers  # noqa: E402
 import record  # noqa: E402
 import torch  # noqa: E402
-from attention_control.attention_patches.inversion import Inversion  # noqa: E402
-from attention_control.nodes.cross_image_attention import CrossImageAttention  # noqa: E402
-from attention_control.nodes.host.inversion import Guidance, invert  # noqa: E402
+from attention_control.attention_patches.inversion.inversion import Inversion  # noqa: E402
+from attention_control.nodes.host.walks.invert import Guidance, invert  # noqa: E402
+from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
 from models import demo, random_sd15  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402

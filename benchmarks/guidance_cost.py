@@ -21,14 +21,14 @@ import comfy.samplers  # noqa: E402
 import record  # noqa: E402
 import torch  # noqa: E402
 from attention_control.attention_patches import bounded_guidance  # noqa: E402
-from attention_control.attention_patches.bounds import Bounds, Places  # noqa: E402
-from attention_control.attention_patches.gradients import Objective  # noqa: E402
-from attention_control.attention_patches.guidance import Progress  # noqa: E402
+from attention_control.attention_patches.contract.method import Patch  # noqa: E402
+from attention_control.attention_patches.contract.objective import Objective  # noqa: E402
+from attention_control.attention_patches.layout.regions import Layout, Subject  # noqa: E402
+from attention_control.attention_patches.layout.shifting import Progress  # noqa: E402
 from attention_control.attention_patches.methods import layout_guidance  # noqa: E402
-from attention_control.attention_patches.patch import Patch  # noqa: E402
-from attention_control.attention_patches.regions import Layout, Subject  # noqa: E402
-from attention_control.nodes.host.install import install  # noqa: E402
-from attention_control.nodes.host.unet import layer_map, layer_sizes  # noqa: E402
+from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Places  # noqa: E402
+from attention_control.nodes.host.families.unet import layer_map, layer_sizes  # noqa: E402
+from attention_control.nodes.host.run.install import install  # noqa: E402
 from layer_costs import predicted  # noqa: E402
 from models import demo, random_sd15  # noqa: E402
 from naive_gradient import make_ready, naive  # noqa: E402

@@ -19,13 +19,13 @@ host.start()
 
 import record  # noqa: E402
 import torch  # noqa: E402  the host is found only now
-from attention_control.attention_patches.inversion import psnr  # noqa: E402
+from attention_control.attention_patches.inversion.inversion import psnr  # noqa: E402
 from attention_control.demo_model.world import Sprites  # noqa: E402
+from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
 from attention_control.nodes.host.demo_model import WEIGHTS  # noqa: E402
-from attention_control.nodes.host.prompt_batch import encode_rows  # noqa: E402
-from attention_control.nodes.invert_latent import InvertLatent  # noqa: E402
-from attention_control.nodes.load_demo_model import LoadDemoModel  # noqa: E402
-from attention_control.nodes.reconstruct_latent import ReconstructLatent  # noqa: E402
+from attention_control.nodes.host.text.prompt_batch import encode_rows  # noqa: E402
+from attention_control.nodes.inversion.invert_latent_node import InvertLatent  # noqa: E402
+from attention_control.nodes.inversion.reconstruct_latent_node import ReconstructLatent  # noqa: E402
 from scenes import held_out  # noqa: E402
 
 METHODS = ("ddim", "edit friendly ddpm")

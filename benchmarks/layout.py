@@ -27,7 +27,7 @@ import numpy as np  # noqa: E402  the host is found only now
 import record  # noqa: E402
 import torch  # noqa: E402
 from attention_control.demo_model.judge import Judge  # noqa: E402
-from attention_control.nodes.load_demo_model import LoadDemoModel  # noqa: E402
+from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
 from layout_prompts import Ask, asks  # noqa: E402
 from layout_score import score  # noqa: E402
 from layout_ways import SCALE, STRENGTH, WAYS, batches, pictures, starting_noise  # noqa: E402

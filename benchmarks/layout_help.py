@@ -11,7 +11,7 @@ from typing import Any
 import layout_pictures  # brings the host
 import record
 import torch
-from attention_control.nodes.load_demo_model import LoadDemoModel
+from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel
 from attention_control.nodes.pictures.leakage_figure import draw_leakage
 from layout_pictures import framed, sheet, with_leakage
 from layout_prompts import Ask

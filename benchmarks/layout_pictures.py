@@ -16,12 +16,12 @@ host.start()
 import numpy as np  # noqa: E402  the host is found only now
 import record  # noqa: E402
 import torch  # noqa: E402
-from attention_control.attention_patches.leakage import Leakage, leakage  # noqa: E402
+from attention_control.attention_patches.layout.leakage import Leakage, leakage  # noqa: E402
 from attention_control.demo_model.world import BACKGROUNDS  # noqa: E402
-from attention_control.nodes.host.install import install  # noqa: E402
-from attention_control.nodes.load_demo_model import LoadDemoModel  # noqa: E402
+from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
+from attention_control.nodes.host.run.install import install  # noqa: E402
+from attention_control.nodes.inspect.recording import make_recorder  # noqa: E402
 from attention_control.nodes.pictures.leakage_figure import draw_leakage  # noqa: E402
-from attention_control.nodes.recording import make_recorder  # noqa: E402
 from layout_prompts import SIZE, Ask, Pixels, Wanted  # noqa: E402
 from layout_ways import WAYS, Way, layout_of, pictures, starting_noise  # noqa: E402
 from PIL import Image, ImageDraw  # noqa: E402

@@ -6,17 +6,17 @@ from typing import Any
 
 import comfy.sample
 import torch
-from attention_control.attention_patches.bounded_guidance import Guidance
-from attention_control.attention_patches.guidance import Effort
-from attention_control.attention_patches.methods.bounded_attention import BoundedAttention
+from attention_control.attention_patches.contract.method import Patch
+from attention_control.attention_patches.layout.regions import Layout
+from attention_control.attention_patches.layout.shifting import Effort
+from attention_control.attention_patches.methods.bounded_attention.guidance import Guidance
+from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
-from attention_control.attention_patches.patch import Patch
-from attention_control.attention_patches.regions import Layout
 from attention_control.demo_model.world import BACKGROUNDS
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.prompt_batch import encode_rows
-from attention_control.nodes.host.unet import layer_map
-from attention_control.nodes.layout_inputs import LayoutInputs
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run.install import install
+from attention_control.nodes.host.text.prompt_batch import encode_rows
+from attention_control.nodes.layout.layout_inputs import LayoutInputs
 from layout_prompts import SIZE, Ask
 from nodes import ConditioningCombine, ConditioningSetAreaPercentage, ConditioningSetMask
 from torch import Tensor

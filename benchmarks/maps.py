@@ -24,14 +24,14 @@ host.start()
 
 import record  # noqa: E402
 import torch  # noqa: E402  the host is found only now
-from attention_control.attention_patches.maps import AttentionMaps  # noqa: E402
-from attention_control.attention_patches.words import word_columns  # noqa: E402
+from attention_control.attention_patches.maps.recorded import AttentionMaps  # noqa: E402
+from attention_control.attention_patches.maps.word_maps import word_columns  # noqa: E402
 from attention_control.demo_model.world import Sprites  # noqa: E402
-from attention_control.nodes.attention_probe import AttentionProbe  # noqa: E402
+from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
 from attention_control.nodes.host.demo_model import WEIGHTS  # noqa: E402
-from attention_control.nodes.host.prompt_batch import encode_rows  # noqa: E402
-from attention_control.nodes.host.tokens import prompt_tokens  # noqa: E402
-from attention_control.nodes.load_demo_model import LoadDemoModel  # noqa: E402
+from attention_control.nodes.host.text.clip_tokens import prompt_tokens  # noqa: E402
+from attention_control.nodes.host.text.prompt_batch import encode_rows  # noqa: E402
+from attention_control.nodes.inspect.attention_probe_node import AttentionProbe  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
 from map_figures import KINDS, Figures, Means, all_times, enlarged, of_segments, of_words, one_image, pooled  # noqa: E402
 from scenes import Labelled, held_out  # noqa: E402

@@ -32,8 +32,8 @@ SD15 = {
 
 def demo(rows: int = 4) -> tuple[Any, tuple[Any, Any]]:
     """Pocket Diffusion, and a positive and a negative conditioning for it."""
-    from attention_control.nodes.host.prompt_batch import encode_rows
-    from attention_control.nodes.load_demo_model import LoadDemoModel
+    from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel
+    from attention_control.nodes.host.text.prompt_batch import encode_rows
 
     with torch.inference_mode():
         model, clip, _ = LoadDemoModel.execute().args

@@ -3,10 +3,10 @@
 from typing import Any
 
 import torch
-from attention_control.attention_patches.attention import QKV
-from attention_control.attention_patches.gradients import Objective
-from attention_control.attention_patches.site import Layer, Rows, Site, Text
-from attention_control.nodes.host.unet import layer_map, layer_sizes
+from attention_control.attention_patches.attention.attention import QKV
+from attention_control.attention_patches.contract.objective import Objective
+from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
+from attention_control.nodes.host.families.unet import layer_map, layer_sizes
 
 
 def make_ready(model: Any) -> None:

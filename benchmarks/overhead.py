@@ -19,12 +19,12 @@ import comfy.sample  # noqa: E402  the host is found only now
 import comfy.samplers  # noqa: E402
 import record  # noqa: E402
 import torch  # noqa: E402
-from attention_control.attention_patches.maps import MapStore  # noqa: E402
-from attention_control.attention_patches.methods.style_aligned import StyleAligned  # noqa: E402
-from attention_control.attention_patches.patch import Patch  # noqa: E402
-from attention_control.attention_patches.recorder import Recorder  # noqa: E402
-from attention_control.nodes.host.install import install  # noqa: E402
-from attention_control.nodes.host.unet import layer_map  # noqa: E402
+from attention_control.attention_patches.contract.method import Patch  # noqa: E402
+from attention_control.attention_patches.maps.recorded import MapStore  # noqa: E402
+from attention_control.attention_patches.maps.recorder import Recorder  # noqa: E402
+from attention_control.attention_patches.methods.style_aligned.method import StyleAligned  # noqa: E402
+from attention_control.nodes.host.families.unet import layer_map  # noqa: E402
+from attention_control.nodes.host.run.install import install  # noqa: E402
 from models import demo, random_sd15  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
 

@@ -23,7 +23,7 @@ import record  # noqa: E402
 import style_of_a_picture  # noqa: E402
 import torch  # noqa: E402
 from attention_control.demo_model.judge import Judge  # noqa: E402
-from attention_control.nodes.load_demo_model import LoadDemoModel  # noqa: E402
+from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
 from style_sets import pictures, sets, sheet  # noqa: E402
 
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -25,8 +25,8 @@ from attention_control.demo_model.world import (
     render,
     sample_scene,
 )
-from attention_control.nodes.host.prompt_batch import encode_rows
-from attention_control.nodes.invert_latent import InvertLatent
+from attention_control.nodes.host.text.prompt_batch import encode_rows
+from attention_control.nodes.inversion.invert_latent_node import InvertLatent
 from style_sets import SIZE, pictures, prompts, sets
 
 PLAIN = "plain batch"

@@ -6,11 +6,11 @@ from typing import Any
 import comfy.sample
 import numpy as np
 import torch
-from attention_control.attention_patches.methods.style_aligned import StyleAligned
+from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
 from attention_control.demo_model.world.vocabulary import BACKGROUNDS, SUBJECTS
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.prompt_batch import encode_rows
-from attention_control.nodes.host.unet import layer_map
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run.install import install
+from attention_control.nodes.host.text.prompt_batch import encode_rows
 from PIL import Image, ImageDraw
 
 SIZE = 128

@@ -5,23 +5,23 @@ from typing import Any
 
 def node_classes() -> list[Any]:
     """All node classes, imported on demand so that importing the pack does not import the host."""
-    from .attention_leakage import AttentionLeakage
-    from .attention_map_viewer import AttentionMapViewer
-    from .attention_probe import AttentionProbe
-    from .attention_recorder import AttentionRecorder
-    from .bounded_attention import BoundedAttention
-    from .cross_image_attention import CrossImageAttention
-    from .encode_prompt_batch import EncodePromptBatch
-    from .invert_latent import InvertLatent
-    from .layout_guidance import LayoutGuidance
-    from .load_attention_maps import LoadAttentionMaps
-    from .load_demo_model import LoadDemoModel
-    from .load_inversion import LoadInversion
-    from .reconstruct_latent import ReconstructLatent
-    from .save_attention_maps import SaveAttentionMaps
-    from .save_inversion import SaveInversion
-    from .self_segment import SelfSegment
-    from .style_aligned import StyleAlignedBatch
+    from .demo.load_demo_model_node import LoadDemoModel
+    from .inspect.attention_leakage_node import AttentionLeakage
+    from .inspect.attention_map_viewer_node import AttentionMapViewer
+    from .inspect.attention_probe_node import AttentionProbe
+    from .inspect.attention_recorder_node import AttentionRecorder
+    from .inspect.load_attention_maps_node import LoadAttentionMaps
+    from .inspect.save_attention_maps_node import SaveAttentionMaps
+    from .inspect.self_segment_node import SelfSegment
+    from .inversion.invert_latent_node import InvertLatent
+    from .inversion.load_inversion_node import LoadInversion
+    from .inversion.reconstruct_latent_node import ReconstructLatent
+    from .inversion.save_inversion_node import SaveInversion
+    from .layout.bounded_attention_node import BoundedAttention
+    from .layout.layout_guidance_node import LayoutGuidance
+    from .style.cross_image_attention_node import CrossImageAttention
+    from .style.encode_prompt_batch_node import EncodePromptBatch
+    from .style.style_aligned_batch_node import StyleAlignedBatch
 
     return [
         StyleAlignedBatch,

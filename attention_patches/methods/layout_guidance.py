@@ -16,13 +16,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..attention import QKV
-from ..gradients import Objective, Place, attention_map, descend
-from ..guidance import Effort, Progress, by_token, coarse_layers, inside
-from ..layers import LayerMap
-from ..patch import Attend, Batch, Denoiser, LayerSize, Patch
-from ..regions import Layout, Subject
-from ..site import Site
+from ..attention.attention import QKV
+from ..contract.layers import LayerMap
+from ..contract.method import Attend, Batch, Denoiser, LayerSize, Patch
+from ..contract.objective import Objective, Place, attention_map, descend
+from ..contract.site import Site
+from ..layout.regions import Layout, Subject
+from ..layout.shifting import Effort, Progress, by_token, coarse_layers, inside
 
 EFFORT = Effort(steps=0.2, iterations=5, target=0.2)
 

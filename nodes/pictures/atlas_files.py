@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...attention_patches.averages import cross_map, cross_of, self_of
-from ...attention_patches.components import Features, components
-from ...attention_patches.correspondence import correspondence_of
-from ...attention_patches.maps import LayerMaps
+from ...attention_patches.maps.averages import cross_map, cross_of, self_of
+from ...attention_patches.maps.components import Features, components
+from ...attention_patches.maps.correspondence import correspondence_of
+from ...attention_patches.maps.recorded import LayerMaps
 from .atlas import row_atlas, shrunk, shrunk_grid, shrunk_rows, tile_atlas
 from .captions import to_pillow
 from .detail import Grid, affordable, finest, pair_limit, row_limits, tile_limits

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ...attention_patches.maps import AttentionMaps, LayerMaps
+from ...attention_patches.maps.recorded import AttentionMaps, LayerMaps
 from .atlas import shrunk_grid
 
 MEGABYTE = 2**20

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...attention_patches.averages import cross_map
-from ...attention_patches.components import Features, components
-from ...attention_patches.point import cell_at, correspondence_from, self_from
-from ...attention_patches.words import normalised, ranking
+from ...attention_patches.maps.averages import cross_map
+from ...attention_patches.maps.components import Features, components
+from ...attention_patches.maps.point import cell_at, correspondence_from, self_from
+from ...attention_patches.maps.word_maps import normalised, ranking
 from .captions import captioned, marked
 from .detail import finest_grid
 from .heat_map import enlarged, heat_over

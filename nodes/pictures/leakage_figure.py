@@ -6,7 +6,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ...attention_patches.leakage import Leakage
+from ...attention_patches.layout.leakage import Leakage
 from .captions import from_pillow
 from .colour_maps import colour_bytes, colour_table, subject_colour
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ...attention_patches.leakage import Leakage
+from ...attention_patches.layout.leakage import Leakage
 
 HEAD = (
     "subject",

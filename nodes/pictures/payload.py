@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ...attention_patches.components import Features
-from ...attention_patches.maps import LayerMaps
+from ...attention_patches.maps.components import Features
+from ...attention_patches.maps.recorded import LayerMaps
 from .atlas_files import AtlasFiles, Save
 from .captions import to_pillow
 from .view import View

@@ -6,11 +6,11 @@ from functools import cached_property
 
 from torch import Tensor
 
-from ...attention_patches.layers import ALL
-from ...attention_patches.maps import AttentionMaps
-from ...attention_patches.time_slices import parse_time
-from ...attention_patches.tokens import PromptTokens, Word
-from ...attention_patches.words import token_words, word_columns
+from ...attention_patches.contract.layers import ALL
+from ...attention_patches.maps.recorded import AttentionMaps
+from ...attention_patches.maps.time_slices import parse_time
+from ...attention_patches.maps.word_maps import token_words, word_columns
+from ...attention_patches.text.words import PromptTokens, Word
 
 UNREAD = 16  # token names shown where the prompt is not known
 

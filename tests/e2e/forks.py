@@ -50,7 +50,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever the host prints is no answer
     host.start()
-    import attention_control.nodes.load_demo_model  # noqa: F401  the largest part of the host
+    import attention_control.nodes.demo.load_demo_model_node  # noqa: F401  the largest part of the host
 
     for line in sys.stdin:
         print(fork(*json.loads(line)), file=answers, flush=True)

@@ -20,7 +20,7 @@ from .runs import Script
 
 load_pack()
 
-from attention_control.attention_patches.inversion_files import load_inversion  # noqa: E402
+from attention_control.attention_patches.inversion.inversion_files import load_inversion  # noqa: E402
 
 STEPS = 10
 DRAWING = ROOT / "example_workflows" / "inputs" / "attention_control_example.png"

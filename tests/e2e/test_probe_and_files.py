@@ -13,7 +13,7 @@ from pack import load_pack
 
 load_pack()
 
-from attention_control.attention_patches.map_files import SavedMaps, load_maps  # noqa: E402
+from attention_control.attention_patches.maps.map_files import SavedMaps, load_maps  # noqa: E402
 
 Prompt = dict[str, dict[str, Any]]
 

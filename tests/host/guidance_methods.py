@@ -1,10 +1,10 @@
 """The methods that shift latents by gradients, as the laws see them."""
 
-from attention_control.attention_patches.bounded_guidance import Guidance
-from attention_control.attention_patches.guidance import Effort
-from attention_control.attention_patches.methods.bounded_attention import BoundedAttention
+from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.layout.shifting import Effort
+from attention_control.attention_patches.methods.bounded_attention.guidance import Guidance
+from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
-from attention_control.attention_patches.regions import Layout, Subject
 
 from .methods import EACH_ALONE, Method
 

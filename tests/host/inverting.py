@@ -4,8 +4,8 @@ import comfy.samplers
 import comfy.sd
 import comfy.utils
 import torch
-from attention_control.nodes.invert_latent import InvertLatent
-from attention_control.nodes.reconstruct_latent import ReconstructLatent
+from attention_control.nodes.inversion.invert_latent_node import InvertLatent
+from attention_control.nodes.inversion.reconstruct_latent_node import ReconstructLatent
 
 from .tiny import conditioning
 from .tiny.extras import tiny_lora

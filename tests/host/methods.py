@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from attention_control.attention_patches.methods.bounded_attention import BoundedAttention
-from attention_control.attention_patches.methods.cross_image import CrossImage
-from attention_control.attention_patches.methods.style_aligned import StyleAligned
-from attention_control.attention_patches.patch import Patch
-from attention_control.attention_patches.regions import Layout, Subject
-from attention_control.attention_patches.schedule import PercentRange
-from attention_control.attention_patches.site import Kind
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.unet import layer_map
+from attention_control.attention_patches.contract.method import Patch
+from attention_control.attention_patches.contract.schedule import PercentRange
+from attention_control.attention_patches.contract.site import Kind
+from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
+from attention_control.attention_patches.methods.cross_image.method import CrossImage
+from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run.install import install
 from torch import Tensor
 
 from . import naive, naive_bounds

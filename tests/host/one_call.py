@@ -1,10 +1,10 @@
 """One attention call with every kind of row in it, through a method and through its naive version."""
 
 import torch
-from attention_control.attention_patches.attention import QKV, attention
-from attention_control.attention_patches.patch import Batch, chain
-from attention_control.attention_patches.site import Kind, Layer, Rows, Site, Text
-from attention_control.nodes.host.unet import layer_map, layer_sizes
+from attention_control.attention_patches.attention.attention import QKV, attention
+from attention_control.attention_patches.contract.method import Batch, chain
+from attention_control.attention_patches.contract.site import Kind, Layer, Rows, Site, Text
+from attention_control.nodes.host.families.unet import layer_map, layer_sizes
 from torch import Tensor
 
 from . import naive

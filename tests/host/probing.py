@@ -3,8 +3,8 @@
 import math
 
 import torch
-from attention_control.attention_patches.maps import MapStore
-from attention_control.nodes.attention_probe import AttentionProbe
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.nodes.inspect.attention_probe_node import AttentionProbe
 from comfy_api.latest import io
 
 from .tiny import conditioning

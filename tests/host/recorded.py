@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from attention_control.attention_patches.maps import MapStore
-from attention_control.attention_patches.recorder import Recorder
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.unet import layer_map
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.attention_patches.maps.recorder import Recorder
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run.install import install
 
 from .tiny import conditioning, sample, tiny_model
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from attention_control.nodes.attention_leakage import AttentionLeakage
-from attention_control.nodes.attention_recorder import AttentionRecorder
-from attention_control.nodes.bounded_attention import BoundedAttention
+from attention_control.nodes.inspect.attention_leakage_node import AttentionLeakage
+from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
+from attention_control.nodes.layout.bounded_attention_node import BoundedAttention
 
 from .methods import model
 from .node_calls import call_node

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.attention_patches.maps import MapStore
-from attention_control.nodes.attention_map_viewer import AttentionMapViewer
-from attention_control.nodes.host.tokens import prompt_tokens
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.nodes.host.text.clip_tokens import prompt_tokens
+from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
 from torch.nn.functional import interpolate
 
 from .viewing import (

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 import torch
-from attention_control.attention_patches.attention import attention
-from attention_control.nodes.host.backend import HostCall
+from attention_control.attention_patches.attention.attention import attention
+from attention_control.nodes.host.run.backend import HostCall
 from comfy.ldm.modules.attention import attention_pytorch, attention_sub_quad
 
 B, H, N, M, D = 2, 3, 5, 7, 4

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from attention_control.nodes.bounded_attention import BoundedAttention
-from attention_control.nodes.host.install import installed
+from attention_control.nodes.host.run.install import installed
+from attention_control.nodes.layout.bounded_attention_node import BoundedAttention
 
 from .methods import model
 from .node_calls import call_node

@@ -4,16 +4,16 @@ import re
 
 import pytest
 import torch
-from attention_control.attention_patches.bounded_guidance import Guidance, Spill
-from attention_control.attention_patches.bounds import Bounds, Places
-from attention_control.attention_patches.guidance import Effort
-from attention_control.attention_patches.methods.bounded_attention import BoundedAttention
-from attention_control.attention_patches.regions import Layout, Subject
-from attention_control.nodes.bounded_attention import BoundedAttention as BoundedAttentionNode
+from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.layout.shifting import Effort
+from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Places
+from attention_control.attention_patches.methods.bounded_attention.guidance import Guidance, Spill
+from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.nodes.host.demo_model import load_demo_model
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.probe import Probe
-from attention_control.nodes.host.unet import layer_map
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run.install import install
+from attention_control.nodes.host.walks.probe import Probe
+from attention_control.nodes.layout.bounded_attention_node import BoundedAttention as BoundedAttentionNode
 
 from .node_calls import call_node
 from .slopes import SIZE, Asker, agrees_with_differences

@@ -6,11 +6,11 @@ from functools import cache
 import comfy.samplers
 import pytest
 import torch
-from attention_control.attention_patches.latent_adain import LatentAdaIN
-from attention_control.attention_patches.methods import cross_image
-from attention_control.attention_patches.methods.cross_image import CrossImage, paper_layers
-from attention_control.nodes.cross_image_attention import CrossImageAttention
-from attention_control.nodes.host.unet import layer_map, layer_sizes
+from attention_control.attention_patches.methods.cross_image import method as cross_image
+from attention_control.attention_patches.methods.cross_image.latent_adain import LatentAdaIN
+from attention_control.attention_patches.methods.cross_image.method import CrossImage, paper_layers
+from attention_control.nodes.host.families.unet import layer_map, layer_sizes
+from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 from comfy_api.latest import io
 
 from .methods import model

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.maps import MapStore
-from attention_control.attention_patches.methods.style_aligned import StyleAligned
-from attention_control.attention_patches.patch import Patch
-from attention_control.attention_patches.recorder import Recorder
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.unet import layer_map
+from attention_control.attention_patches.contract.method import Patch
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.attention_patches.maps.recorder import Recorder
+from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run.install import install
 from comfy.model_management import InterruptProcessingException
 
 from .inventory import inventory

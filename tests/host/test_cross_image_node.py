@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.nodes.cross_image_attention import CrossImageAttention
-from attention_control.nodes.host.install import installed
+from attention_control.nodes.host.run.install import installed
+from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 
 from .methods import model
 from .test_cross_image import DEFAULTS, output, transfer

@@ -6,8 +6,8 @@ import shutil
 import nodes as host_nodes
 import pytest
 import torch
+from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel
 from attention_control.nodes.host.demo_model import PARTS, WEIGHTS, load_demo_model
-from attention_control.nodes.load_demo_model import LoadDemoModel
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import comfy.hooks
 import comfy.sd1_clip
 import pytest
 import torch
-from attention_control.nodes.encode_prompt_batch import EncodePromptBatch
+from attention_control.nodes.style.encode_prompt_batch_node import EncodePromptBatch
 from comfy_extras.nodes_hooks import SetClipHooks
 from nodes import CLIPTextEncode, ConditioningConcat
 

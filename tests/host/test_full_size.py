@@ -1,7 +1,7 @@
 """The laws once more where the numbers are real: 860 million parameters, 16 layers."""
 
 import pytest
-from attention_control.nodes.host.unet import layer_map
+from attention_control.nodes.host.families.unet import layer_map
 
 from .full_size import FULL
 from .laws import LAWS

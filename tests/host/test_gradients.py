@@ -5,10 +5,10 @@ import comfy.samplers
 import comfy.sd
 import pytest
 import torch
-from attention_control.attention_patches.patch import Patch
-from attention_control.nodes.host import gradients
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.unet import layer_map
+from attention_control.attention_patches.contract.method import Patch
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run import gradients
+from attention_control.nodes.host.run.install import install
 from comfy.model_management import InterruptProcessingException
 from comfy_extras.nodes_freelunch import FreeU_V2
 

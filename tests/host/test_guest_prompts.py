@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from attention_control.nodes.host.guest_prompts import scaled_area
-from attention_control.nodes.host.install import install
+from attention_control.nodes.host.run.guest_prompts import scaled_area
+from attention_control.nodes.host.run.install import install
 from nodes import ControlNetApplyAdvanced
 
 from .methods import model

@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.bounded_guidance import Guidance
-from attention_control.attention_patches.guidance import Effort
-from attention_control.attention_patches.methods.bounded_attention import BoundedAttention
+from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.layout.shifting import Effort
+from attention_control.attention_patches.methods.bounded_attention.guidance import Guidance
+from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
-from attention_control.attention_patches.methods.style_aligned import StyleAligned
-from attention_control.attention_patches.regions import Layout, Subject
-from attention_control.nodes.host import inversion as host_inversion
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.unet import layer_map
+from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run.install import install
+from attention_control.nodes.host.walks import invert as host_inversion
 
 from .inverting import METHODS, invert, picture, reconstruct
 from .methods import model

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from attention_control.attention_patches.methods.style_aligned import StyleAligned
-from attention_control.attention_patches.regions import Layout
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.unet import layer_map
+from attention_control.attention_patches.layout.regions import Layout
+from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run.install import install
 from torch import Tensor
 
 from .companions import COMPANIONS

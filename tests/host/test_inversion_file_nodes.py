@@ -5,9 +5,9 @@ from pathlib import Path
 import folder_paths
 import pytest
 import torch
-from attention_control.nodes.host.file_kinds import INVERSIONS, MAPS
-from attention_control.nodes.load_inversion import LoadInversion
-from attention_control.nodes.save_inversion import SaveInversion
+from attention_control.nodes.host.files.file_kinds import INVERSIONS, MAPS
+from attention_control.nodes.inversion.load_inversion_node import LoadInversion
+from attention_control.nodes.inversion.save_inversion_node import SaveInversion
 
 from .inversions import tiny_inversion
 

@@ -5,9 +5,9 @@ import comfy.sd
 import comfy.utils
 import pytest
 import torch
-from attention_control.nodes.host.inversion_samplers import Replay
-from attention_control.nodes.invert_latent import InvertLatent
-from attention_control.nodes.reconstruct_latent import ReconstructLatent
+from attention_control.nodes.host.walks.inversion_samplers import Replay
+from attention_control.nodes.inversion.invert_latent_node import InvertLatent
+from attention_control.nodes.inversion.reconstruct_latent_node import ReconstructLatent
 from comfy.model_management import InterruptProcessingException
 from comfy_extras.nodes_custom_sampler import FlipSigmas, SamplerCustom, SplitSigmas
 from comfy_extras.nodes_model_advanced import ModelSamplingSD3

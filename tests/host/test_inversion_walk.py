@@ -6,9 +6,9 @@ import comfy.utils
 import numpy as np
 import pytest
 import torch
-from attention_control.attention_patches.inversion import psnr
-from attention_control.nodes.host.inversion_samplers import Replay
-from attention_control.nodes.load_demo_model import LoadDemoModel
+from attention_control.attention_patches.inversion.inversion import psnr
+from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel
+from attention_control.nodes.host.walks.inversion_samplers import Replay
 from comfy_extras.nodes_custom_sampler import SamplerCustom, SplitSigmas
 from comfy_extras.nodes_model_advanced import ModelSamplingContinuousEDM
 from nodes import ControlNetApplyAdvanced, KSamplerAdvanced

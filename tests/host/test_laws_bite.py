@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from attention_control.attention_patches.patch import Patch
+from attention_control.attention_patches.contract.method import Patch
 from comfy.ldm.modules.attention import CrossAttention
 
 from . import guidance_methods, laws, methods

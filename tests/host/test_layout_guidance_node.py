@@ -4,11 +4,11 @@ import re
 
 import pytest
 import torch
-from attention_control.attention_patches.guidance import Effort
-from attention_control.nodes.host import deliver, install
+from attention_control.attention_patches.layout.shifting import Effort
 from attention_control.nodes.host.demo_model import load_demo_model
-from attention_control.nodes.host.install import installed
-from attention_control.nodes.layout_guidance import LayoutGuidance
+from attention_control.nodes.host.run import deliver, install
+from attention_control.nodes.host.run.install import installed
+from attention_control.nodes.layout.layout_guidance_node import LayoutGuidance
 
 from .node_calls import call_node
 from .tiny import sample

@@ -5,13 +5,13 @@ from pathlib import Path
 import folder_paths
 import pytest
 import torch
-from attention_control.attention_patches.map_files import load_maps
-from attention_control.attention_patches.maps import MapStore
-from attention_control.nodes.attention_map_viewer import AttentionMapViewer
-from attention_control.nodes.attention_recorder import AttentionRecorder
-from attention_control.nodes.host.file_kinds import MAPS
-from attention_control.nodes.load_attention_maps import LoadAttentionMaps
-from attention_control.nodes.save_attention_maps import SaveAttentionMaps
+from attention_control.attention_patches.maps.map_files import load_maps
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.nodes.host.files.file_kinds import MAPS
+from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
+from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
+from attention_control.nodes.inspect.load_attention_maps_node import LoadAttentionMaps
+from attention_control.nodes.inspect.save_attention_maps_node import SaveAttentionMaps
 from comfy_api.latest import io
 
 from .tiny import conditioning, sample, tiny_clip, tiny_model

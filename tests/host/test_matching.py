@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.attention_patches.maps import MapStore
-from attention_control.attention_patches.matching import explained
-from attention_control.attention_patches.recorder import Recorder
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.prompt_batch import encode_rows
-from attention_control.nodes.host.unet import layer_map
-from attention_control.nodes.load_demo_model import LoadDemoModel
+from attention_control.attention_patches.maps.matching import explained
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.attention_patches.maps.recorder import Recorder
+from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run.install import install
+from attention_control.nodes.host.text.prompt_batch import encode_rows
 
 from .tiny import sample
 

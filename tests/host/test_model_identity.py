@@ -4,8 +4,8 @@ import comfy.model_management
 import comfy.sd
 import pytest
 import torch
-from attention_control.attention_patches.inversion import Inversion
-from attention_control.nodes.host.model_identity import identity, require_model, require_states
+from attention_control.attention_patches.inversion.inversion import Inversion
+from attention_control.nodes.host.walks.model_identity import identity, require_model, require_states
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete, ModelSamplingSD3
 
 from .tiny import SHAPES, conditioning, sample, tiny_model

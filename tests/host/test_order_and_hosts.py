@@ -6,8 +6,8 @@ from functools import partial
 import comfy.context_windows
 import pytest
 import torch
-from attention_control.attention_patches.patch import Patch
-from attention_control.nodes.host.install import install
+from attention_control.attention_patches.contract.method import Patch
+from attention_control.nodes.host.run.install import install
 from comfy_api.torch_helpers import set_torch_compile_wrapper
 
 from .laws import run

@@ -4,15 +4,17 @@ import re
 
 import pytest
 import torch
-from attention_control.attention_patches.bounded_guidance import Guidance
-from attention_control.attention_patches.bounded_guidance import authors_layers as layers_of_bounds
-from attention_control.attention_patches.guidance import Effort
-from attention_control.attention_patches.methods.bounded_attention import BoundedAttention
+from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.layout.shifting import Effort
+from attention_control.attention_patches.methods.bounded_attention.guidance import Guidance
+from attention_control.attention_patches.methods.bounded_attention.guidance import (
+    authors_layers as layers_of_bounds,
+)
+from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
 from attention_control.attention_patches.methods.layout_guidance import authors_layers as layers_of_guidance
-from attention_control.attention_patches.regions import Layout, Subject
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.unet import layer_map, layer_sizes
+from attention_control.nodes.host.families.unet import layer_map, layer_sizes
+from attention_control.nodes.host.run.install import install
 
 from .recorded import spied
 from .tiny import conditioning, sample, tiny_model

@@ -3,13 +3,13 @@
 import node_helpers
 import pytest
 import torch
-from attention_control.attention_patches.maps import MapStore
-from attention_control.attention_patches.recorder import Recorder
-from attention_control.nodes.attention_probe import AttentionProbe
-from attention_control.nodes.attention_recorder import AttentionRecorder
-from attention_control.nodes.host.install import installed
-from attention_control.nodes.host.probe import _observed, sigma_at
-from attention_control.nodes.style_aligned import StyleAlignedBatch
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.attention_patches.maps.recorder import Recorder
+from attention_control.nodes.host.run.install import installed
+from attention_control.nodes.host.walks.probe import _observed, sigma_at
+from attention_control.nodes.inspect.attention_probe_node import AttentionProbe
+from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
+from attention_control.nodes.style.style_aligned_batch_node import StyleAlignedBatch
 from comfy_api.latest import io
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.correspondence import correspondence_of
-from attention_control.attention_patches.maps import MapStore
-from attention_control.nodes.attention_map_viewer import AttentionMapViewer
-from attention_control.nodes.attention_probe import AttentionProbe
-from attention_control.nodes.host.model_identity import identity
+from attention_control.attention_patches.maps.correspondence import correspondence_of
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.nodes.host.walks.model_identity import identity
+from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
+from attention_control.nodes.inspect.attention_probe_node import AttentionProbe
 from comfy_api.latest import io
 
 from .inversions import tiny_inversion

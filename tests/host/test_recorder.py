@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.methods.style_aligned import StyleAligned
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.unet import layer_map
+from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run.install import install
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 
 from .recorded import IMAGES, SIZE, assert_maps, expected, record, recorder, spied

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.recorder import MEGABYTE
-from attention_control.attention_patches.schedule import PercentRange
-from attention_control.nodes.host.install import install
+from attention_control.attention_patches.contract.schedule import PercentRange
+from attention_control.attention_patches.maps.recorder import MEGABYTE
+from attention_control.nodes.host.run.install import install
 
 from .recorded import SIZE, record, recorder, spied
 from .tiny import SHAPES, conditioning, sample, tiny_model

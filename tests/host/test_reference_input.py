@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.nodes.host.model_identity import identity
+from attention_control.nodes.host.walks.model_identity import identity
 
 from .inversions import tiny_inversion
 from .methods import model

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.layers import LayerMap
-from attention_control.attention_patches.maps import AttentionMaps, LayerMaps, MapStore, TimeSlice
-from attention_control.attention_patches.site import Layer
-from attention_control.nodes.attention_recorder import AttentionRecorder
-from attention_control.nodes.host.tokens import prompt_tokens
-from attention_control.nodes.self_segment import SelfSegment, subject_words
+from attention_control.attention_patches.contract.layers import LayerMap
+from attention_control.attention_patches.contract.site import Layer
+from attention_control.attention_patches.maps.recorded import AttentionMaps, LayerMaps, MapStore, TimeSlice
+from attention_control.nodes.host.text.clip_tokens import prompt_tokens
+from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
+from attention_control.nodes.inspect.self_segment_node import SelfSegment, subject_words
 from comfy_api.latest import io
 
 from .tiny import conditioning, sample, tiny_clip, tiny_model

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 import torch
-from attention_control.nodes.host.install import install
+from attention_control.nodes.host.run.install import install
 from comfy.patcher_extension import WrappersMP
 
 from .guidance_methods import METHODS as GUIDANCES

@@ -9,15 +9,15 @@ import comfy.sample
 import comfy.samplers
 import pytest
 import torch
-from attention_control.attention_patches.bounded_guidance import Guidance, Spill
-from attention_control.attention_patches.bounds import Bounds, Places
-from attention_control.attention_patches.guidance import Effort, Progress
-from attention_control.attention_patches.methods.bounded_attention import BoundedAttention
+from attention_control.attention_patches.contract.method import Patch
+from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.layout.shifting import Effort, Progress
+from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Places
+from attention_control.attention_patches.methods.bounded_attention.guidance import Guidance, Spill
+from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance, Misplacement
-from attention_control.attention_patches.patch import Patch
-from attention_control.attention_patches.regions import Layout, Subject
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.unet import layer_map
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run.install import install
 from torch import Tensor
 
 from .slopes import Asker

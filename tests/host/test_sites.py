@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 import pytest
-from attention_control.attention_patches.patch import LayerSize, Patch
-from attention_control.attention_patches.site import Text
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.unet import layer_map, layer_sizes
+from attention_control.attention_patches.contract.method import LayerSize, Patch
+from attention_control.attention_patches.contract.site import Text
+from attention_control.nodes.host.families.unet import layer_map, layer_sizes
+from attention_control.nodes.host.run.install import install
 from comfy.ldm.modules.attention import BasicTransformerBlock
 
 from .methods import IMAGES

@@ -4,8 +4,8 @@ import comfy.sample
 import comfy.samplers
 import pytest
 import torch
-from attention_control.nodes.host.install import installed
-from attention_control.nodes.style_aligned import StyleAlignedBatch
+from attention_control.nodes.host.run.install import installed
+from attention_control.nodes.style.style_aligned_batch_node import StyleAlignedBatch
 from comfy_api.latest import io
 
 from . import naive

@@ -6,10 +6,10 @@ import comfy.sample
 import comfy.samplers
 import pytest
 import torch
-from attention_control.attention_patches.methods.style_aligned import StyleAligned
-from attention_control.attention_patches.schedule import PercentRange
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.unet import layer_map
+from attention_control.attention_patches.contract.schedule import PercentRange
+from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run.install import install
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 
 from . import naive

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import torch
-from attention_control.nodes.host.tokens import prompt_tokens
+from attention_control.nodes.host.text.clip_tokens import prompt_tokens
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file

@@ -6,8 +6,8 @@ from typing import Any
 import comfy.sample
 import comfy.samplers
 import torch
-from attention_control.attention_patches.inversion import Inversion, Method
-from attention_control.nodes.host.inversion import Guidance, invert
+from attention_control.attention_patches.inversion.inversion import Inversion, Method
+from attention_control.nodes.host.walks.invert import Guidance, invert
 from torch import Tensor
 
 from . import naive

@@ -6,11 +6,11 @@ from pathlib import Path
 import folder_paths
 import numpy as np
 import torch
-from attention_control.attention_patches.maps import MapStore
-from attention_control.attention_patches.recorder import Recorder
-from attention_control.nodes.attention_map_viewer import AttentionMapViewer
-from attention_control.nodes.host.install import install
-from attention_control.nodes.host.unet import layer_map
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.attention_patches.maps.recorder import Recorder
+from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.run.install import install
+from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
 from PIL import Image
 
 from .tiny import conditioning, sample, tiny_model

@@ -7,8 +7,8 @@ import comfy.hooks
 import comfy.sample
 import comfy.samplers
 import torch
-from attention_control.attention_patches.patch import Patch
-from attention_control.nodes.host.install import install
+from attention_control.attention_patches.contract.method import Patch
+from attention_control.nodes.host.run.install import install
 from nodes import ConditioningSetArea, ConditioningSetAreaPercentage, ConditioningSetMask
 from torch import Tensor
 

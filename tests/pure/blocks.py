@@ -1,9 +1,9 @@
 """Recorded attention whose segments are known: every place looks at its own region, words at theirs."""
 
 import torch
-from attention_control.attention_patches.layers import LayerMap
-from attention_control.attention_patches.maps import AttentionMaps, LayerMaps, TimeSlice
-from attention_control.attention_patches.site import Layer
+from attention_control.attention_patches.contract.layers import LayerMap
+from attention_control.attention_patches.contract.site import Layer
+from attention_control.attention_patches.maps.recorded import AttentionMaps, LayerMaps, TimeSlice
 
 
 def own_region(regions, noise=0.0, seed=0):

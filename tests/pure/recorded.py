@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import torch
-from attention_control.attention_patches.layers import LayerMap
-from attention_control.attention_patches.maps import AttentionMaps, LayerMaps, TimeSlice
-from attention_control.attention_patches.site import Layer
+from attention_control.attention_patches.contract.layers import LayerMap
+from attention_control.attention_patches.contract.site import Layer
+from attention_control.attention_patches.maps.recorded import AttentionMaps, LayerMaps, TimeSlice
 
 GRIDS = ((4, 6), (2, 3), (4, 6))
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.adain import adain
+from attention_control.attention_patches.numerics.adain import adain
 
 
 def naive(x, r):

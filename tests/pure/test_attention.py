@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from attention_control.attention_patches import attention as module
-from attention_control.attention_patches.attention import QKV, attention
+from attention_control.attention_patches.attention import attention as module
+from attention_control.attention_patches.attention.attention import QKV, attention
 from torch.nn.functional import scaled_dot_product_attention
 
 B, H, N, M, D = 6, 2, 6, 4, 3

@@ -4,12 +4,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from attention_control.attention_patches.attention import QKV
-from attention_control.attention_patches.layers import LayerMap
-from attention_control.attention_patches.methods.bounded_attention import BoundedAttention, finding_layers
-from attention_control.attention_patches.patch import Batch, LayerSize
-from attention_control.attention_patches.regions import Layout, Subject
-from attention_control.attention_patches.site import Layer
+from attention_control.attention_patches.attention.attention import QKV
+from attention_control.attention_patches.contract.layers import LayerMap
+from attention_control.attention_patches.contract.method import Batch, LayerSize
+from attention_control.attention_patches.contract.site import Layer
+from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.methods.bounded_attention.method import (
+    BoundedAttention,
+    finding_layers,
+)
 
 LEFT, RIGHT = (0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0)
 LAYOUT = Layout(((Subject("cat", (1,), (LEFT,)), Subject("dog", (2,), (RIGHT,))),), ends=(3,))

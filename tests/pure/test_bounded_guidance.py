@@ -2,8 +2,14 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.attention import QKV
-from attention_control.attention_patches.bounded_guidance import (
+from attention_control.attention_patches.attention.attention import QKV
+from attention_control.attention_patches.contract.layers import LayerMap
+from attention_control.attention_patches.contract.method import LayerSize
+from attention_control.attention_patches.contract.objective import attention_map
+from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
+from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.methods.bounded_attention.bounds import Places
+from attention_control.attention_patches.methods.bounded_attention.guidance import (
     Spill,
     authors_layers,
     authors_strength,
@@ -12,12 +18,6 @@ from attention_control.attention_patches.bounded_guidance import (
     step_size,
     subject_losses,
 )
-from attention_control.attention_patches.bounds import Places
-from attention_control.attention_patches.gradients import attention_map
-from attention_control.attention_patches.layers import LayerMap
-from attention_control.attention_patches.patch import LayerSize
-from attention_control.attention_patches.regions import Layout, Subject
-from attention_control.attention_patches.site import Layer, Rows, Site, Text
 
 GRID, CELLS, TOKENS = (4, 6), 24, 9
 LEFT = Subject("red cat", (1, 2), ((0.0, 0.0, 0.5, 0.75),))

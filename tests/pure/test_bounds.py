@@ -2,10 +2,15 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.attention import QKV, attention
-from attention_control.attention_patches.bounds import Bounds, Places, cross_closed, self_closed
-from attention_control.attention_patches.regions import Layout, Subject
-from attention_control.attention_patches.site import Layer, Rows, Site, Text
+from attention_control.attention_patches.attention.attention import QKV, attention
+from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
+from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.methods.bounded_attention.bounds import (
+    Bounds,
+    Places,
+    cross_closed,
+    self_closed,
+)
 
 GRID = (4, 6)
 CAT, DOG, OWL = ((0.0, 0.0, 0.5, 0.5), (0.25, 0.25, 0.75, 1.0), (0.9, 0.9, 1.0, 1.0))

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from attention_control.nodes.boxes import Drawn, drawn_boxes, written_boxes
+from attention_control.nodes.layout.boxes import Drawn, drawn_boxes, written_boxes
 
 CANVAS = (200, 100)
 PIXELS = {"x": 20, "y": 10, "width": 60, "height": 40}

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.attention_patches import components as module
-from attention_control.attention_patches.components import components
+from attention_control.attention_patches.maps import components as module
+from attention_control.attention_patches.maps.components import components
 
 from .recorded import recorded, without
 

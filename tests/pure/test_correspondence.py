@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.attention_patches import correspondence
-from attention_control.attention_patches.averages import recorded_layers
-from attention_control.attention_patches.correspondence import correspondence_of
+from attention_control.attention_patches.maps import correspondence
+from attention_control.attention_patches.maps.averages import recorded_layers
+from attention_control.attention_patches.maps.correspondence import correspondence_of
 
 from .recorded import recorded, without
 

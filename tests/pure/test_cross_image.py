@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.attention import QKV, attention
-from attention_control.attention_patches.inversion import Inversion, ModelIdentity
-from attention_control.attention_patches.methods.cross_image import CrossImage, contrasted
-from attention_control.attention_patches.patch import Batch
+from attention_control.attention_patches.attention.attention import QKV, attention
+from attention_control.attention_patches.contract.method import Batch
+from attention_control.attention_patches.inversion.inversion import Inversion, ModelIdentity
+from attention_control.attention_patches.methods.cross_image.method import CrossImage, contrasted
 
 
 def inversion(steps=100, images=1, size=(4, 6), highest=14.6):

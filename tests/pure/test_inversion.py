@@ -5,8 +5,13 @@ import re
 
 import pytest
 import torch
-from attention_control.attention_patches.inversion import Inversion, ModelIdentity, check_sigmas, psnr
-from attention_control.attention_patches.reconstruction import describe
+from attention_control.attention_patches.inversion.inversion import (
+    Inversion,
+    ModelIdentity,
+    check_sigmas,
+    psnr,
+)
+from attention_control.attention_patches.inversion.reconstruction import describe
 
 SIGMAS = torch.tensor([8.0, 4.0, 1.0, 0.25, 0.0])
 MODEL = ModelIdentity("toy", (1.0, -2.0))

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.attention_patches.inversion import Inversion, ModelIdentity
-from attention_control.attention_patches.inversion_files import load_inversion, save_inversion
-from attention_control.attention_patches.map_files import load_maps
+from attention_control.attention_patches.inversion.inversion import Inversion, ModelIdentity
+from attention_control.attention_patches.inversion.inversion_files import load_inversion, save_inversion
+from attention_control.attention_patches.maps.map_files import load_maps
 from safetensors import safe_open
 from safetensors.torch import save_file
 

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 import torch
-from attention_control.attention_patches.attention import QKV
-from attention_control.attention_patches.kept_keys import KeptKeys
-from attention_control.attention_patches.site import Layer, Rows, Site, Text
+from attention_control.attention_patches.attention.attention import QKV
+from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
+from attention_control.attention_patches.guests.kept_keys import KeptKeys
 
 POSITIVE, NEGATIVE = Text("positive", 0, 77), Text("negative", 0, 77)
 SECOND = Text("positive", 1, 77)

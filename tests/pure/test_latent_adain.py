@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.inversion import Inversion, ModelIdentity
-from attention_control.attention_patches.latent_adain import (
+from attention_control.attention_patches.inversion.inversion import Inversion, ModelIdentity
+from attention_control.attention_patches.methods.cross_image.latent_adain import (
     LatentAdaIN,
     Masks,
     everywhere,

@@ -1,8 +1,8 @@
 """The layer language: what it names, and how it complains."""
 
 import pytest
-from attention_control.attention_patches.layers import LayerMap
-from attention_control.attention_patches.site import Layer
+from attention_control.attention_patches.contract.layers import LayerMap
+from attention_control.attention_patches.contract.site import Layer
 
 PLACES = [
     *(("input", n, 0) for n in (1, 2, 4, 5, 7, 8)),

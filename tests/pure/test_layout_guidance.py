@@ -4,19 +4,19 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.attention_patches.attention import QKV
-from attention_control.attention_patches.gradients import Objective, Slope, attention_map, descend
-from attention_control.attention_patches.guidance import Effort, Progress, by_token, coarse_layers
-from attention_control.attention_patches.layers import LayerMap
+from attention_control.attention_patches.attention.attention import QKV
+from attention_control.attention_patches.contract.layers import LayerMap
+from attention_control.attention_patches.contract.method import Denoiser, LayerSize, Patch
+from attention_control.attention_patches.contract.objective import Objective, Slope, attention_map, descend
+from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
+from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.layout.shifting import Effort, Progress, by_token, coarse_layers
 from attention_control.attention_patches.methods.layout_guidance import (
     LayoutGuidance,
     Misplacement,
     authors_layers,
     misplaced,
 )
-from attention_control.attention_patches.patch import Denoiser, LayerSize, Patch
-from attention_control.attention_patches.regions import Layout, Subject
-from attention_control.attention_patches.site import Layer, Rows, Site, Text
 
 GRID = (4, 6)
 SUBJECTS = (

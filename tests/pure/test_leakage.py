@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.attention_patches.leakage import leakage
-from attention_control.attention_patches.maps import AttentionMaps
-from attention_control.attention_patches.regions import Layout, Subject
+from attention_control.attention_patches.layout.leakage import leakage
+from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.maps.recorded import AttentionMaps
 from attention_control.nodes.pictures.colour_maps import colour_bytes, subject_colour
 from attention_control.nodes.pictures.leakage_figure import draw_leakage
 from attention_control.nodes.pictures.leakage_table import leakage_tables

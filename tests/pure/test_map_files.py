@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.attention_patches.map_files import PARTS, SavedMaps, load_maps, save_maps
-from attention_control.attention_patches.tokens import PromptTokens, Word
+from attention_control.attention_patches.maps.map_files import PARTS, SavedMaps, load_maps, save_maps
+from attention_control.attention_patches.text.words import PromptTokens, Word
 from safetensors import safe_open
 from safetensors.torch import save_file
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.correspondence import correspondence_of
-from attention_control.attention_patches.point import cell_at, correspondence_from, self_from, token_at
+from attention_control.attention_patches.maps.correspondence import correspondence_of
+from attention_control.attention_patches.maps.point import cell_at, correspondence_from, self_from, token_at
 
 from .recorded import recorded
 

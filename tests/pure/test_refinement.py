@@ -1,8 +1,8 @@
 """Finding subjects again, on attention whose segments are known."""
 
 import torch
-from attention_control.attention_patches.attention import QKV
-from attention_control.attention_patches.refinement import (
+from attention_control.attention_patches.attention.attention import QKV
+from attention_control.attention_patches.methods.bounded_attention.refinement import (
     Evidence,
     assigned,
     by_column,

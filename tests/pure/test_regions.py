@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.regions import (
+from attention_control.attention_patches.layout.regions import (
     Layout,
     Subject,
     background,
@@ -11,7 +11,7 @@ from attention_control.attention_patches.regions import (
     subject_positions,
     text_ends,
 )
-from attention_control.attention_patches.tokens import PromptTokens, Word
+from attention_control.attention_patches.text.words import PromptTokens, Word
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,7 +1,7 @@
 """What the user reads after a run."""
 
-from attention_control.attention_patches.report import RunReport, Tally
-from attention_control.attention_patches.site import Layer, Rows, Site
+from attention_control.attention_patches.contract.report import RunReport, Tally
+from attention_control.attention_patches.contract.site import Layer, Rows, Site
 
 
 def site(ordinal, sigma, images=4):

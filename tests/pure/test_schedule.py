@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from attention_control.attention_patches.schedule import PercentRange, progress
+from attention_control.attention_patches.contract.schedule import PercentRange, progress
 from hypothesis import given
 from hypothesis import strategies as st
 

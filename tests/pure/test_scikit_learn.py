@@ -3,11 +3,11 @@
 import sys
 
 import pytest
-from attention_control.attention_patches.components import components
-from attention_control.attention_patches.leakage import leakage
-from attention_control.attention_patches.methods.self_segmentation import SelfSegmentation
-from attention_control.attention_patches.regions import Layout, Subject
-from attention_control.attention_patches.tokens import Word
+from attention_control.attention_patches.layout.leakage import leakage
+from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.maps.components import components
+from attention_control.attention_patches.methods.self_segmentation.segmentation import SelfSegmentation
+from attention_control.attention_patches.text.words import Word
 
 from .recorded import recorded
 

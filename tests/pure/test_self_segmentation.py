@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from attention_control.attention_patches.averages import self_map
-from attention_control.attention_patches.methods.self_segmentation import SelfSegmentation
-from attention_control.attention_patches.tokens import Word
+from attention_control.attention_patches.maps.averages import self_map
+from attention_control.attention_patches.methods.self_segmentation.segmentation import SelfSegmentation
+from attention_control.attention_patches.text.words import Word
 
 from .blocks import four_regions, maps_of, scene
 from .recorded import recorded, without

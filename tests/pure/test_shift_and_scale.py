@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 import torch
-from attention_control.attention_patches.attention import QKV, probabilities
-from attention_control.attention_patches.methods.style_aligned import StyleAligned
-from attention_control.attention_patches.site import Layer, Rows, Site
+from attention_control.attention_patches.attention.attention import QKV, probabilities
+from attention_control.attention_patches.contract.site import Layer, Rows, Site
+from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
 
 IMAGES, HEADS, TOKENS, WIDTH = 3, 2, 12, 8
 

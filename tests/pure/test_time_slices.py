@@ -1,8 +1,8 @@
 """The names of time slices."""
 
 import pytest
-from attention_control.attention_patches.maps import TimeSlice
-from attention_control.attention_patches.time_slices import parse_time
+from attention_control.attention_patches.maps.recorded import TimeSlice
+from attention_control.attention_patches.maps.time_slices import parse_time
 
 SLICES = [
     TimeSlice(0, 0.25, 0.95),

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from attention_control.attention_patches.tokens import PromptTokens, Word, read_words
+from attention_control.attention_patches.text.words import PromptTokens, Word, read_words
 
 
 def tokens(text, *units):

@@ -4,8 +4,12 @@ import math
 
 import pytest
 import torch
-from attention_control.attention_patches.inversion import Inversion, ModelIdentity, psnr
-from attention_control.attention_patches.trajectories import ddim_states, edit_friendly_states, walk_back
+from attention_control.attention_patches.inversion.inversion import Inversion, ModelIdentity, psnr
+from attention_control.attention_patches.inversion.trajectories import (
+    ddim_states,
+    edit_friendly_states,
+    walk_back,
+)
 
 MODEL = ModelIdentity("toy", (1.0,))
 STEPS = 12

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.averages import cross_of
-from attention_control.attention_patches.tokens import Word
-from attention_control.attention_patches.words import normalised, ranking, token_words, word_columns
+from attention_control.attention_patches.maps.averages import cross_of
+from attention_control.attention_patches.maps.word_maps import normalised, ranking, token_words, word_columns
+from attention_control.attention_patches.text.words import Word
 
 from .recorded import recorded
 

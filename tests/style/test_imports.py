@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+METHODS = Path("attention_patches/methods")
 LIBRARIES = {"torch", "numpy", "safetensors", "sklearn", "threadpoolctl"}
 
 # What the files of a folder may import: our own folders, and libraries (any, if None) besides Python's own.
@@ -36,14 +37,21 @@ def wrong(source: str, file: Path) -> list[str]:
     """The imports in a file (its path from the root) that point the wrong way."""
     folder = next(name for name in ALLOWED if file.is_relative_to(name))
     inside, libraries = ALLOWED[folder]
-    method = file.parent.name == "methods"
     return [
         name
         for name, ours in imported(source, file)
         if (ours and not any(Path(name).is_relative_to(place) for place in inside))
-        or (ours and method and Path(name).is_relative_to("attention_patches/methods"))
+        or (ours and _another_method(Path(name), file))
         or (not ours and libraries is not None and name not in libraries | sys.stdlib_module_names)
     ]
+
+
+def _another_method(name: Path, file: Path) -> bool:
+    """Whether both are methods, and not the same one; a method is a file or a package."""
+    if not (name.is_relative_to(METHODS) and file.is_relative_to(METHODS)):
+        return False
+    one, other = (path.relative_to(METHODS).parts[:1] for path in (name, file.with_suffix("")))
+    return one != other
 
 
 FILES = [path.relative_to(ROOT) for folder in ALLOWED for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -58,12 +66,13 @@ def test_imports_point_one_way(file: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "file"),
     [
-        ("import comfy.samplers", "attention_patches/site.py"),
+        ("import comfy.samplers", "attention_patches/contract/site.py"),
         ("from comfy_api.latest import io", "nodes/pictures/view.py"),
-        ("from ..nodes.host import run", "attention_patches/site.py"),
-        ("from .style_aligned import StyleAligned", "attention_patches/methods/cross_image.py"),
-        ("from . import style_aligned", "attention_patches/methods/cross_image.py"),
-        ("from ..recording import make_recorder", "nodes/host/run.py"),
+        ("from ...nodes.host.run import run", "attention_patches/contract/site.py"),
+        ("from .cross_image import method", "attention_patches/methods/layout_guidance.py"),
+        ("from . import cross_image", "attention_patches/methods/layout_guidance.py"),
+        ("from ..cross_image.method import CrossImage", "attention_patches/methods/style_aligned/method.py"),
+        ("from ...inspect.recording import make_recorder", "nodes/host/run/run.py"),
     ],
 )
 def test_an_import_the_wrong_way_is_seen(line: str, file: str) -> None:

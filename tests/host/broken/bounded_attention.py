@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar
 
 import torch
-from attention_control.attention_patches.bounds import Places, cross_closed
-from attention_control.attention_patches.methods.bounded_attention import BoundedAttention, Bounding
+from attention_control.attention_patches.methods.bounded_attention.bounds import Places, cross_closed
+from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention, Bounding
 
 from .ranges import WorksInTheWholeRange
 

@@ -1,6 +1,6 @@
 """A mistake that any method can make."""
 
-from attention_control.attention_patches.schedule import PercentRange
+from attention_control.attention_patches.contract.schedule import PercentRange
 
 
 class WorksInTheWholeRange:

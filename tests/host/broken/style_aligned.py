@@ -4,9 +4,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import torch
-from attention_control.attention_patches.adain import adain
-from attention_control.attention_patches.methods.style_aligned import StyleAligned
-from attention_control.attention_patches.site import Rows
+from attention_control.attention_patches.contract.site import Rows
+from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.attention_patches.numerics.adain import adain
 from comfy.ldm.modules.attention import CrossAttention
 
 from .ranges import WorksInTheWholeRange

@@ -1,0 +1,1 @@
+"""The attention at the end of the chain."""

@@ -1,0 +1,1 @@
+"""The noisy states that lead to a given picture."""

@@ -1,0 +1,1 @@
+"""Subjects and their places, and how latents are shifted towards them."""

@@ -1,0 +1,165 @@
+"""Where the subjects of a prompt shall be: boxes or masks for each image of a batch, on any layer's grid.
+
+Boxes become cells as in Bounded Attention (Dahary et al., "Be Yourself", ECCV 2024): rows round(y0 h) to
+round(y1 h), columns likewise. There a thin box can vanish on a coarse grid; here it keeps the cells nearest
+to its middle.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..text.words import PromptTokens
+
+Box = tuple[float, float, float, float]
+"""(x0, y0, x1, y1) as fractions of the picture's width and height."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing in one image: its words, and where it shall be: in its boxes, or where its mask is >= 0.5.
+
+    Two things of the same words are two subjects. Raises ValueError without a box or a mask, or for a box
+    that is empty or not within the picture.
+    """
+
+    phrase: str
+    token_positions: tuple[int, ...]  # on the key axis of cross-attention; the last is the leading one
+    boxes: tuple[Box, ...] = ()
+    mask: Tensor | None = field(default=None, compare=False)  # (H, W) in 0..1, of any size
+
+    def __post_init__(self) -> None:
+        if not self.boxes and self.mask is None:
+            raise ValueError(f"subject {self.phrase!r} has neither a box nor a mask")
+        for x0, y0, x1, y1 in self.boxes:
+            if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
+                raise ValueError(
+                    f"the box of {self.phrase!r} goes from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}); it must lie "
+                    "within the picture, which goes from (0, 0) to (1, 1), and be wider and higher than 0"
+                )
+
+    @property
+    def leading(self) -> int:
+        """The token whose map says most about the subject: in English the noun stands last."""
+        return self.token_positions[-1]
+
+    def cells(self, grid: tuple[int, int]) -> Tensor:
+        """(h, w) bool: the cells of the grid that belong to the subject, at least one."""
+        covered = torch.zeros(grid, dtype=torch.bool) if self.mask is None else covered_cells(self.mask, grid)
+        for x0, y0, x1, y1 in self.boxes:
+            covered[_span(y0, y1, grid[0]), _span(x0, x1, grid[1])] = True
+        return covered
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The subjects of every image of a batch, and the tokens of their prompt that belong to none of them.
+
+    `images[i]` are the subjects of image i; a single entry counts for all images. `fillers` are the tokens
+    of words that name nothing, `ends` the first end token of each of the text's chunks.
+    """
+
+    images: tuple[tuple[Subject, ...], ...]
+    fillers: tuple[int, ...] = ()
+    ends: tuple[int, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        return not any(self.images)
+
+    def check(self, images: int) -> None:
+        """Raises ValueError unless there is one layout for all of so many images, or one for each."""
+        if len(self.images) not in (1, images):
+            raise ValueError(
+                f"there are boxes for {len(self.images)} images, but the latent batch has {images}. Give "
+                f"boxes for one image, which then count for all, or for each of the {images}."
+            )
+
+    def check_text(self, lengths: Iterable[int]) -> None:
+        """Raises ValueError if a text of the positive prompt, of so many tokens, is too short to hold the
+        subjects' words."""
+        last = max((p for subjects in self.images for s in subjects for p in s.token_positions), default=0)
+        for tokens in lengths:
+            if last >= tokens:
+                raise ValueError(
+                    f"The positive conditioning has {tokens} tokens, but a subject is token {last} of the "
+                    "prompt. Connect the node's own CONDITIONING to the sampler, or one of the same prompt."
+                )
+
+    def subjects(self, image: int) -> tuple[Subject, ...]:
+        """Of one image of the batch, counted from 0."""
+        return self.images[0] if len(self.images) == 1 else self.images[image]
+
+    def joined(self) -> "Layout":
+        """Subjects of the same tokens as one, in all their places: for methods that know only words."""
+        return replace(self, images=tuple(tuple(_joined(subjects)) for subjects in self.images))
+
+    def masks(self, grid: tuple[int, int], image: int) -> Tensor:
+        """(S, h * w) float32, 0 or 1: the cells of each subject of an image on a grid (h, w), row by row."""
+        cells = [subject.cells(grid).flatten() for subject in self.subjects(image)]
+        return torch.stack(cells).float() if cells else torch.zeros(0, grid[0] * grid[1])
+
+
+def covered_cells(mask: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(H, W) in 0..1 -> (h, w) bool: the cells that are covered to a half or more, else the one most covered.
+
+    Raises ValueError if the mask is empty.
+    """
+    if not mask.any():
+        raise ValueError("the mask of a subject is empty; paint where the subject shall be")
+    shares = F.interpolate(mask.float()[None, None], grid, mode="area")[0, 0]
+    return shares >= min(0.5, float(shares.max()))
+
+
+def background(masks: Tensor) -> Tensor:
+    """(S, N) -> (N,) float: 1 where no subject is."""
+    return (masks.sum(0) == 0).to(masks.dtype)
+
+
+PLACES = ("left", "right", "top", "bottom")  # the paper counts them among the words that name nothing
+
+
+def filler_positions(tokens: PromptTokens, more: Collection[str] = ()) -> tuple[int, ...]:
+    """Tokens of the words that name nothing: articles, conjunctions, prepositions, counts, and `more`."""
+    words = tokens.filler_words((*PLACES, *more))
+    return tuple(position for word in words for position in word.positions)
+
+
+def subject_positions(tokens: PromptTokens, phrase: str, more: Collection[str] = ()) -> tuple[int, ...]:
+    """Tokens of a phrase's words but fillers (all, if it has no others). Raises ValueError if the prompt
+    does not hold the phrase."""
+    found, fillers = tokens.find(phrase).positions, filler_positions(tokens, more)
+    return tuple(position for position in found if position not in fillers) or found
+
+
+def text_ends(tokens: PromptTokens) -> tuple[int, ...]:
+    """Where CLIP's first end token stands in each chunk of the text: behind the last word's token."""
+    taken = {position for word in tokens.words for position in word.positions}
+    return tuple(sorted(position + 1 for position in taken if position + 1 not in taken)) or (1,)
+
+
+def repeated(positions: Iterable[int], tokens: int, keys: int) -> list[int]:
+    """The same tokens in every copy, where the host repeated a text of `tokens` to a length of `keys`."""
+    return [copy * tokens + position for copy in range(keys // tokens) for position in positions]
+
+
+def _joined(subjects: tuple[Subject, ...]) -> Iterator[Subject]:
+    groups: dict[tuple[int, ...], list[Subject]] = {}
+    for subject in subjects:
+        groups.setdefault(subject.token_positions, []).append(subject)
+    for same in groups.values():
+        masks = [subject.mask for subject in same if subject.mask is not None]
+        boxes = tuple(box for subject in same for box in subject.boxes)
+        yield replace(same[0], boxes=boxes, mask=torch.stack(masks).amax(0) if masks else None)
+
+
+def _span(start: float, stop: float, cells: int) -> slice:
+    """The cells from one fraction of a side to another."""
+    first, last = round(start * cells), round(stop * cells)
+    if first == last:  # thinner than a cell
+        first = min(int((start + stop) / 2 * cells), cells - 1)
+        last = first + 1
+    return slice(first, last)

@@ -1,0 +1,1 @@
+"""Recorded attention: how it is kept, what is read off it, its files."""

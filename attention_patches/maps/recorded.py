@@ -1,0 +1,102 @@
+"""Recorded attention: a value that viewers, segmentation and files share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ..contract.layers import LayerMap
+from ..contract.site import Layer
+from ..text.words import PromptTokens
+from .matching import explained
+
+
+@dataclass(frozen=True)
+class TimeSlice:
+    """A part of the run whose calls were averaged."""
+
+    start: float  # progress, 0..1, included
+    end: float  # not included
+    time: float  # mean noise level of its calls on the model's scale, 1 for pure noise
+
+
+@dataclass(frozen=True)
+class LayerMaps:
+    """What was kept of one layer, by role ("positive", "negative"); half precision, on the CPU.
+
+    Probabilities are means over the calls of a slice, and over the heads unless each was kept. Rows sum to 1,
+    or to less where patches let the image attend to something else too.
+    """
+
+    layer: Layer
+    grid: tuple[int, int]  # (height, width) in tokens; N = height * width
+    cross_attention: Mapping[str, Tensor] = field(default_factory=dict)  # (slices, images, heads, N, tokens)
+    self_attention: Mapping[str, Tensor] = field(default_factory=dict)  # (slices, images, heads, N, N)
+    queries: Mapping[str, Tensor] = field(default_factory=dict)  # self-attention's: (slices, images, H, N, d)
+    keys: Mapping[str, Tensor] = field(default_factory=dict)  # (slices, images, H, N, d)
+
+
+@dataclass(frozen=True)
+class AttentionMaps:
+    """The attention of one run."""
+
+    model: LayerMap  # all layers of the model, recorded or not
+    images: int
+    latent: tuple[int, int]  # (height, width) in cells
+    slices: tuple[TimeSlice, ...]
+    layers: tuple[LayerMaps, ...]  # in order of execution
+    latents: Tensor | None = None  # (images, C, height, width) that the run made
+
+    @property
+    def megabytes(self) -> float:
+        kept = (
+            tensor
+            for layer in self.layers
+            for part in (layer.cross_attention, layer.self_attention, layer.queries, layer.keys)
+            for tensor in part.values()
+        )
+        return sum(tensor.numel() * tensor.element_size() for tensor in kept) / 2**20
+
+
+@dataclass
+class MapStore:
+    """What an ATTENTION_MAPS output carries: empty until the run that fills it has ended.
+
+    The host keeps it in its cache together with the node's MODEL. Earlier runs are kept as well, as far as
+    the recorder's memory goes, because the host's cache may bring their pictures back.
+    """
+
+    maps: AttentionMaps | None = None  # of the last run
+    earlier: list[AttentionMaps] = field(default_factory=list)
+    tokens: PromptTokens | None = None  # if the words are known, as from a file
+
+    def add(self, maps: AttentionMaps, megabytes: float) -> None:
+        """Keep a run's maps, and those of the runs before it that fit into so many megabytes with them."""
+        room = megabytes - maps.megabytes
+        before = self.earlier if self.maps is None else [self.maps, *self.earlier]
+        self.earlier = []
+        for run in before:
+            room -= run.megabytes
+            if room < 0:
+                break
+            self.earlier.append(run)
+        self.maps = maps
+
+    def read(self, images: Tensor | None = None) -> AttentionMaps:
+        """The maps of the run that made these images (B, H, W, 3), or of the last run.
+
+        Raises ValueError if there are none.
+        """
+        if self.maps is None:
+            raise ValueError(
+                "maps: nothing has been recorded yet. Connect the recorder's MODEL to the sampler, and to "
+                "`image` the picture which that sampler makes, so that it runs first. If the picture came "
+                "from the cache and its maps are gone from it, change the seed to sample again."
+            )
+        if images is None or not self.earlier:
+            return self.maps
+        return max([self.maps, *self.earlier], key=lambda run: _explained(run, images))
+
+
+def _explained(run: AttentionMaps, images: Tensor) -> float:
+    return 0.0 if run.latents is None else explained(run.latents, images)

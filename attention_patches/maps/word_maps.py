@@ -1,0 +1,59 @@
+"""Maps of words: from the columns of tokens to those of words."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..text.words import Word
+from .recorded import AttentionMaps
+
+
+def word_columns(maps: AttentionMaps, words: Sequence[Word], role: str = "positive") -> AttentionMaps:
+    """The same maps with one column of cross-attention per word: the mean over its pieces and the heads.
+
+    Other roles are left out. Raises ValueError if a word lies behind the last recorded token.
+    """
+
+    def columns(
+        kept: Tensor,
+    ) -> Tensor:  # (slices, images, heads, N, tokens) -> (slices, images, 1, N, words)
+        _check(words, kept.shape[-1])
+        mean = kept.float().mean(2, keepdim=True)
+        return torch.stack([mean[..., list(word.positions)].mean(-1) for word in words], dim=-1)
+
+    return replace(
+        maps,
+        layers=tuple(
+            replace(
+                layer, cross_attention={r: columns(x) for r, x in layer.cross_attention.items() if r == role}
+            )
+            for layer in maps.layers
+        ),
+    )
+
+
+def token_words(tokens: int) -> tuple[Word, ...]:
+    """Names for the tokens behind the start token where the prompt is not known: token 1, token 2, ..."""
+    return tuple(Word(f"token {position}", (position,)) for position in range(1, tokens))
+
+
+def normalised(maps: Tensor) -> Tensor:
+    """(..., h, w), each divided by its maximum."""
+    return maps / maps.amax((-2, -1), keepdim=True).clamp(min=torch.finfo(maps.dtype).tiny)
+
+
+def ranking(maps: Tensor, cell: tuple[int, int]) -> list[int]:
+    """Of maps (words, h, w) those that are strongest at a cell (row, column), against their own maximum."""
+    order: list[int] = normalised(maps)[:, cell[0], cell[1]].argsort(descending=True, stable=True).tolist()
+    return order
+
+
+def _check(words: Sequence[Word], tokens: int) -> None:
+    for word in words:
+        if max(word.positions) >= tokens:
+            raise ValueError(
+                f"prompt: {word.text!r} is token {max(word.positions)}, but the text that was recorded has "
+                f"only {tokens} tokens. Give the viewer the very prompt that went to the sampler."
+            )

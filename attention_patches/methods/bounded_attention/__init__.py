@@ -1,0 +1,1 @@
+"""Bounded Attention (Dahary et al., ECCV 2024)."""

@@ -1,0 +1,125 @@
+"""Finding subjects again while a picture forms: clusters of self-attention, named by cross-attention.
+
+Dahary et al., "Be Yourself" (ECCV 2024), section 4.3 and the authors' code. With A the self-attention and
+C_s the cross-attention of the leading word of subject s, means over heads, layers and the calls so far:
+
+    clusters   = k-means of the rows of A(p, q) / max_p A(p, q)
+    evidence_s = scaled(sigmoid(10 (C_s / max C_s - 0.2))) * mask_s           scaled: to 0..1
+    subject(c) = argmax_s |evidence_s and c| / min(|evidence_s|, |c|), background if that is below 0.2
+
+A subject that got no cluster keeps its box, which all others leave.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ...attention.attention import QKV, probabilities
+from ...layout.regions import repeated
+from ...numerics.clustering import k_means
+
+STEEPNESS, THRESHOLD = 10.0, 0.2  # of the evidence
+SMALLEST_SCORE = 0.2  # of a cluster that is no background
+
+
+@dataclass
+class Sum:
+    """A running mean."""
+
+    total: Tensor
+    count: int = 0
+
+    @property
+    def mean(self) -> Tensor:
+        return self.total / max(self.count, 1)
+
+
+@dataclass
+class Evidence:
+    """The attention of one run as far as it has come, for each image, at the layers of one grid."""
+
+    own: dict[int, Sum] = field(default_factory=dict)  # (N, N)
+    words: dict[int, Sum] = field(default_factory=dict)  # (S, N)
+
+    def add_self(self, qkv: QKV, rows: slice) -> None:
+        """Rows of one self-attention, one for each image."""
+        n = qkv.q.shape[2]
+        for queries, map_ in probabilities(qkv, rows):
+            for image, part in enumerate(map_[..., :n].mean(1)):
+                total = self.own.setdefault(image, Sum(part.new_zeros(n, n))).total
+                total[queries] += part
+        for found in self.own.values():
+            found.count += 1
+
+    def add_cross(self, qkv: QKV, rows: slice, tokens: int, leading: list[tuple[int, ...]]) -> None:
+        """Rows of one cross-attention; `leading[image]` are the leading tokens of its subjects, in a text of
+        so many tokens that the host may have repeated."""
+        n, keys = qkv.q.shape[2], qkv.k.shape[2]
+        for queries, map_ in probabilities(qkv, rows):
+            for image, part in enumerate(map_.mean(1)):
+                named = [part[:, repeated((token,), tokens, keys)].sum(1) for token in leading[image]]
+                total = self.words.setdefault(image, Sum(part.new_zeros(len(named), n))).total
+                for subject, column in enumerate(named):
+                    total[subject, queries] += column
+        for found in self.words.values():
+            found.count += 1
+
+    def complete(self, image: int) -> bool:
+        return image in self.own and image in self.words
+
+
+@dataclass(frozen=True)
+class Refined:
+    """Masks (S, N) of 0 and 1, the subjects that were lost and kept their boxes, and the centres of the
+    clusters, to begin at next time."""
+
+    masks: Tensor
+    lost: tuple[int, ...]
+    centres: Tensor
+
+
+def refine(
+    own: Tensor, words: Tensor, masks: Tensor, boxes: Tensor, clusters: int, seed: int, centres: Tensor | None
+) -> Refined:
+    """From A (N, N), C (S, N), the masks so far and the boxes, both (S, N)."""
+    samples = by_column(own.float().cpu())
+    clusters = min(clusters, len(samples))
+    found, centres = k_means(samples, clusters, seed, centres)
+    named = assigned(found, clusters, evidence(words.float().cpu(), masks))
+    restored, lost = with_boxes_of_lost(named, boxes)
+    return Refined(restored, lost, centres)
+
+
+def by_column(own: Tensor) -> Tensor:
+    """(N, N): each key's column against its largest value."""
+    return own / own.amax(0, keepdim=True).clamp(min=torch.finfo(own.dtype).tiny)
+
+
+def evidence(words: Tensor, masks: Tensor) -> Tensor:
+    """(S, N) -> (S, N) in 0..1."""
+    tiny = torch.finfo(words.dtype).tiny
+    sharp = torch.sigmoid(STEEPNESS * (words / words.amax(1, keepdim=True).clamp(min=tiny) - THRESHOLD))
+    low, high = sharp.amin(1, keepdim=True), sharp.amax(1, keepdim=True)
+    return (sharp - low) / (high - low).clamp(min=tiny) * masks
+
+
+def assigned(found: Tensor, clusters: int, evidence: Tensor) -> Tensor:
+    """Clusters (N,) and evidence (S, N) -> masks (S, N), which do not overlap."""
+    inside = (found == torch.arange(clusters)[:, None]).to(evidence.dtype)  # (clusters, N)
+    smaller = torch.minimum(inside.sum(1)[:, None], evidence.sum(1))
+    scores = inside @ evidence.T / smaller.clamp(min=torch.finfo(evidence.dtype).tiny)
+    best, subject = scores.max(1)
+    named = torch.nn.functional.one_hot(subject, len(evidence)).T * (best >= SMALLEST_SCORE)  # (S, clusters)
+    return named.to(evidence.dtype) @ inside
+
+
+def with_boxes_of_lost(masks: Tensor, boxes: Tensor) -> tuple[Tensor, tuple[int, ...]]:
+    """(S, N): a subject without a cell gets its box, which those who have kept their masks leave; and who
+    was lost."""
+    masks, restored = masks.clone(), torch.zeros(len(masks), dtype=torch.bool)
+    while (lost := (masks.sum(1) == 0) & ~restored).any():
+        restored |= lost
+        masks[lost] = boxes[lost]
+        masks[~restored] *= 1 - boxes[lost].amax(0)
+    return masks, tuple(restored.nonzero().flatten().tolist())

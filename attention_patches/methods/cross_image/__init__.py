@@ -1,0 +1,1 @@
+"""Cross-Image Attention (Alaluf et al., SIGGRAPH 2024)."""

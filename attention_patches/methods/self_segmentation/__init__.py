@@ -1,0 +1,1 @@
+"""Self-Segmentation (Patashnik et al., ICCV 2023)."""

@@ -1,0 +1,1 @@
+"""StyleAligned (Hertz et al., CVPR 2024)."""

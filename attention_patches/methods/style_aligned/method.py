@@ -1,0 +1,149 @@
+"""StyleAligned: a batch of images in the style of one of them.
+
+Hertz, Voynov, Fruchter, Cohen-Or, "Style Aligned Image Generation via Shared Attention", CVPR 2024,
+section 3. In each self-attention, per chunk of conditioning, head and channel, with r the reference:
+
+    Q_i <- AdaIN(Q_i, Q_r)    K_i <- AdaIN(K_i, K_r)
+    out_i = softmax(Q_i [K_i ; s K_r]^T / sqrt(d) + [0 ; b]) [V_i ; V_r]
+
+The unconditional rows follow the unconditional reference. Differences from the authors' code, all without
+effect on the result but for rounding: the reference attends to its own keys once instead of twice, so its
+tensors are those of a plain run (on the CPU the picture is the same to the bit); b is a bias of the host's
+fused attention. Their `share_layer_norm` is left out: a LayerNorm works within a token, so sharing it changes
+nothing.
+
+The style of a given picture (the paper's transfer from an input image): the reference's row follows the
+states of the picture's inversion, and ControlNets leave it alone. The authors' `offset` is left out: for the
+first five of 50 steps it shows the model a later state, with less noise in it than the model is told.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor
+
+from ...attention.attention import QKV
+from ...contract.method import Attend, Batch, Denoiser, Patch
+from ...contract.site import Rows, Site
+from ...inversion.inversion import Inversion
+from ...numerics.adain import adain_to_one
+from .group_norm import SharedGroupNorm
+from .pinned import Pinned
+
+Sharing = Literal["reference", "all images", "off"]
+AdaIN = Literal["queries and keys", "queries", "keys", "off"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleAligned(Patch):
+    """Shared attention and AdaIN over the images of a batch, see the module's docstring.
+
+    `sharing="all images"` lets every image attend to all of its chunk, without AdaIN, shift or scale
+    (the paper's full attention sharing, section 5). `score_shift` is b, log-odds on the reference's keys,
+    `score_scale` is s. `share_group_norm` takes the statistics of every GroupNorm over image and reference.
+
+    With `reference_picture`, an inversion of one picture, the reference is that picture during the whole run,
+    also where the range ends earlier; `note` is said about it in the report.
+    """
+
+    label: ClassVar[str] = "StyleAligned"
+    layers: frozenset[int]
+    sharing: Sharing = "reference"
+    adain: AdaIN = "queries and keys"
+    reference: int = 0
+    score_shift: float = 0.0
+    score_scale: float = 1.0
+    share_group_norm: bool = False
+    reference_picture: Inversion | None = None
+    note: str | None = None
+
+    @property
+    def off(self) -> bool:
+        touches_attention = bool(self.layers) and (self.sharing != "off" or self.adain != "off")
+        return super().off or not (touches_attention or self.share_group_norm)
+
+    def start(self, batch: Batch) -> str | None:
+        for name, rows in batch.conditionings.items():
+            for count in rows:
+                if count not in (1, batch.images):
+                    raise ValueError(
+                        f"The {name} conditioning has {count} rows (prompts) but the latent batch has "
+                        f"{batch.images} images. Give it 1 row for all or {batch.images} rows, one for each; "
+                        "EncodePromptBatch's `count` output is made to set the latent's batch size."
+                    )
+        if not 0 <= self.reference < batch.images:
+            possible = f"0 to {batch.images - 1}" if batch.images > 1 else "only 0"
+            raise ValueError(
+                f"reference_index is {self.reference}, but the latent batch holds {batch.images} image(s), "
+                f"counted from 0: possible is {possible}."
+            )
+        if pinned := self._pinned:
+            pinned.check(batch)
+        return "the batch holds a single image: a plain run" if batch.images == 1 else None
+
+    def finish(self, latents: Tensor) -> str | None:
+        if self.reference_picture is None:
+            return None
+        note = f" Note: {self.note}." if self.note else ""
+        return f"Image {self.reference} is the reference picture.{note}"
+
+    @property
+    def _pinned(self) -> Pinned | None:
+        return None if self.reference_picture is None else Pinned(self.reference_picture, self.reference)
+
+    def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
+        return pinned.denoise(latents, model) if (pinned := self._pinned) else model(latents)
+
+    @property
+    def uncontrolled(self) -> Sequence[int]:
+        return () if self.reference_picture is None else (self.reference,)
+
+    def around(self, rows: Rows) -> AbstractContextManager[Any] | None:
+        return SharedGroupNorm(rows, self.reference) if self.share_group_norm else None
+
+    def wants(self, site: Site) -> bool:
+        return (
+            site.kind == "self"
+            and site.layer.ordinal in self.layers
+            and (self.sharing != "off" or self.adain != "off")
+        )
+
+    def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
+        if self.sharing == "all images":
+            return attend(share_all(qkv, site.rows))
+        aligned = self._align(qkv, site.rows)
+        if self.sharing == "off":
+            return attend(aligned)
+        # the reference's own keys are untouched by AdaIN, so qkv.k serves here
+        keys, values = (site.rows.split(x)[:, self.reference] for x in (qkv.k, qkv.v))
+        return attend(
+            aligned.append(
+                keys if self.score_scale == 1.0 else keys * self.score_scale,
+                values,
+                bias=qkv.q.new_full((1, 1, 1, 1), self.score_shift) if self.score_shift else None,
+                rows=site.rows.all_but(self.reference),
+            )
+        )
+
+    def _align(self, qkv: QKV, rows: Rows) -> QKV:
+        q, k = qkv.q, qkv.k
+        if self.adain in ("queries", "queries and keys"):
+            q = align(q, rows, self.reference)
+        if self.adain in ("keys", "queries and keys"):
+            k = align(k, rows, self.reference)
+        return replace(qkv, q=q, k=k)
+
+
+def align(x: Tensor, rows: Rows, reference: int) -> Tensor:
+    """AdaIN of every image of (B, H, N, d) to its chunk's reference."""
+    return adain_to_one(rows.split(x), reference).flatten(0, 1)
+
+
+def share_all(qkv: QKV, rows: Rows) -> QKV:
+    """Every image sees the keys and values of all images of its chunk."""
+    for shift in range(1, rows.images):
+        k, v = (rows.split(x).roll(shift, dims=1).flatten(0, 1) for x in (qkv.k, qkv.v))
+        qkv = qkv.append(k, v)
+    return qkv

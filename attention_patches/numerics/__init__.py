@@ -1,0 +1,1 @@
+"""Statistics, clustering and tensor files, which several rooms use."""

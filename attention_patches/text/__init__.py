@@ -1,0 +1,1 @@
+"""The words of a prompt and where their tokens stand."""

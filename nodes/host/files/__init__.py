@@ -1,0 +1,1 @@
+"""Files of the nodes in the host's folders."""

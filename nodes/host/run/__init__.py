@@ -1,0 +1,1 @@
+"""One sampling run: from the patch on a MODEL to the report."""

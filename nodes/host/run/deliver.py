@@ -1,0 +1,27 @@
+"""Bring a run's report to the user: a line in the log, and a line on the node."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from ....attention_patches.contract.report import RunReport
+
+
+def deliver(report: RunReport, node_ids: Sequence[str | None]) -> None:
+    """Log the report, and show each node what its patch did and what passed all patches by."""
+    shared = report.remarks()
+    for tally, node_id in zip(report.tallies, node_ids, strict=True):
+        line = tally.describe(len(report.sigmas), passed_by=bool(shared))
+        logging.log(logging.WARNING if tally.idle else logging.INFO, "[Attention Control] %s", line)
+        show(node_id, "\n".join([line, *shared]))
+    for remark in shared:
+        logging.warning("[Attention Control] %s", remark)
+
+
+def show(node_id: str | None, text: str) -> None:
+    """Put a text on a node, if there is one and a server to show it."""
+    # without a server (tests, scripts) the module was never imported
+    server = getattr(sys.modules.get("server"), "PromptServer", None)
+    instance = getattr(server, "instance", None)
+    if node_id is not None and instance is not None:
+        instance.send_progress_text(text, node_id)

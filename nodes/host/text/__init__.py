@@ -1,0 +1,1 @@
+"""The host's text encoders: tokens of words, prompts as rows."""

@@ -1,0 +1,1 @@
+"""The host's sampling on pictures that exist already."""

@@ -1,0 +1,134 @@
+"""Inversion through the host's own sampling: wrappers, ControlNets, previews and cancel as in any run."""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import comfy.sample
+import comfy.samplers
+import comfy.utils
+import latent_preview
+import torch
+from torch import Tensor
+
+from ....attention_patches.inversion.inversion import Inversion, Method
+from ..families.unet import layer_map
+from ..run.deliver import show
+from ..run.install import installed, reinstalled
+from .inversion_samplers import Inverter, Replay
+from .latents import model_latent
+from .model_identity import digest, identity, require_states
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What a run is told: prompts and CFG. Raises ValueError if CFG wants a negative that is not there."""
+
+    positive: Any
+    negative: Any | None
+    cfg: float
+
+    def __post_init__(self) -> None:
+        if self.cfg != 1.0 and self.negative is None:
+            raise ValueError(
+                f"cfg is {self.cfg:g} and `negative` is not connected: connect a prompt to it (an empty one "
+                "will do), or set cfg to 1"
+            )
+
+    @property
+    def prompt(self) -> str:
+        """A digest of the texts in use."""
+        used = [self.positive, *([] if self.cfg == 1.0 else [self.negative])]
+        entries = [entry for conditioning in used for entry in conditioning]
+        return digest([(_numbers(text), _numbers(more.get("pooled_output"))) for text, more in entries])
+
+    def differences(self, inversion: Inversion) -> list[str]:
+        """What is not as it was in the inversion, each as a sentence."""
+        if self.cfg != inversion.cfg:
+            return [f"cfg is {self.cfg:g}: set it to that of the inversion, {inversion.cfg:g}."]
+        if self.prompt != inversion.prompt:
+            return ["The prompts are not those of the inversion."]
+        return []
+
+    def sample(self, model: Any, sampler: Any, sigmas: Tensor, latent: Tensor, seed: int) -> Tensor:
+        """Latents as a LATENT holds them, from a run of the host to which no noise is added."""
+        samples: Tensor = comfy.sample.sample_custom(
+            model,
+            torch.zeros_like(latent),
+            self.cfg,
+            sampler,
+            sigmas,
+            self.positive,
+            self.negative or [],
+            latent,
+            callback=latent_preview.prepare_callback(model, len(sigmas) - 1),
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=seed,
+        )
+        return samples
+
+
+def invert(
+    model: Any, guidance: Guidance, latent: Mapping[str, Any], sigmas: Tensor, method: Method, seed: int
+) -> tuple[Inversion, Tensor]:
+    """The inversion of a LATENT's pictures, and its noisiest state as a LATENT holds it.
+
+    `sigmas` falls to 0. A noise mask is ignored, and so is guidance on the model. Raises ValueError for
+    models and latents that cannot be.
+    """
+    layer_map(model)
+    require_states(model)
+    sampler = Inverter(method, seed, latent.get("batch_index"))
+    noisiest = guidance.sample(_following(model), sampler, sigmas, model_latent(model, latent), seed)
+    assert sampler.states is not None
+    own = (identity(model), guidance.cfg, guidance.prompt)
+    return Inversion(method, sigmas, sampler.states, sampler.noise, *own), noisiest
+
+
+def reconstruct(model: Any, guidance: Guidance, inversion: Inversion, start_percent: float) -> Tensor:
+    """Latents as a LATENT holds them, after the inversion's steps from a fraction of the schedule on.
+
+    Guidance on the model is ignored.
+    """
+    sigma = float(model.get_model_object("model_sampling").percent_to_sigma(start_percent))
+    rest = inversion.sigmas[inversion.first_step(sigma) :]
+    picture = model.get_model_object("latent_format").process_out(inversion.picture)
+    return guidance.sample(_following(model), Replay(inversion), rest, picture, seed=0)
+
+
+def guidance_remark(model: Any) -> str | None:
+    """A remark on the guidance that is on the MODEL, None if none is: no picture is followed under it."""
+    names = [spec.patch.label for spec in installed(model) if spec.patch.guides]
+    if not names:
+        return None
+    return (
+        f"The guidance of {' and '.join(names)} is left out: it shifts the latents, and would lead away from "
+        "the picture."
+    )
+
+
+def _following(model: Any) -> Any:
+    """The MODEL as it is to follow a given picture: without guidance, and its nodes say so."""
+    specs = installed(model)
+    if all(spec.patch.looking is spec.patch for spec in specs):
+        return model
+    remark = guidance_remark(model)
+    if remark is not None:
+        logging.info("[Attention Control] Inversion: %s", remark)
+    for spec in specs:
+        if remark is not None and spec.patch.guides:
+            show(spec.node_id, remark)
+    quiet = [
+        spec if spec.patch.looking is spec.patch else replace(spec, patch=spec.patch.looking, node_id=None)
+        for spec in specs
+    ]
+    return reinstalled(model, quiet)
+
+
+def _numbers(tensor: Tensor | None) -> str | None:
+    if tensor is None:
+        return None
+    values = tensor.detach().to("cpu", torch.float32).contiguous().numpy()
+    return hashlib.blake2b(values.tobytes(), digest_size=8).hexdigest()

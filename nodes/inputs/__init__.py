@@ -1,0 +1,1 @@
+"""Inputs that nodes of several categories share."""

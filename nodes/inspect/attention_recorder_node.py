@@ -1,0 +1,91 @@
+"""AttentionRecorder: keep what a model attends to while any sampler node uses it."""
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ...attention_patches.contract.schedule import PercentRange
+from ..host.run.install import install
+from ..inputs.model_inputs import model_input
+from ..inputs.sampling_inputs import range_inputs
+from .attention_maps_type import AttentionMaps
+from .recording import make_recorder, recording_inputs
+
+ROLES = {
+    "conditional": ("positive",),
+    "unconditional": ("negative",),
+    "both": ("positive", "negative"),
+}
+
+
+class AttentionRecorder(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AttentionRecorder",
+            display_name="Attention Recorder",
+            category="attention control/inspect",
+            description=(
+                "Keeps the attention of a run: where each word is looked at (cross-attention), and how the "
+                "parts of the picture look at each other (self-attention). The pictures stay as they are. "
+                "Put it between the model and any sampler node, and give the maps to a viewer."
+            ),
+            search_aliases=["attention map", "heat map", "DAAM", "cross attention", "self attention"],
+            hidden=[io.Hidden.unique_id],
+            inputs=[
+                model_input(),
+                *recording_inputs(),
+                io.Combo.Input(
+                    "rows",
+                    options=list(ROLES),
+                    default="conditional",
+                    advanced=True,
+                    tooltip="Whose attention: that of the positive prompt, the negative prompt, or of both.",
+                ),
+                *range_inputs(advanced=True),
+                io.Int.Input(
+                    "time_bins",
+                    default=8,
+                    min=1,
+                    max=1000,
+                    advanced=True,
+                    tooltip="Into how many slices of equal length the steps go; each slice keeps its mean.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(tooltip="The model with the recorder, for any sampler node."),
+                AttentionMaps.Output(
+                    display_name="maps",
+                    tooltip="The maps of the last run. Whoever reads them must wait for that run's picture.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        record: str,
+        layers: str,
+        self_max_tokens: int = 1024,
+        heads: str = "mean",
+        queries_and_keys: bool = False,
+        memory_limit_mb: int = 2048,
+        rows: str = "conditional",
+        start_percent: float = 0.0,
+        end_percent: float = 1.0,
+        time_bins: int = 8,
+    ) -> io.NodeOutput:
+        recorder = make_recorder(
+            model,
+            record,
+            layers,
+            self_max_tokens,
+            heads,
+            queries_and_keys,
+            memory_limit_mb,
+            time_bins=time_bins,
+            roles=ROLES[rows],
+            during=PercentRange(start_percent, end_percent),
+        )
+        return io.NodeOutput(install(model, recorder, cls.hidden.unique_id), recorder.store)

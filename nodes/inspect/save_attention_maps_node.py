@@ -1,0 +1,64 @@
+"""SaveAttentionMaps: keep recorded attention in a file."""
+
+import logging
+from typing import Any
+
+from comfy_api.latest import io
+
+from ...attention_patches.maps.map_files import SavedMaps, save_maps
+from ...attention_patches.maps.recorded import MapStore
+from ..host.files.file_kinds import MAPS
+from ..host.text.clip_tokens import prompt_tokens
+from ..inputs.file_inputs import file_output, prefix_input
+from .attention_maps_type import AttentionMaps
+
+
+class SaveAttentionMaps(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SaveAttentionMaps",
+            display_name="Save Attention Maps",
+            category="attention control/inspect",
+            description=(
+                "Writes attention maps to a file in the output folder, so that they can be looked at later "
+                "without sampling again. Load Attention Maps reads it."
+            ),
+            search_aliases=["export attention", "store attention maps"],
+            is_output_node=True,
+            inputs=[
+                AttentionMaps.Input("maps", tooltip="From an Attention Recorder or an Attention Probe."),
+                prefix_input(MAPS),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip=(
+                        "The pictures that the recorded sampler made: the maps saved are those of their run. "
+                        "They are not saved themselves. Maps of a probe do not need them."
+                    ),
+                ),
+                io.Clip.Input(
+                    "clip", optional=True, tooltip="The text encoder of the prompt, to keep its words too."
+                ),
+                io.String.Input(
+                    "prompt",
+                    optional=True,
+                    default="",
+                    multiline=True,
+                    tooltip="The positive prompt of the run. It is kept in the file; needs `clip`.",
+                ),
+            ],
+            outputs=[file_output()],
+        )
+
+    @classmethod
+    def execute(
+        cls, maps: MapStore, filename_prefix: str, image: Any = None, clip: Any = None, prompt: str = ""
+    ) -> io.NodeOutput:
+        if prompt.strip() and clip is None:
+            raise ValueError("clip: connect the text encoder of the prompt, or leave `prompt` empty")
+        tokens = prompt_tokens(clip, prompt) if prompt.strip() else None
+        recorded, path = maps.read(image), MAPS.next_path(filename_prefix)
+        save_maps(path, SavedMaps(recorded, tokens))
+        logging.info("[Attention Control] Saved %.1f MB of attention maps: %s", recorded.megabytes, path)
+        return io.NodeOutput(str(path))

@@ -1,0 +1,189 @@
+"""BoundedAttention: several subjects of a prompt, each in its box and each itself."""
+
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ...attention_patches.layout.shifting import Effort
+from ...attention_patches.methods.bounded_attention.guidance import Guidance, Strength, authors_strength
+from ...attention_patches.methods.bounded_attention.method import BoundedAttention as BoundedAttentionPatch
+from ..host.families.unet import layer_map
+from ..host.run.install import install
+from ..host.text.clip_tokens import prompt_tokens
+from ..host.text.prompt_batch import encode_rows
+from ..inputs.model_inputs import LAYERS
+from .guidance_inputs import guided_layout_inputs
+from .layout_inputs import LayoutInputs
+from .layout_report import describe
+
+PAPER = Guidance()
+FOR_THE_MODEL = -1.0  # a strength: the paper's for this kind of model
+
+
+class BoundedAttention(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="BoundedAttention",
+            display_name="Bounded Attention",
+            category="attention control/layout",
+            description=(
+                "Puts several subjects of one prompt into boxes and keeps each of them itself, without "
+                "training: no pixel of one looks at another's pixels or words (Bounded Attention, Dahary et "
+                "al. 2024). Put it between the model and any sampler node, and use its conditioning."
+            ),
+            search_aliases=["layout", "boxes", "regional", "be yourself", "several subjects", "leakage"],
+            hidden=[io.Hidden.unique_id],
+            inputs=[
+                *guided_layout_inputs(steps=PAPER.effort.steps),
+                *strength_inputs(),
+                *refinement_inputs(),
+                io.String.Input(
+                    "layers",
+                    default="all",
+                    advanced=True,
+                    tooltip=f"Transformer layers to bound, comma-separated: {LAYERS}. Paper: all.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(tooltip="The model with the patch, for any sampler node."),
+                io.Conditioning.Output(tooltip="The prompt, encoded: the sampler's positive."),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="Each subject with its tokens and its place, and the words taken for fillers.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        clip: Any,
+        prompt: str,
+        boxes: str,
+        subjects: str,
+        width: int,
+        height: int,
+        guidance_steps: float,
+        guidance_iterations: int,
+        loss_target: float,
+        guidance_start: float,
+        guidance_end: float,
+        refine_masks_from: float,
+        refine_every: int,
+        cluster_count_per_subject: int = 3,
+        layers: str = "all",
+        cross_weight: float = PAPER.cross_weight,
+        self_weight: float = PAPER.self_weight,
+        bboxes: Any = None,
+        elements: Any = None,
+        masks: Tensor | None = None,
+        more_filler_words: str = "",
+    ) -> io.NodeOutput:
+        given = LayoutInputs(boxes, subjects, width, height, bboxes, elements, masks, more_filler_words)
+        layout = given.read(clip, prompt)
+        patch = BoundedAttentionPatch(
+            layers=layer_map(model).parse(layers),
+            layout=layout,
+            refine_from=refine_masks_from,
+            refine_every=refine_every,
+            clusters_per_subject=cluster_count_per_subject,
+            guidance=Guidance(
+                effort=Effort(guidance_steps, guidance_iterations, loss_target),
+                strength=chosen_strength(model, guidance_start, guidance_end),
+                cross_weight=cross_weight,
+                self_weight=self_weight,
+            ),
+        )
+        return io.NodeOutput(
+            install(model, patch, cls.hidden.unique_id),
+            encode_rows(clip, [prompt]),
+            describe(layout, prompt_tokens(clip, prompt)),
+        )
+
+
+def refinement_inputs() -> list[Any]:
+    """When and how the subjects' outlines are found."""
+    return [
+        io.Float.Input(
+            "refine_masks_from",
+            default=0.3,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            tooltip=(
+                "The share of the steps after which the subjects' outlines are found in the picture itself "
+                "and take the place of the boxes; 1: never. Paper: 0.3."
+            ),
+        ),
+        io.Int.Input(
+            "refine_every",
+            default=5,
+            min=1,
+            max=10000,
+            tooltip="Then they are found anew every so many steps. Paper: 5 of 50.",
+        ),
+        io.Int.Input(
+            "cluster_count_per_subject",
+            default=3,
+            min=1,
+            max=16,
+            advanced=True,
+            tooltip=(
+                "The picture is cut into so many parts for each subject, which then go to a subject or to "
+                "the background. Paper: 3."
+            ),
+        ),
+    ]
+
+
+def strength_inputs() -> list[Any]:
+    """How far the latents are shifted, and for what."""
+    return [
+        io.Float.Input(
+            "guidance_start",
+            default=FOR_THE_MODEL,
+            min=FOR_THE_MODEL,
+            max=1000.0,
+            step=0.5,
+            tooltip=(
+                "Length of the shifts in the first step; -1: the paper's for this kind of model, 18 for SDXL "
+                "and 8 for SD1.5 and SD2. The paper goes up to 25. Too much shows as garish colours, grain."
+            ),
+        ),
+        io.Float.Input(
+            "guidance_end",
+            default=FOR_THE_MODEL,
+            min=FOR_THE_MODEL,
+            max=1000.0,
+            step=0.5,
+            tooltip=(
+                "To which length they fall, in a straight line over the guided steps; -1: the paper's, 5 for "
+                "SDXL and 2 for SD1.5 and SD2."
+            ),
+        ),
+        *(
+            io.Float.Input(
+                f"{kind}_weight",
+                default=weight,
+                min=0.0,
+                max=100.0,
+                step=0.1,
+                advanced=True,
+                tooltip=f"Weight of {kind}-attention ({what}) in the loss. Paper: {weight}.",
+            )
+            for kind, what, weight in (
+                ("cross", "words", PAPER.cross_weight),
+                ("self", "shapes", PAPER.self_weight),
+            )
+        ),
+    ]
+
+
+def chosen_strength(model: Any, start: float, end: float) -> Strength:
+    """The strengths as given, where they are not left to the model."""
+    authors = authors_strength(layer_map(model))
+    first, last = (own if given < 0 else given for own, given in zip(authors, (start, end), strict=True))
+    return first, last

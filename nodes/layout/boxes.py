@@ -1,0 +1,132 @@
+"""Boxes, as the host's nodes emit them and as users write them, in fractions of the picture."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ...attention_patches.layout.regions import Box
+
+Canvas = tuple[int, int]
+"""(width, height) in pixels."""
+
+ELEMENT_SCALE = 1000  # sides of the picture in the host's `elements`
+_NUMBER = r"([-+]?\d*\.?\d+)"
+_LINE = re.compile(rf"\s*{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}\s*(?::\s*(.*?))?\s*")
+_NEXT_IMAGE = re.compile(r"\s*-{3,}\s*")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A box, and what stands in it, if that was said."""
+
+    box: Box
+    phrase: str = ""
+
+
+def drawn_boxes(value: Any, canvas: Canvas, name: str) -> list[list[Drawn]]:
+    """The boxes of each image, from BOUNDING_BOX or ARRAY values in any of the host's nestings.
+
+    A box, a list of boxes for all images, or a list of such lists, one for each image. Raises ValueError,
+    naming the input, for anything else, and for boxes outside the canvas.
+    """
+    if value is None:
+        return []
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{name}: a {type(value).__name__} holds no boxes; connect boxes, or lists of boxes")
+    frames = value if any(isinstance(item, list | tuple) for item in value) else [value]
+    found = [list(_frame(frame, canvas, name)) for frame in frames]
+    return found if any(found) else []
+
+
+def written_boxes(text: str, canvas: Canvas) -> list[list[Drawn]]:
+    """The boxes of each image from text: JSON, or lines `x y w h: phrase`, and `---` before the next image.
+
+    Pixels of the canvas; fractions, if none of a box's four numbers is above 1. Raises ValueError, quoting
+    the line, for what it cannot read.
+    """
+    if text.lstrip().startswith(("[", "{")):
+        try:
+            return drawn_boxes(json.loads(text), canvas, "boxes")
+        except json.JSONDecodeError as error:
+            raise ValueError(f"boxes: this is no valid JSON: {error}") from error
+    frames: list[list[Drawn]] = [[]]
+    for line in text.splitlines():
+        if _NEXT_IMAGE.fullmatch(line):
+            frames.append([])
+        elif line.strip():
+            frames[-1].append(_written(line, canvas, sum(map(len, frames)) + 1))
+    return frames if any(frames) else []
+
+
+def _written(line: str, canvas: Canvas, number: int) -> Drawn:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise ValueError(
+            f"boxes: {line.strip()!r} is not of the form `x y w h: phrase`, four numbers and then what is in "
+            "the box, as in `64 128 192 256: ginger kitten`"
+        )
+    x, y, width, height = (float(match[part]) for part in range(1, 5))
+    if max(x, y, width, height) <= 1:
+        x, width, y, height = x * canvas[0], width * canvas[0], y * canvas[1], height * canvas[1]
+    return Drawn(_fractions((x, y, x + width, y + height), canvas, f"boxes: box {number}"), match[5] or "")
+
+
+def _frame(frame: Any, canvas: Canvas, name: str) -> Iterator[Drawn]:
+    if not isinstance(frame, list | tuple):
+        raise ValueError(f"{name}: some images have a list of boxes, and one has {frame!r}; give each a list")
+    for number, item in enumerate(frame, start=1):
+        where = f"{name}: box {number}"
+        if not isinstance(item, dict):
+            raise ValueError(f"{where} is {item!r}; a box is a dictionary with x, y, width and height")
+        yield Drawn(_fractions(_corners(item, canvas, where), canvas, where), _phrase(item))
+
+
+def _corners(item: dict[str, Any], canvas: Canvas, where: str) -> Box:
+    """(x0, y0, x1, y1) in pixels of a box, or of an element."""
+    if "bbox" in item:
+        y0, x0, y1, x1 = _numbers(item["bbox"], where)
+        across, down = canvas[0] / ELEMENT_SCALE, canvas[1] / ELEMENT_SCALE
+        return min(x0, x1) * across, min(y0, y1) * down, max(x0, x1) * across, max(y0, y1) * down
+    x, y, width, height = _numbers([item.get(key) for key in ("x", "y", "width", "height")], where)
+    return x, y, x + width, y + height
+
+
+def _numbers(values: Any, where: str) -> tuple[float, ...]:
+    try:
+        numbers = tuple(map(float, values))
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) != 4:
+        raise ValueError(
+            f"{where} has {values!r} where four numbers should be: x, y, width and height in pixels of the "
+            "canvas, or in an element `bbox` with ymin, xmin, ymax and xmax of 0 to 1000"
+        )
+    return numbers
+
+
+def _phrase(item: dict[str, Any]) -> str:
+    metadata = item.get("metadata")
+    places = [item, metadata] if isinstance(metadata, dict) else [item]
+    said = (place.get(key) for key in ("desc", "text", "label") for place in places)
+    return next((text.strip() for text in said if isinstance(text, str) and text.strip()), "")
+
+
+def _fractions(corners: Box, canvas: Canvas, where: str) -> Box:
+    """Corners in pixels as fractions; a pixel over the edge is forgiven, since hosts round."""
+    x0, y0, x1, y1 = corners
+    width, height = canvas
+    if x1 <= x0 or y1 <= y0:
+        raise ValueError(f"{where} is {x1 - x0:g} pixels wide and {y1 - y0:g} high: there is nothing in it")
+    if min(x0, y0) < -1 or x1 > width + 1 or y1 > height + 1:
+        raise ValueError(
+            f"{where} goes from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}), beyond the canvas of {width} x "
+            f"{height} pixels. Set `width` and `height` to those of the node in which the boxes were drawn."
+        )
+    inside = max(x0, 0) / width, max(y0, 0) / height, min(x1 / width, 1), min(y1 / height, 1)
+    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        raise ValueError(f"{where} lies on the edge of the canvas, with nothing of it inside")
+    return inside

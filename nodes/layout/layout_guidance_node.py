@@ -1,0 +1,92 @@
+"""LayoutGuidance: the subjects of a prompt in their boxes, by shifting the latents in the first steps."""
+
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ...attention_patches.layout.shifting import Effort
+from ...attention_patches.methods.layout_guidance import EFFORT
+from ...attention_patches.methods.layout_guidance import LayoutGuidance as LayoutGuidancePatch
+from ..host.families.unet import layer_map
+from ..host.run.install import install
+from ..host.text.prompt_batch import encode_rows
+from ..inputs.model_inputs import LAYERS
+from .guidance_inputs import guided_layout_inputs
+from .layout_inputs import LayoutInputs
+
+AUTHORS = "paper"
+
+
+class LayoutGuidance(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LayoutGuidance",
+            display_name="Layout Guidance",
+            category="attention control/layout",
+            description=(
+                "Draws the subjects of a prompt into boxes, without training: in the first steps the noise "
+                "is shifted until each subject's words attend to their box (backward guidance, Chen et al. "
+                "2024). Put it between the model and any sampler node, and use its conditioning."
+            ),
+            search_aliases=["layout", "boxes", "regional", "backward guidance", "composition"],
+            hidden=[io.Hidden.unique_id],
+            inputs=[
+                *guided_layout_inputs(steps=EFFORT.steps),
+                io.Float.Input(
+                    "loss_scale",
+                    default=30.0,
+                    min=0.0,
+                    max=1000.0,
+                    step=0.5,
+                    tooltip=(
+                        "Length of the shifts. Too much shows as grain and garish colours. Paper: 30 (times "
+                        "the noise level squared, as here)."
+                    ),
+                ),
+                io.String.Input(
+                    "layers",
+                    default=AUTHORS,
+                    advanced=True,
+                    tooltip=(
+                        "Layers whose cross-attention is looked at. paper: the middle block and the first "
+                        "level on the way up that has attention, of each module the last layer. Or "
+                        f"comma-separated: {LAYERS}. Later and larger layers cost more."
+                    ),
+                ),
+            ],
+            outputs=[
+                io.Model.Output(tooltip="The model with the guidance, for any sampler node."),
+                io.Conditioning.Output(tooltip="The prompt, encoded: the sampler's positive."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        clip: Any,
+        prompt: str,
+        boxes: str,
+        subjects: str,
+        width: int,
+        height: int,
+        guidance_steps: float,
+        guidance_iterations: int,
+        loss_target: float,
+        loss_scale: float,
+        layers: str = AUTHORS,
+        bboxes: Any = None,
+        elements: Any = None,
+        masks: Tensor | None = None,
+        more_filler_words: str = "",
+    ) -> io.NodeOutput:
+        given = LayoutInputs(boxes, subjects, width, height, bboxes, elements, masks, more_filler_words)
+        patch = LayoutGuidancePatch(
+            layout=given.read(clip, prompt),
+            effort=Effort(guidance_steps, guidance_iterations, loss_target),
+            loss_scale=loss_scale,
+            layers=None if layers.strip() == AUTHORS else layer_map(model).parse(layers),
+        )
+        return io.NodeOutput(install(model, patch, cls.hidden.unique_id), encode_rows(clip, [prompt]))

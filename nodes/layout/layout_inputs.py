@@ -1,0 +1,205 @@
+"""Boxes and subjects: the inputs that three nodes share, and the layout made of them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ...attention_patches.layout.regions import (
+    Layout,
+    Subject,
+    filler_positions,
+    subject_positions,
+    text_ends,
+)
+from ...attention_patches.text.words import PromptTokens
+from ..host.text.clip_tokens import prompt_tokens
+from .boxes import Drawn, drawn_boxes, written_boxes
+
+# by name, because older hosts have no such classes
+BoundingBox = io.Custom("BOUNDING_BOX")
+Array = io.Custom("ARRAY")
+
+
+def layout_inputs() -> list[Any]:
+    """Where what shall be; `clip` and `prompt` are inputs of the nodes themselves."""
+    return [
+        io.String.Input(
+            "boxes",
+            default="",
+            multiline=True,
+            tooltip=(
+                "Boxes as text, one a line: `x y w h: phrase`, as in `64 128 192 256: ginger kitten`, in "
+                "pixels of the canvas, or as fractions if none of the four is above 1. `---` begins the next "
+                "image's. Or JSON. Leave empty if boxes are connected."
+            ),
+        ),
+        io.String.Input(
+            "subjects",
+            default="",
+            multiline=True,
+            tooltip=(
+                "One phrase of the prompt for each box, in their order, one a line or comma-separated. "
+                "Several boxes may share a phrase: write it again for each. cat#2 is the second cat of the "
+                "prompt. Empty: the descriptions that come with the boxes."
+            ),
+        ),
+        io.Int.Input(
+            "width",
+            default=512,
+            min=1,
+            max=16384,
+            tooltip="Width of the canvas in which the boxes are drawn, in pixels.",
+        ),
+        io.Int.Input("height", default=512, min=1, max=16384, tooltip="Height of that canvas, in pixels."),
+        BoundingBox.Input(
+            "bboxes",
+            optional=True,
+            extra_dict={"forceInput": True},
+            tooltip="Boxes from Create Bounding Boxes or a detector; also a list for each image.",
+        ),
+        Array.Input(
+            "elements",
+            optional=True,
+            tooltip="From Create Bounding Boxes: its boxes, with their descriptions as subjects.",
+        ),
+        io.Mask.Input(
+            "masks",
+            optional=True,
+            tooltip=(
+                "Masks instead of boxes: one for each subject, in their order; for several images all of the "
+                "first image, then of the second, ..."
+            ),
+        ),
+        io.String.Input(
+            "more_filler_words",
+            default="",
+            advanced=True,
+            tooltip=(
+                "Further words that name nothing in the picture and that nothing shall attend to, besides "
+                "the usual English ones (articles, conjunctions, prepositions, counts)."
+            ),
+        ),
+    ]
+
+
+@dataclass(frozen=True)
+class LayoutInputs:
+    """What arrived at a node's layout inputs."""
+
+    boxes: str = ""
+    subjects: str = ""
+    width: int = 512
+    height: int = 512
+    bboxes: Any = None
+    elements: Any = None
+    masks: Tensor | None = None
+    more_filler_words: str = ""
+
+    def read(self, clip: Any, prompt: str) -> Layout:
+        """The layout; it is empty if there are neither boxes nor masks.
+
+        Raises ValueError, naming the input, for what does not fit together or is not in the prompt.
+        """
+        tokens = prompt_tokens(clip, prompt)
+        more = self.more_filler_words.replace(",", " ").split()
+        phrases = [part.strip() for part in re.split(r"[,\n]", self.subjects) if part.strip()]
+        frames = self._frames()
+        if self.masks is not None:
+            if frames:
+                raise ValueError(
+                    "masks: there are boxes as well; disconnect the masks or leave out the boxes"
+                )
+            images = _masked(self.masks, phrases, tokens, more)
+        else:
+            images = [
+                tuple(
+                    Subject(phrase, _positions(tokens, phrase, more), (drawn.box,))
+                    for drawn, phrase in zip(frame, named, strict=True)
+                )
+                for frame, named in zip(frames, _phrases(frames, phrases), strict=True)
+            ]
+        return Layout(tuple(images) or ((),), filler_positions(tokens, more), text_ends(tokens))
+
+    def _frames(self) -> list[list[Drawn]]:
+        """The boxes of each image; `elements` may come together with the `bboxes` that they describe."""
+        canvas = (self.width, self.height)
+        placed = drawn_boxes(self.bboxes, canvas, "bboxes")
+        described = drawn_boxes(self.elements, canvas, "elements")
+        written = written_boxes(self.boxes, canvas)
+        if written and (placed or described):
+            raise ValueError("boxes: boxes are connected as well; empty this text or disconnect those")
+        if placed and described:
+            if len(described) != 1 or any(len(frame) != len(described[0]) for frame in placed):
+                raise ValueError(
+                    f"elements: {sum(map(len, described))} elements, but bboxes has "
+                    f"{' and '.join(str(len(frame)) for frame in placed)} boxes. Connect both outputs of one "
+                    "node, or only one of them."
+                )
+            return [
+                [Drawn(box.box, element.phrase) for box, element in zip(frame, described[0], strict=True)]
+                for frame in placed
+            ]
+        return placed or described or written
+
+
+def _phrases(frames: Sequence[Sequence[Drawn]], phrases: Sequence[str]) -> list[list[str]]:
+    """The phrase of each box of each image: the same for all images, or all one after the other."""
+    counts = [len(frame) for frame in frames]
+    if not phrases:
+        for number, drawn in enumerate((drawn for frame in frames for drawn in frame), start=1):
+            if not drawn.phrase:
+                raise ValueError(
+                    f"subjects: it is empty, and box {number} comes without a description. Write one phrase "
+                    "of the prompt for each box, in their order."
+                )
+        return [[drawn.phrase for drawn in frame] for frame in frames]
+    if not frames:
+        raise ValueError(
+            f"boxes: there are {len(phrases)} subjects, but neither boxes nor masks. Draw a box for each "
+            "subject, or empty `subjects` to switch the node off."
+        )
+    if set(counts) == {len(phrases)}:
+        return [list(phrases) for _ in frames]
+    if sum(counts) != len(phrases):
+        have = f"{counts[0]} boxes" if len(frames) == 1 else f"{', '.join(map(str, counts))} boxes by image"
+        raise ValueError(
+            f"subjects: {len(phrases)} phrases ({', '.join(phrases)}), but {have}. Write one phrase for each "
+            "box, in their order; boxes that share a phrase need it once each."
+        )
+    left = iter(phrases)
+    return [[next(left) for _ in frame] for frame in frames]
+
+
+def _positions(tokens: PromptTokens, phrase: str, more: Sequence[str]) -> tuple[int, ...]:
+    try:
+        return subject_positions(tokens, phrase, more)
+    except ValueError as error:
+        raise ValueError(f"subjects: {error}") from error
+
+
+def _masked(
+    masks: Tensor, phrases: Sequence[str], tokens: PromptTokens, more: Sequence[str]
+) -> list[tuple[Subject, ...]]:
+    """(images * subjects, H, W) -> the subjects of each image."""
+    if not phrases or len(masks) % len(phrases):
+        raise ValueError(
+            f"masks: {len(masks)} masks, but {len(phrases)} subjects. Write one phrase of the prompt in "
+            "`subjects` for each mask, in their order, or for each mask of one image if there are several."
+        )
+    empty = [number for number, mask in enumerate(masks, start=1) if not mask.any()]
+    if empty:
+        raise ValueError(
+            f"masks: number {', '.join(map(str, empty))} is empty; paint where the subject shall be"
+        )
+    named = [(phrase, _positions(tokens, phrase, more)) for phrase in phrases]
+    return [
+        tuple(
+            Subject(phrase, positions, mask=mask.detach().float().cpu())
+            for (phrase, positions), mask in zip(named, image, strict=True)
+        )
+        for image in masks.split(len(phrases))
+    ]

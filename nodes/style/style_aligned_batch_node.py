@@ -1,0 +1,143 @@
+"""StyleAlignedBatch: every image of a batch in the style of one of them."""
+
+from typing import Any, get_args
+
+from comfy_api.latest import io
+
+from ...attention_patches.contract.schedule import PercentRange
+from ...attention_patches.inversion.inversion import Inversion
+from ...attention_patches.methods.style_aligned.method import AdaIN, Sharing, StyleAligned
+from ..host.families.unet import layer_map
+from ..host.run.install import install
+from ..host.walks.model_identity import require_model
+from ..inputs.model_inputs import LAYERS, model_input
+from ..inputs.sampling_inputs import range_inputs
+from ..inversion.inversion_type import InversionSocket
+
+
+class StyleAlignedBatch(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="StyleAlignedBatch",
+            display_name="Style Aligned Batch",
+            category="attention control/style",
+            description=(
+                "Gives all images of a latent batch one style, without training: in self-attention every "
+                "image also looks at the reference image, one of the batch or a picture of your own "
+                "(StyleAligned, Hertz et al. 2024). Put it between the model and any sampler node."
+            ),
+            search_aliases=["style", "consistent style", "shared attention", "StyleAligned"],
+            hidden=[io.Hidden.unique_id],
+            inputs=[
+                model_input(),
+                io.Combo.Input(
+                    "sharing",
+                    options=list(get_args(Sharing)),
+                    default="reference",
+                    tooltip=(
+                        "reference: every image also attends to the reference (the paper). all images: "
+                        "every image attends to all images; AdaIN, shift and scale are then ignored. "
+                        "off: AdaIN alone."
+                    ),
+                ),
+                io.Combo.Input(
+                    "adain",
+                    options=list(get_args(AdaIN)),
+                    default="queries and keys",
+                    tooltip=(
+                        "What takes over the reference's mean and deviation, per channel. "
+                        "Paper: queries and keys."
+                    ),
+                ),
+                io.Int.Input(
+                    "reference_index",
+                    default=0,
+                    min=0,
+                    max=4095,
+                    tooltip=(
+                        "Which image of the batch gives the style, counted from 0; with a reference picture, "
+                        "which image is that picture. Paper: the first."
+                    ),
+                ),
+                io.Float.Input(
+                    "score_shift",
+                    default=0.0,
+                    min=-10.0,
+                    max=10.0,
+                    step=0.01,
+                    tooltip=(
+                        "Log-odds added to the reference's keys: 0.69 (log 2) doubles their weight against "
+                        "an image's own, negative values weaken the style. Paper: 0; 0.69 with a reference "
+                        "picture, and 0 again (with a score_scale of 0.5) with a famous one."
+                    ),
+                ),
+                io.Float.Input(
+                    "score_scale",
+                    default=1.0,
+                    min=0.0,
+                    max=4.0,
+                    step=0.01,
+                    tooltip=(
+                        "Factor on the reference's keys for the other images. Below 1 the reference's "
+                        "content leaks less. Paper: 1; 0.5 with a famous picture, which the model knows well "
+                        "and would copy."
+                    ),
+                ),
+                io.Boolean.Input(
+                    "share_group_norm",
+                    default=False,
+                    advanced=True,
+                    tooltip=(
+                        "Takes the statistics of all group norms of the U-Net over image and reference "
+                        "together, in all layers. Authors' notebooks: off for text to image with SDXL, "
+                        "on for SD1.4, SD2 and reference pictures."
+                    ),
+                ),
+                io.String.Input(
+                    "layers",
+                    default="all",
+                    tooltip=f"Transformer layers to align, comma-separated: {LAYERS}. Paper: all.",
+                ),
+                *range_inputs("Paper: 1."),
+                InversionSocket.Input(
+                    "reference",
+                    optional=True,
+                    tooltip=(
+                        "A picture of your own, from Invert Latent: the image of reference_index is that "
+                        "picture, and the others follow its style. Needs a batch size of 1 more than the "
+                        "new pictures, all of the picture's size. ControlNets leave the picture alone."
+                    ),
+                ),
+            ],
+            outputs=[io.Model.Output(tooltip="The model with the patch, for any sampler node.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        sharing: Sharing,
+        adain: AdaIN,
+        reference_index: int,
+        score_shift: float,
+        score_scale: float,
+        layers: str,
+        start_percent: float,
+        end_percent: float,
+        share_group_norm: bool = False,
+        reference: Inversion | None = None,
+    ) -> io.NodeOutput:
+        patch = StyleAligned(
+            sharing=sharing,
+            adain=adain,
+            reference=reference_index,
+            score_shift=score_shift,
+            score_scale=score_scale,
+            share_group_norm=share_group_norm,
+            layers=layer_map(model).parse(layers),
+            during=PercentRange(start_percent, end_percent),
+            reference_picture=reference,
+            note=None if reference is None else require_model(reference, model),
+        )
+        return io.NodeOutput(install(model, patch, cls.hidden.unique_id))
