@@ -3,8 +3,8 @@
 from typing import Any
 
 import torch
-from attention_control.attention_patches.attention.attention import QKV
 from attention_control.attention_patches.contract.objective import Objective
+from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
 from attention_control.nodes.host.families.unet import layer_map, layer_sizes
 

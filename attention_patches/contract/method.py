@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ..attention.attention import QKV
 from .layers import LayerMap
 from .objective import Objective, Slope
+from .qkv import QKV
 from .schedule import PercentRange
 from .site import Rows, Site
 

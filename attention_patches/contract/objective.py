@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..attention.attention import QKV
+from .qkv import QKV
 from .site import Kind, Site
 
 if TYPE_CHECKING:

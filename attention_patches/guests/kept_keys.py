@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..attention.attention import QKV
+from ..contract.qkv import QKV
 from ..contract.site import Rows, Site
 
 Chunk = tuple[int, str | int, int, int]

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from ..attention.attention import QKV
 from ..contract.layers import LayerMap
 from ..contract.method import LayerSize
 from ..contract.objective import Place, attention_map
+from ..contract.qkv import QKV
 from ..contract.site import Layer, Rows, Site
 from .regions import Layout, Subject
 

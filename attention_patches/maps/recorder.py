@@ -12,9 +12,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ..attention.attention import MAP_BYTES, QKV, probabilities
+from ..attention.attention import MAP_BYTES, probabilities
 from ..contract.layers import LayerMap
 from ..contract.method import Attend, Batch, LayerSize, Patch
+from ..contract.qkv import QKV
 from ..contract.site import Site, Text
 from .recorded import AttentionMaps, LayerMaps, MapStore, TimeSlice
 from .running_means import SliceMeans

@@ -1,8 +1,9 @@
 """One attention call with every kind of row in it, through a method and through its naive version."""
 
 import torch
-from attention_control.attention_patches.attention.attention import QKV, attention
+from attention_control.attention_patches.attention.attention import attention
 from attention_control.attention_patches.contract.method import Batch, chain
+from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Kind, Layer, Rows, Site, Text
 from attention_control.nodes.host.families.unet import layer_map, layer_sizes
 from torch import Tensor

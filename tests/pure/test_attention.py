@@ -3,7 +3,8 @@
 import pytest
 import torch
 from attention_control.attention_patches.attention import attention as module
-from attention_control.attention_patches.attention.attention import QKV, attention
+from attention_control.attention_patches.attention.attention import attention
+from attention_control.attention_patches.contract.qkv import QKV
 from torch.nn.functional import scaled_dot_product_attention
 
 B, H, N, M, D = 6, 2, 6, 4, 3

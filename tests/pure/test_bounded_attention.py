@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from attention_control.attention_patches.attention.attention import QKV
 from attention_control.attention_patches.contract.layers import LayerMap
 from attention_control.attention_patches.contract.method import Batch, LayerSize
+from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Layer
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.method import (

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.attention.attention import QKV
 from attention_control.attention_patches.contract.layers import LayerMap
 from attention_control.attention_patches.contract.method import LayerSize
 from attention_control.attention_patches.contract.objective import attention_map
+from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.bounds import Places

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 import torch
-from attention_control.attention_patches.attention.attention import QKV
 from attention_control.attention_patches.contract.method import Patch, chain
+from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.schedule import PercentRange
 
 ONES = QKV(*(torch.ones(1, 1, 1, 1) for _ in range(3)))

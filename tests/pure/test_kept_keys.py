@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from attention_control.attention_patches.attention.attention import QKV
+from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
 from attention_control.attention_patches.guests.kept_keys import KeptKeys
 

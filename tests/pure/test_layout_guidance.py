@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.attention_patches.attention.attention import QKV
 from attention_control.attention_patches.contract.layers import LayerMap
 from attention_control.attention_patches.contract.method import Denoiser, LayerSize, Patch
 from attention_control.attention_patches.contract.objective import Objective, Slope, attention_map, descend
+from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.layout.shifting import Effort, Progress, by_token, coarse_layers

@@ -1,7 +1,7 @@
 """Finding subjects again, on attention whose segments are known."""
 
 import torch
-from attention_control.attention_patches.attention.attention import QKV
+from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.methods.bounded_attention.refinement import (
     Evidence,
     assigned,

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...attention.attention import QKV
 from ...contract.method import Attend, Patch
+from ...contract.qkv import QKV
 from ...contract.site import Site, Text
 from ...layout.regions import Layout, background, covered_cells, repeated
 

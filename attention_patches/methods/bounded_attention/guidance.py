@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...attention.attention import QKV
 from ...contract.layers import LayerMap
 from ...contract.method import Attend, Batch, Denoiser, LayerSize
 from ...contract.objective import Objective, Place, attention_map, descend
+from ...contract.qkv import QKV
 from ...contract.site import Site
 from ...layout.regions import Layout, background
 from ...layout.shifting import Effort, Progress, by_token, coarse_layers

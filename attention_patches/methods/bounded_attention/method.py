@@ -16,8 +16,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ...attention.attention import QKV
 from ...contract.method import Attend, Batch, Denoiser, Patch
+from ...contract.qkv import QKV
 from ...contract.site import Site
 from ...layout.regions import Layout
 from ...layout.shifting import Effort, Progress

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ...attention.attention import QKV, probabilities
+from ...attention.attention import probabilities
+from ...contract.qkv import QKV
 from ...layout.regions import repeated
 from ...numerics.clustering import k_means
 

@@ -28,9 +28,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ...attention.attention import QKV
 from ...contract.layers import LayerMap
 from ...contract.method import Attend, Batch, Denoiser, LayerSize, Patch
+from ...contract.qkv import QKV
 from ...contract.site import Site
 from ...guests.kept_keys import KeptKeys
 from ...inversion.inversion import Inversion

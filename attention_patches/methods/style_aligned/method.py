@@ -24,8 +24,8 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from ...attention.attention import QKV
 from ...contract.method import Attend, Batch, Denoiser, Patch
+from ...contract.qkv import QKV
 from ...contract.site import Rows, Site
 from ...inversion.inversion import Inversion
 from ...numerics.adain import adain_to_one

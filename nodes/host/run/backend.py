@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ....attention_patches.attention.attention import QKV
+from ....attention_patches.contract.qkv import QKV
 
 Override = Callable[..., Tensor]
 """The host's `optimized_attention_override`: (func, q, k, v, heads, mask=None, **kwargs) -> tensor."""

@@ -22,9 +22,9 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
-from ....attention_patches.attention.attention import QKV
 from ....attention_patches.contract.method import Attend, Patch
 from ....attention_patches.contract.objective import Objective, Place, Slope
+from ....attention_patches.contract.qkv import QKV
 from ....attention_patches.contract.report import Tally
 from ....attention_patches.contract.site import Site
 from .model_call import KEY, ModelCall

@@ -1,0 +1,82 @@
+"""Queries, keys and values on their way through the methods."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+MapEdit = Callable[[Tensor, slice], Tensor]
+"""(probabilities (B, H, n, M) in float32, which queries these are) -> edited probabilities."""
+
+
+@dataclass(frozen=True)
+class Appended:
+    """Further keys and values, seen only by the rows marked True."""
+
+    k: Tensor  # (B, H, M, d), or (C, H, M, d): the rows of each of C chunks see the same
+    v: Tensor  # as k
+    bias: Tensor | None
+    rows: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class QKV:
+    """One attention call, always after the projections.
+
+    `k` and `v` stay the call's own tokens, so a site's token slices remain right whatever other patches
+    append. `bias` is float and broadcasts to (B, H, N, M) with M = the own keys. `edits` see explicit maps
+    whose first M columns are the own keys; appended keys follow. `scale` of the logits is the host's. If keys
+    and values are `swapped` for those of other pictures, columns are places there, and M may be any.
+    """
+
+    q: Tensor  # (B, H, N, d)
+    k: Tensor  # (B, H, M, d)
+    v: Tensor  # (B, H, M, d)
+    bias: Tensor | None = None
+    appended: tuple[Appended, ...] = ()
+    edits: tuple[MapEdit, ...] = ()
+    scale: float | None = None  # None: 1 / sqrt(d)
+    swapped: bool = False
+
+    @property
+    def logit_scale(self) -> float:
+        return float(self.q.shape[-1] ** -0.5) if self.scale is None else self.scale
+
+    def append(
+        self, k: Tensor, v: Tensor, *, bias: Tensor | None = None, rows: Sequence[bool] | None = None
+    ) -> "QKV":
+        """Let the given rows (all, if None) attend to further keys and values (B, H, M', d) as well.
+
+        With (C, H, M', d) the rows of each of C equal chunks see the same, and it is not copied for each row.
+        """
+        check_float(bias)
+        seen_by = tuple(rows) if rows is not None else (True,) * self.q.shape[0]
+        return replace(self, appended=(*self.appended, Appended(k, v, bias, seen_by)))
+
+    def add_bias(self, bias: Tensor) -> "QKV":
+        """Add to the logits of the own keys. Raises TypeError for a boolean mask."""
+        check_float(bias)
+        return replace(self, bias=bias if self.bias is None else self.bias + bias)
+
+    def swap(self, k: Tensor, v: Tensor) -> "QKV":
+        """Attend to other pictures' keys and values (B, H, M', d) instead of the own ones.
+
+        Raises ValueError if that was done already, or if M' is another number of keys, and a bias or an edit
+        speaks of the own ones.
+        """
+        if self.swapped:
+            raise ValueError("the keys are another picture's already")
+        by_key = bool(self.edits) or (self.bias is not None and self.bias.shape[-1] > 1)
+        if by_key and k.shape[2] != self.k.shape[2]:
+            raise ValueError("another patch weighs single keys, and the other picture has another number")
+        return replace(self, k=k, v=v, swapped=True)
+
+    def edit_map(self, edit: MapEdit) -> "QKV":
+        """Edit the probabilities, before the edits of the patches outside this one."""
+        return replace(self, edits=(edit, *self.edits))
+
+
+def check_float(bias: Tensor | None) -> None:
+    """Raises TypeError for a mask that is not float; two of the host's backends take boolean ones wrongly."""
+    if bias is not None and not bias.is_floating_point():
+        raise TypeError(f"a bias is added to the logits and must be float, not {bias.dtype}")
