@@ -1,198 +1,48 @@
-"""Put the tables of `results/` into the README, between the comments that name them."""
+"""Write the figures of `results/`: as sentences into the README, as tables into the one of this folder."""
 
 import json
 import re
 from collections.abc import Callable
 from typing import Any
 
-from record import RESULTS, table
+import tables_of_cost
+import tables_of_quality
+from record import RESULTS
+from sentences import sentences
 
-README = RESULTS.parent.parent / "README.md"
+FOLDER = RESULTS.parent
+PAGES = (FOLDER.parent / "README.md", FOLDER / "README.md")
+MARKED = re.compile(r"<!-- (\w+) -->.*?<!-- /\1 -->", re.DOTALL)
 
-
-def source(record: dict[str, Any], script: str) -> str:
-    return f"`python benchmarks/{script}`, {record['machine']}, {record['date']}."
-
-
-def style_alignment(record: dict[str, Any]) -> str:
-    variants = record["variants"]
-    rows = [[name, *(f"{share:.0%}" for share in measures.values())] for name, measures in variants.items()]
-    text = (
-        "24 sets of four different subjects, no style or colour word: pairs of a set in the same style, "
-        "pairs in the same colour, and pictures that show the subject asked for, as a judge trained on the "
-        "demo model's world sees them."
-    )
-    made_by = source(record, "style_alignment.py")
-    header = ["", *variants["StyleAligned"]]
-    return f"{text}\n\n{table(header, rows)}\n\n{made_by}"
-
-
-def style_of_a_picture(record: dict[str, Any]) -> str:
-    variants = record["variants"]
-    rows = [[name, *(f"{share:.0%}" for share in measures.values())] for name, measures in variants.items()]
-    text = (
-        "24 rendered scenes as references, inverted; three other subjects beside each, no style or colour "
-        "word in any prompt. New pictures in the style of the scene, in its colour, with the subject asked "
-        "for, and with the scene's own subject instead, as the judge sees them."
-    )
-    made_by = source(record, "style_alignment.py --from-a-picture")
-    return f"{text}\n\n{table(['', *variants['plain batch']], rows)}\n\n{made_by}"
-
-
-def overhead(record: dict[str, Any]) -> str:
-    runs = record["runs"]
-    names = [
-        f"{run['model']}, {run['latent'][0]} x {run['latent'][-1] * 8} px, {run['steps']} steps"
-        for run in runs
-    ]
-    header = ["", *(f"{name}: {what}" for name in names for what in ("time", "peak memory"))]
-    rows = [
-        [variant, *(f"{run[what][variant]:.2f}x" for run in runs for what in ("time", "memory"))]
-        for variant in runs[0]["time"]
-    ]
-    over = ", ".join(
-        f"{run['over the floor']:.2f}x on {run['model']} ({run['latent'][-1] * 8} px)"
-        for run in runs
-        if run["latent"][0] > 1
-    )
-    text = (
-        "A sampling run over the unpatched run, in turn in one process, median of the rounds. "
-        "The floor is the host's own attention given each row's keys twice, without the pack: "
-        f"StyleAligned takes {over} of it."
-    )
-    return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'overhead.py')}"
-
-
-def cross_image_cost(record: dict[str, Any]) -> str:
-    (run,) = record["runs"]
-    rows = [
-        [name, f"{run['time'][name]:.1f}x", f"{run['extra megabytes'][name]:+.0f} MB"] for name in run["time"]
-    ]
-    text = (
-        f"Appearance transfer, {run['model']} of full size at {run['latent'][-1] * 8} px: a step over one "
-        f"of a plain run ({run['seconds of a plain step']:.0f} s), and peak memory of tensors beyond its "
-        f"{run['megabytes of a plain run']:.0f} MB, weights not counted; {run['rounds']} round. A step of "
-        f"inversion took {run['seconds of a step of inversion']:.0f} s."
-    )
-    made_by = source(record, "cross_image_cost.py")
-    return f"{text}\n\n{table(['', 'time of a step', 'peak memory'], rows)}\n\n{made_by}"
-
-
-def guidance_cost(record: dict[str, Any]) -> str:
-    def cells(name: str, figure: dict[str, Any]) -> list[str]:
-        ratios = (f"{figure[key]:.0%}" for key in ("time ratio", "memory ratio"))
-        return [name, *ratios, *(f"{figure[key]:.0f} MB" for key in ("megabytes", "naive megabytes"))]
-
-    height, width = record["latent"]
-    rows = [cells(f"{name}, measured", figure) for name, figure in record["measured"].items()]
-    rows += [cells(f"{name}, predicted", figure) for name, figure in record["predicted"].items()]
-    text = (
-        "One gradient of a guidance over the naive one, which keeps all activations of the whole U-Net for "
-        f"both prompts. Measured on a random SD1.5 of full size in float32, latents of {height} x {width}, "
-        f"median of {record['rounds']} rounds in one process. Predicted from operations and saved numbers, "
-        "counted layer by layer; what was measured lets you judge that:"
-    )
-    sums = "\n".join(f"- {name}: {figure['arithmetic']}." for name, figure in record["predicted"].items())
-    header = ["", "time", "memory", "ours", "naive"]
-    return f"{text}\n\n{table(header, rows)}\n\n{sums}\n\n{source(record, 'guidance_cost.py')}"
-
-
-def maps(record: dict[str, Any]) -> str:
-    rows = record["rows"]
-    header = list(next(iter(rows.values())))
-    cells = [
-        [name, *(f"{figures[key]:.2f}" if key in figures else "" for key in header)]
-        for name, figures in rows.items()
-    ]
-    text = (
-        f"{record['scenes']['to measure']} rendered scenes with known masks, one look at each by Attention "
-        "Probe: does the highest point of a word's map lie on its subject (a random pixel does in "
-        f"{record['mean area of a mask']:.0%}), and how well do masks overlap (mIoU)? Noise level, layers, "
-        f"and thresholds were chosen on {record['scenes']['to choose with']} other scenes. {record['note']}"
-    )
-    return f"{text}\n\n{table(['', *header], cells)}\n\n{source(record, 'maps.py')}"
-
-
-def appearance(record: dict[str, Any]) -> str:
-    variants = record["variants"]
-    rows = [[name, *(f"{value:.2f}" for value in measures.values())] for name, measures in variants.items()]
-    text = (
-        f"{record['pairs']} pairs of rendered scenes that differ in subject, colour, style and background, "
-        f"inverted in {record['steps']} steps. Structure IoU: the output's subject, found by a linear map on "
-        f"the judge's features (IoU {record['subject reader IoU']:.2f} on scenes with known masks), with the "
-        "structure's true mask. Colours moved: the part of the way from the structure's colours to the "
-        "appearance's, inside the subject. The judge says how likely the appearance's style is, and whether "
-        "it sees the appearance's colour and the structure's subject. img2img is told colour and style in "
-        "words (the last row: the appearance's whole caption), Cross-Image only the structure's noun."
-    )
-    return f"{text}\n\n{table(['', *variants['Cross-Image']], rows)}\n\n{source(record, 'appearance.py')}"
-
-
-def inversion(record: dict[str, Any]) -> str:
-    def figure(row: dict[str, Any]) -> str:
-        worst = row["worst latent PSNR, dB"]
-        return "over 100" if worst >= 100 else f"{row['latent PSNR, dB']:.0f} ({worst:.0f})"
-
-    columns = sorted({row["steps"] for row in record["rows"]})
-    settings: dict[str, dict[int, str]] = {}
-    for row in record["rows"]:
-        settings.setdefault(f"{row['method']}, CFG {row['cfg']:g}", {})[row["steps"]] = figure(row)
-    rows = [[name, *(figures[steps] for steps in columns)] for name, figures in settings.items()]
-    text = (
-        f"{record['scenes']} rendered scenes, inverted and reconstructed with their captions at one CFG. "
-        "PSNR in latent space in dB: mean (worst)."
-    )
-    header = ["", *(f"{steps} steps" for steps in columns)]
-    return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'inversion.py')}"
-
-
-def layout(record: dict[str, Any]) -> str:
-    groups, right = record["groups"], "subject and colour in box"
-    rows = [
-        [
-            name,
-            *(f"{figures[name][right]:.0%}" for figures in groups.values()),
-            f"{own['exact count']:.0%}",
-            f"{own['confidence']:.2f}",
-            f"{own['CPU seconds']:.1f}",
-        ]
-        for name, own in record["all"].items()
-    ]
-    number = record["prompts in a group"]
-    text = (
-        "Boxes with the right subject in the right colour as the judge sees them, by kind of prompt and "
-        f"number of subjects ({number} prompts each). Of all: pictures with as many subjects as boxes, the "
-        "judge's confidence in what it finds, processor seconds for a picture. In training no picture had "
-        "more than two kinds of subject, so three or more different ones are new to the demo model."
-    )
-    header = ["", *groups, "exact count", "confidence", "seconds"]
-    return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'layout.py')}"
-
-
-SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "style_alignment": style_alignment,
-    "style_of_a_picture": style_of_a_picture,
-    "inversion": inversion,
-    "appearance": appearance,
-    "overhead": overhead,
-    "cross_image_cost": cross_image_cost,
-    "guidance_cost": guidance_cost,
-    "maps": maps,
-    "layout": layout,
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "style_alignment": tables_of_quality.style_alignment,
+    "style_of_a_picture": tables_of_quality.style_of_a_picture,
+    "layout": tables_of_quality.layout,
+    "appearance": tables_of_quality.appearance,
+    "maps": tables_of_quality.maps,
+    "inversion": tables_of_quality.inversion,
+    "overhead": tables_of_cost.overhead,
+    "cross_image_cost": tables_of_cost.cross_image_cost,
+    "guidance_cost": tables_of_cost.guidance_cost,
 }
 
 
-def filled(text: str) -> str:
-    """The README with every section that it has made anew from its results."""
-    for name, write in SECTIONS.items():
-        if f"<!-- {name} -->" not in text:
-            continue
-        path = RESULTS / f"{name}.json"
-        written = write(json.loads(path.read_text())) if path.exists() else "Not measured yet."
-        section = f"<!-- {name} -->\n\n{written}\n\n<!-- /{name} -->"
-        text = re.sub(f"<!-- {name} -->.*<!-- /{name} -->", lambda _, s=section: s, text, flags=re.DOTALL)
-    return text
+def section(name: str, records: dict[str, dict[str, Any]]) -> str:
+    """The text between the comments of that name: a table, or all sentences."""
+    return sentences(records) if name == "sentences" else TABLES[name](records[name])
+
+
+def filled(page: str) -> str:
+    """A page with each of its marked sections made anew from the results."""
+    records = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in TABLES}
+
+    def anew(marked: re.Match[str]) -> str:
+        name = marked[1]
+        return f"<!-- {name} -->\n\n{section(name, records)}\n\n<!-- /{name} -->"
+
+    return MARKED.sub(anew, page)
 
 
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text()))
+    for path in PAGES:
+        path.write_text(filled(path.read_text()))

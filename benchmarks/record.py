@@ -50,3 +50,8 @@ def table(header: list[str], rows: list[list[Any]]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def source(record: dict[str, Any], script: str) -> str:
+    """The command that a table comes from, the kind of machine and the date."""
+    return f"`python benchmarks/{script}`, {record['machine']}, {record['date']}."

@@ -4,25 +4,9 @@ from typing import Any
 
 import pytest
 
-OURS = [
-    "AttentionLeakage",
-    "AttentionMapViewer",
-    "AttentionProbe",
-    "AttentionRecorder",
-    "BoundedAttention",
-    "CrossImageAttention",
-    "EncodePromptBatch",
-    "InvertLatent",
-    "LayoutGuidance",
-    "LoadAttentionMaps",
-    "LoadDemoModel",
-    "LoadInversion",
-    "ReconstructLatent",
-    "SaveAttentionMaps",
-    "SaveInversion",
-    "SelfSegment",
-    "StyleAlignedBatch",
-]
+from ..node_table import documented_nodes
+
+OURS = sorted(documented_nodes())
 
 
 def test_server_knows_exactly_our_nodes(object_info: dict[str, Any]) -> None:

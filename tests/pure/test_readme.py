@@ -1,24 +1,84 @@
-"""The README says what the results say."""
+"""The README is short, knows every node, and says what the results say."""
 
 import importlib.util
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 from pack import ROOT
 
+from ..node_table import documented_nodes
 
-def test_tables_are_those_of_the_results(monkeypatch):
-    """Every table between comments is what `benchmarks/readme.py` makes of the committed figures."""
+PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "README.md"]
+RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+LONGEST = 120
+
+
+@pytest.fixture
+def readme(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """`benchmarks/readme.py`, which writes the figures into the pages."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     spec = importlib.util.spec_from_file_location("benchmarks_readme", ROOT / "benchmarks" / "readme.py")
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    text = (ROOT / "README.md").read_text()
-    assert module.filled(text) == text
+    return module
 
 
-def test_links_lead_somewhere():
-    """Every relative link and picture of the README is a file of the checkout."""
-    import re
+def test_first_page_is_short() -> None:
+    """A new user reads the README to its end; what is long has a page of its own."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= LONGEST
 
-    targets = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text())
+
+def test_every_node_has_its_row() -> None:
+    """The ids of the classes that `nodes/__init__.py` imports are those of the README's table, each once."""
+    source = (ROOT / "nodes" / "__init__.py").read_text()
+    files = [ROOT / "nodes" / path.replace(".", "/") for path in re.findall(r"from \.(\S+) import", source)]
+    ids = re.findall(r'node_id="(\w+)"', "\n".join(file.with_suffix(".py").read_text() for file in files))
+    assert len(ids) == len(files) > 0
+    assert Counter(documented_nodes()) == Counter(ids)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_figures_are_those_of_the_results(page: Path, readme: ModuleType) -> None:
+    """What stands between comments is what `benchmarks/readme.py` makes of the committed figures."""
+    text = page.read_text()
+    assert "<!-- /" in text
+    assert readme.filled(text) == text
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda path: path.stem)
+def test_result_is_told_with_machine_and_date(result: Path) -> None:
+    """Every committed result has a table and a sentence, and both name the machine and the day."""
+    made = ", ".join(json.loads(result.read_text())[key] for key in ("machine", "date"))
+    first, second = (page.read_text() for page in PAGES)
+    (table,) = re.findall(f"<!-- {result.stem} -->(.*)<!-- /{result.stem} -->", second, re.DOTALL)
+    assert table.rstrip().endswith(f", {made}.")
+    heading = re.findall(r"^### (.*)$", second.partition(f"<!-- {result.stem} -->")[0], re.MULTILINE)[-1]
+    (sentence,) = re.findall(rf"^- .*\]\(benchmarks/README\.md#{slug(heading)}\).*$", first, re.MULTILINE)
+    assert sentence.endswith(f"({made})")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link and picture is a file of the checkout, and its anchor a heading there."""
+    targets = re.findall(r"\]\(([^):]+)\)", page.read_text())
     assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+    assert [target for target in targets if not leads(page, *target.partition("#")[::2])] == []
+
+
+def leads(page: Path, file: str, anchor: str) -> bool:
+    """Whether a link on a page has its file and, if it names one, its heading."""
+    path = page.parent / file if file else page
+    if not path.exists() or not anchor:
+        return path.exists()
+    return anchor in map(slug, re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE))
+
+
+def slug(heading: str) -> str:
+    """The anchor that code hosts give a heading."""
+    return re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-")

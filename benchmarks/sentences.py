@@ -1,0 +1,127 @@
+"""One sentence on each result, for the README; the tables are behind the links."""
+
+from collections.abc import Callable
+from typing import Any
+
+Record = dict[str, Any]
+
+
+def style_alignment(record: Record) -> str:
+    plain, aligned = (record["variants"][name] for name in ("plain batch", "StyleAligned"))
+    return (
+        f"{_percent(aligned['same style'])} of the pairs of pictures in a batch have the same style "
+        f"(plain batch: {_percent(plain['same style'])}), and {_percent(aligned['subject'])} of the pictures "
+        f"show the subject asked for (plain: {_percent(plain['subject'])})."
+    )
+
+
+def style_of_a_picture(record: Record) -> str:
+    plain, ours = (record["variants"][name] for name in ("plain batch", "shift log 2, group norm"))
+    return (
+        f"{_percent(ours['same style'])} of the new pictures have the style of the given one (plain: "
+        f"{_percent(plain['same style'])}), and {_percent(ours['copied'])} show its subject, not "
+        "their own."
+    )
+
+
+def layout(record: Record) -> str:
+    ways = ("Bounded Attention", "Layout Guidance", "host: areas", "plain")
+    bounded, guided, areas, plain = (
+        _percent(record["all"][way]["subject and colour in box"]) for way in ways
+    )
+    return (
+        f"of the boxes, two to five in a picture, {bounded} hold the right subject in the right colour with "
+        f"Bounded Attention, {guided} with Layout Guidance, {areas} with ComfyUI's own areas, and {plain} "
+        "with the plain prompt."
+    )
+
+
+def appearance(record: Record) -> str:
+    paper, gentle = (record["variants"][name] for name in ("Cross-Image", "with guidance 2"))
+    return (
+        f"the colours go {_percent(paper['colours moved'])} of the way to those of the appearance, and a "
+        f"judge still sees the structure's subject in {_percent(paper['subject'])} of the pictures, in "
+        f"{_percent(gentle['subject'])} with a `swap_guidance` of 2."
+    )
+
+
+def maps(record: Record) -> str:
+    words, masks = (record["rows"][name] for name in ("DAAM-style average", "SelfSegment"))
+    return (
+        f"the highest point of a colour word's map lies on its subject in "
+        f"{_percent(words['pointing, colours'])} of the cases (a random pixel: "
+        f"{_percent(record['mean area of a mask'])}), and `SelfSegment`'s masks overlap the true ones with a "
+        f"mean IoU of {masks['mIoU, nouns']:.2f}; that nouns are seen well was trained for in this model."
+    )
+
+
+def inversion(record: Record) -> str:
+    figures = {
+        row["method"]: row["latent PSNR, dB"]
+        for row in record["rows"]
+        if (row["steps"], row["cfg"]) == (50, 1)
+    }
+    ddim, exact = (
+        "over 100" if figures[method] > 100 else f"{figures[method]:.0f}"
+        for method in ("ddim", "edit friendly ddpm")
+    )
+    return (
+        f"50 steps at CFG 1 lead from a picture to noise and back with a PSNR of {ddim} dB (DDIM) or "
+        f"{exact} dB (edit friendly DDPM)."
+    )
+
+
+def overhead(record: Record) -> str:
+    small, large = record["runs"][0]["time"], record["runs"][1]["time"]
+    size = "{} x {} px".format(record["runs"][1]["latent"][0], record["runs"][1]["latent"][-1] * 8)
+    aligned, recorder = "StyleAligned", "recorder, cross- and self-attention"
+    return (
+        f"StyleAligned takes {small[aligned]:.2f} times as long as an unpatched run of the demo model, "
+        f"recording all attention {small[recorder]:.2f} times; on an SD1.5 of full size ({size}) they take "
+        f"{large[aligned]:.2f} and {large[recorder]:.2f} times as long."
+    )
+
+
+def cross_image_cost(record: Record) -> str:
+    (run,) = record["runs"]
+    defaults = "with guidance, contrast, AdaIN (the defaults)"
+    return (
+        f"a step with the defaults takes {run['time'][defaults]:.1f} times as long as a plain step on an "
+        f"SD1.5 of full size, and {run['extra megabytes'][defaults]:.0f} MB more memory."
+    )
+
+
+def guidance_cost(record: Record) -> str:
+    shares = [
+        f"{_percent(figure['time ratio'])} of the time and {_percent(figure['memory ratio'])} of the memory "
+        f"({name})"
+        for name, figure in record["measured"].items()
+    ]
+    return f"one gradient on an SD1.5 of full size takes {', or '.join(shares)} of the naive way."
+
+
+# By result: the heading of its table in this folder's README, and the sentence.
+SENTENCES: dict[str, tuple[str, Callable[[Record], str]]] = {
+    "style_alignment": ("One style for a batch", style_alignment),
+    "style_of_a_picture": ("The style of a picture", style_of_a_picture),
+    "layout": ("Subjects in boxes", layout),
+    "appearance": ("Appearance of another picture", appearance),
+    "maps": ("Maps and segments", maps),
+    "inversion": ("Inversion", inversion),
+    "overhead": ("Cost of a patch", overhead),
+    "cross_image_cost": ("Cost of appearance transfer", cross_image_cost),
+    "guidance_cost": ("Cost of guidance", guidance_cost),
+}
+
+
+def sentences(records: dict[str, Record]) -> str:
+    """A list of what was found; each line links to its table and names the kind of machine and the date."""
+    return "\n".join(
+        f"- [{heading}](benchmarks/README.md#{heading.lower().replace(' ', '-')}): {say(records[name])} "
+        f"({records[name]['machine']}, {records[name]['date']})"
+        for name, (heading, say) in SENTENCES.items()
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")

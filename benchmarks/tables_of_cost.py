@@ -1,0 +1,64 @@
+"""The tables of what the methods cost, as Markdown, each from its file of figures."""
+
+from typing import Any
+
+from record import source, table
+
+
+def overhead(record: dict[str, Any]) -> str:
+    runs = record["runs"]
+    names = [
+        f"{run['model']}, {run['latent'][0]} x {run['latent'][-1] * 8} px, {run['steps']} step"
+        f"{'s' if run['steps'] > 1 else ''}"
+        for run in runs
+    ]
+    header = ["", *(f"{name}: {what}" for name in names for what in ("time", "peak memory"))]
+    rows = [
+        [variant, *(f"{run[what][variant]:.2f}x" for run in runs for what in ("time", "memory"))]
+        for variant in runs[0]["time"]
+    ]
+    over = ", ".join(
+        f"{run['over the floor']:.2f}x on {run['model']} ({run['latent'][-1] * 8} px)"
+        for run in runs
+        if run["latent"][0] > 1
+    )
+    text = (
+        "A sampling run over the unpatched run, in turn in one process, median of the rounds. "
+        "The floor is the host's own attention given each row's keys twice, without the pack: "
+        f"StyleAligned takes {over} of it."
+    )
+    return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'overhead.py')}"
+
+
+def cross_image_cost(record: dict[str, Any]) -> str:
+    (run,) = record["runs"]
+    rows = [
+        [name, f"{run['time'][name]:.1f}x", f"{run['extra megabytes'][name]:+.0f} MB"] for name in run["time"]
+    ]
+    text = (
+        f"Appearance transfer, {run['model']} of full size at {run['latent'][-1] * 8} px: a step over one "
+        f"of a plain run ({run['seconds of a plain step']:.0f} s), and peak memory of tensors beyond its "
+        f"{run['megabytes of a plain run']:.0f} MB, weights not counted; {run['rounds']} round. A step of "
+        f"inversion took {run['seconds of a step of inversion']:.0f} s."
+    )
+    made_by = source(record, "cross_image_cost.py")
+    return f"{text}\n\n{table(['', 'time of a step', 'peak memory'], rows)}\n\n{made_by}"
+
+
+def guidance_cost(record: dict[str, Any]) -> str:
+    def cells(name: str, figure: dict[str, Any]) -> list[str]:
+        ratios = (f"{figure[key]:.0%}" for key in ("time ratio", "memory ratio"))
+        return [name, *ratios, *(f"{figure[key]:.0f} MB" for key in ("megabytes", "naive megabytes"))]
+
+    height, width = record["latent"]
+    rows = [cells(f"{name}, measured", figure) for name, figure in record["measured"].items()]
+    rows += [cells(f"{name}, predicted", figure) for name, figure in record["predicted"].items()]
+    text = (
+        "One gradient of a guidance over the naive one, which keeps all activations of the whole U-Net for "
+        f"both prompts. Measured on a random SD1.5 of full size in float32, latents of {height} x {width}, "
+        f"median of {record['rounds']} rounds in one process. Predicted from operations and saved numbers, "
+        "counted layer by layer; what was measured lets you judge that:"
+    )
+    sums = "\n".join(f"- {name}: {figure['arithmetic']}." for name, figure in record["predicted"].items())
+    header = ["", "time", "memory", "ours", "naive"]
+    return f"{text}\n\n{table(header, rows)}\n\n{sums}\n\n{source(record, 'guidance_cost.py')}"

@@ -1,0 +1,102 @@
+"""The tables of what the methods achieve, as Markdown, each from its file of figures."""
+
+from typing import Any
+
+from record import source, table
+
+
+def style_alignment(record: dict[str, Any]) -> str:
+    variants = record["variants"]
+    rows = [[name, *(f"{share:.0%}" for share in measures.values())] for name, measures in variants.items()]
+    text = (
+        "24 sets of four different subjects, no style or colour word: pairs of a set in the same style, "
+        "pairs in the same colour, and pictures that show the subject asked for, as a judge trained on the "
+        "demo model's world sees them."
+    )
+    made_by = source(record, "style_alignment.py")
+    header = ["", *variants["StyleAligned"]]
+    return f"{text}\n\n{table(header, rows)}\n\n{made_by}"
+
+
+def style_of_a_picture(record: dict[str, Any]) -> str:
+    variants = record["variants"]
+    rows = [[name, *(f"{share:.0%}" for share in measures.values())] for name, measures in variants.items()]
+    text = (
+        "24 rendered scenes as references, inverted; three other subjects beside each, no style or colour "
+        "word in any prompt. New pictures in the style of the scene, in its colour, with the subject asked "
+        "for, and with the scene's own subject instead, as the judge sees them."
+    )
+    made_by = source(record, "style_alignment.py --from-a-picture")
+    return f"{text}\n\n{table(['', *variants['plain batch']], rows)}\n\n{made_by}"
+
+
+def layout(record: dict[str, Any]) -> str:
+    groups, right = record["groups"], "subject and colour in box"
+    rows = [
+        [
+            name,
+            *(f"{figures[name][right]:.0%}" for figures in groups.values()),
+            f"{own['exact count']:.0%}",
+            f"{own['confidence']:.2f}",
+            f"{own['CPU seconds']:.1f}",
+        ]
+        for name, own in record["all"].items()
+    ]
+    number = record["prompts in a group"]
+    text = (
+        "Boxes with the right subject in the right colour as the judge sees them, by kind of prompt and "
+        f"number of subjects ({number} prompts each). Of all: pictures with as many subjects as boxes, the "
+        "judge's confidence in what it finds, processor seconds for a picture. In training no picture had "
+        "more than two kinds of subject, so three or more different ones are new to the demo model."
+    )
+    header = ["", *groups, "exact count", "confidence", "seconds"]
+    return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'layout.py')}"
+
+
+def appearance(record: dict[str, Any]) -> str:
+    variants = record["variants"]
+    rows = [[name, *(f"{value:.2f}" for value in measures.values())] for name, measures in variants.items()]
+    text = (
+        f"{record['pairs']} pairs of rendered scenes that differ in subject, colour, style and background, "
+        f"inverted in {record['steps']} steps. Structure IoU: the output's subject, found by a linear map on "
+        f"the judge's features (IoU {record['subject reader IoU']:.2f} on scenes with known masks), with the "
+        "structure's true mask. Colours moved: the part of the way from the structure's colours to the "
+        "appearance's, inside the subject. The judge says how likely the appearance's style is, and whether "
+        "it sees the appearance's colour and the structure's subject. img2img is told colour and style in "
+        "words (the last row: the appearance's whole caption), Cross-Image only the structure's noun."
+    )
+    return f"{text}\n\n{table(['', *variants['Cross-Image']], rows)}\n\n{source(record, 'appearance.py')}"
+
+
+def maps(record: dict[str, Any]) -> str:
+    rows = record["rows"]
+    header = list(next(iter(rows.values())))
+    cells = [
+        [name, *(f"{figures[key]:.2f}" if key in figures else "" for key in header)]
+        for name, figures in rows.items()
+    ]
+    text = (
+        f"{record['scenes']['to measure']} rendered scenes with known masks, one look at each by Attention "
+        "Probe: does the highest point of a word's map lie on its subject (a random pixel does in "
+        f"{record['mean area of a mask']:.0%}), and how well do masks overlap (mIoU)? Noise level, layers, "
+        f"and thresholds were chosen on {record['scenes']['to choose with']} other scenes. {record['note']}"
+    )
+    return f"{text}\n\n{table(['', *header], cells)}\n\n{source(record, 'maps.py')}"
+
+
+def inversion(record: dict[str, Any]) -> str:
+    def figure(row: dict[str, Any]) -> str:
+        worst = row["worst latent PSNR, dB"]
+        return "over 100" if worst >= 100 else f"{row['latent PSNR, dB']:.0f} ({worst:.0f})"
+
+    columns = sorted({row["steps"] for row in record["rows"]})
+    settings: dict[str, dict[int, str]] = {}
+    for row in record["rows"]:
+        settings.setdefault(f"{row['method']}, CFG {row['cfg']:g}", {})[row["steps"]] = figure(row)
+    rows = [[name, *(figures[steps] for steps in columns)] for name, figures in settings.items()]
+    text = (
+        f"{record['scenes']} rendered scenes, inverted and reconstructed with their captions at one CFG. "
+        "PSNR in latent space in dB: mean (worst)."
+    )
+    header = ["", *(f"{steps} steps" for steps in columns)]
+    return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'inversion.py')}"
