@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ...attention_patches.inversion.inversion import Inversion
 from ..host.walks.probe import Probe
 from ..inputs.model_inputs import model_input
+from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import seed_input
 from ..inversion.inversion_type import InversionSocket
 from .attention_maps_type import AttentionMaps
@@ -26,7 +27,7 @@ class AttentionProbe(io.ComfyNode):
                 "needed."
             ),
             search_aliases=["attention of an image", "real image", "attention map", "segment photo"],
-            hidden=[io.Hidden.unique_id],
+            **shows_report(),
             inputs=[
                 model_input(),
                 io.Conditioning.Input("positive", tooltip="A prompt that says what is in the image."),

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ...attention_patches.contract.schedule import PercentRange
 from ..host.run.install import install
 from ..inputs.model_inputs import model_input
+from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import range_inputs
 from .attention_maps_type import AttentionMaps
 from .recording import make_recorder, recording_inputs
@@ -31,7 +32,7 @@ class AttentionRecorder(io.ComfyNode):
                 "Put it between the model and any sampler node, and give the maps to a viewer."
             ),
             search_aliases=["attention map", "heat map", "DAAM", "cross attention", "self attention"],
-            hidden=[io.Hidden.unique_id],
+            **shows_report(),
             inputs=[
                 model_input(),
                 *recording_inputs(),

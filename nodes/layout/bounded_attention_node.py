@@ -13,6 +13,7 @@ from ..host.run.install import install
 from ..host.text.clip_tokens import prompt_tokens
 from ..host.text.prompt_batch import encode_rows
 from ..inputs.model_inputs import LAYERS
+from ..inputs.node_report import shows_report
 from .guidance_inputs import guided_layout_inputs
 from .layout_inputs import LayoutInputs
 from .layout_report import describe
@@ -34,7 +35,7 @@ class BoundedAttention(io.ComfyNode):
                 "al. 2024). Put it between the model and any sampler node, and use its conditioning."
             ),
             search_aliases=["layout", "boxes", "regional", "be yourself", "several subjects", "leakage"],
-            hidden=[io.Hidden.unique_id],
+            **shows_report(),
             inputs=[
                 *guided_layout_inputs(steps=PAPER.effort.steps),
                 *strength_inputs(),

@@ -12,6 +12,7 @@ from ..host.families.unet import layer_map
 from ..host.run.install import install
 from ..host.text.prompt_batch import encode_rows
 from ..inputs.model_inputs import LAYERS
+from ..inputs.node_report import shows_report
 from .guidance_inputs import guided_layout_inputs
 from .layout_inputs import LayoutInputs
 
@@ -31,7 +32,7 @@ class LayoutGuidance(io.ComfyNode):
                 "2024). Put it between the model and any sampler node, and use its conditioning."
             ),
             search_aliases=["layout", "boxes", "regional", "backward guidance", "composition"],
-            hidden=[io.Hidden.unique_id],
+            **shows_report(),
             inputs=[
                 *guided_layout_inputs(steps=EFFORT.steps),
                 io.Float.Input(

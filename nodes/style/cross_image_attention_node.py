@@ -12,6 +12,7 @@ from ...attention_patches.methods.cross_image.method import CrossImage
 from ..host.run.install import install
 from ..host.walks.inversion_samplers import Replay
 from ..inputs.model_inputs import BLOCKS
+from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import percent_input
 from ..inversion.inversion_type import InversionSocket
 from .inversion_pair import PAPER, InversionPair
@@ -32,7 +33,7 @@ class CrossImageAttention(io.ComfyNode):
                 "first, and connect all four outputs to SamplerCustom."
             ),
             search_aliases=["appearance transfer", "style transfer", "cross-image", "swap keys and values"],
-            hidden=[io.Hidden.unique_id],
+            **shows_report(),
             inputs=[
                 io.Model.Input("model", tooltip="The model of both inversions (SD1.5, SD2, SDXL or alike)."),
                 InversionSocket.Input(

@@ -11,6 +11,7 @@ from ..host.families.unet import layer_map
 from ..host.run.install import install
 from ..host.walks.model_identity import require_model
 from ..inputs.model_inputs import LAYERS, model_input
+from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import range_inputs
 from ..inversion.inversion_type import InversionSocket
 
@@ -28,7 +29,7 @@ class StyleAlignedBatch(io.ComfyNode):
                 "(StyleAligned, Hertz et al. 2024). Put it between the model and any sampler node."
             ),
             search_aliases=["style", "consistent style", "shared attention", "StyleAligned"],
-            hidden=[io.Hidden.unique_id],
+            **shows_report(),
             inputs=[
                 model_input(),
                 io.Combo.Input(

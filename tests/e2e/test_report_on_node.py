@@ -1,38 +1,115 @@
-"""After a run the node itself shows what it did."""
+"""After a run the node itself shows what it did, and no other node does."""
 
 import asyncio
+from typing import Any
 
-import aiohttp
+import pytest
 
+from demo_pictures import bring_inputs
 from host_client import Client
 from host_server import Server
 from ui_workflow import to_prompt
 
+from .reports import Prompt, Told, tell
 from .runs import EXAMPLES, FEW_STEPS, read, shortened, with_mark
 
-TEXT_ON_A_NODE = (3).to_bytes(4, "big")  # the host's binary message: kind, length of the id, id, text
+
+def node(kind: str, **inputs: Any) -> dict[str, Any]:
+    """One node of a prompt; a link is the number of a node and of its output."""
+    return {"class_type": kind, "inputs": inputs}
 
 
-async def texts(server: Server) -> tuple[str, dict[str, str]]:
-    """The aligning node's id in the example, and the last text sent to each node."""
-    async with Client(server.address) as client:
-        workflow = read(EXAMPLES["style_aligned"])
-        prompt = shortened(with_mark(to_prompt(workflow, await client.object_info()), 3), FEW_STEPS)
-        (ours,) = (key for key, node in prompt.items() if node["class_type"] == "StyleAlignedBatch")
-        prompt_id, found = await client.queue(prompt), {}
-        async for message in client.socket:
-            if message.type == aiohttp.WSMsgType.BINARY and message.data.startswith(TEXT_ON_A_NODE):
-                length = int.from_bytes(message.data[4:8], "big")
-                found[message.data[8 : 8 + length].decode()] = message.data[8 + length :].decode()
-            elif message.type == aiohttp.WSMsgType.TEXT:
-                event = message.json()
-                over = event["type"] == "executing" and event["data"]["node"] is None
-                if over and event["data"]["prompt_id"] == prompt_id:
-                    return ours, found
-    raise AssertionError("the server hung up")
+def sampled(recorders: list[str], seed: int, **choice: Any) -> Prompt:
+    """A picture of one step for each recorder with one of these ids; the recorders are equal."""
+    recording = {"record": "both", "layers": "all", "self_max_tokens": 64, **choice}
+    recording |= {"heads": "mean", "queries_and_keys": False, "memory_limit_mb": 500, "rows": "conditional"}
+    recording |= {"start_percent": 0.0, "end_percent": 1.0, "time_bins": 1}
+    sampling = {"steps": 1, "cfg": 1.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
+    texts = {"positive": ["text", 0], "negative": ["text", 0]}
+    prompt = {
+        "model": node("LoadDemoModel"),
+        "text": node("EncodePromptBatch", clip=["model", 1], prompts="a red cat", style=""),
+        "size": node("EmptyLatentImage", width=64, height=64, batch_size=1),
+    }
+    for at in recorders:
+        inputs = {"model": [at, 0], **texts, "latent_image": ["size", 0], "seed": seed}
+        prompt |= {
+            at: node("AttentionRecorder", model=["model", 0], **recording),
+            f"{at}0": node("KSampler", **inputs, **sampling),
+            f"{at}1": node("PreviewAny", source=[f"{at}0", 0]),
+        }
+    return prompt
+
+
+def told(server: Server, *prompts: Prompt) -> list[Told]:
+    """What one client hears of some prompts, one after the other."""
+
+    async def run() -> list[Told]:
+        async with Client(server.address) as client:
+            return [await tell(client, prompt) for prompt in prompts]
+
+    return asyncio.run(run())
+
+
+def of_examples(server: Server, *names: str) -> list[tuple[Prompt, set[str], Told]]:
+    """Examples, shortened, one after the other: the prompt, its nodes that take their id, what is heard."""
+
+    async def run() -> list[tuple[Prompt, set[str], Told]]:
+        async with Client(server.address) as client:
+            known, found = await client.object_info(), []
+            for name in names:
+                workflow = read(EXAMPLES[name])
+                await bring_inputs(client, workflow)
+                prompt = shortened(with_mark(to_prompt(workflow, known), 3), FEW_STEPS)
+                ours = {
+                    at
+                    for at, node in prompt.items()
+                    if "attention-control" in known[node["class_type"]]["python_module"]
+                    and "unique_id" in known[node["class_type"]]["input"].get("hidden", {})
+                }
+                found.append((prompt, ours, await tell(client, prompt)))
+            return found
+
+    return asyncio.run(run())
 
 
 def test_the_node_shows_the_report(server: Server) -> None:
     """The text goes to the node that made the patch, through the server, while it runs."""
-    ours, found = asyncio.run(texts(server))
-    assert found == {ours: f"StyleAligned: 7 of 7 layers, {FEW_STEPS} of {FEW_STEPS} noise levels, 4 images."}
+    ((prompt, ours, heard),) = of_examples(server, "style_aligned")
+    assert [prompt[at]["class_type"] for at in ours] == ["StyleAlignedBatch"]
+    line = f"StyleAligned: 7 of 7 layers, {FEW_STEPS} of {FEW_STEPS} noise levels, 4 images."
+    assert heard.texts == {at: [line] for at in ours}
+
+
+def test_a_report_of_one_workflow_is_not_on_a_node_of_another(server: Server) -> None:
+    """Two examples have an equal recorder, under another number; each shows its own."""
+    for _prompt, ours, heard in of_examples(server, "attention_maps", "bounded_attention"):
+        assert heard.texts.keys() == ours
+
+
+def test_equal_nodes_show_a_report_each(server: Server) -> None:
+    """Two equal nodes, with a sampler each, are two nodes."""
+    (heard,) = told(server, sampled(["5", "6"], seed=1))
+    assert heard.texts.keys() == {"5", "6"}
+
+
+@pytest.mark.parametrize("other", ["7", "12:3", "12:8:3"])
+def test_a_node_has_its_report_under_another_id(server: Server, other: str) -> None:
+    """The same workflow, from another tab, in a second API prompt, moved into a subgraph or one in that.
+
+    What is loaded and encoded, and what shows nothing, still comes from the cache.
+    """
+    first, second = told(server, sampled(["5"], seed=2), sampled([other], seed=2))
+    assert first.texts.keys() == {"5"}
+    assert second.texts.keys() == {other}
+    assert second.cached == {"model", "text", "size"}
+
+
+def test_the_same_node_again_comes_from_the_cache(server: Server) -> None:
+    """Nothing runs twice for the report's sake: neither in the same workflow, nor in a grown one."""
+    once, again, grown = told(
+        server, sampled(["5"], seed=3), sampled(["5"], seed=3), sampled(["5", "6"], seed=3)
+    )
+    assert once.texts.keys() == {"5"}
+    assert again.cached == sampled(["5"], seed=3).keys() and not again.texts
+    assert grown.cached == again.cached and grown.texts.keys() == {"6"}
