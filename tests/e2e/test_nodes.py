@@ -1,8 +1,11 @@
 """What the server tells the web UI about our nodes."""
 
+import re
 from typing import Any
 
 import pytest
+
+from pack import ROOT
 
 from ..node_table import documented_nodes
 
@@ -43,3 +46,22 @@ def test_defaults_are_within_their_limits(name: str, object_info: dict[str, Any]
                 default = options["default"]
                 assert options.get("min", default) <= default <= options.get("max", default), key
                 assert default in options.get("options", [default]), key
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_help_page_knows_the_inputs(name: str, object_info: dict[str, Any]) -> None:
+    """The inputs that a help page's table names are the node's, and the page names each that has a widget."""
+    inputs = {
+        key: spec
+        for part in ("required", "optional")
+        for key, spec in object_info[name]["input"].get(part, {}).items()
+    }
+    page = (ROOT / "web" / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    _, _, table = page.partition("| input |")
+    rows = table.partition("\n\n")[0].splitlines()[2:]
+    named = {word for row in rows for word in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named - inputs.keys() == set()
+    widgets = {
+        key for key, spec in inputs.items() if spec[0] in ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+    }
+    assert widgets - set(re.findall(r"`(\w+)`", page)) == set()

@@ -1,0 +1,54 @@
+"""Every node is registered, and told of wherever a user looks for it."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from pack import ROOT
+
+from ..node_table import documented_nodes
+
+FILES = sorted((ROOT / "nodes").glob("*/*_node.py"))
+HELP = ROOT / "web" / "docs"
+
+
+def ids() -> list[str]:
+    """The id of each node, one a file."""
+    found = [re.findall(r'node_id="(\w+)"', file.read_text()) for file in FILES]
+    assert all(len(each) == 1 for each in found) and found
+    return [name for (name,) in found]
+
+
+def test_every_node_is_registered() -> None:
+    """`nodes/__init__.py` imports each `*_node.py`, and returns what it imports."""
+    source = (ROOT / "nodes" / "__init__.py").read_text()
+    imported = dict(re.findall(r"from \.(\S+) import (\w+)", source))
+    assert sorted(imported) == [f"{file.parent.name}.{file.stem}" for file in FILES]
+    assert sorted(imported.values()) == sorted(re.findall(r"^ {8}(\w+),$", source, re.MULTILINE))
+
+
+def test_every_node_has_its_row() -> None:
+    """The README's table has one row for each node, and no other."""
+    assert Counter(documented_nodes()) == Counter(ids())
+
+
+def test_every_node_has_its_help_page() -> None:
+    """`web/docs/ID.md`, which the web UI shows; its pictures are there."""
+    assert sorted(path.stem for path in HELP.glob("*.md")) == sorted(ids())
+    pictures = [
+        name for page in HELP.glob("*.md") for name in re.findall(r"!\[.*\]\((.*)\)", page.read_text())
+    ]
+    assert [name for name in pictures if not (HELP / name).exists()] == []
+
+
+def test_every_node_is_in_the_changelog() -> None:
+    """By its id."""
+    told = set(re.findall(r"`(\w+)`", (ROOT / "CHANGELOG.md").read_text()))
+    assert set(ids()) - told == set()
+
+
+def test_every_workflow_has_its_thumbnail() -> None:
+    """A picture of the same name, which the template browser shows."""
+    folder: Path = ROOT / "example_workflows"
+    workflows = {path.stem for path in folder.glob("*.json")}
+    assert workflows == {path.stem for path in folder.glob("*.jpg")}
