@@ -5,6 +5,8 @@ from pathlib import Path
 
 import folder_paths
 
+from .listing import files_below
+
 
 @dataclass(frozen=True)
 class FileKind:
@@ -22,7 +24,7 @@ class FileKind:
         return [
             f"{path.relative_to(folder).as_posix()} [{kind}]"
             for kind, folder in folders
-            for path in sorted(Path(folder).rglob(f"*{self.ending}"))
+            for path in sorted(files_below(folder, self.ending))
         ]
 
     def next_path(self, prefix: str) -> Path:
