@@ -1,15 +1,39 @@
 """Inversions in files."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
+from ..numerics.descriptions import Description
 from ..numerics.tensor_files import FileFormat
-from .inversion import Inversion, ModelIdentity
+from .inversion import Inversion, Method, ModelIdentity
 
-FORMAT = FileFormat("inversion", 1, "inversion", "Save Inversion", "invert the picture and save it anew")
+
+class ModelDescription(Description):
+    """A ModelIdentity."""
+
+    architecture: str
+    weights: tuple[float, ...]
+    changes: str
+
+
+class InversionDescription(Description):
+    """Everything of an inversion that is no tensor."""
+
+    method: Method
+    cfg: float
+    prompt: str
+    model: ModelDescription
+
+
+FORMAT = FileFormat(
+    "inversion",
+    1,
+    "inversion",
+    "Save Inversion",
+    "invert the picture and save it anew",
+    InversionDescription,
+)
 
 
 def save_inversion(path: Path, inversion: Inversion) -> None:
@@ -32,32 +56,28 @@ def tensors(inversion: Inversion) -> dict[str, Tensor]:
     return always if inversion.noise is None else {**always, "noise": inversion.noise}
 
 
-def _describe(inversion: Inversion) -> dict[str, Any]:
+def _describe(inversion: Inversion) -> InversionDescription:
     model = inversion.model
-    return {
-        "method": inversion.method,
-        "cfg": inversion.cfg,
-        "prompt": inversion.prompt,
-        "model": {
-            "architecture": model.architecture,
-            "weights": model.weights,
-            "changes": model.changes,
-        },
-    }
+    return InversionDescription(
+        method=inversion.method,
+        cfg=inversion.cfg,
+        prompt=inversion.prompt,
+        model=ModelDescription(architecture=model.architecture, weights=model.weights, changes=model.changes),
+    )
 
 
-def _restore(described: Mapping[str, Any], kept: dict[str, Tensor]) -> Inversion:
-    model = described["model"]
-    weights = tuple(float(weight) for weight in model["weights"])
-    noise = kept.pop("noise", None)
+def _restore(described: InversionDescription, kept: dict[str, Tensor]) -> Inversion:
+    model = described.model
+    if missing := {"sigmas", "states"} - kept.keys():
+        raise ValueError(f"{' and '.join(sorted(missing))} is missing")
     inversion = Inversion(
-        described["method"],
+        described.method,
         kept.pop("sigmas"),
         kept.pop("states"),
-        noise,
-        ModelIdentity(str(model["architecture"]), weights, str(model["changes"])),
-        float(described["cfg"]),
-        str(described["prompt"]),
+        kept.pop("noise", None),
+        ModelIdentity(model.architecture, model.weights, model.changes),
+        described.cfg,
+        described.prompt,
     )
     if kept:
         raise ValueError(f"{', '.join(kept)} belongs to no inversion")

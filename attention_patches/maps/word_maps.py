@@ -19,7 +19,7 @@ def word_columns(maps: AttentionMaps, words: Sequence[Word], role: str = "positi
     def columns(
         kept: Tensor,
     ) -> Tensor:  # (slices, images, heads, N, tokens) -> (slices, images, 1, N, words)
-        _check(words, kept.shape[-1])
+        check_words(words, kept.shape[-1])
         mean = kept.float().mean(2, keepdim=True)
         return torch.stack([mean[..., list(word.positions)].mean(-1) for word in words], dim=-1)
 
@@ -50,10 +50,11 @@ def ranking(maps: Tensor, cell: tuple[int, int]) -> list[int]:
     return order
 
 
-def _check(words: Sequence[Word], tokens: int) -> None:
+def check_words(words: Sequence[Word], tokens: int) -> None:
+    """Raises ValueError if a word lies behind a recorded text of so many tokens."""
     for word in words:
         if max(word.positions) >= tokens:
             raise ValueError(
                 f"prompt: {word.text!r} is token {max(word.positions)}, but the text that was recorded has "
-                f"only {tokens} tokens. Give the viewer the very prompt that went to the sampler."
+                f"only {tokens} tokens. Give the very prompt that went to the sampler."
             )
