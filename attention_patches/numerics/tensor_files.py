@@ -1,6 +1,6 @@
 """Tensors in safetensors files, with what they are as JSON in the header. Never pickle."""
 
-import os
+import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class FileFormat(Generic[Described]):
             raise ValueError(f"the {self.name} can't be saved: {fault}")
         kept = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
         header = {"format": self.name, "version": str(self.version), self.key: description.model_dump_json()}
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        temporary = path.with_name(f".{uuid.uuid4().hex}.part")  # no longer than the file's own name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_file(kept, temporary, header)

@@ -14,7 +14,7 @@ def prefix_input(kind: FileKind) -> Any:
         default=kind.prefix,
         tooltip=(
             "Folder and beginning of the name in the output folder; a number follows. "
-            "%year%, %month% and %day% become the date."
+            f"%year%, %month% and %day% become the date. Empty: {kind.prefix}."
         ),
     )
 

@@ -129,6 +129,42 @@ def test_prefix_stays_in_the_output_folder(folders, store, prefix):
     assert not list(folders.rglob("*.safetensors"))
 
 
+@pytest.mark.parametrize("prefix", ["", " ", ".", "./", "a/.."])
+def test_prefix_without_a_name(folders, store, prefix):
+    """An empty prefix is the usual one."""
+    assert save(store, prefix).relative_to(folders / "output").as_posix() == (
+        "attention/maps_00001_.attention.safetensors"
+    )
+
+
+@pytest.mark.parametrize(
+    "prefix", ["x" * 300, "\u00e9" * 200, "x" * 300 + "/maps", "deep/" * 1000, "x" * 235]
+)
+def test_prefix_too_long_for_a_name(folders, store, prefix):
+    """What no file can be called is said, briefly, before anything is written."""
+    with pytest.raises(
+        ValueError, match=r"^filename_prefix: .* \(File name too long\).* attention/maps"
+    ) as error:
+        save(store, prefix)
+    assert len(str(error.value)) < 250
+    assert not [path for path in folders.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("prefix", ["..", "a\0b"])
+def test_prefix_that_is_no_name(folders, store, prefix):
+    """Neither the folder above nor a name that ends in its middle."""
+    with pytest.raises(ValueError, match=r"^filename_prefix: .*attention/maps"):
+        save(store, prefix)
+    assert not list(folders.rglob("*.*"))
+
+
+def test_long_names_are_written(folders, store):
+    """Up to what the file system takes: nothing else that is written beside the file is longer."""
+    ending = "_00001_.attention.safetensors"
+    path = save(store, "x" * (255 - len(ending)))
+    assert [file.name for file in path.parent.iterdir()] == ["x" * (255 - len(ending)) + ending]
+
+
 def test_date_in_the_prefix(folders, store):
     """The date is filled in as in the host's own nodes."""
     path = save(store, "%year%/maps")

@@ -1,5 +1,8 @@
 """Where the files of our nodes lie: in the host's input and output folders, told apart by their endings."""
 
+import os
+import reprlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,18 +31,30 @@ class FileKind:
         ]
 
     def next_path(self, prefix: str) -> Path:
-        """A new file in the output folder, numbered as the host numbers pictures.
+        """A new file in the output folder, numbered as the host numbers pictures; `""` is our own prefix.
 
-        Raises ValueError if the prefix leads out of the folder.
+        Raises ValueError if the prefix leads out of the folder, or no file can be called so.
         """
         output = folder_paths.get_output_directory()
-        if not folder_paths.is_within_directory(output, str(Path(output, prefix).parent)):
+        wanted = os.path.normpath(prefix.strip())
+        if wanted == os.curdir:
+            wanted = self.prefix
+        if not folder_paths.is_within_directory(output, os.path.join(output, wanted)):
             raise ValueError(
-                f"filename_prefix: {prefix!r} leads out of the output folder {output}; write a name such as "
-                f"{self.prefix}"
+                f"filename_prefix: {reprlib.repr(prefix)} leads out of the output folder {output}; write a "
+                f"name such as {self.prefix}"
             )
-        folder, name, number, _subfolder, _prefix = folder_paths.get_save_image_path(prefix, output)
-        return Path(folder, f"{name}_{number:05}_{self.ending}")
+        try:
+            folder, name, number, _subfolder, _prefix = folder_paths.get_save_image_path(wanted, output)
+            path = Path(folder, f"{name}_{number:05}_{self.ending}")
+            with suppress(FileNotFoundError):
+                path.lstat()
+        except OSError as error:
+            raise ValueError(
+                f"filename_prefix: no file can be written as {reprlib.repr(prefix)} ({error.strerror}); "
+                f"write a name such as {self.prefix}"
+            ) from error
+        return path
 
 
 MAPS = FileKind(".attention.safetensors", "attention/maps")
