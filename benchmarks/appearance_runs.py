@@ -10,7 +10,7 @@ import torch
 from appearance_pairs import Pair
 from attention_control.attention_patches.inversion.inversion import Inversion
 from attention_control.nodes.host.text.prompt_batch import encode_rows
-from attention_control.nodes.host.walks.invert import Guidance, invert
+from attention_control.nodes.host.walks.invert import Conditions, invert
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 from comfy_api.latest import io
 from torch import Tensor
@@ -45,9 +45,9 @@ class Bench:
             vae.encode(torch.stack([getattr(pair, which).image for pair in pairs]))
             for which in ("structure", "appearance")
         )
-        guidance = Guidance(prompts, None, 1.0)
+        conditions = Conditions(prompts, None, 1.0)
         one, other = (
-            invert(model, guidance, {"samples": x}, sigmas, "edit friendly ddpm", seed)[0]
+            invert(model, conditions, {"samples": x}, sigmas, "edit friendly ddpm", seed)[0]
             for seed, x in enumerate((latents, appearances))
         )
         return cls(demo, pairs, steps, prompts, latents, one, other)

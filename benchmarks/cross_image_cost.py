@@ -20,7 +20,7 @@ import comfy.samplers  # noqa: E402
 import record  # noqa: E402
 import torch  # noqa: E402
 from attention_control.attention_patches.inversion.inversion import Inversion  # noqa: E402
-from attention_control.nodes.host.walks.invert import Guidance, invert  # noqa: E402
+from attention_control.nodes.host.walks.invert import Conditions, invert  # noqa: E402
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
 from models import demo, random_sd15  # noqa: E402
@@ -92,10 +92,10 @@ def scene(model: Any, prompts: tuple[Any, Any], size: int) -> tuple[Scene, float
     sampling = model.get_model_object("model_sampling")
     sigmas = comfy.samplers.calculate_sigmas(sampling, "ddim_uniform", STEPS)
     picture = torch.randn(1, 4, size, size, generator=torch.Generator().manual_seed(0))
-    guidance = Guidance(prompts[0], None, 1.0)
+    conditions = Conditions(prompts[0], None, 1.0)
     started = time.perf_counter()
     with torch.inference_mode():
-        structure, _ = invert(model, guidance, {"samples": picture}, sigmas, "edit friendly ddpm", seed=0)
+        structure, _ = invert(model, conditions, {"samples": picture}, sigmas, "edit friendly ddpm", seed=0)
     seconds = (time.perf_counter() - started) / STEPS
     mirrored = replace(structure, states=structure.states.flip(-1))
     wider = [torch.cat([x, x[..., : size // 2]], dim=-1) for x in (mirrored.states, mirrored.noise)]

@@ -8,9 +8,9 @@ U-Net without data, and the same count for SD1.5 stands beside what was measured
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import host
 
@@ -20,14 +20,17 @@ import comfy.sample  # noqa: E402  the host is found only now
 import comfy.samplers  # noqa: E402
 import record  # noqa: E402
 import torch  # noqa: E402
-from attention_control.attention_patches import bounded_guidance  # noqa: E402
-from attention_control.attention_patches.contract.method import Patch  # noqa: E402
+from attention_control.attention_patches.contract.attention_part import AttentionPart  # noqa: E402
+from attention_control.attention_patches.contract.batch import Batch  # noqa: E402
+from attention_control.attention_patches.contract.denoiser import Denoiser  # noqa: E402
+from attention_control.attention_patches.contract.method import Method, Part  # noqa: E402
 from attention_control.attention_patches.contract.objective import Objective  # noqa: E402
 from attention_control.attention_patches.layout.regions import Layout, Subject  # noqa: E402
 from attention_control.attention_patches.layout.shifting import Progress  # noqa: E402
 from attention_control.attention_patches.methods import layout_guidance  # noqa: E402
+from attention_control.attention_patches.methods.bounded_attention import guidance  # noqa: E402
 from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Places  # noqa: E402
-from attention_control.nodes.host.families.unet import layer_map, layer_sizes  # noqa: E402
+from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
 from layer_costs import predicted  # noqa: E402
 from models import demo, random_sd15  # noqa: E402
@@ -43,40 +46,52 @@ LAYOUT = Layout((SUBJECTS,), fillers=(1, 4), ends=(8,))
 
 @dataclass(frozen=True)
 class Way:
-    """A guidance: what it measures, and the patch under which it does."""
+    """A guidance: what it measures, and the part that sees the attention meanwhile."""
 
     objective: Objective
-    patch: Patch
+    part: AttentionPart | None
 
 
 def ways(model: Any, latent: tuple[int, int]) -> dict[str, Way]:
-    layers, sizes = layer_map(model), layer_sizes(model, latent)
+    family = family_of(model)
+    authors = family.presets(latent)
+    words, both = (authors[name].layers for name in (layout_guidance.GUIDED, guidance.GUIDED))
+    everywhere = family.layer_map().parse("all")
     places, progress = Places(LAYOUT), Progress(LAYOUT, lambda line: None)
-    words = layout_guidance.authors_layers(layers, sizes)
-    both = bounded_guidance.authors_layers(layers, sizes)
-    everywhere = frozenset(layer.ordinal for layer in layers.layers)
     return {
         "Layout Guidance": Way(
-            layout_guidance.Misplacement(cross_layers=words, layout=LAYOUT, progress=progress), Patch()
+            layout_guidance.Misplacement(cross_layers=words, layout=LAYOUT, progress=progress), None
         ),
         "Bounded Attention": Way(
-            bounded_guidance.Spill(cross_layers=both, self_layers=both, places=places),
+            guidance.Spill(cross_layers=both, self_layers=both, places=places),
             Bounds(layers=everywhere, places=places, guiding=True),
         ),
     }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask(Patch):
-    """Takes gradients at the first call, with `watch` round each, and does not call the model."""
+class Ask(Method):
+    """Takes a gradient at the first call, with `watch` round it, and does not call the model."""
 
+    label: ClassVar[str] = "Ask"
     way: Way
     watch: Callable[[Callable[[], Any]], Any]
     found: list[Any] = field(default_factory=list)
 
-    def denoise(self, latents: Any, model: Any) -> Any:
-        if not self.found:
-            self.found.append(self.watch(lambda: model.slope(latents, self.way.patch, self.way.objective)))
+    def begin(self, batch: Batch) -> Sequence[Part]:
+        return [Asking(self)]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """`Ask` at work."""
+
+    spec: Ask
+
+    def denoise(self, latents: torch.Tensor, model: Denoiser) -> torch.Tensor:
+        way, found = self.spec.way, self.spec.found
+        if not found:
+            found.append(self.spec.watch(lambda: model.slope(latents, way.part, way.objective)))
         return latents
 
 

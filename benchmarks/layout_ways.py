@@ -6,14 +6,14 @@ from typing import Any
 
 import comfy.sample
 import torch
-from attention_control.attention_patches.contract.method import Patch
+from attention_control.attention_patches.contract.method import Method
+from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.layout.regions import Layout
-from attention_control.attention_patches.layout.shifting import Effort
-from attention_control.attention_patches.methods.bounded_attention.guidance import Guidance
+from attention_control.attention_patches.methods.bounded_attention.guidance import BoundedGuidance
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
 from attention_control.demo_model.world import BACKGROUNDS
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.host.text.prompt_batch import encode_rows
 from attention_control.nodes.layout.layout_inputs import LayoutInputs
@@ -22,7 +22,7 @@ from nodes import ConditioningCombine, ConditioningSetAreaPercentage, Conditioni
 from torch import Tensor
 
 STRENGTH, SCALE = (20.0, 8.0), 30.0
-GUIDED = 0.6  # of the steps: latents are 16 x 16 here, so shapes form at lower noise than in SD1.5's 64 x 64
+GUIDED = 0.6  # percent: latents are 16 x 16 here, so shapes form at lower noise than in SD1.5's 64 x 64
 CFG, SAMPLER, SCHEDULER = 3.0, "euler_ancestral", "normal"
 Way = Callable[[Any, Sequence[Ask]], tuple[Any, Any]]
 """(MODEL, CLIP, VAE) and asks -> the model to sample with and its positive conditioning."""
@@ -52,12 +52,12 @@ def plain(demo: Any, asked: Sequence[Ask]) -> tuple[Any, Any]:
     return demo[0], encode_rows(demo[1], [ask.text for ask in asked])
 
 
-def patched(make: Callable[[Any, Layout], Patch]) -> Way:
-    """Sampling under a patch that is made for the model's layers and the layout."""
+def patched(make: Callable[[Any, Layout], Method]) -> Way:
+    """Sampling under a method that is made for the model's layers and the layout."""
 
     def way(demo: Any, asked: Sequence[Ask]) -> tuple[Any, Any]:
         model, positive = plain(demo, asked)
-        layers = layer_map(model).parse("all")
+        layers = family_of(model).layer_map().parse("all")
         return install(model, make(layers, layout_of(demo[1], asked))), positive
 
     return way
@@ -114,7 +114,7 @@ def alone(ask: Ask, number: int) -> str:
     return f"a {wanted.colour} {wanted.noun} {BACKGROUNDS[ask.background]}"
 
 
-GUIDANCE = Guidance(effort=Effort(GUIDED), strength=STRENGTH)
+GUIDANCE = BoundedGuidance(effort=Effort(GUIDED), step_sizes=STRENGTH)
 WAYS: dict[str, Way] = {
     "plain": plain,
     "host: areas": areas_combined(),

@@ -6,7 +6,7 @@ import torch
 from attention_control.attention_patches.contract.objective import Objective
 from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
-from attention_control.nodes.host.families.unet import layer_map, layer_sizes
+from attention_control.nodes.host.families import family_of
 
 
 def make_ready(model: Any) -> None:
@@ -20,8 +20,8 @@ def make_ready(model: Any) -> None:
 def naive(model: Any, prompts: Any, latent: tuple[int, int], objective: Objective) -> None:
     """The gradient through the whole U-Net for both prompts."""
     measured = {}
-    layers = layer_map(model)
-    sizes = layer_sizes(model, latent)
+    layers = family_of(model).layer_map()
+    sizes = family_of(model).layer_sizes(latent)
 
     def attend(kind: Any) -> Any:
         def replacement(q: Any, k: Any, v: Any, options: dict[str, Any]) -> Any:
@@ -33,7 +33,7 @@ def naive(model: Any, prompts: Any, latent: tuple[int, int], objective: Objectiv
                 rows = Rows((0,), 1, (Text("positive", 0, 77),))
                 grid = sizes[layer.ordinal].grid
                 none, keys = slice(0, 0), slice(0, k.shape[2])
-                site = Site("U-Net", kind, layer, grid, none, keys, q.shape[1], 0.0, 1.0, 1.0, rows)
+                site = Site("U-Net", kind, layer, grid, none, keys, q.shape[1], 0.0, 1.0, rows)
                 half = QKV(q[1:], k[1:], v[1:])
                 measured[layer.ordinal, kind] = objective.measure(site, half)
             out = torch.nn.functional.scaled_dot_product_attention(q, k, v)

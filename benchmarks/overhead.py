@@ -8,8 +8,9 @@ doubled keys. Memory is the peak of the tensors alive between operations, counte
 
 import statistics
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import host
 
@@ -19,14 +20,40 @@ import comfy.sample  # noqa: E402  the host is found only now
 import comfy.samplers  # noqa: E402
 import record  # noqa: E402
 import torch  # noqa: E402
-from attention_control.attention_patches.contract.method import Patch  # noqa: E402
+from attention_control.attention_patches.contract.attention_part import Attend, Order  # noqa: E402
+from attention_control.attention_patches.contract.batch import Batch  # noqa: E402
+from attention_control.attention_patches.contract.method import Method, Part  # noqa: E402
+from attention_control.attention_patches.contract.qkv import QKV  # noqa: E402
+from attention_control.attention_patches.contract.site import Site  # noqa: E402
 from attention_control.attention_patches.maps.recorded import MapStore  # noqa: E402
 from attention_control.attention_patches.maps.recorder import Recorder  # noqa: E402
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned  # noqa: E402
-from attention_control.nodes.host.families.unet import layer_map  # noqa: E402
+from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
 from models import demo, random_sd15  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
+
+
+class Nowhere:
+    """A part that wants no site."""
+
+    order: ClassVar[Order] = "edit"
+
+    def wants(self, site: Site) -> bool:
+        return False
+
+    def __call__(self, site: Site, qkv: QKV, attend: Attend) -> torch.Tensor:
+        return attend(qkv)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bystander(Method):
+    """What being asked at every site costs."""
+
+    label: ClassVar[str] = "Bystander"
+
+    def begin(self, batch: Batch) -> Sequence[Part]:
+        return [Nowhere()]
 
 
 def doubled_keys(func: Callable[..., Any], q: Any, k: Any, v: Any, heads: int, **kwargs: Any) -> Any:
@@ -39,10 +66,10 @@ def doubled_keys(func: Callable[..., Any], q: Any, k: Any, v: Any, heads: int, *
 def variants(model: Any) -> dict[str, Any]:
     floor = model.clone()
     floor.model_options["transformer_options"]["optimized_attention_override"] = doubled_keys
-    every = layer_map(model).parse("all")
+    every = family_of(model).layer_map().parse("all")
     return {
         "unpatched": model,
-        "a patch that wants no site": install(model, Patch()),
+        "a patch that wants no site": install(model, Bystander()),
         "floor: doubled keys": floor,
         "StyleAligned": install(model, StyleAligned(layers=every)),
         "StyleAligned, shared group norm": install(model, StyleAligned(layers=every, share_group_norm=True)),

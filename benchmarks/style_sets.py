@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
 from attention_control.demo_model.world.vocabulary import BACKGROUNDS, SUBJECTS
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.host.text.prompt_batch import encode_rows
 from PIL import Image, ImageDraw
@@ -37,7 +37,7 @@ def pictures(
 ) -> torch.Tensor:
     """One image for each noun (B, SIZE, SIZE, 3) in 0..1, under StyleAligned with the settings."""
     model, clip, vae = demo
-    model = install(model, StyleAligned(layers=layer_map(model).parse("all"), **settings))
+    model = install(model, StyleAligned(layers=family_of(model).layer_map().parse("all"), **settings))
     latent = torch.zeros(len(nouns), 4, SIZE // 8, SIZE // 8)
     samples = comfy.sample.sample(
         model,

@@ -14,6 +14,24 @@ _PLACE = re.compile(r"([a-z_]+)(?:\s+(\d+)(?:\.(\d+))?)?")
 
 
 @dataclass(frozen=True)
+class LayerSize:
+    """The queries of one layer for the run's latents."""
+
+    grid: tuple[int, int]  # (height, width) in tokens
+    heads: int
+    width: int  # channels of one head
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a method's authors use on one kind of model: layers by ordinal, and for guidance the step sizes
+    of the first and of the last guided step."""
+
+    layers: frozenset[int]
+    step_sizes: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
 class LayerMap:
     """Every transformer block of one model, in order of execution."""
 

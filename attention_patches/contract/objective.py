@@ -5,18 +5,13 @@ gradient, look again. What is measured is a method's own (`Objective`); how a mo
 host adapter's.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from .qkv import QKV
-from .site import Kind, Site
-
-if TYPE_CHECKING:
-    from .method import Denoiser, Patch
+from .site import Kind, Prompt, Site
 
 Place = tuple[int, Kind]
 """Ordinal of the layer, and which of its attentions."""
@@ -26,8 +21,11 @@ Place = tuple[int, Kind]
 class Objective:
     """What a gradient is taken of. The pass ends at the last of its layers.
 
-    `target` is the loss down to which an image is changed.
+    It is measured under the conditionings of `prompt`, under all positive ones if that is None. `target` is
+    the loss down to which an image is changed.
     """
+
+    prompt: Prompt | None = None
 
     cross_layers: frozenset[int] = frozenset()
     self_layers: frozenset[int] = frozenset()
@@ -55,34 +53,3 @@ class Slope:
 
     losses: Tensor
     gradient: Tensor
-
-
-def attention_map(qkv: QKV) -> Tensor:
-    """The probabilities (B, H, N, M) over the own keys, in float32 or better, with a graph if q or k have."""
-    precise = torch.promote_types(qkv.q.dtype, torch.float32)
-    logits = (qkv.q.to(precise) * qkv.logit_scale) @ qkv.k.to(precise).transpose(-1, -2)
-    if qkv.bias is not None:
-        logits = logits + qkv.bias.to(precise)
-    return logits.softmax(dim=-1)
-
-
-def descend(
-    latents: Tensor,
-    model: "Denoiser",
-    patch: "Patch",
-    objective: Objective,
-    rate: float | Tensor,
-    iterations: int,
-) -> Iterator[Tensor]:
-    """Shift latents (B, C, h, w) in place, by `rate` (one, or one for each image) times the gradient, until
-    every image's loss is at the target or so many shifts are made. Gives the losses (images,) before each.
-    """
-    rates = torch.as_tensor(rate).to(latents).reshape(-1, 1, 1, 1)
-    for _ in range(iterations):
-        slope = model.slope(latents, patch, objective)
-        if slope is None:
-            return
-        yield slope.losses
-        if bool((slope.losses <= objective.target).all()):
-            return
-        latents -= rates * slope.gradient.to(latents.dtype)

@@ -1,4 +1,4 @@
-"""What a patch did in a run, counted while it runs and put into words at its end."""
+"""What a method did in a run, counted while it runs and put into words at its end."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 from .site import Rows, Site
 
+LEFT_TO_ANOTHER = "another patch computes the attention there itself and passes no transformer_options on"
+
 
 @dataclass
 class Tally:
-    """Of one patch in one run."""
+    """Of one method in one run. What it only looks at on the way to a gradient does not count."""
 
     label: str
     layers_total: int
@@ -19,66 +21,77 @@ class Tally:
     layers: set[int] = field(default_factory=set)
     sigmas: set[float] = field(default_factory=set)
     scopes: int = 0
+    shifts: int = 0  # calls of the sampler before which it shifted the latents
     images: int = 0
+    passes: int = 0  # forward passes within its range
+    left_alone: dict[str, Counter[str]] = field(default_factory=dict)  # reason -> places
 
     def touch(self, site: Site) -> None:
-        """The patch is called at this site."""
+        """It is called at this site."""
         self.layers.add(site.layer.ordinal)
         self.sigmas.add(site.sigma)
         self.images = site.rows.images
 
     def touch_scope(self, rows: Rows, sigma: float) -> None:
-        """The patch's scope is open during a forward pass."""
+        """Its scope is open during a forward pass."""
         self.scopes += 1
         self.sigmas.add(sigma)
         self.images = rows.images
 
+    def step_aside(self, reason: str, place: str) -> None:
+        """A call was left alone, because of `reason`."""
+        self.left_alone.setdefault(reason, Counter())[place] += 1
+
     @property
     def idle(self) -> bool:
-        """Asked to work, and touched nothing."""
-        return not (self.off or self.nothing_to_do or self.layers or self.scopes)
+        """Whether it was asked to work, and did nothing."""
+        return not (self.off or self.nothing_to_do or self.layers or self.scopes or self.shifts)
 
-    def describe(self, sigmas_total: int, passed_by: bool = False) -> str:
-        """One line; `passed_by` says that remarks tell why calls were left alone."""
+    def describe(self, run: "RunReport") -> str:
+        """One line."""
         if self.off:
             return f"{self.label}: off."
         if self.nothing_to_do:
             return f"{self.label}: nothing to do, {self.nothing_to_do}."
         if self.idle:
-            advice = "the remarks say why" if passed_by else "check its layers and its range"
-            return f"{self.label}: WARNING, it touched no attention layer; {advice}."
+            remark = f" {self.remark}" if self.remark else ""
+            return f"{self.label}: WARNING, it touched no attention layer: {self._why(run)}.{remark}"
         images = _count(self.images, "image")
         worked = f"{len(self.layers)} of {self.layers_total} layers" if self.layers else "no attention layer"
         worked += ", all group norms" if self.scopes else ""
-        line = f"{self.label}: {worked}, {len(self.sigmas)} of {sigmas_total} noise levels, {images}."
+        line = f"{self.label}: {worked}, {len(self.sigmas)} of {len(run.sigmas)} noise levels, {images}."
         return f"{line} {self.remark}" if self.remark else line
+
+    def _why(self, run: "RunReport") -> str:
+        """Why it did nothing."""
+        if self.left_alone:
+            return max(self.left_alone, key=lambda reason: self.left_alone[reason].total())
+        if not run.calls and not run.passes:
+            return "the sampler made no step"
+        if not run.passes:
+            return "another pack samples with options of its own, in which no node of this pack is"
+        if not self.passes:
+            return f"none of the {_count(len(run.sigmas), 'noise level')} lies in its range"
+        return "none of its layers was computed; another patch skips them"
+
+    def remarks(self) -> list[str]:
+        """What was left alone, and why."""
+        return [
+            f"Left to another patch: {_list(places)}; {reason}."
+            if reason == LEFT_TO_ANOTHER
+            else f"Stepped aside {_count(places.total(), 'time')}, {reason}: {_list(places)}."
+            for reason, places in self.left_alone.items()
+        ]
 
 
 @dataclass
 class RunReport:
-    """Of one sampling run: a tally for each patch, and what passed the patches by, with counts of calls."""
+    """Of one sampling run: a tally for each method, and how often the sampler and the model were called."""
 
     tallies: list[Tally]
     sigmas: set[float] = field(default_factory=set)
-    stepped_aside: dict[str, Counter[str]] = field(default_factory=dict)
-    missed: Counter[str] = field(default_factory=Counter)
-
-    def step_aside(self, reason: str, place: str) -> None:
-        """A call was left alone, because of `reason`."""
-        self.stepped_aside.setdefault(reason, Counter())[place] += 1
-
-    def remarks(self) -> list[str]:
-        """What was left out, and why."""
-        remarks = [
-            f"Stepped aside {_count(places.total(), 'time')}, {reason}: {_list(places)}."
-            for reason, places in self.stepped_aside.items()
-        ]
-        if self.missed:
-            remarks.append(
-                "Left to another patch, which computes the attention there itself and passes no "
-                f"transformer_options on: {_list(self.missed)}."
-            )
-        return remarks
+    calls: int = 0  # of the sampler
+    passes: int = 0  # of the model, the run's own
 
 
 def _count(n: int, noun: str) -> str:

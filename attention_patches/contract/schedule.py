@@ -1,8 +1,13 @@
-"""When a patch works: a range of the schedule in percent, and the progress of a run."""
+"""When a method works: ranges of the noise schedule, in the percent by which the host counts it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache
+
+ROUNDING = 1e-5  # of a sigma: the same step of two schedules differs by less
+HALVINGS = 40
+
+PercentToSigma = Callable[[float], float]
 
 
 @dataclass(frozen=True)
@@ -30,24 +35,32 @@ class PercentRange:
     def empty(self) -> bool:
         return self.start == self.end
 
-    def contains(self, sigma: float, percent_to_sigma: Callable[[float], float]) -> bool:
-        """Whether a model call at this sigma falls into the range; sigma falls as percent rises."""
-        return percent_to_sigma(self.start) >= sigma > percent_to_sigma(self.end)
 
+@dataclass(frozen=True)
+class Schedule:
+    """The noise schedule of one model; `percent_to_sigma` is the host's, and falls."""
 
-def progress(sigma: float, sigmas: Sequence[float]) -> float:
-    """Fraction of a run's steps done at `sigma`, 0 at its first noise level and 1 at its last.
+    percent_to_sigma: PercentToSigma
 
-    Linear between steps, for samplers that call the model there. The schedule may rise (inversion) or fall.
-    """
-    steps = len(sigmas) - 1
-    if steps < 1:
-        return 0.0
-    rising = sigmas[-1] > sigmas[0]
-    for i, (here, after) in enumerate(pairwise(sigmas)):
-        passed = sigma > after if rising else sigma < after
-        if not passed:
-            span = after - here
-            part = (sigma - here) / span if span else 0.0
-            return (i + min(max(part, 0.0), 1.0)) / steps
-    return 1.0
+    @classmethod
+    def of(cls, percent_to_sigma: PercentToSigma) -> "Schedule":
+        """A schedule that asks the host for each percent only once."""
+        return cls(cache(lambda percent: float(percent_to_sigma(percent))))
+
+    def within(self, sigma: float, range_: PercentRange) -> bool:
+        """Whether a model call at this sigma falls into the range."""
+        start, end = (self.percent_to_sigma(p) * (1 + ROUNDING) for p in (range_.start, range_.end))
+        return start >= sigma > end
+
+    def percent(self, sigma: float) -> float:
+        """Where a sigma stands on the schedule: 0.0 for its noisiest level and above, 1.0 for none."""
+        if sigma <= 0:
+            return 1.0
+        low, high = 0.0, 1.0
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            if self.percent_to_sigma(middle) > sigma:
+                low = middle
+            else:
+                high = middle
+        return (low + high) / 2

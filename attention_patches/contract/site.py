@@ -1,4 +1,5 @@
-"""Where an attention call happens: the layer, the rows of the batch, the picture's grid, the noise level."""
+"""Where an attention call happens: the layer, the rows of the batch, the part of the picture, the noise
+level."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -23,12 +24,51 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Prompt:
+    """What tells one encoded prompt from another: the text a node has encoded, if that is known, and a digest
+    of the vectors that came of it."""
+
+    text: str | None
+    digest: str
+
+    def same(self, other: "Prompt | None") -> bool:
+        """Whether both are one prompt. What other nodes make of the vectors (areas, masks, strengths, further
+        text behind it) changes the digest at most, what encodes the same text once more changes neither."""
+        if other is None:
+            return False
+        return self.digest == other.digest or (self.text is not None and self.text == other.text)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of the run's picture, as fractions of its height and width."""
+
+    top: float = 0.0
+    left: float = 0.0
+    bottom: float = 1.0
+    right: float = 1.0
+
+    @property
+    def whole(self) -> bool:
+        return self == WHOLE_PICTURE
+
+
+WHOLE_PICTURE = Window()
+
+
+@dataclass(frozen=True)
 class Text:
-    """The conditioning of a chunk, as the sampler's guider holds it."""
+    """One conditioning of a run, named once by its role and its number there."""
 
     role: str  # the guider's name for it: "positive", "negative", ...
     entry: int  # which of that role's conditionings, from 0
     tokens: int  # before the host repeated them to the length of other chunks
+    prompt: Prompt | None = None
+    window: Window = WHOLE_PICTURE  # of its area
+
+    def of(self, prompt: Prompt | None) -> bool:
+        """Whether this is the given positive prompt; any positive one, if none is given."""
+        return self.role == "positive" and (prompt is None or prompt.same(self.prompt))
 
 
 @dataclass(frozen=True)
@@ -39,22 +79,38 @@ class Rows:
     `images` latents in the same order. `sources[c]` is the conditioning of chunk c as the caller counts
     those it passes: 0 positive, 1 negative in classifier-free guidance, but a guidance node's extra pass
     with the negative alone calls that 0. `texts[c]` says it by name, and is None for the extra passes of
-    guidance nodes.
+    guidance nodes. `windows[c]` is the part of the run's picture that chunk c holds, None if its place is not
+    known; without any, every chunk holds the whole picture.
     """
 
     sources: tuple[int, ...]
     images: int
     texts: tuple[Text | None, ...] = ()
+    windows: tuple[Window | None, ...] = ()
 
     @property
     def total(self) -> int:
         return len(self.sources) * self.images
 
     @property
-    def chunks(self) -> tuple[tuple[int, slice], ...]:
-        """(source, rows) of every chunk."""
+    def chunks(self) -> tuple[slice, ...]:
+        """The rows of every chunk."""
+        return tuple(slice(c * self.images, (c + 1) * self.images) for c in range(len(self.sources)))
+
+    @property
+    def places(self) -> tuple[Window, ...]:
+        """The part of the picture that each chunk holds, the whole one where that is not known."""
+        windows = self.windows or (None,) * len(self.sources)
+        return tuple(WHOLE_PICTURE if window is None else window for window in windows)
+
+    @property
+    def by_text(self) -> tuple[tuple[Text, slice, Window | None], ...]:
+        """(text, rows, window) of every chunk whose text is known."""
+        windows = self.windows or (WHOLE_PICTURE,) * len(self.sources)
         return tuple(
-            (source, slice(c * self.images, (c + 1) * self.images)) for c, source in enumerate(self.sources)
+            (text, rows, window)
+            for text, rows, window in zip(self.texts, self.chunks, windows, strict=False)
+            if text is not None
         )
 
     def split(self, x: Tensor) -> Tensor:
@@ -71,8 +127,8 @@ class Site:
     """One attention call.
 
     `image_tokens` and `text_tokens` are slices of the key axis; one of them is empty unless the kind is
-    "joint". `progress` is the fraction of this run's steps done, `sigma` the noise level of the call, `time`
-    the same on the model's own scale, 1 for pure noise.
+    "joint". `sigma` is the noise level of the call, `percent` the same as the host counts the schedule: 0.0
+    is pure noise, 1.0 the finished picture.
     """
 
     family: str
@@ -82,7 +138,6 @@ class Site:
     image_tokens: slice
     text_tokens: slice
     heads: int
-    progress: float
+    percent: float
     sigma: float
-    time: float
     rows: Rows

@@ -58,7 +58,7 @@ class KeptKeys:
 
     def keep(self, site: Site, qkv: QKV) -> None:
         """Remember keys and values (B, H, M, d) of each chunk of this call."""
-        for chunk, (_, rows) in zip(self._chunks(site), site.rows.chunks, strict=True):
+        for chunk, rows in zip(self._chunks(site), site.rows.chunks, strict=True):
             self.tensors[chunk] = qkv.k[rows], qkv.v[rows]
 
     def give(self, site: Site, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..contract.site import WHOLE_PICTURE, Prompt, Text, Window
 from ..text.words import PromptTokens
+
+NOT_THIS_PROMPT = (
+    "the prompt of its boxes is not among the positive conditionings; connect the node's own CONDITIONING, "
+    "or one of the same prompt"
+)
 
 Box = tuple[float, float, float, float]
 """(x0, y0, x1, y1) as fractions of the picture's width and height."""
@@ -46,6 +52,15 @@ class Subject:
         """The token whose map says most about the subject: in English the noun stands last."""
         return self.token_positions[-1]
 
+    def within(self, window: Window) -> "Subject | None":
+        """The subject as it lies in a part of the picture; None if it does not reach into it."""
+        if window.whole:
+            return self
+        boxes = tuple(box for whole in self.boxes if (box := _cut(whole, window)))
+        mask = None if self.mask is None else crop(self.mask, window)
+        mask = mask if mask is not None and mask.any() else None
+        return replace(self, boxes=boxes, mask=mask) if boxes or mask is not None else None
+
     def cells(self, grid: tuple[int, int]) -> Tensor:
         """(h, w) bool: the cells of the grid that belong to the subject, at least one."""
         covered = torch.zeros(grid, dtype=torch.bool) if self.mask is None else covered_cells(self.mask, grid)
@@ -59,12 +74,14 @@ class Layout:
     """The subjects of every image of a batch, and the tokens of their prompt that belong to none of them.
 
     `images[i]` are the subjects of image i; a single entry counts for all images. `fillers` are the tokens
-    of words that name nothing, `ends` the first end token of each of the text's chunks.
+    of words that name nothing, `ends` the first end token of each of the text's chunks. `prompt` is what the
+    tokens are counted in; None stands for every positive one.
     """
 
     images: tuple[tuple[Subject, ...], ...]
     fillers: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
+    prompt: Prompt | None = None
 
     @property
     def empty(self) -> bool:
@@ -78,16 +95,21 @@ class Layout:
                 f"boxes for one image, which then count for all, or for each of the {images}."
             )
 
-    def check_text(self, lengths: Iterable[int]) -> None:
-        """Raises ValueError if a text of the positive prompt, of so many tokens, is too short to hold the
-        subjects' words."""
+    def missing(self, texts: Iterable[Text]) -> str | None:
+        """Why none of a run's texts is the prompt of this layout; None if one is.
+
+        Raises ValueError if such a text is too short to hold the subjects' words.
+        """
+        own = [text for text in texts if text.of(self.prompt)]
         last = max((p for subjects in self.images for s in subjects for p in s.token_positions), default=0)
-        for tokens in lengths:
-            if last >= tokens:
+        for text in own:
+            if last >= text.tokens:
                 raise ValueError(
-                    f"The positive conditioning has {tokens} tokens, but a subject is token {last} of the "
-                    "prompt. Connect the node's own CONDITIONING to the sampler, or one of the same prompt."
+                    f"The positive conditioning has {text.tokens} tokens, but a subject is token {last} of "
+                    "the prompt. Connect the node's own CONDITIONING to the sampler, or one of the same "
+                    "prompt."
                 )
+        return None if own else NOT_THIS_PROMPT
 
     def subjects(self, image: int) -> tuple[Subject, ...]:
         """Of one image of the batch, counted from 0."""
@@ -97,10 +119,35 @@ class Layout:
         """Subjects of the same tokens as one, in all their places: for methods that know only words."""
         return replace(self, images=tuple(tuple(_joined(subjects)) for subjects in self.images))
 
-    def masks(self, grid: tuple[int, int], image: int) -> Tensor:
-        """(S, h * w) float32, 0 or 1: the cells of each subject of an image on a grid (h, w), row by row."""
-        cells = [subject.cells(grid).flatten() for subject in self.subjects(image)]
-        return torch.stack(cells).float() if cells else torch.zeros(0, grid[0] * grid[1])
+    def masks(self, grid: tuple[int, int], image: int, window: Window = WHOLE_PICTURE) -> Tensor:
+        """(S, h * w) float32, 0 or 1: the cells of each subject of an image on the grid (h, w) of a part of
+        the picture, row by row; none for a subject that is not there."""
+        found = [subject.within(window) for subject in self.subjects(image)]
+        cells = [
+            torch.zeros(grid, dtype=torch.bool) if subject is None else subject.cells(grid)
+            for subject in found
+        ]
+        return torch.stack(cells).flatten(1).float() if cells else torch.zeros(0, grid[0] * grid[1])
+
+
+def crop(masks: Tensor, window: Window) -> Tensor:
+    """The part of masks (..., H, W) that lies in a window, at least one row and column of it."""
+    height, width = masks.shape[-2:]
+    rows, columns = _span(window.top, window.bottom, height), _span(window.left, window.right, width)
+    return masks[..., rows, columns]
+
+
+def _cut(box: Box, window: Window) -> Box | None:
+    """A box in fractions of the picture, in fractions of a part of it; None if it lies outside."""
+    x0, y0, x1, y1 = box
+    left, right = _fraction(x0, window.left, window.right), _fraction(x1, window.left, window.right)
+    top, bottom = _fraction(y0, window.top, window.bottom), _fraction(y1, window.top, window.bottom)
+    return (left, top, right, bottom) if left < right and top < bottom else None
+
+
+def _fraction(place: float, start: float, stop: float) -> float:
+    """Of a part of a side; what differs by rounding is the same."""
+    return round(min(max((place - start) / (stop - start), 0.0), 1.0), 6)
 
 
 def covered_cells(mask: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -13,11 +13,11 @@ from .matching import explained
 
 @dataclass(frozen=True)
 class TimeSlice:
-    """A part of the run whose calls were averaged."""
+    """A part of the noise schedule whose calls were averaged."""
 
-    start: float  # progress, 0..1, included
+    start: float  # percent, 0..1, included
     end: float  # not included
-    time: float  # mean noise level of its calls on the model's scale, 1 for pure noise
+    time: float  # mean noise level of its calls, 1 - percent: 1 for pure noise
 
 
 @dataclass(frozen=True)

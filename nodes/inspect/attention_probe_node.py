@@ -32,8 +32,7 @@ class AttentionProbe(io.ComfyNode):
                 model_input(),
                 io.Conditioning.Input("positive", tooltip="A prompt that says what is in the image."),
                 io.Float.Input(
-                    "percent",
-                    display_name="noise level",
+                    "noise_level",
                     default=0.6,
                     min=0.0,
                     max=1.0,
@@ -73,7 +72,7 @@ class AttentionProbe(io.ComfyNode):
         model: Any,
         positive: Any,
         latent: dict[str, Any] | None = None,
-        percent: float = 0.6,
+        noise_level: float = 0.6,
         seed: int = 0,
         record: str = "both",
         layers: str = "all",
@@ -88,12 +87,12 @@ class AttentionProbe(io.ComfyNode):
         recorder = make_recorder(
             model, record, layers, self_max_tokens, heads, queries_and_keys, memory_limit_mb, time_bins=1
         )
-        Probe(positive, images, percent, seed).run(model, recorder, cls.hidden.unique_id)
+        Probe(positive, images, noise_level, seed).run(model, recorder, cls.hidden.unique_id)
         if recorder.store.maps is None:
             raise ValueError(
-                f"nothing was recorded at noise level {percent:g}: see that `positive` is in use there (it "
-                "may be set to a part of the schedule or of the picture), and that `self_max_tokens` is not "
-                "below the tokens of every layer. The log says more."
+                f"nothing was recorded at noise_level {noise_level:g}: see that `positive` is in use there "
+                "(it may be set to a part of the schedule or of the picture), and that `self_max_tokens` is "
+                "not below the tokens of every layer. The log says more."
             )
         return io.NodeOutput(recorder.store)
 

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.maps.recorder import MEGABYTE, Recorder
-from ..host.families.unet import layer_map
+from ..host.families import family_of
 from ..inputs.model_inputs import LAYERS
 
 
@@ -21,7 +21,7 @@ def make_recorder(
     **further: Any,
 ) -> Recorder:
     """A recorder with an empty store; `further` are fields that only one of the nodes has."""
-    chosen = layer_map(model).parse(layers)
+    chosen = family_of(model).layer_map().parse(layers)
     return Recorder(
         store=MapStore(),
         cross_layers=chosen if record in ("cross", "both") else frozenset(),

@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...attention_patches.inversion.inversion import Method, check_sigmas
-from ..host.walks.invert import Guidance, invert
+from ..host.walks.invert import Conditions, invert
 from ..inputs.model_inputs import model_input
 from ..inputs.sampling_inputs import cfg_input, seed_input
 from .inversion_type import InversionSocket
@@ -111,6 +111,6 @@ class InvertLatent(io.ComfyNode):
             sigmas = comfy.samplers.calculate_sigmas(sampling, scheduler, steps)
         sigmas = sigmas.float().cpu()
         check_sigmas(sigmas)
-        inversion, noisiest = invert(model, Guidance(positive, negative, cfg), latent, sigmas, method, seed)
+        inversion, noisiest = invert(model, Conditions(positive, negative, cfg), latent, sigmas, method, seed)
         numbers = {key: value for key, value in latent.items() if key == "batch_index"}
         return io.NodeOutput(inversion, {**numbers, "samples": noisiest}, sigmas)

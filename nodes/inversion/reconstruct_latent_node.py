@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.inversion.reconstruction import describe
-from ..host.walks.invert import Guidance, guidance_remark, reconstruct
+from ..host.walks.invert import Conditions, guidance_remark, reconstruct
 from ..host.walks.model_identity import require_model
 from ..inputs.sampling_inputs import cfg_input, percent_input
 from .inversion_type import InversionSocket
@@ -62,10 +62,10 @@ class ReconstructLatent(io.ComfyNode):
         cfg: float,
         negative: Any = None,
     ) -> io.NodeOutput:
-        guidance = Guidance(positive, negative, cfg)
+        conditions = Conditions(positive, negative, cfg)
         remark = require_model(inversion, model)
-        samples = reconstruct(model, guidance, inversion, start_percent)
+        samples = reconstruct(model, conditions, inversion, start_percent)
         found = model.get_model_object("latent_format").process_in(samples.float().cpu())
         loaded = [f"{remark[0].upper()}{remark[1:]}."] if remark else []
-        report = describe(inversion, found, [*guidance.differences(inversion), *loaded])
+        report = describe(inversion, found, [*conditions.differences(inversion), *loaded])
         return io.NodeOutput({"samples": samples}, " ".join(filter(None, [report, guidance_remark(model)])))

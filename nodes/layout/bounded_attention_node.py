@@ -5,21 +5,21 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...attention_patches.layout.shifting import Effort
-from ...attention_patches.methods.bounded_attention.guidance import Guidance, Strength, authors_strength
-from ...attention_patches.methods.bounded_attention.method import BoundedAttention as BoundedAttentionPatch
-from ..host.families.unet import layer_map
+from ...attention_patches.layout.descent import Effort
+from ...attention_patches.methods.bounded_attention.guidance import GUIDED, BoundedGuidance, StepSizes
+from ...attention_patches.methods.bounded_attention.method import BoundedAttention as BoundedAttentionMethod
+from ..host.families import family_of
 from ..host.run.install import install
 from ..host.text.clip_tokens import prompt_tokens
-from ..host.text.prompt_batch import encode_rows
 from ..inputs.model_inputs import LAYERS
 from ..inputs.node_report import shows_report
-from .guidance_inputs import guided_layout_inputs
+from .guidance_inputs import guided_layout_inputs, own_layout
 from .layout_inputs import LayoutInputs
 from .layout_report import describe
 
-PAPER = Guidance()
-FOR_THE_MODEL = -1.0  # a strength: the paper's for this kind of model
+PAPER = BoundedGuidance()
+ANY_SIZE = (64, 64)  # step sizes do not hang on that of the latents
+FOR_THE_MODEL = -1.0  # a step size: the paper's for this kind of model
 
 
 class BoundedAttention(io.ComfyNode):
@@ -37,8 +37,8 @@ class BoundedAttention(io.ComfyNode):
             search_aliases=["layout", "boxes", "regional", "be yourself", "several subjects", "leakage"],
             **shows_report(),
             inputs=[
-                *guided_layout_inputs(steps=PAPER.effort.steps),
-                *strength_inputs(),
+                *guided_layout_inputs(until=PAPER.effort.until),
+                *step_size_inputs(),
                 *refinement_inputs(),
                 io.String.Input(
                     "layers",
@@ -67,13 +67,13 @@ class BoundedAttention(io.ComfyNode):
         subjects: str,
         width: int,
         height: int,
-        guidance_steps: float,
+        guidance_until: float,
         guidance_iterations: int,
         loss_target: float,
-        guidance_start: float,
-        guidance_end: float,
-        refine_masks_from: float,
-        refine_every: int,
+        first_step_size: float,
+        last_step_size: float,
+        refine_from: float,
+        refine_every: float,
         cluster_count_per_subject: int = 3,
         layers: str = "all",
         cross_weight: float = PAPER.cross_weight,
@@ -84,23 +84,23 @@ class BoundedAttention(io.ComfyNode):
         more_filler_words: str = "",
     ) -> io.NodeOutput:
         given = LayoutInputs(boxes, subjects, width, height, bboxes, elements, masks, more_filler_words)
-        layout = given.read(clip, prompt)
-        patch = BoundedAttentionPatch(
-            layers=layer_map(model).parse(layers),
+        layout, conditioning = own_layout(given, clip, prompt)
+        method = BoundedAttentionMethod(
+            layers=family_of(model).layer_map().parse(layers),
             layout=layout,
-            refine_from=refine_masks_from,
+            refine_from=refine_from,
             refine_every=refine_every,
             clusters_per_subject=cluster_count_per_subject,
-            guidance=Guidance(
-                effort=Effort(guidance_steps, guidance_iterations, loss_target),
-                strength=chosen_strength(model, guidance_start, guidance_end),
+            guidance=BoundedGuidance(
+                effort=Effort(guidance_until, guidance_iterations, loss_target),
+                step_sizes=chosen_step_sizes(model, first_step_size, last_step_size),
                 cross_weight=cross_weight,
                 self_weight=self_weight,
             ),
         )
         return io.NodeOutput(
-            install(model, patch, cls.hidden.unique_id),
-            encode_rows(clip, [prompt]),
+            install(model, method, cls.hidden.unique_id),
+            conditioning,
             describe(layout, prompt_tokens(clip, prompt)),
         )
 
@@ -109,22 +109,25 @@ def refinement_inputs() -> list[Any]:
     """When and how the subjects' outlines are found."""
     return [
         io.Float.Input(
-            "refine_masks_from",
+            "refine_from",
             default=0.3,
             min=0.0,
             max=1.0,
             step=0.01,
             tooltip=(
-                "The share of the steps after which the subjects' outlines are found in the picture itself "
-                "and take the place of the boxes; 1: never. Paper: 0.3."
+                "From this percent of the noise schedule on (0 is pure noise) the subjects' outlines are "
+                "found in the picture itself and take the place of the boxes; 1: never. Paper: 0.3."
             ),
         ),
-        io.Int.Input(
+        io.Float.Input(
             "refine_every",
-            default=5,
-            min=1,
-            max=10000,
-            tooltip="Then they are found anew every so many steps. Paper: 5 of 50.",
+            default=0.1,
+            min=0.001,
+            max=1.0,
+            step=0.001,
+            tooltip=(
+                "Then they are found anew after every such part of the schedule. Paper: 0.1 (5 of 50 steps)."
+            ),
         ),
         io.Int.Input(
             "cluster_count_per_subject",
@@ -140,28 +143,29 @@ def refinement_inputs() -> list[Any]:
     ]
 
 
-def strength_inputs() -> list[Any]:
+def step_size_inputs() -> list[Any]:
     """How far the latents are shifted, and for what."""
     return [
         io.Float.Input(
-            "guidance_start",
+            "first_step_size",
             default=FOR_THE_MODEL,
             min=FOR_THE_MODEL,
             max=1000.0,
             step=0.5,
             tooltip=(
-                "Length of the shifts in the first step; -1: the paper's for this kind of model, 18 for SDXL "
-                "and 8 for SD1.5 and SD2. The paper goes up to 25. Too much shows as garish colours, grain."
+                "Length of the shifts where guidance begins; -1: the paper's for this kind of model, 18 for "
+                "SDXL and 8 for SD1.5 and SD2. The paper goes up to 25. Too much shows as garish colours, "
+                "grain."
             ),
         ),
         io.Float.Input(
-            "guidance_end",
+            "last_step_size",
             default=FOR_THE_MODEL,
             min=FOR_THE_MODEL,
             max=1000.0,
             step=0.5,
             tooltip=(
-                "To which length they fall, in a straight line over the guided steps; -1: the paper's, 5 for "
+                "To which length they fall, in a straight line until guidance ends; -1: the paper's, 5 for "
                 "SDXL and 2 for SD1.5 and SD2."
             ),
         ),
@@ -183,8 +187,10 @@ def strength_inputs() -> list[Any]:
     ]
 
 
-def chosen_strength(model: Any, start: float, end: float) -> Strength:
-    """The strengths as given, where they are not left to the model."""
-    authors = authors_strength(layer_map(model))
-    first, last = (own if given < 0 else given for own, given in zip(authors, (start, end), strict=True))
-    return first, last
+def chosen_step_sizes(model: Any, first: float, last: float) -> StepSizes | None:
+    """The step sizes as given; None, the authors' for the kind of model, where neither is."""
+    if first < 0 and last < 0:
+        return None
+    authors = family_of(model).presets(ANY_SIZE)[GUIDED].step_sizes
+    chosen = [own if given < 0 else given for own, given in zip(authors, (first, last), strict=True)]
+    return chosen[0], chosen[1]

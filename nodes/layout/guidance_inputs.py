@@ -1,15 +1,26 @@
 """Inputs of the nodes that guide subjects into places."""
 
+from dataclasses import replace
 from typing import Any
 
 from comfy_api.latest import io
 
+from ...attention_patches.layout.regions import Layout
+from ..host.text.prompt_batch import Entry
+from ..host.text.prompt_identity import encode_own
 from ..inputs.model_inputs import model_input
-from .layout_inputs import layout_inputs
+from .layout_inputs import LayoutInputs, layout_inputs
 
 
-def guided_layout_inputs(steps: float) -> list[Any]:
-    """Model, prompt and layout, and how much of the sampling is guided (`steps`: the paper's part)."""
+def own_layout(given: LayoutInputs, clip: Any, prompt: str) -> tuple[Layout, list[Entry]]:
+    """The layout of a prompt that the node encodes itself, and the CONDITIONING by which a run knows it."""
+    layout = given.read(clip, prompt)
+    conditioning, identity = encode_own(clip, prompt)
+    return replace(layout, prompt=identity), conditioning
+
+
+def guided_layout_inputs(until: float) -> list[Any]:
+    """Model, prompt and layout, and how much of the schedule is guided (until the paper's percent)."""
     return [
         model_input(),
         io.Clip.Input("clip", tooltip="Its text encoder: SD1.5, SD2 or SDXL."),
@@ -20,22 +31,22 @@ def guided_layout_inputs(steps: float) -> list[Any]:
             tooltip="One prompt for the whole picture; it holds the phrase of every box.",
         ),
         *layout_inputs(),
-        *effort_inputs(steps),
+        *effort_inputs(until),
     ]
 
 
-def effort_inputs(steps: float) -> list[Any]:
-    """How many steps are guided, by default the paper's part of them, and how long each."""
+def effort_inputs(until: float) -> list[Any]:
+    """Until when is guided, by default the paper's percent, and how long in each step."""
     return [
         io.Float.Input(
-            "guidance_steps",
-            default=steps,
+            "guidance_until",
+            default=until,
             min=0.0,
             max=1.0,
             step=0.01,
             tooltip=(
-                "Part of the sampler's steps that is guided, from the first on; 0: none. A guided step takes "
-                f"up to 5 times as long as a plain one. Paper: {steps:g}."
+                "Until this percent of the noise schedule the run is guided (0 is pure noise); 0: not at "
+                f"all. A guided step takes up to 5 times as long as a plain one. Paper: {until:g}."
             ),
         ),
         io.Int.Input(

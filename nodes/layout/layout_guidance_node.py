@@ -5,15 +5,14 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...attention_patches.layout.shifting import Effort
+from ...attention_patches.layout.descent import Effort
 from ...attention_patches.methods.layout_guidance import EFFORT
-from ...attention_patches.methods.layout_guidance import LayoutGuidance as LayoutGuidancePatch
-from ..host.families.unet import layer_map
+from ...attention_patches.methods.layout_guidance import LayoutGuidance as LayoutGuidanceMethod
+from ..host.families import family_of
 from ..host.run.install import install
-from ..host.text.prompt_batch import encode_rows
 from ..inputs.model_inputs import LAYERS
 from ..inputs.node_report import shows_report
-from .guidance_inputs import guided_layout_inputs
+from .guidance_inputs import guided_layout_inputs, own_layout
 from .layout_inputs import LayoutInputs
 
 AUTHORS = "paper"
@@ -34,7 +33,7 @@ class LayoutGuidance(io.ComfyNode):
             search_aliases=["layout", "boxes", "regional", "backward guidance", "composition"],
             **shows_report(),
             inputs=[
-                *guided_layout_inputs(steps=EFFORT.steps),
+                *guided_layout_inputs(until=EFFORT.until),
                 io.Float.Input(
                     "loss_scale",
                     default=30.0,
@@ -73,7 +72,7 @@ class LayoutGuidance(io.ComfyNode):
         subjects: str,
         width: int,
         height: int,
-        guidance_steps: float,
+        guidance_until: float,
         guidance_iterations: int,
         loss_target: float,
         loss_scale: float,
@@ -84,10 +83,11 @@ class LayoutGuidance(io.ComfyNode):
         more_filler_words: str = "",
     ) -> io.NodeOutput:
         given = LayoutInputs(boxes, subjects, width, height, bboxes, elements, masks, more_filler_words)
-        patch = LayoutGuidancePatch(
-            layout=given.read(clip, prompt),
-            effort=Effort(guidance_steps, guidance_iterations, loss_target),
+        layout, conditioning = own_layout(given, clip, prompt)
+        method = LayoutGuidanceMethod(
+            layout=layout,
+            effort=Effort(guidance_until, guidance_iterations, loss_target),
             loss_scale=loss_scale,
-            layers=None if layers.strip() == AUTHORS else layer_map(model).parse(layers),
+            layers=None if layers.strip() == AUTHORS else family_of(model).layer_map().parse(layers),
         )
-        return io.NodeOutput(install(model, patch, cls.hidden.unique_id), encode_rows(clip, [prompt]))
+        return io.NodeOutput(install(model, method, cls.hidden.unique_id), conditioning)

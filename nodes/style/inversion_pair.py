@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor
 
 from ...attention_patches.inversion.inversion import Inversion
-from ...attention_patches.methods.cross_image.method import check_pair, paper_layers
-from ..host.families.unet import layer_map, layer_sizes
+from ...attention_patches.methods.cross_image.method import SWAPPED, check_pair
+from ..host.families import family_of
 from ..host.walks.model_identity import require_model
 
 PAPER = "paper"  # in place of layers
@@ -57,9 +57,9 @@ class InversionPair:
     def layers(self, text: str) -> frozenset[int]:
         """Ordinals of the layers that `text` names; the paper's, for this model, are called so."""
         if text.strip() != PAPER:
-            return layer_map(self.model).parse(text)
+            return family_of(self.model).layer_map().parse(text)
         height, width = self.structure.picture.shape[-2:]
-        return paper_layers(layer_map(self.model), layer_sizes(self.model, (height, width)))
+        return family_of(self.model).presets((height, width))[SWAPPED].layers
 
     def latents(self, step: int) -> Tensor:
         """The structure's state before a step, as a LATENT holds it."""

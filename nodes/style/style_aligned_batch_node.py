@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ...attention_patches.contract.schedule import PercentRange
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.style_aligned.method import AdaIN, Sharing, StyleAligned
-from ..host.families.unet import layer_map
+from ..host.families import family_of
 from ..host.run.install import install
 from ..host.walks.model_identity import require_model
 from ..inputs.model_inputs import LAYERS, model_input
@@ -102,7 +102,7 @@ class StyleAlignedBatch(io.ComfyNode):
                 ),
                 *range_inputs("Paper: 1."),
                 InversionSocket.Input(
-                    "reference",
+                    "reference_picture",
                     optional=True,
                     tooltip=(
                         "A picture of your own, from Invert Latent: the image of reference_index is that "
@@ -127,18 +127,18 @@ class StyleAlignedBatch(io.ComfyNode):
         start_percent: float,
         end_percent: float,
         share_group_norm: bool = False,
-        reference: Inversion | None = None,
+        reference_picture: Inversion | None = None,
     ) -> io.NodeOutput:
-        patch = StyleAligned(
+        method = StyleAligned(
             sharing=sharing,
             adain=adain,
             reference=reference_index,
             score_shift=score_shift,
             score_scale=score_scale,
             share_group_norm=share_group_norm,
-            layers=layer_map(model).parse(layers),
+            layers=family_of(model).layer_map().parse(layers),
             during=PercentRange(start_percent, end_percent),
-            reference_picture=reference,
-            note=None if reference is None else require_model(reference, model),
+            reference_picture=reference_picture,
+            note=None if reference_picture is None else require_model(reference_picture, model),
         )
-        return io.NodeOutput(install(model, patch, cls.hidden.unique_id))
+        return io.NodeOutput(install(model, method, cls.hidden.unique_id))

@@ -8,8 +8,8 @@ from torch import Tensor
 from ...attention_patches.maps.recorded import AttentionMaps, MapStore
 from ...attention_patches.maps.recorder import Recorder
 from ...attention_patches.methods.self_segmentation.segmentation import SelfSegmentation
-from ..host.families.unet import layer_map
-from ..host.run.model_call import KEY
+from ..host.families import family_of
+from ..host.run.install import reinstalled
 from ..host.text.clip_tokens import prompt_tokens
 from ..host.text.prompt_batch import encode_rows
 from ..host.walks.probe import Probe
@@ -33,7 +33,7 @@ def subject_masks(model: Any, clip: Any, latents: Tensor, subject: str) -> Tenso
 
 
 def _look(model: Any, positive: Any, latents: Tensor) -> AttentionMaps:
-    layers = frozenset(layer.ordinal for layer in layer_map(model).layers)
+    layers = frozenset(layer.ordinal for layer in family_of(model).layer_map().layers)
     recorder = Recorder(
         store=MapStore(),
         cross_layers=layers,
@@ -41,8 +41,7 @@ def _look(model: Any, positive: Any, latents: Tensor) -> AttentionMaps:
         self_max_tokens=MOST_TOKENS,
         time_bins=1,
     )
-    plain = model.clone()
-    plain.set_attachments(KEY, ())  # methods on the model are made for its own run
+    plain = reinstalled(model, ())  # methods on the model are made for its own run
     Probe(positive, {"samples": latents}, NOISE_LEVEL, seed=0).run(plain, recorder)
     if recorder.store.maps is None:
         raise ValueError(

@@ -11,7 +11,7 @@ from torch import Tensor
 from . import naive
 from .full_size import FULL
 from .inventory import inventory
-from .methods import IMAGES, Method, blocks, model
+from .methods import IMAGES, Specimen, blocks, model
 from .one_call import attention_call, naive_result, result
 from .tiny import assert_same_image, conditioning, prolonged, sample, split_calls
 
@@ -52,9 +52,9 @@ def plain(shape: str) -> Tensor:
 _RESULTS: dict[tuple[str, type, str], Tensor] = {}
 
 
-def works(method: Method, shape: str) -> Tensor:
+def works(method: Specimen, shape: str) -> Tensor:
     """The result of the method, sampled once; it differs from the plain images."""
-    key = (method.name, method.patch, shape)
+    key = (method.name, method.method, shape)
     if key not in _RESULTS:
         out = run(method.on(model(shape)), shape)
         assert not torch.allclose(out, plain(shape), rtol=0.01), "the method does nothing"
@@ -62,7 +62,7 @@ def works(method: Method, shape: str) -> Tensor:
     return _RESULTS[key]
 
 
-def off_is_off(method: Method, shape: str) -> None:
+def off_is_off(method: Specimen, shape: str) -> None:
     """1. An empty range, or settings that ask for nothing, give the plain images to the bit."""
     works(method, shape)
     cases: list[dict[str, Any]] = [{"during": (0.4, 0.4)}, {"during": (1.0, 1.0)}, *method.off]
@@ -72,7 +72,7 @@ def off_is_off(method: Method, shape: str) -> None:
         )
 
 
-def calls_do_not_matter(method: Method, shape: str) -> None:
+def calls_do_not_matter(method: Specimen, shape: str) -> None:
     """2. One call or two, in any order, two positives, cfg 1: the same images."""
     patched = method.on(model(shape))
     expected = works(method, shape)
@@ -89,7 +89,7 @@ def calls_do_not_matter(method: Method, shape: str) -> None:
     assert_same_image(alone, run(both, shape, cfg=1.0))
 
 
-def rows_do_not_leak(method: Method, shape: str) -> None:
+def rows_do_not_leak(method: Specimen, shape: str) -> None:
     """3. An image changes with the images that may influence it, and with no other."""
     works(method, shape)
     last_answer = {"sampler": "dpmpp_2m"}  # ends with what the model said last: the start leaves no rounding
@@ -110,7 +110,7 @@ def _other_start(image: int, shape: str) -> Tensor:
     return latent
 
 
-def any_size(method: Method, shape: str) -> None:
+def any_size(method: Specimen, shape: str) -> None:
     """4. Odd and elongated sizes, and a part of the layers, give what the naive version gives along another
     road through the host."""
     expected = naive.replace_attention(model(shape), method.kinds, method.chunk, blocks(model(shape)))
@@ -123,7 +123,7 @@ def any_size(method: Method, shape: str) -> None:
     assert_same_image(only_there, run(middle, shape), tolerance=1e-3)
 
 
-def nothing_is_left(method: Method, shape: str) -> None:
+def nothing_is_left(method: Specimen, shape: str) -> None:
     """5. After a run, a failed run and a cancelled run all is as before, and during a run no module, hook
     or host function is changed."""
     patched = method.on(model(shape))
@@ -175,7 +175,7 @@ def _interrupted(patched: Any, shape: str, interruption: BaseException, place: s
     assert len(done) == steps(shape) - (place == "inside the model")
 
 
-def patches_compose(method: Method, shape: str) -> None:
+def patches_compose(method: Specimen, shape: str) -> None:
     """6. Two of one kind with neighbouring ranges are one over the union, in either order."""
     whole = works(method, shape) if steps(shape) == 2 else run(method.on(model(shape)), shape, steps=2)
     early, late = ({"during": (0.0, 0.5)}, {"during": (0.5, 1.0)})
@@ -186,7 +186,7 @@ def patches_compose(method: Method, shape: str) -> None:
     assert not torch.equal(one, whole), "the ranges do nothing"
 
 
-def equals_naive(method: Method, shape: str) -> None:
+def equals_naive(method: Specimen, shape: str) -> None:
     """7. One attention call equals the naive version in float64."""
     for kind in method.kinds:
         qkv, site = attention_call(torch.float32, kind)
@@ -196,7 +196,7 @@ def equals_naive(method: Method, shape: str) -> None:
         )
 
 
-def same_seed_same_image(method: Method, shape: str) -> None:
+def same_seed_same_image(method: Specimen, shape: str) -> None:
     """8. Two runs give the same bits, and a patch draws nothing from the generators of others."""
     first = works(method, shape)
     torch.manual_seed(5)
@@ -209,7 +209,7 @@ def same_seed_same_image(method: Method, shape: str) -> None:
     assert torch.equal(after_patched, torch.get_rng_state()), "random numbers were drawn"
 
 
-def keeps_precision(method: Method, shape: str) -> None:
+def keeps_precision(method: Specimen, shape: str) -> None:
     """9. Half precision in, the same out, and as near to float64 as that allows; masks are additive float
     and leave every query something to see."""
     for dtype, kind in product((torch.bfloat16, torch.float16), method.kinds):

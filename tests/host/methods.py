@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from attention_control.attention_patches.contract.method import Patch
+from attention_control.attention_patches.contract.method import Method
 from attention_control.attention_patches.contract.schedule import PercentRange
 from attention_control.attention_patches.contract.site import Kind
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.cross_image.method import CrossImage
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from torch import Tensor
 
@@ -26,11 +26,11 @@ IMAGES = 3
 
 
 @dataclass(frozen=True)
-class Method:
+class Specimen:
     """`influences[i]`: the images that may change image i of IMAGES. `off`: settings that ask for nothing."""
 
     name: str
-    patch: type[Patch]
+    method: type[Method]
     settings: dict[str, Any]
     influences: tuple[set[int], ...]
     naive: Callable[..., Any] | None = None
@@ -42,9 +42,9 @@ class Method:
 
     def make(
         self, model: Any, layers: str = "all", during: tuple[float, float] = (0.0, 1.0), **changes: Any
-    ) -> Patch:
-        return self.patch(
-            layers=layer_map(model).parse(layers),
+    ) -> Method:
+        return self.method(
+            layers=family_of(model).layer_map().parse(layers),
             during=PercentRange(*during),
             **{**self.settings, **changes},
         )
@@ -64,8 +64,9 @@ class Method:
         assert self.naive is not None
         return self.naive(q, k, v)
 
-    def with_patch(self, patch: type[Patch]) -> "Method":
-        return replace(self, patch=patch)
+    def broken_as(self, method: type[Method]) -> "Specimen":
+        """The same settings on a method with a mistake."""
+        return replace(self, method=method)
 
 
 @cache
@@ -76,14 +77,14 @@ def model(shape: str) -> Any:
 
 def blocks(model: Any) -> list[tuple[str, int]]:
     """The blocks with attention."""
-    return sorted({(layer.block, layer.number) for layer in layer_map(model).layers})
+    return sorted({(layer.block, layer.number) for layer in family_of(model).layer_map().layers})
 
 
-def _style_aligned(name: str, influences: tuple[set[int], ...], **settings: Any) -> Method:
+def _style_aligned(name: str, influences: tuple[set[int], ...], **settings: Any) -> Specimen:
     words = {"adain": "adain_on", "score_shift": "shift", "score_scale": "scale"}
     plain = {words.get(key, key): value for key, value in settings.items()}
     reference = settings.get("reference", 0)
-    return Method(
+    return Specimen(
         name,
         StyleAligned,
         settings,
@@ -101,7 +102,7 @@ SUBJECTS: list[naive_bounds.Subjects] = [
 ]
 
 
-def _bounded(name: str, **settings: Any) -> Method:
+def _bounded(name: str, **settings: Any) -> Specimen:
     layout = Layout(
         tuple(
             tuple(Subject(str(tokens), tokens, (box,)) for tokens, box in subjects) for subjects in SUBJECTS
@@ -109,7 +110,7 @@ def _bounded(name: str, **settings: Any) -> Method:
         fillers=(1, 4),
         ends=(6,),
     )
-    return Method(
+    return Specimen(
         name,
         BoundedAttention,
         {"layout": layout, "refine_from": 1.0, **settings},
@@ -134,7 +135,7 @@ METHODS = [
     ),
     _style_aligned("adain only", BY_REFERENCE, sharing="off", adain="keys"),
     _style_aligned("all images", ({0, 1, 2},) * 3, sharing="all images"),
-    Method(
+    Specimen(
         "cross image",
         CrossImage,
         {
@@ -145,7 +146,7 @@ METHODS = [
         ({0}, {1}, {2}),
         off=({"during": (0.5, 0.5)},),
     ),
-    Method(
+    Specimen(
         "shared group norm",
         StyleAligned,
         {"sharing": "off", "adain": "off", "share_group_norm": True},
@@ -153,7 +154,7 @@ METHODS = [
         off=({"share_group_norm": False},),
         exact_rows=frozenset({0}),
     ),
-    Method(
+    Specimen(
         "style of a picture",
         StyleAligned,
         {"reference_picture": tiny_inversion(height=6, width=10), "score_shift": 0.7},
@@ -164,5 +165,5 @@ METHODS = [
         _bounded("bounded"),
         naive_at=lambda q, k, v, where: naive_bounds.bounded(q, k, v, where, SUBJECTS, (1, 4), (6,)),
     ),
-    replace(_bounded("bounded by what is found", refine_from=0.4, refine_every=1), remembers=True),
+    replace(_bounded("bounded by what is found", refine_from=0.4, refine_every=0.1), remembers=True),
 ]

@@ -2,17 +2,19 @@
 
 import torch
 from attention_control.attention_patches.attention.attention import attention
-from attention_control.attention_patches.contract.method import Batch, chain
+from attention_control.attention_patches.attention.chain import chain
+from attention_control.attention_patches.contract.attention_part import AttentionPart
+from attention_control.attention_patches.contract.batch import Batch
 from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Kind, Layer, Rows, Site, Text
-from attention_control.nodes.host.families.unet import layer_map, layer_sizes
+from attention_control.nodes.host.families import family_of
 from torch import Tensor
 
 from . import naive
-from .methods import IMAGES, Method, model
+from .methods import IMAGES, Specimen, model
 
 
-def naive_result(method: Method, qkv: QKV, site: Site) -> Tensor:
+def naive_result(method: Specimen, qkv: QKV, site: Site) -> Tensor:
     """The naive version of every chunk."""
     chunks = zip(site.rows.chunks, site.rows.texts, strict=True)
     return torch.cat(
@@ -21,7 +23,7 @@ def naive_result(method: Method, qkv: QKV, site: Site) -> Tensor:
                 *(x[rows] for x in (qkv.q, qkv.k, qkv.v)),
                 naive.Where(site.kind, site.grid, text is not None and text.role == "positive"),
             )
-            for (_, rows), text in chunks
+            for rows, text in chunks
         ]
     )
 
@@ -51,24 +53,36 @@ def attention_call(dtype: torch.dtype, kind: Kind = "self", offset: float = 0.0)
         image_tokens=slice(0, keys if kind == "self" else 0),
         text_tokens=slice(0, keys if kind == "cross" else 0),
         heads=3,
-        progress=0.5,
+        percent=0.5,
         sigma=1.0,
-        time=0.3,
         rows=rows,
     )
     return QKV(q.to(dtype), k.to(dtype), v.to(dtype)), site
 
 
-def result(method: Method, shape: str, qkv: QKV, site: Site) -> Tensor:
+def result(method: Specimen, shape: str, qkv: QKV, site: Site) -> Tensor:
     def backend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
         if bias is not None:
             assert bias.is_floating_point() and bias.dtype == q.dtype, f"mask of {bias.dtype}"
             assert bool((bias.amax(-1) > torch.finfo(bias.dtype).min / 4).all()), "a query sees nothing"
         return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
 
-    patch = method.make(model(shape))
-    patch = patch.begin(
-        Batch(IMAGES, layers=layer_map(model(shape)), sizes=layer_sizes(model(shape), (5, 7)))
+    parts = method.make(model(shape)).begin(batch(shape, site))
+    wanted = [part for part in parts if isinstance(part, AttentionPart) and part.wants(site)]
+    assert wanted
+    return chain(wanted, site, lambda x: attention(x, backend))(qkv)
+
+
+def batch(shape: str, site: Site) -> Batch:
+    """The run that a call at this site is part of."""
+    family = family_of(model(shape))
+    return Batch(
+        images=site.rows.images,
+        latent=site.grid,
+        layers=family.layer_map(),
+        sizes=family.layer_sizes(site.grid),
+        presets=family.presets(site.grid),
+        conditionings={"positive": [1], "negative": [1]},
+        texts=[text for text in site.rows.texts if text is not None],
+        tell=lambda line: None,
     )
-    assert patch.wants(site)
-    return chain([patch], site, lambda x: attention(x, backend))(qkv)

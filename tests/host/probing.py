@@ -17,12 +17,14 @@ def image(images=2, height=6, width=10):
     return {"samples": torch.randn(images, 4, height, width, generator=torch.Generator().manual_seed(5))}
 
 
-def probe(model, latent, positive=None, percent=LEVEL, seed=SEED, record="both", layers="all", **settings):
+def probe(
+    model, latent, positive=None, noise_level=LEVEL, seed=SEED, record="both", layers="all", **settings
+):
     """The node's maps, as the server calls it."""
     node = AttentionProbe.PREPARE_CLASS_CLONE({"hidden_inputs": {io.Hidden.unique_id: "7"}})
     positive = positive or conditioning(model, seed=1)
     with torch.inference_mode():
-        (store,) = node.execute(model, positive, latent, percent, seed, record, layers, **settings).args
+        (store,) = node.execute(model, positive, latent, noise_level, seed, record, layers, **settings).args
     assert isinstance(store, MapStore)
     return store.read()
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.attention_patches.maps.recorder import Recorder
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 
 from .tiny import conditioning, sample, tiny_model
@@ -54,7 +54,7 @@ def spied(model):
 
 def recorder(model, **settings):
     """A recorder of everything, and its store."""
-    every = layer_map(model).parse("all")
+    every = family_of(model).layer_map().parse("all")
     store = MapStore()
     return Recorder(**{"store": store, "cross_layers": every, "self_layers": every, **settings}), store
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from attention_control.attention_patches.attention.attention_map import attention_map
 from attention_control.attention_patches.contract.method import Patch
-from attention_control.attention_patches.contract.objective import Objective, Slope, attention_map
+from attention_control.attention_patches.contract.objective import Objective, Slope
 from attention_control.nodes.host.run.install import install
 from torch import Tensor
 

@@ -27,7 +27,7 @@ def recorded(patcher, encoded):
 def test_bounds_are_seen_in_the_maps(clip):
     """Bounded, the words lie in their boxes and the pixels look at their own; plain, they do not."""
     bounded, encoded, _ = call_node(
-        BoundedAttention, model("sd15"), clip, PROMPT, **LAYOUT, refine_masks_from=1.0, guidance_steps=0.0
+        BoundedAttention, model("sd15"), clip, PROMPT, **LAYOUT, refine_from=1.0, guidance_until=0.0
     )
     figures, reports = [], []
     for patcher in (model("sd15"), bounded):

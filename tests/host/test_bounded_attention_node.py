@@ -17,13 +17,13 @@ RIGHT = {"x": 256, "y": 128, "width": 256, "height": 384}
 
 def bound(clip, prompt=PROMPT, **settings):
     """The node's outputs, as the server calls it."""
-    return call_node(BoundedAttention, model("sd15"), clip, prompt, **{"guidance_steps": 0.0, **settings})
+    return call_node(BoundedAttention, model("sd15"), clip, prompt, **{"guidance_until": 0.0, **settings})
 
 
 def layout(clip, **settings):
     """What became of the boxes."""
     [patched] = installed(bound(clip, **settings)[0])
-    return patched.patch.layout
+    return patched.method.layout
 
 
 def places(subjects):
@@ -136,7 +136,7 @@ def test_the_run_is_reported(clip, report):
     how = {"steps": 10, "height": 16, "width": 16, "batch": 1}
     patched, encoded, text = bound(clip, boxes=BOXES)
     run(patched, encoded, **how)
-    run(bound(clip, boxes=BOXES, refine_masks_from=1.0)[0], encoded, **how)
+    run(bound(clip, boxes=BOXES, refine_from=1.0)[0], encoded, **how)
     assert "7 of 7 layers, 10 of 10 noise levels" in report()[0][1]
     assert "Masks found anew at steps 4, 9." in report()[0][1] and "anew" not in report()[1][1]
     assert text.splitlines() == [
@@ -151,7 +151,7 @@ def test_found_masks_take_the_place_of_boxes(clip):
     overlapping = "0 0 400 512: kitten\n112 0 400 512: puppy"
     how = {"steps": 4, "height": 16, "width": 16, "batch": 1}
     refined, encoded, _ = bound(clip, boxes=overlapping)
-    fixed = bound(clip, boxes=overlapping, refine_masks_from=1.0)[0]
+    fixed = bound(clip, boxes=overlapping, refine_from=1.0)[0]
     out = run(refined, encoded, **how)
     assert not torch.allclose(out, run(fixed, encoded, **how), rtol=0.01)
     assert torch.equal(out, run(refined, encoded, **how))
@@ -159,7 +159,7 @@ def test_found_masks_take_the_place_of_boxes(clip):
 
 def test_samplers_that_call_twice_in_a_step(clip, report):
     """Masks are found once in a step, at the same steps."""
-    refined, encoded, _ = bound(clip, boxes=BOXES, refine_masks_from=0.5, refine_every=2)
+    refined, encoded, _ = bound(clip, boxes=BOXES, refine_from=0.5, refine_every=0.05)
     run(refined, encoded, steps=6, batch=1, sampler="heun")
     run(refined, encoded, steps=6, batch=1, sampler="dpmpp_2s_ancestral")
     assert ["Masks found anew at steps 4, 6." in line for _, line in report()] == [True, True]
@@ -175,11 +175,9 @@ def test_another_prompts_conditioning_is_refused(clip):
 
 def test_one_box_over_all_bounds_only_fillers(clip):
     """Without fillers the picture is the plain one but for rounding."""
-    patched, encoded, _ = bound(
-        clip, prompt="ginger kitten", boxes="0 0 512 512: kitten", refine_masks_from=1.0
-    )
+    patched, encoded, _ = bound(clip, prompt="ginger kitten", boxes="0 0 512 512: kitten", refine_from=1.0)
     assert_same_image(run(patched, encoded), run(model("sd15"), encoded))
-    patched, encoded, _ = bound(clip, prompt="the kitten", boxes="0 0 512 512: kitten", refine_masks_from=1.0)
+    patched, encoded, _ = bound(clip, prompt="the kitten", boxes="0 0 512 512: kitten", refine_from=1.0)
     assert not torch.allclose(run(patched, encoded), run(model("sd15"), encoded), rtol=0.01)
 
 

@@ -4,13 +4,13 @@ import re
 
 import pytest
 import torch
+from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.layout.regions import Layout, Subject
-from attention_control.attention_patches.layout.shifting import Effort
 from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Places
-from attention_control.attention_patches.methods.bounded_attention.guidance import Guidance, Spill
+from attention_control.attention_patches.methods.bounded_attention.guidance import BoundedGuidance, Spill
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.nodes.host.demo_model import load_demo_model
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.host.walks.probe import Probe
 from attention_control.nodes.layout.bounded_attention_node import BoundedAttention as BoundedAttentionNode
@@ -37,14 +37,14 @@ def test_central_differences_under_the_masks(shape):
     """The masks are part of what the gradient is taken of."""
     model = tiny_model(shape, dtype=torch.float64)
     prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
-    objective = spill(LAYOUT, layer_map(model).parse("middle"))
-    bounds = Bounds(layers=layer_map(model).parse("all"), places=Places(LAYOUT), guiding=True)
+    objective = spill(LAYOUT, family_of(model).layer_map().parse("middle"))
+    bounds = Bounds(layers=family_of(model).layer_map().parse("all"), places=Places(LAYOUT), guiding=True)
     agrees_with_differences(model, prompts, objective, controlled=bounds)
 
 
 def guided(model, layout, **how):
-    guidance = Guidance(effort=Effort(0.5, iterations=2, target=0.01), **how)
-    layers = layer_map(model).parse("all")
+    guidance = BoundedGuidance(effort=Effort(0.5, iterations=2, target=0.01), **how)
+    layers = family_of(model).layer_map().parse("all")
     return install(model, BoundedAttention(layers=layers, layout=layout, guidance=guidance, refine_from=1.0))
 
 
@@ -67,18 +67,18 @@ def test_guidance_is_more_than_masks():
     model = tiny_model("sd15")
     prompts = conditioning(model, 1, seed=1), conditioning(model, seed=2)
     layout = Layout((LAYOUT.images[0],), LAYOUT.fillers, LAYOUT.ends)
-    settings = {"layers": layer_map(model).parse("all"), "layout": layout, "refine_from": 1.0}
+    settings = {"layers": family_of(model).layer_map().parse("all"), "layout": layout, "refine_from": 1.0}
 
     def run(guidance):
         patched = install(model, BoundedAttention(guidance=guidance, **settings))
         return sample(patched, *prompts, batch=1, steps=4, **SIZE)
 
     masks = run(None)
-    assert not torch.allclose(run(Guidance()), masks, rtol=0.01)
+    assert not torch.allclose(run(BoundedGuidance()), masks, rtol=0.01)
     for nothing in (
-        Guidance(effort=Effort(0.0)),
-        Guidance(strength=(0.0, 0.0)),
-        Guidance(cross_weight=0.0, self_weight=0.0),
+        BoundedGuidance(effort=Effort(0.0)),
+        BoundedGuidance(strength=(0.0, 0.0)),
+        BoundedGuidance(cross_weight=0.0, self_weight=0.0),
     ):
         assert torch.equal(run(nothing), masks)
 

@@ -9,7 +9,7 @@ import torch
 from attention_control.attention_patches.methods.cross_image import method as cross_image
 from attention_control.attention_patches.methods.cross_image.latent_adain import LatentAdaIN
 from attention_control.attention_patches.methods.cross_image.method import CrossImage, paper_layers
-from attention_control.nodes.host.families.unet import layer_map, layer_sizes
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 from comfy_api.latest import io
 
@@ -50,7 +50,9 @@ def picture(shape, inversion):
 
 def paper_places(shape):
     """The decoder's blocks with attention on the two levels that it has."""
-    return sorted({(x.block, x.number) for x in layer_map(model(shape)).layers if x.block == "output"})
+    return sorted(
+        {(x.block, x.number) for x in family_of(model(shape)).layer_map().layers if x.block == "output"}
+    )
 
 
 # eight steps at 0.12, 0.25, 0.37, ... 1 of the schedule: the first is left out
@@ -196,10 +198,10 @@ def test_sd15_and_sdxl_have_the_papers_layers():
         ("sdxl", (128, 128), set(range(6))),
     ):
         real = tiny_model(shape, layout="real")
-        layers = layer_map(real)
-        chosen = paper_layers(layers, layer_sizes(real, latent))
+        layers = family_of(real).layer_map()
+        chosen = paper_layers(layers, family_of(real).layer_sizes(latent))
         assert {(x.block, x.number) for x in layers.layers if x.ordinal in chosen} == {
             ("output", number) for number in blocks
         }
-        grids = {layer_sizes(real, latent)[n].grid for n in chosen}
+        grids = {family_of(real).layer_sizes(latent)[n].grid for n in chosen}
         assert grids == {(64, 64), (32, 32)}

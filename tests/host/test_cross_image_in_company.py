@@ -6,7 +6,7 @@ from attention_control.attention_patches.contract.method import Patch
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.attention_patches.maps.recorder import Recorder
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from comfy.model_management import InterruptProcessingException
 
@@ -22,7 +22,7 @@ SHAPE = "sd15"
 def record(inner):
     """The model with a recorder of everything, and its store."""
     store = MapStore()
-    every = layer_map(inner).parse("all")
+    every = family_of(inner).layer_map().parse("all")
     return install(inner, Recorder(store=store, cross_layers=every, self_layers=every)), store
 
 
@@ -86,7 +86,7 @@ def test_a_method_that_weighs_keys_is_respected(ours_first, report):
 def test_style_aligned_composes(ours_first):
     """Two structures in one style and one appearance, of another size, in either order of the nodes."""
     structure, appearance = inverted(SHAPE, 1, images=2), inverted(SHAPE, 9, (9, 7))
-    aligned = StyleAligned(layers=layer_map(model(SHAPE)).parse("all"))
+    aligned = StyleAligned(layers=family_of(model(SHAPE)).layer_map().parse("all"))
     base = model(SHAPE) if ours_first else install(model(SHAPE), aligned)
     given = transfer(SHAPE, structure, appearance, patcher=base)
     patched = install(given[0], aligned) if ours_first else given[0]

@@ -159,7 +159,7 @@ def test_one_picture_of_two_falls_back():
     masks = {"structure_mask": torch.cat([mask(1.0, 0.0), mask()]), "appearance_mask": mask(1.0, 0.0)}
     given = transfer(SHAPE, structures, appearance, **masks)
     assert given[1].after_step.masks.fallbacks == (1,)
-    remark = installed(given[0])[0].patch.remark
+    remark = installed(given[0])[0].method.remark
     assert remark == (
         "AdaIN inside the given masks: 75 % of the structure, 75 % of the appearance. Picture 2: over the "
         "whole pictures, as one of the masks is empty there."

@@ -1,7 +1,7 @@
 """The laws once more where the numbers are real: 860 million parameters, 16 layers."""
 
 import pytest
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 
 from .full_size import FULL
 from .laws import LAWS
@@ -14,7 +14,7 @@ SD15 = "input 1.0, 2.0, 4.0, 5.0, 7.0, 8.0; middle 0.0; output 3.0, 4.0, 5.0, 6.
 def test_it_has_the_layers_and_parameters_of_sd15():
     """Sixteen transformers in the published places."""
     full = model(FULL)
-    assert layer_map(full).describe() == SD15
+    assert family_of(full).layer_map().describe() == SD15
     parameters = sum(p.numel() for p in full.model.diffusion_model.parameters())
     assert parameters == 859_520_964
 

@@ -6,7 +6,7 @@ import comfy.sd
 import pytest
 import torch
 from attention_control.attention_patches.contract.method import Patch
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run import gradients
 from attention_control.nodes.host.run.install import install
 from comfy.model_management import InterruptProcessingException
@@ -20,7 +20,7 @@ from .tiny.extras import tiny_controlnet, tiny_lora
 
 def corner(model, cross="middle", own="1, middle", **how):
     """A loss of two layers, of which the last is not the model's last."""
-    layers = layer_map(model)
+    layers = family_of(model).layer_map()
     return Corner(
         cross_layers=layers.parse(cross) if cross else frozenset(),
         self_layers=layers.parse(own) if own else frozenset(),
@@ -74,7 +74,7 @@ def naive_slope(model, prompts, objective, batch=2):
     spied.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, "spy", catch)
     sample(spied, *prompts, batch=batch, steps=1, **SIZE)
     cond = caught["options"]["cond_or_uncond"].index(0)
-    layers = {(x.block, x.number, x.index): x.ordinal for x in layer_map(model).layers}
+    layers = {(x.block, x.number, x.index): x.ordinal for x in family_of(model).layer_map().layers}
     measured = {}
 
     def attend(kind):
@@ -112,7 +112,7 @@ def test_the_whole_unet_gives_the_same(shape, companion):
     """A naive gradient, whole U-Net and both halves, is that of the cut and checkpointed pass; with a LoRA
     and with a ControlNet, whose residuals count as fixed."""
     model, prompts = with_companion(tiny_model(shape, dtype=DOUBLE), companion)
-    up = next(layer.ordinal for layer in layer_map(model).layers if layer.block == "output")
+    up = next(layer.ordinal for layer in family_of(model).layer_map().layers if layer.block == "output")
     objective = corner(model, cross=f"middle, {up}", own="2")
     _, found = slope(model, prompts, objective)
     losses, gradient = naive_slope(model, prompts, objective)
@@ -150,7 +150,7 @@ def test_only_the_positive_prompt_is_run(shape):
     spied.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.APPLY_MODEL, "spy", look)
     spied.set_model_input_block_patch(note)
     slope(spied, prompts, corner(model, cross=None, own="2"))
-    last = layer_map(model).layers[1]
+    last = family_of(model).layer_map().layers[1]
     rows, sources, blocks = calls[0]
     assert (rows, sources) == (2, [0])
     assert blocks == [("input", number) for number in range(last.number)]

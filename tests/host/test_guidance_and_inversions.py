@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.layout.regions import Layout, Subject
-from attention_control.attention_patches.layout.shifting import Effort
-from attention_control.attention_patches.methods.bounded_attention.guidance import Guidance
+from attention_control.attention_patches.methods.bounded_attention.guidance import BoundedGuidance
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.host.walks import invert as host_inversion
 
@@ -26,7 +26,9 @@ LAYOUT = LayoutGuidance(layout=ONE, effort=EFFORT)
 
 def bounded(**settings):
     return BoundedAttention(
-        layout=ONE, layers=layer_map(model(SHAPE)).parse("all"), **{"refine_from": 1.0, **settings}
+        layout=ONE,
+        layers=family_of(model(SHAPE)).layer_map().parse("all"),
+        **{"refine_from": 1.0, **settings},
     )
 
 
@@ -34,7 +36,7 @@ def guided(which):
     """A patch with guidance, and what of it a given picture is followed under."""
     if which == "LayoutGuidance":
         return LAYOUT, None
-    return bounded(guidance=Guidance(effort=EFFORT), refine_from=0.4, refine_every=1), bounded()
+    return bounded(guidance=BoundedGuidance(effort=EFFORT), refine_from=0.4, refine_every=1), bounded()
 
 
 def on(patch):
@@ -115,7 +117,9 @@ def test_guidance_acts_once_a_step_of_cross_image_attention(report):
 def test_guidance_reaches_the_sampler_beside_a_reference_picture():
     """The model sees a copy of the latents there; guidance shifts the sampler's own, in either order."""
     reference = StyleAligned(
-        layers=layer_map(model(SHAPE)).parse("all"), reference_picture=inverted(SHAPE, 1), reference=1
+        layers=family_of(model(SHAPE)).layer_map().parse("all"),
+        reference_picture=inverted(SHAPE, 1),
+        reference=1,
     )
     layout = LayoutGuidance(layout=Layout((*ONE.images, ())), effort=EFFORT)
     prompts = conditioning(model(SHAPE), seed=1), conditioning(model(SHAPE), seed=2)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from attention_control.attention_patches.layout.regions import Layout
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from torch import Tensor
 
@@ -33,7 +33,7 @@ class Company:
         patcher = LORA.on_model(patcher) if self.lora else patcher
         if not self.aligned:
             return patcher
-        return install(patcher, StyleAligned(layers=layer_map(patcher).parse("all")))
+        return install(patcher, StyleAligned(layers=family_of(patcher).layer_map().parse("all")))
 
     def run(self, patcher: Any) -> Tensor:
         """Latents (IMAGES, 4, 6, 10)."""

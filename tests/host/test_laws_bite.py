@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.method import Patch
+from attention_control.attention_patches.contract.method import Method
 from comfy.ldm.modules.attention import CrossAttention
 
 from . import guidance_methods, laws, methods
 from .broken import bounded_attention, layout_guidance, style_aligned
-from .methods import Method
+from .methods import Specimen
 
 NAMED = {method.name: method for method in (*methods.METHODS, *guidance_methods.METHODS)}
 ALIGNED, BOUNDED, GUIDED = NAMED["style aligned"], NAMED["bounded"], NAMED["layout guidance"]
@@ -21,9 +21,9 @@ class Mutation:
     """`complaint`: what the law says of it, so that it fails for the right reason."""
 
     law: object
-    patch: type[Patch]
+    broken: type[Method]
     complaint: str
-    method: Method = ALIGNED
+    sound: Specimen = ALIGNED
 
 
 MUTATIONS = [
@@ -76,8 +76,8 @@ MUTATIONS = [
 
 
 def name(mutation):
-    kind = mutation.method.patch.__name__
-    return f"{mutation.law.__name__}-{kind}-{mutation.patch.__name__}"
+    sound, broken = mutation.sound.method, mutation.broken
+    return f"{mutation.law.__name__}-{sound.__name__}-{broken.__name__}"
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=name)
@@ -85,7 +85,7 @@ def test_law_bites(mutation, monkeypatch):
     """A method broken in this way fails the law that forbids it; `test_laws` holds the sound one to it."""
     for owner, function in ((torch.nn.functional, "group_norm"), (CrossAttention, "forward")):
         monkeypatch.setattr(owner, function, getattr(owner, function))  # put back what the mutation leaves
-    broken = mutation.method.with_patch(mutation.patch)
+    broken = mutation.sound.broken_as(mutation.broken)
     with pytest.raises((AssertionError, TypeError), match=mutation.complaint):
         mutation.law(broken, "sd15")
 
@@ -101,5 +101,5 @@ def test_law_bites(mutation, monkeypatch):
 )
 def test_every_law_is_broken_once(kind, of_its_laws):
     """For each kind of method no law is without a mutation."""
-    broken = {mutation.law for mutation in MUTATIONS if mutation.method.patch is kind.patch}
+    broken = {mutation.law for mutation in MUTATIONS if mutation.sound.method is kind.method}
     assert broken == of_its_laws

@@ -4,7 +4,7 @@ import re
 
 import pytest
 import torch
-from attention_control.attention_patches.layout.shifting import Effort
+from attention_control.attention_patches.layout.descent import Effort
 from attention_control.nodes.host.demo_model import load_demo_model
 from attention_control.nodes.host.run import deliver, install
 from attention_control.nodes.host.run.install import installed
@@ -51,7 +51,7 @@ def test_the_demo_model_is_guided(demo, caplog):
 
 
 def patch_of(demo, **settings):
-    return installed(guided(demo, **settings)[0])[0].patch
+    return installed(guided(demo, **settings)[0])[0].method
 
 
 def test_defaults_are_the_authors(demo):
@@ -62,7 +62,7 @@ def test_defaults_are_the_authors(demo):
 
 
 @pytest.mark.parametrize(
-    "nothing", [{"boxes": ""}, {"guidance_steps": 0.0}, {"guidance_iterations": 0}, {"loss_scale": 0.0}]
+    "nothing", [{"boxes": ""}, {"guidance_until": 0.0}, {"guidance_iterations": 0}, {"loss_scale": 0.0}]
 )
 def test_off(demo, nothing):
     """No boxes, no steps, no shifts or no strength: off."""
@@ -74,7 +74,7 @@ def test_errors_name_the_input(demo):
     for settings, message in (
         ({"layers": "outpt"}, "layers: no layer matches 'outpt'"),
         ({"boxes": "0 0 1 1: owl"}, "subjects: 'owl' is not in the prompt"),
-        ({"guidance_steps": 1.5}, "guidance_steps is 1.5"),
+        ({"guidance_until": 1.5}, "guidance_until is 1.5"),
     ):
         with pytest.raises(ValueError, match=message):
             patch_of(demo, **settings)
@@ -93,7 +93,7 @@ def test_each_step_shows_its_loss(demo, monkeypatch):
     shown = []
     monkeypatch.setattr(deliver, "show", lambda node, text: shown.append((node, text)))
     monkeypatch.setattr(install, "show", lambda node, text: shown.append((node, text)))
-    model, positive = guided(demo, guidance_steps=0.7, guidance_iterations=2)
+    model, positive = guided(demo, guidance_until=1.0, guidance_iterations=2)
     run(demo, model, positive, steps=3)
     assert [node for node, _ in shown] == ["7"] * 4
     assert [text.split(":")[0] for _, text in shown] == [

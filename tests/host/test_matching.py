@@ -8,7 +8,7 @@ from attention_control.attention_patches.maps.matching import explained
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.attention_patches.maps.recorder import Recorder
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.host.text.prompt_batch import encode_rows
 
@@ -22,7 +22,7 @@ def runs():
     """A store filled by three runs, with the picture of each and its latents."""
     model, clip, vae = LoadDemoModel.execute().args
     store = MapStore()
-    patched = install(model, Recorder(store=store, cross_layers=layer_map(model).parse("all")))
+    patched = install(model, Recorder(store=store, cross_layers=family_of(model).layer_map().parse("all")))
     prompts = encode_rows(clip, ["a red cat on the beach"]), encode_rows(clip, [""])
     latents, maps = [], []
     for seed in SEEDS:

@@ -4,16 +4,14 @@ import re
 
 import pytest
 import torch
+from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.layout.regions import Layout, Subject
-from attention_control.attention_patches.layout.shifting import Effort
-from attention_control.attention_patches.methods.bounded_attention.guidance import Guidance
-from attention_control.attention_patches.methods.bounded_attention.guidance import (
-    authors_layers as layers_of_bounds,
-)
+from attention_control.attention_patches.methods.bounded_attention.guidance import GUIDED as BOUNDED
+from attention_control.attention_patches.methods.bounded_attention.guidance import BoundedGuidance
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
+from attention_control.attention_patches.methods.layout_guidance import GUIDED as LAYOUT_GUIDANCE
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
-from attention_control.attention_patches.methods.layout_guidance import authors_layers as layers_of_guidance
-from attention_control.nodes.host.families.unet import layer_map, layer_sizes
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 
 from .recorded import spied
@@ -24,11 +22,11 @@ RIGHT = Subject("right", (5,), ((0.5, 0.25, 1.0, 1.0),))
 LAYOUT = Layout(((LEFT, RIGHT), (RIGHT,)), fillers=(1, 4), ends=(6,))
 SUBJECTS = ((0, LEFT), (0, RIGHT), (1, RIGHT))
 GUIDED, LATE = Effort(0.5, iterations=2, target=0.0), Effort(0.0)
-NO_STEPS = {"refine_from": 1.0, "guidance": Guidance(effort=LATE)}
+NO_STEPS = {"refine_from": 1.0, "guidance": BoundedGuidance(effort=LATE)}
 METHODS = {  # settings, and those of the same without a shift
     "masks alone": (BoundedAttention, {"refine_from": 1.0}, NO_STEPS),
     "no steps": (BoundedAttention, NO_STEPS, NO_STEPS),
-    "guided": (BoundedAttention, {"refine_from": 1.0, "guidance": Guidance(effort=GUIDED)}, NO_STEPS),
+    "guided": (BoundedAttention, {"refine_from": 1.0, "guidance": BoundedGuidance(effort=GUIDED)}, NO_STEPS),
     "layout guidance": (LayoutGuidance, {"effort": GUIDED}, {"effort": LATE}),
 }
 
@@ -48,10 +46,10 @@ def share(call, image, subject, grid):
 def sampled(method, **settings):
     """The calls of cross-attention, and where the method looks."""
     model, calls = spied(tiny_model("sd15"))
-    layers, sizes = layer_map(model), layer_sizes(model, (8, 12))
+    layers, sizes = family_of(model).layer_map(), family_of(model).layer_sizes((8, 12))
     bounds = method is BoundedAttention
     every = {"layers": layers.parse("all")} if bounds else {}
-    watched = (layers_of_bounds if bounds else layers_of_guidance)(layers, sizes)
+    watched = family_of(model).presets((8, 12))[BOUNDED if bounds else LAYOUT_GUIDANCE].layers
     prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
     patched = install(model, method(layout=LAYOUT, **every, **settings))
     sample(patched, *prompts, steps=3, batch=2, height=8, width=12)

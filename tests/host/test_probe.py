@@ -6,7 +6,7 @@ import torch
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.attention_patches.maps.recorder import Recorder
 from attention_control.nodes.host.run.install import installed
-from attention_control.nodes.host.walks.probe import _observed, sigma_at
+from attention_control.nodes.host.walks.probe import _recorded, sigma_at
 from attention_control.nodes.inspect.attention_probe_node import AttentionProbe
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 from attention_control.nodes.style.style_aligned_batch_node import StyleAlignedBatch
@@ -25,7 +25,7 @@ def test_maps_are_those_of_the_noisy_image(shape, level):
     """All layers, cross and self, images that are not square: what the network sees in image plus noise."""
     model, latent = tiny_model(shape), image()
     positive = conditioning(model, seed=1)
-    maps = probe(model, latent, positive, percent=level)
+    maps = probe(model, latent, positive, noise_level=level)
     noise = torch.randn(2, 4, 6, 10, generator=torch.Generator().manual_seed(SEED))
     hooks = by_hand(model, latent["samples"], positive, sigma_by_hand(level), noise, SCALES[shape])
     assert [layer.layer for layer in maps.layers] == list(maps.model.layers)
@@ -51,7 +51,7 @@ def test_one_look(shape):
 @pytest.mark.parametrize("level", [0.0, 0.3, 0.6, 0.97, 1.0])
 def test_noise_level_is_the_time_of_the_maps(level):
     """From the image as it is to pure noise the time of the maps is the level asked for."""
-    maps = probe(tiny_model("sd15"), image(), percent=level)
+    maps = probe(tiny_model("sd15"), image(), noise_level=level)
     assert maps.slices[0].time == pytest.approx(level, abs=2e-3)
 
 
@@ -140,8 +140,8 @@ def test_recorder_on_the_model_keeps_its_own_run():
 def test_reports_of_other_nodes_stay():
     """Only the probe's own node is told about its run; what StyleAligned shows stays that of the sampler."""
     model = align(tiny_model("sd15"))
-    observed = _observed(model, Recorder(store=MapStore()), "7")
-    assert [(spec.patch.label, spec.node_id) for spec in installed(observed)] == [
+    observed = _recorded(model, Recorder(store=MapStore()), "7")
+    assert [(spec.method.label, spec.node_id) for spec in installed(observed)] == [
         ("StyleAligned", None),
         ("AttentionRecorder", "7"),
     ]
@@ -198,7 +198,7 @@ def test_nothing_recorded_is_an_error():
     late = node_helpers.conditioning_set_values(
         conditioning(model, seed=1), {"start_percent": 0.8, "end_percent": 1.0}
     )
-    with pytest.raises(ValueError, match=r"^nothing was recorded at noise level 0\.6: .*`positive`"):
+    with pytest.raises(ValueError, match=r"^nothing was recorded at noise_level 0\.6: .*`positive`"):
         probe(model, image(), late)
     with pytest.raises(ValueError, match=r"^nothing was recorded at .*`self_max_tokens`"):
         probe(model, image(), record="self", self_max_tokens=1)
@@ -208,7 +208,7 @@ def test_every_socket_has_a_tooltip():
     """Inputs and outputs explain themselves."""
     info = AttentionProbe.GET_NODE_INFO_V1()
     inputs = {**info["input"]["required"], **info["input"]["optional"]}
-    assert list(inputs)[:4] == ["model", "positive", "percent", "seed"]
+    assert list(inputs)[:4] == ["model", "positive", "noise_level", "seed"]
     assert list(inputs)[-3:] == ["latent", "inversion", "other_inversion"]
     assert all(options["tooltip"] for _, options in inputs.values())
     assert all(info["output_tooltips"])

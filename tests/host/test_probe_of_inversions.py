@@ -14,12 +14,12 @@ from .probing import LEVEL, by_hand, image, sigma_by_hand
 from .tiny import conditioning, tiny_model
 
 
-def look(model, percent=LEVEL, **given):
+def look(model, noise_level=LEVEL, **given):
     """Maps of inversions, with queries and keys."""
     node = AttentionProbe.PREPARE_CLASS_CLONE({"hidden_inputs": {io.Hidden.unique_id: "7"}})
     with torch.inference_mode():
         (store,) = node.execute(
-            model, conditioning(model, seed=1), percent=percent, queries_and_keys=True, **given
+            model, conditioning(model, seed=1), noise_level=noise_level, queries_and_keys=True, **given
         ).args
     return store.read()
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 
@@ -24,16 +24,16 @@ def test_maps_are_the_probabilities_of_the_attention(shape):
 
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "heun", "dpmpp_sde"])
 def test_a_time_slice_is_the_mean_of_the_calls_in_it(sampler):
-    """Also of samplers that call the model more than once a step, and at noise levels between steps."""
+    """Slices of the noise schedule; also of samplers that call the model between its steps."""
     maps, calls = record("sd15", settings={"time_bins": 3}, steps=6, sampler=sampler)
     assert [(s.start, s.end) for s in maps.slices] == [(0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1)]
     times = [s.time for s in maps.slices]
     assert times == sorted(times, reverse=True)
-    levels = sorted({call.sigma for call in calls}, reverse=True)
-    plain, steps_of = spied(tiny_model("sd15"))
-    sample(plain, conditioning(plain, seed=1), conditioning(plain, seed=2), **SIZE, steps=6)
-    grid = sorted({call.sigma for call in steps_of}, reverse=True)
-    slices = [{x for x in levels if x <= grid[2 * i] and (i == 2 or x > grid[2 * i + 2])} for i in range(3)]
+    timestep = tiny_model("sd15").get_model_object("model_sampling").timestep
+    slices: list[set[float]] = [set(), set(), set()]
+    for sigma in {call.sigma for call in calls}:
+        percent = 1 - float(timestep(torch.tensor(sigma))) / 999
+        slices[min(int(3 * percent), 2)].add(sigma)
     assert_maps(maps, calls, slices=slices)
 
 
@@ -54,7 +54,7 @@ def test_other_patches_are_seen_wherever_their_nodes_stand(order):
     the reference is missing in the rows."""
     model, calls = spied(tiny_model("sd15"))
     patch, store = recorder(model, time_bins=1)
-    aligned = StyleAligned(layers=layer_map(model).parse("all"))
+    aligned = StyleAligned(layers=family_of(model).layer_map().parse("all"))
     for each in (patch, aligned) if order == "recorder first" else (aligned, patch):
         model = install(model, each)
     sample(model, conditioning(model, seed=1), conditioning(model, seed=2), **SIZE, steps=1)
@@ -132,7 +132,7 @@ def test_tokens_that_another_pack_adds_to_the_text_are_cut_off():
     model.set_model_attn2_patch(add_tokens)
     patch, store = recorder(model, self_layers=frozenset(), time_bins=1)
     sample(install(model, patch), conditioning(model, seed=1), conditioning(model, seed=2), **SIZE, steps=1)
-    assert len(store.read().layers) == len(layer_map(model).layers)
+    assert len(store.read().layers) == len(family_of(model).layer_map().layers)
     for layer in store.read().layers:
         place = (layer.layer.block, layer.layer.number, layer.layer.index)
         (call,) = [c for c in calls if c.place == place and c.k.shape[1] == 82]

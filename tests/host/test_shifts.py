@@ -10,13 +10,14 @@ import comfy.samplers
 import pytest
 import torch
 from attention_control.attention_patches.contract.method import Patch
+from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.layout.regions import Layout, Subject
-from attention_control.attention_patches.layout.shifting import Effort, Progress
+from attention_control.attention_patches.layout.shifting import Progress
 from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Places
-from attention_control.attention_patches.methods.bounded_attention.guidance import Guidance, Spill
+from attention_control.attention_patches.methods.bounded_attention.guidance import BoundedGuidance, Spill
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance, Misplacement
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from torch import Tensor
 
@@ -183,7 +184,7 @@ def begun(by):
 
 def test_layout_guidance_steps_as_the_paper_says():
     """By 30 sigma^2 times the gradient: as if begun there."""
-    layers, progress = layer_map(model()).parse("middle"), Progress(LAYOUT, lambda line: None)
+    layers, progress = family_of(model()).layer_map().parse("middle"), Progress(LAYOUT, lambda line: None)
     measured = Misplacement(cross_layers=layers, layout=LAYOUT, progress=progress)
     by = 30 * float(levels(model())[0]) ** 2 * gradient(measured, Patch())
     patch = LayoutGuidance(layout=LAYOUT, effort=FIRST_STEP, layers=layers)
@@ -194,8 +195,8 @@ def test_layout_guidance_steps_as_the_paper_says():
 
 def test_bounded_attention_steps_as_the_paper_says():
     """By 8 (1 + sigma^2) times the gradient of the sum over subjects: as if begun there, under the masks."""
-    layers = layer_map(model()).parse("middle")
-    everywhere, places = layer_map(model()).parse("all"), Places(LAYOUT)
+    layers = family_of(model()).layer_map().parse("middle")
+    everywhere, places = family_of(model()).layer_map().parse("all"), Places(LAYOUT)
     measured = Spill(cross_layers=layers, self_layers=layers, places=places)
     bounds = Bounds(layers=everywhere, places=places, guiding=True)
     subjects = torch.tensor([2.0, 1.0])[:, None, None, None]
@@ -205,6 +206,6 @@ def test_bounded_attention_steps_as_the_paper_says():
         patch = BoundedAttention(layers=everywhere, layout=LAYOUT, refine_from=1.0, guidance=guidance)
         return run(install(model(), patch), "dpmpp_2m", noise)
 
-    out = bounded(start(), Guidance(effort=FIRST_STEP, layers=layers))
+    out = bounded(start(), BoundedGuidance(effort=FIRST_STEP, layers=layers))
     assert_same_image(out, bounded(begun(by), None), tolerance=5e-3)
     assert not torch.allclose(out, bounded(start(), None), rtol=0.01)

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 import pytest
-from attention_control.attention_patches.contract.method import LayerSize, Patch
+from attention_control.attention_patches.contract.layers import LayerSize
+from attention_control.attention_patches.contract.method import Patch
 from attention_control.attention_patches.contract.site import Text
-from attention_control.nodes.host.families.unet import layer_map, layer_sizes
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from comfy.ldm.modules.attention import BasicTransformerBlock
 
@@ -40,7 +41,7 @@ def test_sites_tell_what_the_host_computes(shape):
     assert len(recorder.seen) == 2 * 2 * total
     blocks = [m for m in model.model.diffusion_model.modules() if isinstance(m, BasicTransformerBlock)]
     assert len(blocks) == total
-    layers = layer_map(model).layers
+    layers = family_of(model).layer_map().layers
     for call, (site, q, k) in enumerate(recorder.seen):
         assert site.layer == layers[call // 2 % total]
         assert (site.layer.ordinal, site.layer.total) == (call // 2 % total + 1, total)
@@ -52,7 +53,9 @@ def test_sites_tell_what_the_host_computes(shape):
         assert (site.image_tokens.stop > 0) == (site.kind == "self")
         assert (sorted(site.rows.sources), site.rows.images) == ([0, 1], IMAGES)
         assert site.progress == (0.0, 0.5)[call // (2 * total)]
-        assert layer_sizes(model, (7, 9))[site.layer.ordinal] == LayerSize(site.grid, site.heads, q[3])
+        assert family_of(model).layer_sizes((7, 9))[site.layer.ordinal] == LayerSize(
+            site.grid, site.heads, q[3]
+        )
         named = {0: Text("positive", 0, 77), 1: Text("negative", 0, 77)}
         assert site.rows.texts == tuple(named[source] for source in site.rows.sources)
     sigmas = [site.sigma for site, _, _ in recorder.seen]

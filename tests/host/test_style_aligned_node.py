@@ -52,7 +52,7 @@ def test_the_model_it_was_given_stays_plain():
     original = model("sd15")
     first, second = align(original), align(original, reference_index=2)
     chained = align(first, reference_index=3)
-    found = [[spec.patch.reference for spec in installed(x)] for x in (original, first, second, chained)]
+    found = [[spec.method.reference for spec in installed(x)] for x in (original, first, second, chained)]
     assert found == [[], [0], [2], [0, 3]]
 
 

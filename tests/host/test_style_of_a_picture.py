@@ -8,7 +8,7 @@ import pytest
 import torch
 from attention_control.attention_patches.contract.schedule import PercentRange
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 
@@ -27,7 +27,7 @@ LEFT_OVER = {"dpm_fast": 0.5, "dpm_adaptive": 0.5, "uni_pc": 0.005, "uni_pc_bh2"
 
 def follow(patcher, picture=PICTURE, during=(0.0, 1.0), **settings):
     """The model with StyleAligned from the picture."""
-    layers = layer_map(patcher).parse(settings.pop("layers", "all"))
+    layers = family_of(patcher).layer_map().parse(settings.pop("layers", "all"))
     given = {"reference_picture": picture, "during": PercentRange(*during), **settings}
     return install(patcher, StyleAligned(layers=layers, **given))
 

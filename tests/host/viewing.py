@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.attention_patches.maps.recorder import Recorder
-from attention_control.nodes.host.families.unet import layer_map
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
 from PIL import Image
@@ -39,7 +39,7 @@ DEFAULTS = {
 def record(clip, prompt=PROMPT, equal=False, kinds=("cross", "self"), **settings):
     """The store of one run, a slice per step; `equal`: a batch of the same picture twice."""
     model = tiny_model("sd15")
-    layers = layer_map(model).parse("all")
+    layers = family_of(model).layer_map().parse("all")
     store = MapStore()
     chosen = {f"{kind}_layers": layers for kind in kinds}
     recorder = Recorder(store=store, time_bins=STEPS, **{**chosen, "queries_and_keys": True, **settings})

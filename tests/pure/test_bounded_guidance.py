@@ -2,17 +2,13 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.layers import LayerMap
-from attention_control.attention_patches.contract.method import LayerSize
-from attention_control.attention_patches.contract.objective import attention_map
+from attention_control.attention_patches.attention.attention_map import attention_map
 from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.bounds import Places
 from attention_control.attention_patches.methods.bounded_attention.guidance import (
     Spill,
-    authors_layers,
-    authors_strength,
     cross_masses,
     self_masses,
     step_size,
@@ -54,7 +50,7 @@ def naive(cross_maps, self_maps, image, cross=1.5, own=0.5):
 def site(ordinal, kind):
     layer = Layer(ordinal, 7, "middle", 0, 0)
     rows = Rows((0,), 3, (Text("positive", 0, TOKENS),))
-    return Site("U-Net", kind, layer, GRID, slice(0, 0), slice(0, TOKENS), 2, 0.0, 2.0, 0.9, rows)
+    return Site("U-Net", kind, layer, GRID, slice(0, 0), slice(0, TOKENS), 2, 0.0, 2.0, rows)
 
 
 def calls(dtype=torch.float64):
@@ -131,37 +127,3 @@ def test_a_step_is_the_authors_in_their_scale(sigma):
     eta = 18 + (5 - 18) / 15 * 4  # the fifth of fifteen steps
     ours = (x - step_size((18.0, 5.0), 4 / 15, sigma) * by_host) / scale
     assert torch.allclose(ours, x / scale - eta * by_theirs, rtol=1e-12)
-
-
-def layers(*places):
-    return LayerMap("U-Net", tuple(Layer(i, len(places), *p) for i, p in enumerate(places, start=1)))
-
-
-SD15 = layers(
-    *(("input", n, 0) for n in (1, 2, 4, 5, 7, 8)),
-    ("middle", 0, 0),
-    *(("output", n, 0) for n in range(3, 12)),
-)
-SDXL = layers(
-    *(("input", n, i) for n in (4, 5) for i in range(2)),
-    *(("input", n, i) for n in (7, 8) for i in range(10)),
-    *(("middle", 0, i) for i in range(10)),
-    *(("output", n, i) for n in (0, 1, 2) for i in range(10)),
-    *(("output", n, i) for n in (3, 4, 5) for i in range(2)),
-)
-
-
-def sizes(model, up_levels):
-    """All layers alike, but of the outputs the first three are the coarsest."""
-    return {
-        layer.ordinal: LayerSize((64, 64) if layer.number >= up_levels else (16, 16), 8, 8)
-        for layer in model.layers
-    }
-
-
-def test_layers_and_steps_are_the_authors():
-    """Their numbers count self- and cross-attention: 12 to 19 in SD1.5 and 70 to 81 in SDXL."""
-    shallow, deep = authors_layers(SD15, sizes(SD15, 6)), authors_layers(SDXL, sizes(SDXL, 3))
-    assert sorted(2 * (n - 1) + kind for n in shallow for kind in (0, 1)) == list(range(12, 20))
-    assert sorted(2 * (n - 1) + kind for n in deep for kind in (0, 1)) == list(range(70, 82))
-    assert authors_strength(SD15) == (8.0, 2.0) and authors_strength(SDXL) == (18.0, 5.0)

@@ -100,9 +100,8 @@ def site(kind, texts, images=1):
         image_tokens=slice(0, 24 if kind == "self" else 0),
         text_tokens=slice(0, WORDS if kind == "cross" else 0),
         heads=2,
-        progress=0.0,
+        percent=0.0,
         sigma=1.0,
-        time=1.0,
         rows=Rows(tuple(range(len(texts))), images, texts),
     )
 

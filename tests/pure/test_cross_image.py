@@ -3,10 +3,11 @@
 import pytest
 import torch
 from attention_control.attention_patches.attention.attention import attention
-from attention_control.attention_patches.contract.method import Batch
 from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.inversion.inversion import Inversion, ModelIdentity
 from attention_control.attention_patches.methods.cross_image.method import CrossImage, contrasted
+
+from .batches import batch
 
 
 def inversion(steps=100, images=1, size=(4, 6), highest=14.6):
@@ -84,10 +85,10 @@ def test_one_appearance_for_all_or_one_for_each():
 def test_a_run_over_other_latents_is_refused():
     """Number and size must be the structure's; the error names the output to connect."""
     patch = transfer(inversion(images=2))
-    assert patch.start(Batch(images=2, latent=(4, 6))) is None
+    assert patch.start(batch(images=2, latent=(4, 6))) is None
     for images, latent in ((1, (4, 6)), (2, (6, 4))):
         with pytest.raises(ValueError, match=r"structure has 2 latent\(s\) of 4 x 6 cells. .*LATENT output"):
-            patch.start(Batch(images=images, latent=latent))
+            patch.start(batch(images=images, latent=latent))
 
 
 def test_swapped_keys_may_be_of_any_number():

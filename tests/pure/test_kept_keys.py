@@ -18,7 +18,7 @@ def site(texts, images, ordinal=1):
     rows = Rows(tuple(range(len(texts))), images, tuple(texts))
     layer = Layer(ordinal, 4, "output", ordinal, 0)
     tokens = slice(0, 6), slice(0, 0)
-    return Site("U-Net", "self", layer, (2, 3), *tokens, 2, 0.5, 1.0, 0.3, rows)
+    return Site("U-Net", "self", layer, (2, 3), *tokens, 2, 0.5, 1.0, rows)
 
 
 def qkv(values, tokens=6):

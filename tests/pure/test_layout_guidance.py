@@ -1,20 +1,19 @@
 """Layout Guidance without a model: its loss, its layers, its shifts and what it tells."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.layers import LayerMap
-from attention_control.attention_patches.contract.method import Denoiser, LayerSize, Patch
-from attention_control.attention_patches.contract.objective import Objective, Slope, attention_map, descend
+from attention_control.attention_patches.attention.attention_map import attention_map, by_token
+from attention_control.attention_patches.contract.objective import Objective, Slope
 from attention_control.attention_patches.contract.qkv import QKV
-from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
+from attention_control.attention_patches.contract.site import WHOLE_PICTURE, Layer, Rows, Site, Text
+from attention_control.attention_patches.layout.descent import Effort, descend
 from attention_control.attention_patches.layout.regions import Layout, Subject
-from attention_control.attention_patches.layout.shifting import Effort, Progress, by_token, coarse_layers
+from attention_control.attention_patches.layout.shifting import Progress
 from attention_control.attention_patches.methods.layout_guidance import (
     LayoutGuidance,
     Misplacement,
-    authors_layers,
     misplaced,
 )
 
@@ -35,9 +34,8 @@ def site(rows=None, ordinal=4, kind="cross"):
         image_tokens=slice(0, 0),
         text_tokens=slice(0, 9),
         heads=3,
-        progress=0.0,
+        percent=0.0,
         sigma=2.0,
-        time=0.9,
         rows=rows or Rows((0,), 2, (Text("positive", 0, 9),)),
     )
 
@@ -91,47 +89,10 @@ def test_a_repeated_text_is_summed():
     """The host repeats a text to the length of another; its copies share the attention."""
     map_ = maps(keys=9)
     doubled = torch.cat([map_ * 0.25, map_ * 0.75], dim=-1)
-    qkv_site = site(Rows((0,), 2, (Text("positive", 0, 9),)))
-    assert torch.allclose(by_token(doubled, qkv_site), map_)
-    assert torch.equal(by_token(map_, qkv_site), map_)
-
-
-def model_layers(places):
-    layers = [Layer(i, len(places), *place) for i, place in enumerate(places, start=1)]
-    return LayerMap("U-Net", tuple(layers))
-
-
-def sizes(layers, grids):
-    return {
-        layer.ordinal: LayerSize((grids[layer.block, layer.number],) * 2, 8, 8) for layer in layers.layers
-    }
-
-
-SD15 = model_layers(
-    [("input", n, 0) for n in (1, 2, 4, 5, 7, 8)]
-    + [("middle", 0, 0)]
-    + [("output", n, 0) for n in range(3, 12)]
-)
-SD15_GRIDS = {("input", n): 64 >> (n - 1) // 3 for n in range(1, 9)}
-SD15_GRIDS |= {("middle", 0): 8, **{("output", n): 16 << (n - 3) // 3 for n in range(3, 12)}}
-SDXL = model_layers(
-    [("input", n, i) for n in (4, 5) for i in range(2)]
-    + [("input", n, i) for n in (7, 8) for i in range(10)]
-    + [("middle", 0, i) for i in range(10)]
-    + [("output", n, i) for n in (0, 1, 2) for i in range(10)]
-    + [("output", n, i) for n in (3, 4, 5) for i in range(2)]
-)
-SDXL_GRIDS = {("input", 4): 64, ("input", 5): 64, ("input", 7): 32, ("input", 8): 32, ("middle", 0): 32}
-SDXL_GRIDS |= {("output", n): 32 if n < 3 else 64 for n in range(6)}
-
-
-def test_layers_by_the_authors_rule():
-    """SD1.5: the middle and up_blocks.1, four maps; SDXL: the last transformer of the same four modules."""
-    assert authors_layers(SD15, sizes(SD15, SD15_GRIDS)) == {7, 8, 9, 10}
-    found = authors_layers(SDXL, sizes(SDXL, SDXL_GRIDS))
-    names = [str(layer) for layer in SDXL.layers if layer.ordinal in found]
-    assert names == ["middle 0.9", "output 0.9", "output 1.9", "output 2.9"]
-    assert len(coarse_layers(SDXL, sizes(SDXL, SDXL_GRIDS))) == 40
+    assert torch.allclose(by_token(doubled, 9), map_)
+    assert torch.equal(by_token(map_, 9), map_)
+    added = torch.cat([doubled, map_[..., :2]], dim=-1)  # by another patch
+    assert torch.allclose(by_token(added, 9), map_)
 
 
 class Bowl(Objective):
@@ -141,33 +102,46 @@ class Bowl(Objective):
         return latents.square().sum((1, 2, 3)) / 2
 
 
-def denoiser(asked):
-    def measured(latents, patch, objective):
+class Model:
+    """A denoiser that knows slopes only."""
+
+    def __init__(self, asked):
+        self.asked = asked
+
+    def slope(self, latents, part, objective):
         losses = objective.loss_of(latents)
-        asked.append(losses)
+        self.asked.append(losses)
         return Slope(losses, latents * (losses > objective.target)[:, None, None, None])
 
-    return Denoiser(1.0, True, 0.0, lambda x: x, lambda x, patch: x, measured)
+
+@dataclass
+class At:
+    """A denoiser at a percent of the schedule."""
+
+    percent: float
+
+    def within(self, range_):
+        return range_.start <= self.percent < range_.end
 
 
 def test_descent():
     """In place, an image only until it is at the target, and no further look once all are."""
     latents = torch.stack([torch.full((1, 2, 2), 4.0), torch.full((1, 2, 2), 1.0)])
     same, asked = latents, []
-    losses = list(descend(latents, denoiser(asked), Patch(), Bowl(target=1.0), rate=0.5, iterations=5))
+    losses = list(descend(latents, Model(asked), None, Bowl(target=1.0), rate=0.5, iterations=5))
     assert same[0].unique().tolist() == [0.5] and same[1].unique().tolist() == [0.5]
     assert [loss.tolist() for loss in losses] == [[32.0, 2.0], [8.0, 0.5], [2.0, 0.5], [0.5, 0.5]]
     asked.clear()
-    list(descend(torch.ones(1, 1, 2, 2), denoiser(asked), Patch(), Bowl(), rate=0.5, iterations=3))
+    list(descend(torch.ones(1, 1, 2, 2), Model(asked), None, Bowl(), rate=0.5, iterations=3))
     assert len(asked) == 3
 
 
 @pytest.mark.parametrize(
-    ("steps", "total", "guided"), [(0.2, 50, 10), (0.3, 50, 15), (0.0, 9, 0), (1.0, 9, 9)]
+    ("until", "total", "guided"), [(0.2, 50, 10), (0.3, 50, 15), (0.0, 9, 0), (1.0, 9, 9)]
 )
-def test_guided_steps(steps, total, guided):
-    """The first steps of so many, as the paper counts them."""
-    done = [Effort(steps).done(step / total) for step in range(total)]
+def test_guided_steps(until, total, guided):
+    """The steps up to a percent of the schedule: on an even one as many as the paper counts."""
+    done = [Effort(until).done(At(step / total)) for step in range(total)]
     assert [value is not None for value in done] == [True] * guided + [False] * (total - guided)
     assert done[:1] == [0.0] or not guided
 
@@ -192,11 +166,11 @@ def test_what_it_tells():
     outside = torch.zeros(1, 3, 24, 9)
     outside.unflatten(2, GRID)[:, :, 0, 3:] = 1.0  # right of the cat, above the dog
     centre = torch.ones(1, 3, 24, 9)
-    progress.look(site(), outside)
+    progress.look(site(), outside, WHOLE_PICTURE)
     progress.step(2.0, [torch.tensor([0.9]), torch.tensor([0.5])])
-    progress.look(site(), outside)
+    progress.look(site(), outside, WHOLE_PICTURE)
     progress.step(1.0, [torch.tensor([0.5])])
-    progress.look(site(), centre)
+    progress.look(site(), centre, WHOLE_PICTURE)
     assert lines == ["Guided step 1: loss 0.90 -> 0.50", "Guided step 2: loss 0.50 -> 0.50"]
     assert progress.guided() == "Guided 2 steps with 3 looks, loss 0.90 -> 0.50."
     assert progress.places() == "Attention in its box: red cat 0 -> 50 %, dog 0 -> 25 %."

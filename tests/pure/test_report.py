@@ -1,13 +1,14 @@
 """What the user reads after a run."""
 
-from attention_control.attention_patches.contract.report import RunReport, Tally
+import pytest
+from attention_control.attention_patches.contract.report import LEFT_TO_ANOTHER, RunReport, Tally
 from attention_control.attention_patches.contract.site import Layer, Rows, Site
 
 
 def site(ordinal, sigma, images=4):
     """A self-attention of a model of sixteen layers."""
     layer, rows = Layer(ordinal, 16, "input", ordinal, 0), Rows((1, 0), images)
-    return Site("U-Net", "self", layer, (2, 2), slice(0, 4), slice(0, 0), 8, 0.0, sigma, 0.5, rows)
+    return Site("U-Net", "self", layer, (2, 2), slice(0, 4), slice(0, 0), 8, 0.0, sigma, rows)
 
 
 def test_layers_and_noise_levels_are_counted_once():
@@ -15,7 +16,8 @@ def test_layers_and_noise_levels_are_counted_once():
     tally = Tally("Method", 16)
     for ordinal, sigma in ((1, 14.0), (1, 14.0), (2, 14.0), (2, 3.0)):
         tally.touch(site(ordinal, sigma))
-    assert tally.describe(20) == "Method: 2 of 16 layers, 2 of 20 noise levels, 4 images."
+    run = RunReport([tally], sigmas=set(map(float, range(20))))
+    assert tally.describe(run) == "Method: 2 of 16 layers, 2 of 20 noise levels, 4 images."
 
 
 def test_a_scope_alone_counts_as_work():
@@ -23,26 +25,59 @@ def test_a_scope_alone_counts_as_work():
     tally = Tally("Method", 16)
     tally.touch_scope(Rows((0,), 1), 14.0)
     assert not tally.idle
-    assert tally.describe(2) == "Method: no attention layer, all group norms, 1 of 2 noise levels, 1 image."
+    run = RunReport([tally], sigmas={14.0, 1.0})
+    assert tally.describe(run) == "Method: no attention layer, all group norms, 1 of 2 noise levels, 1 image."
 
 
 def test_doing_nothing_is_told_apart():
     """Off, nothing to do, and touching nothing are three different lines; only the last is a warning."""
     cases = [Tally("M", 16, off=True), Tally("M", 16, nothing_to_do="one image"), Tally("M", 16)]
     assert [tally.idle for tally in cases] == [False, False, True]
-    off, nothing, idle = (tally.describe(20) for tally in cases)
+    off, nothing, idle = (tally.describe(RunReport(cases)) for tally in cases)
     assert off == "M: off."
     assert nothing == "M: nothing to do, one image."
     assert "WARNING" in idle
 
 
+@pytest.mark.parametrize(
+    ("counted", "seen", "reason"),
+    [
+        ({}, {}, "the sampler made no step"),
+        ({"calls": 2}, {}, "another pack samples with options of its own"),
+        ({"calls": 2, "passes": 2}, {}, "none of the 1 noise level lies in its range"),
+        ({"calls": 2, "passes": 2}, {"passes": 2}, "none of its layers was computed"),
+    ],
+)
+def test_the_last_word_names_the_reason(counted, seen, reason):
+    """Why a method that was asked to work has done nothing."""
+    tally = Tally("M", 16, **seen)
+    run = RunReport([tally], sigmas={1.0}, **counted)
+    assert tally.describe(run).startswith(f"M: WARNING, it touched no attention layer: {reason}")
+
+
+def test_what_was_left_alone_comes_first_among_the_reasons():
+    """The most frequent one."""
+    tally = Tally("M", 16)
+    for reason in ("tiles", "cut tokens", "tiles"):
+        tally.step_aside(reason, "all layers")
+    assert "no attention layer: tiles." in tally.describe(RunReport([tally]))
+
+
+def test_guidance_that_shifts_is_not_idle():
+    """Whether or not the attention of the run itself was seen."""
+    assert not Tally("M", 16, shifts=1).idle
+
+
 def test_remarks_name_what_passed_us_by():
     """Layers that another patch keeps to itself are named, with what else was left out."""
-    report = RunReport([])
-    assert report.remarks() == []
-    report.missed.update(["middle 0.0 (self-attention)"] * 3 + ["output 1.0 (self-attention)"])
+    tally = Tally("M", 16)
+    assert tally.remarks() == []
     for layer in ("input 1.0", "input 2.0", "input 1.0"):
-        report.step_aside("another patch has cut the tokens", layer)
-    cut, missed = report.remarks()
+        tally.step_aside("another patch has cut the tokens", layer)
+    for layer in ("middle 0.0 (self-attention)",) * 3 + ("output 1.0 (self-attention)",):
+        tally.step_aside(LEFT_TO_ANOTHER, layer)
+    cut, missed = tally.remarks()
     assert cut == "Stepped aside 3 times, another patch has cut the tokens: input 1.0, input 2.0."
-    assert missed.endswith(": middle 0.0 (self-attention), output 1.0 (self-attention).")
+    assert missed.startswith(
+        "Left to another patch: middle 0.0 (self-attention), output 1.0 (self-attention); another patch"
+    )

@@ -1,9 +1,9 @@
-"""Ranges of the schedule and the progress of a run."""
+"""Ranges of the schedule, and where a sigma stands on it."""
 
 import math
 
 import pytest
-from attention_control.attention_patches.contract.schedule import PercentRange, progress
+from attention_control.attention_patches.contract.schedule import PercentRange, Schedule
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +13,7 @@ def falling(percent):
     return math.inf if percent <= 0 else 0.0 if percent >= 1 else 14.0 * (1 - percent) ** 2
 
 
+SCHEDULE = Schedule(falling)
 fractions = st.floats(0.0, 1.0)
 
 
@@ -21,23 +22,23 @@ def test_neighbouring_ranges_share_nothing_and_leave_nothing(cuts, sigma):
     """A sigma lies in exactly one of two neighbours if it lies in their union."""
     first, cut, last = cuts
     parts = [PercentRange(first, cut), PercentRange(cut, last)]
-    within = sum(part.contains(sigma, falling) for part in parts)
-    assert within == PercentRange(first, last).contains(sigma, falling)
+    within = sum(SCHEDULE.within(sigma, part) for part in parts)
+    assert within == SCHEDULE.within(sigma, PercentRange(first, last))
 
 
 @given(fractions)
 def test_a_range_holds_its_start_and_not_its_end(percent):
     """Start included, end excluded, in the host's sigmas."""
     here = falling(percent)
-    assert PercentRange(percent, 1.0).contains(here, falling) == (here > 0)
-    assert not PercentRange(0.0, percent).contains(here, falling)
-    assert not PercentRange(percent, percent).contains(here, falling)
+    assert SCHEDULE.within(here, PercentRange(percent, 1.0)) == (here > 0)
+    assert not SCHEDULE.within(here, PercentRange(0.0, percent))
+    assert not SCHEDULE.within(here, PercentRange(percent, percent))
 
 
 @given(st.floats(1e-9, 14.7))
 def test_the_whole_range_holds_every_sigma(sigma):
     """Zero to one leaves no step out, the first and the last included."""
-    assert PercentRange(0.0, 1.0).contains(sigma, falling)
+    assert SCHEDULE.within(sigma, PercentRange(0.0, 1.0))
 
 
 def test_errors_quote_both_ends():
@@ -48,17 +49,27 @@ def test_errors_quote_both_ends():
         PercentRange(0.0, 1.5)
 
 
-SIGMAS = [14.6, 6.0, 2.0, 0.5, 0.0]
+@given(st.floats(0.001, 0.999), st.sampled_from([-5e-6, 5e-6]))
+def test_rounding_moves_no_step_across_an_end(percent, rounding):
+    """Schedulers of one model give the same step sigmas that differ in their last digits."""
+    here = falling(percent) * (1 + rounding)
+    assert SCHEDULE.within(here, PercentRange(percent, 1.0))
+    assert not SCHEDULE.within(here, PercentRange(0.0, percent))
 
 
-@pytest.mark.parametrize("sigmas", [SIGMAS, SIGMAS[::-1]], ids=["falling", "rising"])
-def test_progress_counts_steps(sigmas):
-    """Each step begins at its fraction of the run, whichever way the schedule goes."""
-    assert [progress(sigma, sigmas) for sigma in sigmas] == pytest.approx([0, 0.25, 0.5, 0.75, 1.0])
+@given(st.floats(0.001, 0.999))
+def test_percent_is_the_inverse(percent):
+    """Of the host's own function; beyond its ends it stays within 0..1."""
+    assert SCHEDULE.percent(falling(percent)) == pytest.approx(percent, abs=1e-6)
+    assert SCHEDULE.percent(1e9) == pytest.approx(0.0, abs=1e-6)
+    assert SCHEDULE.percent(0.0) == 1.0
 
 
-def test_progress_between_steps_and_beyond_them():
-    """Between two steps it lies between their fractions; outside the schedule it stays within 0..1."""
-    assert progress(4.0, SIGMAS) == pytest.approx(0.375)
-    assert progress(99.0, SIGMAS) == 0.0
-    assert progress(0.0, [1.0]) == 0.0
+def test_the_host_is_asked_once_for_each_percent():
+    """It may have to wait for a device each time."""
+    asked = []
+    schedule = Schedule.of(lambda percent: asked.append(percent) or falling(percent))
+    for _ in range(3):
+        schedule.percent(2.0)
+        schedule.within(2.0, PercentRange(0.2, 0.8))
+    assert len(asked) == len(set(asked))

@@ -7,7 +7,7 @@ import torch
 from attention_control.attention_patches.attention.attention import probabilities
 from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Layer, Rows, Site
-from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.attention_patches.methods.style_aligned.method import Alignment, StyleAligned
 
 IMAGES, HEADS, TOKENS, WIDTH = 3, 2, 12, 8
 
@@ -23,9 +23,8 @@ def site():
         image_tokens=slice(0, TOKENS),
         text_tokens=slice(0, 0),
         heads=HEADS,
-        progress=0.5,
+        percent=0.5,
         sigma=1.0,
-        time=0.5,
         rows=Rows((1, 0), IMAGES),
     )
 
@@ -47,7 +46,7 @@ def weight(qkv, site, **settings):
         passed.append(asked)
         return asked.q
 
-    StyleAligned(layers=frozenset({1}), adain="off", **settings)(site, qkv, attend)
+    Alignment(StyleAligned(layers=frozenset({1}), adain="off", **settings))(site, qkv, attend)
     return torch.cat([map_ for _, map_ in probabilities(passed[0])], 2)[..., TOKENS:].sum(-1).double()
 
 
@@ -97,9 +96,9 @@ def test_the_output_goes_straight_to_the_references_look_of_itself(qkv, site):
     sees in the reference."""
     outs = []
     for shift in (-20.0, -1.0, 1.0, 20.0):
-        patch = StyleAligned(layers=frozenset({1}), adain="off", score_shift=shift)
+        part = Alignment(StyleAligned(layers=frozenset({1}), adain="off", score_shift=shift))
         captured = []
-        patch(site, qkv, lambda asked, seen=captured: seen.append(asked) or asked.q)
+        part(site, qkv, lambda asked, seen=captured: seen.append(asked) or asked.q)
         full = torch.cat([map_ for _, map_ in probabilities(captured[0])], 2).double()
         values = torch.cat([captured[0].v, captured[0].appended[0].v.repeat_interleave(IMAGES, 0)], 2)
         outs.append(others(full @ values))

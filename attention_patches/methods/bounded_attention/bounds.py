@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...contract.method import Attend, Patch
+from ...contract.attention_part import Attend, Order, StepAside
 from ...contract.qkv import QKV
-from ...contract.site import Site, Text
-from ...layout.regions import Layout, background, covered_cells, repeated
+from ...contract.site import WHOLE_PICTURE, Prompt, Site, Text, Window
+from ...layout.regions import Layout, background, covered_cells, crop, repeated
 
 KEPT_BYTES = 64 * 2**20  # larger masks are made anew at each call
 
@@ -58,16 +58,19 @@ class Places:
     layout: Layout
     found: dict[int, Tensor] = field(default_factory=dict)  # image -> (S, h, w) of 0 and 1
 
-    def masks(self, grid: tuple[int, int], image: int) -> Tensor:
-        """(S, h * w) float32, 0 or 1, on any grid; a subject that has cells somewhere has one here."""
+    def masks(self, grid: tuple[int, int], image: int, window: Window = WHOLE_PICTURE) -> Tensor:
+        """(S, h * w) float32, 0 or 1, on the grid of any part of the picture; a subject that has cells there
+        has one here."""
         found = self.found.get(image)
         if found is None:
-            return self.layout.masks(grid, image)
+            return self.layout.masks(grid, image, window)
+        found = crop(found, window)
         if found.shape[1:] == grid:
             return found.flatten(1)
         resized = F.interpolate(found[None], grid, mode="nearest-exact")[0]
         for subject in (resized.sum((1, 2)) == 0).nonzero().flatten().tolist():
-            resized[subject] = covered_cells(found[subject], grid)
+            if found[subject].any():
+                resized[subject] = covered_cells(found[subject], grid)
         return resized.flatten(1)
 
     @property
@@ -76,21 +79,21 @@ class Places:
         return bool(self.found) or len(self.layout.images) > 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bounds(Patch):
-    """The masks of both attentions: cross-attention for the rows of one role, self-attention for all.
+@dataclass(kw_only=True)
+class Bounds:
+    """The masks of both attentions: cross-attention for the rows of the layout's prompt, self-attention for
+    all.
 
     Belongs to one run. Images without subjects stay as they are.
     """
 
-    label: ClassVar[str] = "BoundedAttention"
+    order: ClassVar[Order] = "edit"
     layers: frozenset[int]
     places: Places
     guiding: bool = False
-    role: str = "positive"
     kept: dict[Any, Tensor] = field(default_factory=dict, repr=False)  # biases, until the places change
 
-    def wants(self, site: Site) -> bool:
+    def wants(self, site: Site) -> bool | StepAside:
         if site.layer.ordinal not in self.layers:
             return False
         return site.kind == "self" or (site.kind == "cross" and any(map(self._bounded, site.rows.texts)))
@@ -105,22 +108,31 @@ class Bounds(Patch):
         return qkv.add_bias(self._self(site, qkv) if site.kind == "self" else self._cross(site, qkv))
 
     def _bounded(self, text: Text | None) -> bool:
-        return text is not None and text.role == self.role
+        return text is not None and text.of(self.prompt)
+
+    @property
+    def prompt(self) -> Prompt | None:
+        return self.places.layout.prompt
 
     def _self(self, site: Site, qkv: QKV) -> Tensor:
         """(1 or B, 1, N, N)"""
-        bias = self._bias(site, qkv.q, ("self",), lambda masks, image: self_closed(masks))
-        return bias if len(bias) == 1 else bias.repeat(len(site.rows.sources), 1, 1, 1)
+        biases = [
+            self._bias(site, qkv.q, ("self",), lambda masks, image: self_closed(masks), window)
+            for window in site.rows.places
+        ]
+        if len(biases[0]) == 1 and len(set(site.rows.places)) == 1:
+            return biases[0]
+        return torch.cat([bias.expand(site.rows.images, -1, -1, -1) for bias in biases])
 
     def _cross(self, site: Site, qkv: QKV) -> Tensor:
         """(B, 1, N, M)"""
         keys, chunks = qkv.k.shape[2], []
-        for text in site.rows.texts:
+        for text, window in zip(site.rows.texts, site.rows.places, strict=True):
             if text is None or not self._bounded(text):
                 bias = qkv.q.new_zeros(1, 1, 1, 1)
             else:
                 closed = partial(self._cross_closed, text=text.tokens, keys=keys)
-                bias = self._bias(site, qkv.q, ("cross", text.tokens, keys), closed)
+                bias = self._bias(site, qkv.q, ("cross", text.tokens, keys), closed, window)
             chunks.append(bias.expand(site.rows.images, 1, qkv.q.shape[2], keys))
         return torch.cat(chunks)
 
@@ -128,22 +140,31 @@ class Bounds(Patch):
         return cross_closed(masks, self.places.layout, image, text, keys, self.guiding)
 
     def _bias(
-        self, site: Site, like: Tensor, what: tuple[Any, ...], closed: Callable[[Tensor, int], Tensor]
+        self,
+        site: Site,
+        like: Tensor,
+        what: tuple[Any, ...],
+        closed: Callable[[Tensor, int], Tensor],
+        window: Window,
     ) -> Tensor:
         """(1 or images, 1, N, M) on the device and of the type of the queries."""
-        key = (*what, site.grid, site.rows.images, like.dtype, like.device)
+        key = (*what, site.grid, window, site.rows.images, like.dtype, like.device)
         if key not in self.kept:
             images = range(site.rows.images) if self.places.differ else (0,)
-            bias = torch.stack([_lowest(self._closed(site, image, closed), like.dtype) for image in images])
+            bias = torch.stack(
+                [_lowest(self._closed(site, image, window, closed), like.dtype) for image in images]
+            )
             bias = bias[:, None].to(like.device)
             if bias.numel() * bias.element_size() > KEPT_BYTES:
                 return bias
             self.kept[key] = bias
         return self.kept[key]
 
-    def _closed(self, site: Site, image: int, closed: Callable[[Tensor, int], Tensor]) -> Tensor:
+    def _closed(
+        self, site: Site, image: int, window: Window, closed: Callable[[Tensor, int], Tensor]
+    ) -> Tensor:
         """An image without subjects has nothing closed, not even fillers."""
-        found = closed(self.places.masks(site.grid, image), image)
+        found = closed(self.places.masks(site.grid, image, window), image)
         return found if self.places.layout.subjects(image) else torch.zeros_like(found)
 
 

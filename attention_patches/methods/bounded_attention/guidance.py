@@ -14,49 +14,28 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...contract.layers import LayerMap
-from ...contract.method import Attend, Batch, Denoiser, LayerSize
-from ...contract.objective import Objective, Place, attention_map, descend
+from ...attention.attention_map import attention_map, by_token, rows_of
+from ...contract.attention_part import Attend, StepAside
+from ...contract.batch import Batch
+from ...contract.denoiser import Denoiser
+from ...contract.objective import Objective, Place
 from ...contract.qkv import QKV
-from ...contract.site import Site
+from ...contract.site import WHOLE_PICTURE, Site, Window
+from ...layout.descent import Effort, descend
 from ...layout.regions import Layout, background
-from ...layout.shifting import Effort, Progress, by_token, coarse_layers
+from ...layout.shifting import Progress
 from .bounds import Bounds, Places
 
-Strength = tuple[float, float]
-"""Step size at the first guided step, and the one it falls to in a straight line behind the last."""
+GUIDED = "Bounded Attention's guidance"  # the authors' layers and step sizes
+StepSizes = tuple[float, float]
+"""Of the first guided step, and that to which it falls in a straight line until guidance ends."""
 
-EFFORT = Effort(steps=0.3, iterations=5, target=0.2)
-SHALLOW_STRENGTH: Strength = (8.0, 2.0)  # the authors' for SD1.5
-DEEP_STRENGTH: Strength = (18.0, 5.0)  # the authors' for SDXL
-
-
-def deep(model: LayerMap) -> bool:
-    """Whether modules hold more than two transformers, as in SDXL."""
-    return any(layer.index > 1 for layer in model.layers)
+EFFORT = Effort(until=0.3, iterations=5, target=0.2)
 
 
-def authors_strength(model: LayerMap) -> Strength:
-    return DEEP_STRENGTH if deep(model) else SHALLOW_STRENGTH
-
-
-def authors_layers(model: LayerMap, sizes: Mapping[int, LayerSize]) -> frozenset[int]:
-    """Where the loss looks: the middle and the first level on the way up (SD1.5), or, where modules are deep,
-    transformers 1 to 6 of the first module on the way up (SDXL)."""
-    coarse = coarse_layers(model, sizes)
-    if not deep(model):
-        return frozenset(layer.ordinal for layer in coarse)
-    first = next(layer.number for layer in coarse if layer.block == "output")
-    return frozenset(
-        layer.ordinal
-        for layer in coarse
-        if (layer.block, layer.number) == ("output", first) and 1 <= layer.index <= 6
-    )
-
-
-def step_size(strength: Strength, done: float, sigma: float) -> float:
+def step_size(step_sizes: StepSizes, done: float, sigma: float) -> float:
     """Of the host's latents, at the fraction `done` of the guided steps."""
-    start, end = strength
+    start, end = step_sizes
     return (start + (end - start) * done) * (1 + sigma**2)
 
 
@@ -77,10 +56,12 @@ def self_masses(map_: Tensor, masks: Tensor) -> Tensor:
 
 
 def subject_losses(masses: Tensor) -> Tensor:
-    """(S, 2) -> (S,): squares of 1 - F / (F + S B)."""
+    """(S, 2) -> (S,): squares of 1 - F / (F + S B); 0 for a subject that is not in this part of the
+    picture."""
     front, back = masses.unbind(-1)
     whole = front + len(masses) * back
-    return (1 - front / whole.clamp_min(torch.finfo(whole.dtype).tiny)).square()
+    losses = (1 - front / whole.clamp_min(torch.finfo(whole.dtype).tiny)).square()
+    return losses * (whole > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,25 +73,28 @@ class Spill(Objective):
     self_weight: float = 0.5
 
     def measure(self, site: Site, qkv: QKV) -> Tensor:
-        """(rows, subjects, 2), F and B; images with fewer subjects than others end with zeros."""
-        map_ = attention_map(qkv)
-        images = site.rows.images
-        if site.kind == "cross":
-            map_ = by_token(map_, site)
-        layout = self.places.layout
-        most = max(len(subjects) for subjects in layout.images)
-        measured = map_.new_zeros(len(map_), most, 2)
-        for row, own in enumerate(map_):
-            image = row % images
-            masks = self.places.masks(site.grid, image).to(own)
-            if len(masks):
-                masses = (
-                    self_masses(own, masks)
-                    if site.kind == "self"
-                    else cross_masses(own, masks, layout, image)
-                )
-                measured[row, : len(masks)] = masses
-        return measured
+        """(rows, subjects, 2), F and B; images with fewer subjects than others end with zeros, and subjects
+        that are not in this part of the picture have zeros."""
+        most = max(len(subjects) for subjects in self.places.layout.images)
+        measured = []
+        for text, rows, window in site.rows.by_text:
+            map_ = attention_map(rows_of(qkv, rows))
+            if site.kind == "cross":
+                map_ = by_token(map_, text.tokens)
+            for image, own in enumerate(map_):
+                found = self._masses(site, own, image, window or WHOLE_PICTURE)
+                measured.append(torch.nn.functional.pad(found, (0, 0, 0, most - len(found))))
+        return torch.stack(measured)
+
+    def _masses(self, site: Site, map_: Tensor, image: int, window: Window) -> Tensor:
+        """Of one image's map (H, N, T or N): (S, 2)."""
+        masks = self.places.masks(site.grid, image, window).to(map_)
+        if not len(masks):
+            return map_.new_zeros(0, 2)
+        if site.kind == "self":
+            return self_masses(map_, masks)
+        found = cross_masses(map_, masks, self.places.layout, image)
+        return found * masks.any(1, keepdim=True)
 
     def loss(self, measured: Mapping[Place, Tensor], images: int) -> Tensor:
         rows = len(next(iter(measured.values())))
@@ -132,32 +116,38 @@ class Spill(Objective):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guidance:
-    """How the latents are shifted: `strength` and `layers` (ordinals) are by default the authors' for the
+class BoundedGuidance:
+    """How the latents are shifted: `step_sizes` and `layers` (ordinals) are by default the authors' for the
     kind of model."""
 
     effort: Effort = EFFORT
-    strength: Strength | None = None
+    step_sizes: StepSizes | None = None
     cross_weight: float = 1.5
     self_weight: float = 0.5
     layers: frozenset[int] | None = None
 
-    def watched(self, model: LayerMap, sizes: Mapping[int, LayerSize]) -> frozenset[int]:
-        """Ordinals of the layers that the loss looks at."""
-        return authors_layers(model, sizes) if self.layers is None else self.layers
+    def watched(self, batch: Batch) -> frozenset[int]:
+        """Ordinals of the layers that the loss looks at, or would look at."""
+        if self.layers is not None:
+            return self.layers
+        if self.effort.none and GUIDED not in batch.presets:
+            return frozenset()
+        return batch.preset(GUIDED).layers
 
     def begin(
         self, batch: Batch, places: Places, bounded: frozenset[int], progress: Progress
     ) -> "Guide | None":
         """What guides one run, or None if there is nothing to do; `bounded` are the layers with masks."""
-        assert batch.layers is not None
-        strength = authors_strength(batch.layers) if self.strength is None else self.strength
-        if self.effort.none or not any(strength) or not (self.cross_weight or self.self_weight):
+        if self.effort.none or not (self.cross_weight or self.self_weight):
             return None
-        layers = self.watched(batch.layers, batch.sizes)
+        step_sizes = batch.preset(GUIDED).step_sizes if self.step_sizes is None else self.step_sizes
+        if not any(step_sizes):
+            return None
+        layers = self.watched(batch)
         spill = Spill(
             cross_layers=layers if self.cross_weight else frozenset(),
             self_layers=layers if self.self_weight else frozenset(),
+            prompt=places.layout.prompt,
             target=self.effort.target,
             places=places,
             cross_weight=self.cross_weight,
@@ -165,16 +155,16 @@ class Guidance:
         )
         subjects = [len(places.layout.subjects(image)) for image in range(batch.images)]
         bounds = GuidingBounds(layers=bounded, places=places, guiding=True, progress=progress)
-        return Guide(self.effort, strength, spill, bounds, progress, torch.tensor(subjects))
+        return Guide(self.effort, step_sizes, spill, bounds, progress, torch.tensor(subjects))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class GuidingBounds(Bounds):
     """The masks of a gradient's pass; the first one tells where the words would be seen without them."""
 
     progress: Progress
 
-    def wants(self, site: Site) -> bool:
+    def wants(self, site: Site) -> bool | StepAside:
         return super().wants(site) or self.progress.unseen(site)
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
@@ -188,17 +178,18 @@ class Guide:
     """Bounded Attention's guidance at work in one run."""
 
     effort: Effort
-    strength: Strength
+    step_sizes: StepSizes
     spill: Spill
     bounds: Bounds
     progress: Progress
     subjects: Tensor  # (images,): the loss is a mean over them, and the paper steps down their sum
 
-    def shift(self, latents: Tensor, model: Denoiser) -> None:
-        """Shift the sampler's latents in place, in the guided part of its steps."""
-        done = self.effort.done(model.progress)
+    def shift(self, latents: Tensor, model: Denoiser) -> bool:
+        """Shift the sampler's latents in place, in the guided part of the schedule; whether it did."""
+        done = self.effort.done(model)
         if done is None:
-            return
-        rates = step_size(self.strength, done, model.sigma) * self.subjects
+            return False
+        rates = step_size(self.step_sizes, done, model.sigma) * self.subjects
         losses = list(descend(latents, model, self.bounds, self.spill, rates, self.effort.iterations))
         self.progress.step(model.sigma, losses)
+        return bool(losses)

@@ -11,38 +11,46 @@ their cross-attention (as there) whether or not they come in the same call; any 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from torch import Tensor
 
-from ...contract.method import Attend, Batch, Denoiser, Patch
+from ...contract.attention_part import Attend, StepAside
+from ...contract.batch import Batch
+from ...contract.denoiser import Denoiser
+from ...contract.method import Method, Part
 from ...contract.qkv import QKV
+from ...contract.schedule import PercentRange
 from ...contract.site import Site
+from ...layout.descent import Effort
 from ...layout.regions import Layout
-from ...layout.shifting import Effort, Progress
+from ...layout.shifting import Progress
 from .bounds import Bounds, Places
-from .guidance import Guidance, Guide
+from .guidance import BoundedGuidance, Guide
 from .refinement import Evidence, refine
 
-FEWEST_CELLS = 256  # of the grid on which subjects are found again, where a model has it
+SEARCHED = "Bounded Attention's masks"  # the authors' layers to find subjects in
+NONE = BoundedGuidance(effort=Effort(0.0))
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoundedAttention(Patch):
+class BoundedAttention(Method):
     """Bounds for a layout, see the module's docstring.
 
-    `refine_from` is the share of the steps after which masks are found, 1 for never; `refine_every` is in
-    steps. `mask_layers` are ordinals; by default the coarsest grid of at least 16 x 16 of the output blocks.
+    Masks are found from `refine_from` of the schedule on (1: never), and anew every `refine_every` of it.
+    `mask_layers` are ordinals; by default they are the authors'.
     """
 
     label: ClassVar[str] = "BoundedAttention"
+    needs_place: ClassVar[bool] = True
     layers: frozenset[int]
     layout: Layout
     refine_from: float = 0.3
-    refine_every: int = 5
+    refine_every: float = 0.1
     clusters_per_subject: int = 3
-    guidance: Guidance | None = None  # None: masks alone
+    guidance: BoundedGuidance | None = None  # None: masks alone
     mask_layers: frozenset[int] | None = None
     seed: int = 0
 
@@ -50,74 +58,61 @@ class BoundedAttention(Patch):
     def off(self) -> bool:
         return super().off or self.layout.empty or not self.layers
 
-    def start(self, batch: Batch) -> str | None:
-        self.layout.check(batch.images)
-        self.layout.check_text(batch.text_tokens.get("positive", ()))
-        return None
-
     @property
     def guides(self) -> bool:
         return not (self.off or self.guidance is None or self.guidance.effort.none)
 
     @property
-    def looking(self) -> Patch:
+    def looking(self) -> Method:
         return replace(self, guidance=None, refine_from=1.0)
 
-    def begin(self, batch: Batch) -> Patch:
-        layers = finding_layers(batch) if self.mask_layers is None else self.mask_layers
-        grid = max((batch.sizes[ordinal].grid for ordinal in layers), key=math.prod)
+    def start(self, batch: Batch) -> str | None:
+        self.layout.check(batch.images)
+        self._searched(batch)
+        (NONE if self.guidance is None else self.guidance).watched(batch)
+        return self.layout.missing(batch.texts)
+
+    def _searched(self, batch: Batch) -> frozenset[int]:
+        """Where masks are found; nowhere if they never are."""
+        if self.refine_from == 1:
+            return frozenset()
+        return batch.preset(SEARCHED).layers if self.mask_layers is None else self.mask_layers
+
+    def begin(self, batch: Batch) -> Sequence[Part]:
+        layers = self._searched(batch)
+        grid = max((batch.sizes[ordinal].grid for ordinal in layers), key=math.prod, default=(1, 1))
         places = Places(self.layout)
-        assert batch.layers is not None
-        guidance = Guidance(effort=Effort(0.0)) if self.guidance is None else self.guidance
-        watched = guidance.watched(batch.layers, batch.sizes)
-        progress = Progress(self.layout, batch.tell, watched)
-        return Bounding(
-            during=self.during,
+        guidance = NONE if self.guidance is None else self.guidance
+        progress = Progress(self.layout, batch.tell, guidance.watched(batch))
+        work = Bounding(
             layers=self.layers,
             places=places,
             spec=self,
-            batch=batch,
+            images=batch.images,
             guide=guidance.begin(batch, places, self.layers, progress),
             progress=progress,
             finding=frozenset(n for n in layers if batch.sizes[n].grid == grid),
             grid=grid,
         )
+        return (work,)
 
 
-def finding_layers(batch: Batch) -> frozenset[int]:
-    """The layers of the output blocks whose grid has 256 cells at least, and as few as possible.
-
-    Those of the paper: 16 x 16 in SD1.5 at 512 pixels, 32 x 32 in SDXL at 1024.
-    """
-    assert batch.layers is not None
-    names = {layer.ordinal: layer.block for layer in batch.layers.layers}
-    chosen = [n for n in batch.sizes if names[n] == "output"] or list(batch.sizes)
-    cells = {n: math.prod(batch.sizes[n].grid) for n in chosen}
-    enough = [n for n in chosen if cells[n] >= FEWEST_CELLS]
-    best = min(cells[n] for n in enough) if enough else max(cells.values())
-    return frozenset(n for n in chosen if cells[n] == best)
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Bounding(Bounds):
     """Bounded Attention at work in one run."""
 
     spec: BoundedAttention
-    batch: Batch
+    images: int
     finding: frozenset[int]
     grid: tuple[int, int]
     guide: Guide | None
     progress: Progress
     evidence: Evidence = field(default_factory=Evidence)
     centres: dict[int, Tensor] = field(default_factory=dict)
-    rounds: list[int] = field(default_factory=list)  # the step of each refinement
+    rounds: dict[int, float] = field(default_factory=dict)  # which refinement -> when, in percent
     lost: set[tuple[int, int]] = field(default_factory=set)  # (image, subject) that once had no cluster
 
-    @property
-    def guides(self) -> bool:
-        return self.guide is not None
-
-    def wants(self, site: Site) -> bool:
+    def wants(self, site: Site) -> bool | StepAside:
         return super().wants(site) or self._finds(site) or self.progress.watches(site)
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
@@ -127,23 +122,24 @@ class Bounding(Bounds):
             self._gather(site, bounded)
         return attend(bounded)
 
-    def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
-        if model.within and self._refines:
-            self._refine_if_due(model.progress)
-        if model.within and self.guide is not None:
-            self.guide.shift(latents, model)
-        return model(latents)
+    def shift(self, latents: Tensor, model: Denoiser) -> bool:
+        """Find the subjects anew if it is time, and let the guidance shift the latents."""
+        if not model.within(self.spec.during):
+            return False
+        if self._refines and model.within(PercentRange(self.spec.refine_from, 1.0)):
+            self._refine_if_due(model.percent)
+        return self.guide is not None and self.guide.shift(latents, model)
 
     def finish(self, latents: Tensor) -> str | None:
         guided = [] if self.guide is None else [self.progress.guided()]
-        steps = ", ".join(str(step + 1) for step in self.rounds)
-        found = [f"Masks found anew at steps {steps}."] if steps else []
+        times = ", ".join(f"{percent:.2f}" for percent in self.rounds.values())
+        found = [f"Masks found anew at {times} of the schedule."] if times else []
         lost = [self._remark(image, number) for image, number in sorted(self.lost)]
         return " ".join(filter(None, [*guided, self.progress.places(), *found, *lost])) or None
 
     def _remark(self, image: int, number: int) -> str:
         phrase = self.places.layout.subjects(image)[number].phrase
-        return f"Subject {number + 1} ({phrase}) of image {image} was not found at times and kept its box."
+        return f"Subject {number} ({phrase}) of image {image} was not found at times and kept its box."
 
     @property
     def _refines(self) -> bool:
@@ -153,9 +149,9 @@ class Bounding(Bounds):
         return self._refines and site.layer.ordinal in self.finding and site.kind != "joint"
 
     def _gather(self, site: Site, qkv: QKV) -> None:
-        """What the subjects look at, from the rows of the prompt."""
-        for text, (_, rows) in zip(site.rows.texts, site.rows.chunks, strict=False):
-            if text is None or text.role != self.role or text.entry != 0:
+        """What the subjects look at, from the rows of the prompt where it has the whole picture."""
+        for text, rows, window in site.rows.by_text:
+            if window is None or not window.whole or not self._bounded(text):
                 continue
             if site.kind == "self":
                 self.evidence.add_self(qkv, rows)
@@ -165,17 +161,17 @@ class Bounding(Bounds):
     @property
     def _leading(self) -> list[tuple[int, ...]]:
         layout = self.places.layout
-        return [tuple(s.leading for s in layout.subjects(i)) for i in range(self.batch.images)]
+        return [tuple(s.leading for s in layout.subjects(i)) for i in range(self.images)]
 
-    def _refine_if_due(self, progress: float) -> None:
-        """Before the first call of a step; samplers may call several times in it."""
-        step = math.floor(progress * self.batch.steps + 1e-4)
-        first = math.ceil(self.spec.refine_from * self.batch.steps - 1e-4)
-        if step < max(first, 1) or (self.rounds and step < self.rounds[-1] + self.spec.refine_every):
+    def _refine_if_due(self, percent: float) -> None:
+        """At the first call of the sampler behind each due time."""
+        every = max(self.spec.refine_every, 1e-6)
+        due = math.floor((percent - self.spec.refine_from) / every + 1e-4)
+        if self.rounds and due <= max(self.rounds):
             return
-        found = [self._refine(image) for image in range(self.batch.images)]
+        found = [self._refine(image) for image in range(self.images)]
         if any(found):
-            self.rounds.append(step)
+            self.rounds[due] = percent
             self.kept.clear()
             if self.guide is not None:
                 self.guide.bounds.kept.clear()

@@ -20,7 +20,7 @@ in its decoder; the host has a node for that. Latent AdaIN, the method's last pa
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -28,23 +28,19 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ...contract.layers import LayerMap
-from ...contract.method import Attend, Batch, Denoiser, LayerSize, Patch
+from ...contract.attention_part import Attend, Order
+from ...contract.batch import Batch
+from ...contract.denoiser import Denoiser
+from ...contract.method import Method, Part
+from ...contract.objective import Place
 from ...contract.qkv import QKV
 from ...contract.site import Site
 from ...guests.kept_keys import KeptKeys
 from ...inversion.inversion import Inversion
 from .transfer_journal import Journal
 
+SWAPPED = "Cross-Image Attention"  # the authors' layers
 REFRESHED = (40, 68)  # the structure's own keys come back in so many of so many executed steps, paper
-LEVELS = 2  # of the decoder, in the paper: 64 x 64 and 32 x 32 tokens for 512 pixels
-
-
-def paper_layers(layers: LayerMap, sizes: Mapping[int, LayerSize]) -> frozenset[int]:
-    """Ordinals of the decoder's layers on its two finest levels of attention."""
-    output = [layer.ordinal for layer in layers.layers if layer.block == "output"]
-    levels = sorted({sizes[n].grid[0] * sizes[n].grid[1] for n in output})[-LEVELS:]
-    return frozenset(n for n in output if sizes[n].grid[0] * sizes[n].grid[1] in levels)
 
 
 def contrasted(map_: Tensor, keys: int, contrast: float) -> Tensor:
@@ -72,7 +68,7 @@ def check_pair(structure: Inversion, appearance: Inversion) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrossImage(Patch):
+class CrossImage(Method):
     """Appearance transfer to the pictures of `structure`, see the module's docstring.
 
     The run starts at step `first` of the inversions. `contrast` is beta, 1 for none. `swap_guidance` is g,
@@ -81,7 +77,6 @@ class CrossImage(Patch):
     """
 
     label: ClassVar[str] = "CrossImageAttention"
-    swaps: ClassVar[bool] = True
     structure: Inversion
     appearance: Inversion
     layers: frozenset[int]
@@ -112,9 +107,10 @@ class CrossImage(Patch):
             )
         return None
 
-    def begin(self, batch: Batch) -> Patch:
+    def begin(self, batch: Batch) -> Sequence[Part]:
         prompts = max((rows for role in batch.conditionings.values() for rows in role), default=1)
-        return Transfer(during=self.during, spec=self, prompts=prompts)
+        last: Place | None = (max(self.layers), "self") if self.layers else None
+        return (Transfer(spec=self, prompts=prompts, last=last),)
 
     def step(self, sigma: float) -> int:
         """The executed step, from 0, whose noise level is nearest."""
@@ -136,29 +132,28 @@ def _latents(shape: tuple[int, ...]) -> str:
     return f"{shape[0]} latent(s) of {shape[1]} x {shape[2]} cells"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Transfer(Patch):
+@dataclass(kw_only=True)
+class Transfer:
     """A CrossImage at work in one run."""
 
-    label: ClassVar[str] = CrossImage.label
-    swaps: ClassVar[bool] = True
+    order: ClassVar[Order] = "swap"
     spec: CrossImage
     prompts: int = 1  # in one conditioning; several are one for each structure
+    last: Place | None = None  # where keys are needed last
     kept: KeptKeys = field(default_factory=KeptKeys)
     journal: Journal = field(default_factory=Journal)
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
-        given = latents if model.given is None else model.given
-        self.journal.begin(given, self.spec.structure, model.sigma)
-        if not model.within:
-            return model(latents)
+        self.journal.begin(model.given, self.spec.structure, model.sigma)
+        if not model.within(self.spec.during):
+            return model.rest(latents)
         step = self.spec.step(model.sigma)
         with self._guests(step, latents, model):
-            swapped = model(latents)
+            swapped = model.rest(latents)
         strength = self.spec.guidance(step)
         if strength == 1.0:
             return swapped
-        plain = model(latents)
+        plain = model.rest(latents)
         return plain + strength * (swapped - plain)
 
     @contextmanager
@@ -171,7 +166,7 @@ class Transfer(Patch):
         if self.prompts > 1:  # a single appearance is seen under each of them
             states = states.expand(len(latents), -1, -1, -1)
         with self.kept.gathering():
-            model.guests(states, self)
+            model.guests(states, self, until=self.last)
         with self.kept.giving():
             yield
 

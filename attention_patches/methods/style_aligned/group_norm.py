@@ -1,6 +1,7 @@
 """GroupNorm whose statistics span an image and a reference, without touching the modules that call it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,6 +10,16 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from ...contract.site import Rows
+
+
+@dataclass(frozen=True)
+class SharedGroupNorms:
+    """Opens `SharedGroupNorm` during each forward pass."""
+
+    reference: int
+
+    def around(self, rows: Rows) -> "SharedGroupNorm":
+        return SharedGroupNorm(rows, self.reference)
 
 
 class SharedGroupNorm(TorchFunctionMode):

@@ -18,18 +18,19 @@ first five of 50 steps it shows the model a later state, with less noise in it t
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from ...contract.method import Attend, Batch, Denoiser, Patch
+from ...contract.attention_part import Attend, Order
+from ...contract.batch import Batch
+from ...contract.method import Method, Part
 from ...contract.qkv import QKV
 from ...contract.site import Rows, Site
 from ...inversion.inversion import Inversion
 from ...numerics.adain import adain_to_one
-from .group_norm import SharedGroupNorm
+from .group_norm import SharedGroupNorms
 from .pinned import Pinned
 
 Sharing = Literal["reference", "all images", "off"]
@@ -37,7 +38,7 @@ AdaIN = Literal["queries and keys", "queries", "keys", "off"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class StyleAligned(Patch):
+class StyleAligned(Method):
     """Shared attention and AdaIN over the images of a batch, see the module's docstring.
 
     `sharing="all images"` lets every image attend to all of its chunk, without AdaIN, shift or scale
@@ -61,8 +62,12 @@ class StyleAligned(Patch):
 
     @property
     def off(self) -> bool:
-        touches_attention = bool(self.layers) and (self.sharing != "off" or self.adain != "off")
-        return super().off or not (touches_attention or self.share_group_norm)
+        return super().off or not (self.attends or self.share_group_norm)
+
+    @property
+    def attends(self) -> bool:
+        """Whether it changes any attention."""
+        return bool(self.layers) and (self.sharing != "off" or self.adain != "off")
 
     def start(self, batch: Batch) -> str | None:
         for name, rows in batch.conditionings.items():
@@ -83,56 +88,56 @@ class StyleAligned(Patch):
             pinned.check(batch)
         return "the batch holds a single image: a plain run" if batch.images == 1 else None
 
-    def finish(self, latents: Tensor) -> str | None:
-        if self.reference_picture is None:
-            return None
-        note = f" Note: {self.note}." if self.note else ""
-        return f"Image {self.reference} is the reference picture.{note}"
-
     @property
     def _pinned(self) -> Pinned | None:
-        return None if self.reference_picture is None else Pinned(self.reference_picture, self.reference)
+        if self.reference_picture is None:
+            return None
+        return Pinned(self.reference_picture, self.reference, self.note)
 
-    def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
-        return pinned.denoise(latents, model) if (pinned := self._pinned) else model(latents)
+    def begin(self, batch: Batch) -> Sequence[Part]:
+        parts: list[Part] = [pinned] if (pinned := self._pinned) else []
+        if self.share_group_norm:
+            parts.append(SharedGroupNorms(self.reference))
+        if self.attends:
+            parts.append(Alignment(self))
+        return parts
 
-    @property
-    def uncontrolled(self) -> Sequence[int]:
-        return () if self.reference_picture is None else (self.reference,)
 
-    def around(self, rows: Rows) -> AbstractContextManager[Any] | None:
-        return SharedGroupNorm(rows, self.reference) if self.share_group_norm else None
+@dataclass(frozen=True)
+class Alignment:
+    """StyleAligned at work in attention calls; it remembers nothing."""
+
+    order: ClassVar[Order] = "edit"
+    spec: StyleAligned
 
     def wants(self, site: Site) -> bool:
-        return (
-            site.kind == "self"
-            and site.layer.ordinal in self.layers
-            and (self.sharing != "off" or self.adain != "off")
-        )
+        return site.kind == "self" and site.layer.ordinal in self.spec.layers
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
-        if self.sharing == "all images":
+        spec = self.spec
+        if spec.sharing == "all images":
             return attend(share_all(qkv, site.rows))
-        aligned = self._align(qkv, site.rows)
-        if self.sharing == "off":
+        aligned = self.aligned(qkv, site.rows)
+        if spec.sharing == "off":
             return attend(aligned)
         # the reference's own keys are untouched by AdaIN, so qkv.k serves here
-        keys, values = (site.rows.split(x)[:, self.reference] for x in (qkv.k, qkv.v))
+        keys, values = (site.rows.split(x)[:, spec.reference] for x in (qkv.k, qkv.v))
         return attend(
             aligned.append(
-                keys if self.score_scale == 1.0 else keys * self.score_scale,
+                keys if spec.score_scale == 1.0 else keys * spec.score_scale,
                 values,
-                bias=qkv.q.new_full((1, 1, 1, 1), self.score_shift) if self.score_shift else None,
-                rows=site.rows.all_but(self.reference),
+                bias=qkv.q.new_full((1, 1, 1, 1), spec.score_shift) if spec.score_shift else None,
+                rows=site.rows.all_but(spec.reference),
             )
         )
 
-    def _align(self, qkv: QKV, rows: Rows) -> QKV:
+    def aligned(self, qkv: QKV, rows: Rows) -> QKV:
+        """The call with the reference's statistics."""
         q, k = qkv.q, qkv.k
-        if self.adain in ("queries", "queries and keys"):
-            q = align(q, rows, self.reference)
-        if self.adain in ("keys", "queries and keys"):
-            k = align(k, rows, self.reference)
+        if self.spec.adain in ("queries", "queries and keys"):
+            q = align(q, rows, self.spec.reference)
+        if self.spec.adain in ("keys", "queries and keys"):
+            k = align(k, rows, self.spec.reference)
         return replace(qkv, q=q, k=k)
 
 

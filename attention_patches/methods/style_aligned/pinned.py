@@ -8,16 +8,18 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...contract.method import Batch, Denoiser
+from ...contract.batch import Batch
+from ...contract.denoiser import Denoiser
 from ...inversion.inversion import Inversion
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """The image `row` of the batch is the picture of this inversion."""
+    """The image `row` of the batch is the picture of this inversion; `note` is said about it at the end."""
 
     inversion: Inversion
     row: int
+    note: str | None = None
 
     def check(self, batch: Batch) -> None:
         """Raises ValueError if the inversion does not hold one picture of the batch's size, or if the batch
@@ -43,9 +45,17 @@ class Pinned:
         """One call of the sampler with (B, C, h, w), neither of whose tensors is written to."""
         seen = latents.clone()
         seen[self.row] = self.inversion.at(model.sigma)[0].to(latents)
-        expected = model(seen).clone()
+        expected = model.rest(seen).clone()
         expected[self.row] = self.inversion.picture[0].to(expected)
         return expected
+
+    @property
+    def uncontrolled(self) -> tuple[int, ...]:
+        return (self.row,)
+
+    def finish(self, latents: Tensor) -> str | None:
+        note = f" Note: {self.note}." if self.note else ""
+        return f"Image {self.row} is the reference picture.{note}"
 
 
 def _size(latent: tuple[int, int]) -> str:

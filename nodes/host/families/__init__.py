@@ -1,1 +1,22 @@
-"""What is true of one architecture only, a file each."""
+"""What is true of one architecture only, a package or a file each."""
+
+from typing import Any
+
+from .family import Family
+from .unet import UNet
+
+FAMILIES: tuple[type[Family], ...] = (UNet,)
+
+
+def family_of(model: Any) -> Family:
+    """The family of a MODEL, asked for once per run or node. Raises ValueError for networks of no known
+    family."""
+    network = model.get_model_object("diffusion_model")
+    network = getattr(network, "_orig_mod", network)  # compiled
+    for family in FAMILIES:
+        if family.fits(network):
+            return family(network)
+    raise ValueError(
+        f"model is a {type(network).__name__}; attention control works on "
+        f"{' and '.join(family.models for family in FAMILIES)}. Use such a checkpoint."
+    )

@@ -8,14 +8,16 @@ from ....attention_patches.contract.report import RunReport
 
 
 def deliver(report: RunReport, node_ids: Sequence[str | None]) -> None:
-    """Log the report, and show each node what its patch did and what passed all patches by."""
-    shared = report.remarks()
+    """Log the report, and show each node what its method did and what it left alone."""
+    logged: set[str] = set()
     for tally, node_id in zip(report.tallies, node_ids, strict=True):
-        line = tally.describe(len(report.sigmas), passed_by=bool(shared))
+        line, remarks = tally.describe(report), tally.remarks()
         logging.log(logging.WARNING if tally.idle else logging.INFO, "[Attention Control] %s", line)
-        show(node_id, "\n".join([line, *shared]))
-    for remark in shared:
-        logging.warning("[Attention Control] %s", remark)
+        for remark in remarks:
+            if remark not in logged:
+                logging.warning("[Attention Control] %s", remark)
+                logged.add(remark)
+        show(node_id, "\n".join([line, *remarks]))
 
 
 def show(node_id: str | None, text: str) -> None:

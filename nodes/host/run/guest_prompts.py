@@ -7,8 +7,10 @@ from typing import Any
 from comfy.samplers import process_conds
 from torch import Tensor
 
+from ....attention_patches.contract.site import Text
+from .texts import Size, own_names, texts_of
+
 Conditioning = dict[str, Any]  # an entry as the guider holds it
-Size = tuple[int, int]  # (height, width) in cells
 HIDDEN = "attention_control_hooks"  # from the host, which would set the run's hooks back to their beginning
 
 
@@ -23,30 +25,36 @@ class GuestPrompts:
     def __init__(self, given: Mapping[str, Sequence[Conditioning] | None], size: Size) -> None:
         self.given = {role: [dict(entry) for entry in entries or ()] for role, entries in given.items()}
         self.size = size
-        self.fitted: dict[tuple[int, ...], dict[str, list[Conditioning]]] = {}
+        self.fitted: dict[tuple[int, ...], tuple[dict[str, list[Conditioning]], dict[Any, Text]]] = {}
 
     @contextmanager
-    def fit(self, guider: Any, latents: Tensor, seed: int | None) -> Iterator[None]:
-        """While open, the guider's prompts are those for latents (B, C, h, w)."""
+    def fit(self, guider: Any, latents: Tensor, seed: int | None) -> Iterator[dict[Any, Text] | None]:
+        """While open, the guider's prompts are those for latents (B, C, h, w); gives what they are, or None
+        if they are the run's own."""
         if tuple(latents.shape[-2:]) == self.size:
-            yield
+            yield None
             return
         own, shape = guider.conds, tuple(latents.shape)
         if shape not in self.fitted:
             self.fitted[shape] = self._fitted(guider.inner_model, latents, seed)
-        guider.conds = self.fitted[shape]
+        guider.conds, texts = self.fitted[shape]
         try:
-            yield
+            yield texts
         finally:
             guider.conds = own
 
-    def _fitted(self, model: Any, latents: Tensor, seed: int | None) -> dict[str, list[Conditioning]]:
+    def _fitted(
+        self, model: Any, latents: Tensor, seed: int | None
+    ) -> tuple[dict[str, list[Conditioning]], dict[Any, Text]]:
         size = (latents.shape[-2], latents.shape[-1])
         entries = {role: [self._entry(entry, size) for entry in own] for role, own in self.given.items()}
         fitted: dict[str, list[Conditioning]] = process_conds(
             model, latents, entries, latents.device, latents, None, seed, [latents.shape]
         )
-        return {role: [_renamed(entry, HIDDEN, "hooks") for entry in own] for role, own in fitted.items()}
+        named = own_names(
+            {role: [_renamed(entry, HIDDEN, "hooks") for entry in own] for role, own in fitted.items()}
+        )
+        return named, texts_of(named, size)
 
     def _entry(self, entry: Conditioning, size: Size) -> Conditioning:
         """The entry for latents of this size; without ControlNet, which no guest gets."""

@@ -1,4 +1,4 @@
-"""Put a patch on a MODEL: a clone that carries the specification, and nothing else until it is sampled."""
+"""Put a method on a MODEL: a clone that carries the specification, and nothing else until it is sampled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,36 +8,35 @@ from typing import Any
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
-from ....attention_patches.contract.method import Patch
+from ....attention_patches.contract.method import Method
 from .deliver import deliver, show
-from .model_call import KEY
-from .run import start_run
+from .run import KEY, start_run
 
 
 @dataclass(frozen=True)
 class Installed:
-    """A patch, and the node to which its report goes."""
+    """A method, and the node to which its report goes."""
 
-    patch: Patch
+    method: Method
     node_id: str | None
 
 
-def install(model: Any, patch: Patch, node_id: str | None = None) -> Any:
-    """A clone of the MODEL with the patch after those it already has; the later node is the outer one."""
+def install(model: Any, method: Method, node_id: str | None = None) -> Any:
+    """A clone of the MODEL with the method after those it already has; the later node is the outer one."""
     clone = model.clone()
-    clone.set_attachments(KEY, (*installed(model), Installed(patch, node_id)))
+    clone.set_attachments(KEY, (*installed(model), Installed(method, node_id)))
     if not clone.get_wrappers(WrappersMP.OUTER_SAMPLE, KEY):
         clone.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, _outer_sample)
     return clone
 
 
 def installed(model: Any) -> tuple[Installed, ...]:
-    """The patches a MODEL carries, in the order of their nodes."""
+    """The methods that a MODEL carries, in the order of their nodes."""
     return model.get_attachment(KEY) or ()
 
 
 def reinstalled(model: Any, specs: Sequence[Installed]) -> Any:
-    """A clone of a MODEL that carries patches, with these in their place."""
+    """A clone of a MODEL that carries methods, with these in their place."""
     clone = model.clone()
     clone.set_attachments(KEY, tuple(specs))
     return clone
@@ -46,11 +45,11 @@ def reinstalled(model: Any, specs: Sequence[Installed]) -> Any:
 def _outer_sample(
     executor: Any, noise: Tensor, latent_image: Any, sampler: Any, sigmas: Tensor, *rest: Any, **named: Any
 ) -> Any:
-    """Wrapper round a whole sampling run, once per model whatever the number of patches."""
+    """Wrapper round a whole sampling run, once per model whatever the number of methods."""
     guider = executor.class_obj
     specs = installed(guider.model_patcher)
     tell = [partial(show, spec.node_id) for spec in specs]
-    run = start_run(guider, [spec.patch for spec in specs], tell, noise, sigmas)
+    run = start_run(guider, [spec.method for spec in specs], tell, noise)
     samples = executor(noise, latent_image, sampler, sigmas, *rest, **named)
     run.finish(samples)
     deliver(run.report, [spec.node_id for spec in specs])

@@ -1,84 +1,134 @@
-"""One forward pass of the model, followed from attention to attention."""
+"""One call of the model, followed from attention to attention."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from torch import Tensor
 
 from ....attention_patches.attention.attention import attention
-from ....attention_patches.contract.layers import LayerMap
-from ....attention_patches.contract.method import Patch, chain
-from ....attention_patches.contract.report import RunReport, Tally
+from ....attention_patches.attention.chain import chain
+from ....attention_patches.contract.attention_part import AttentionPart, StepAside
+from ....attention_patches.contract.report import LEFT_TO_ANOTHER, Tally
 from ....attention_patches.contract.site import Kind, Rows, Site
-from ..families import unet
 from .backend import HostCall, Override
+from .facts import RunFacts
 
-KEY = "attention_control"
+CALL = "attention_control_call"
+"""Where a call of the model travels in its own transformer options."""
+
+Seeing = tuple[AttentionPart, Tally]
 
 
-@dataclass
+@dataclass(eq=False)
 class ModelCall:
-    """State of one forward pass. It travels in that pass's own transformer options, so passes that run at
-    the same time (several devices) or one inside another never share it."""
+    """State of one call of the model. It travels in that call's own transformer options, so that calls at the
+    same time (several devices) or one inside another never share it; it is emptied when the call is over."""
 
-    layers: LayerMap
-    report: RunReport
+    facts: RunFacts
     rows: Rows
     sigma: float
-    time: float
-    progress: float
-    active: Sequence[tuple[Patch, Tally]]
+    text_length: int  # of the call's text vectors, before other patches change them
+    seeing: Sequence[Seeing]
     inner: Override | None  # the override that stood in our place
+    counts: bool = True  # whether the report counts what is done
     forced: Override | None = None  # computes the attention, whatever the host's choice
     site: Site | None = None
-    wanted: Sequence[tuple[Patch, Tally]] = ()
+    wanted: Sequence[Seeing] = ()
     reached: bool = False
+
+    def options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The transformer options with this call in them."""
+        return {**options, CALL: self, "optimized_attention_override": self.override}
+
+    def close(self) -> None:
+        """The call is over."""
+        self.leave()
+        self.seeing, self.inner, self.forced = (), None, None
 
     def enter(self, kind: Kind, queries: Tensor, keys: Tensor, options: dict[str, Any]) -> None:
         """A transformer block is about to compute this attention; inputs (B, N, C), not yet projected."""
         self.leave()
         site = self._site(kind, keys, options)
-        wanted = [] if site is None else [pair for pair in self.active if pair[0].wants(site)]
+        wanted = [] if site is None else [seeing for seeing in self.seeing if self._wants(seeing, site)]
         if site is None or not wanted:
             return
-        tokens = site.grid[0] * site.grid[1]
-        if queries.shape[:2] != (self.rows.total, tokens) or (kind == "self" and keys.shape[1] != tokens):
-            self.report.step_aside("another patch has cut or merged the tokens", str(site.layer))
+        if reason := self._foreign(site, queries, keys):
+            self._step_aside(wanted, reason, site)
             return
         self.site, self.wanted = site, wanted
+
+    def _wants(self, seeing: Seeing, site: Site) -> bool:
+        part, tally = seeing
+        answer = part.wants(site)
+        if isinstance(answer, StepAside):
+            tally.step_aside(answer.reason, f"{site.layer}")
+        return bool(answer)
+
+    def _foreign(self, site: Site, queries: Tensor, keys: Tensor) -> str | None:
+        """Why the tensors of a call are not those of the site."""
+        rows, tokens = queries.shape[:2]
+        expected = site.grid[0] * site.grid[1]
+        if rows != self.rows.total:
+            return f"another patch has made {rows} rows of {self.rows.total}"
+        if tokens != expected or (site.kind == "self" and keys.shape[1] != expected):
+            return "another patch has cut or merged the tokens"
+        if site.kind == "cross" and self._share(keys) is None:
+            return f"another patch gives {keys.shape[1]} keys for a text of {self.text_length} tokens"
+        return None
 
     def leave(self) -> None:
         """The attention entered last is over: if it never came to us, another patch has computed it."""
         if self.site is not None and self.wanted and not self.reached:
-            self.report.missed[f"{self.site.layer} ({self.site.kind}-attention)"] += 1
+            self._step_aside(self.wanted, LEFT_TO_ANOTHER, self.site)
         self.site, self.wanted, self.reached = None, (), False
 
+    def _step_aside(self, wanted: Sequence[Seeing], reason: str, site: Site) -> None:
+        place = f"{site.layer} ({site.kind}-attention)" if reason == LEFT_TO_ANOTHER else str(site.layer)
+        for tally in {id(tally): tally for _, tally in wanted}.values():
+            tally.step_aside(reason, place)
+
     def _site(self, kind: Kind, keys: Tensor, options: dict[str, Any]) -> Site | None:
-        place = unet.place(options)
-        layer = None if place is None else self.layers.find(*place)
+        family = self.facts.family
+        place = family.place(options)
+        layer = None if place is None else self.facts.layers.find(*place)
         if layer is None:
             return None
-        image_tokens, text_tokens = unet.token_slices(kind, keys.shape[1])
+        image_tokens, text_tokens = family.token_slices(kind, keys.shape[1])
         return Site(
-            family=unet.FAMILY,
+            family=family.name,
             kind=kind,
             layer=layer,
-            grid=unet.grid(options),
+            grid=family.grid(options),
             image_tokens=image_tokens,
             text_tokens=text_tokens,
             heads=options["n_heads"],
-            progress=self.progress,
+            percent=self.facts.schedule.percent(self.sigma),
             sigma=self.sigma,
-            time=self.time,
-            rows=self.rows,
+            rows=self.rows if kind == "self" else self._rows(keys),
         )
+
+    def _share(self, keys: Tensor) -> int | None:
+        """How many text vectors stand behind each key: 1, or more where another patch makes one key of
+        several (negative weights); None if that does not come out even."""
+        length = max(self.text_length, 1)
+        if keys.shape[1] >= length:
+            return 1
+        return length // keys.shape[1] if length % keys.shape[1] == 0 else None
+
+    def _rows(self, keys: Tensor) -> Rows:
+        """The rows with texts as long as their keys."""
+        share = self._share(keys)
+        if share in (None, 1):
+            return self.rows
+        texts = (text and replace(text, tokens=text.tokens // share) for text in self.rows.texts)
+        return replace(self.rows, texts=tuple(texts))
 
     def override(
         self, func: Override, q: Tensor, k: Tensor, v: Tensor, heads: int, *rest: Any, **kwargs: Any
     ) -> Tensor:
-        """The `optimized_attention_override` of this pass: the host's call through the patches."""
+        """The `optimized_attention_override` of this call: the host's attention through the parts."""
         host = HostCall(self.inner, self.forced or func, (q, k, v), heads, rest, kwargs)
         site, wanted = self.site, self.wanted
         if site is None or not wanted:
@@ -91,26 +141,17 @@ class ModelCall:
             site.image_tokens.stop + site.text_tokens.stop,
         )
         if (qkv.q.shape[0], qkv.q.shape[2], qkv.k.shape[2]) != expected:
-            self.report.step_aside("another patch attends to other tokens", str(site.layer))
+            self._step_aside(wanted, "another patch attends to other tokens", site)
             return host.untouched()
-        for _, tally in wanted:
-            tally.touch(site)
+        if self.counts:
+            for _, tally in wanted:
+                tally.touch(site)
         innermost = partial(attention, backend=host.backend)
-        return host.finish(chain([patch for patch, _ in wanted], site, innermost)(qkv))
+        return host.finish(chain([part for part, _ in wanted], site, innermost)(qkv))
 
 
-def _mark(kind: Kind, n: Tensor, context: Tensor, value: Tensor, extra_options: dict[str, Any]) -> Any:
-    call = extra_options.get(KEY)
+def enter(kind: Kind, queries: Tensor, keys: Tensor, options: dict[str, Any]) -> None:
+    """What the family's marks tell, for the call that travels in these options."""
+    call = options.get(CALL)
     if call is not None:
-        call.enter(kind, n, context, extra_options)
-    return n, context, value
-
-
-def mark_self(n: Tensor, context: Tensor, value: Tensor, extra_options: dict[str, Any]) -> Any:
-    """An `attn1_patch` that changes nothing: it tells a self-attention from a cross-attention."""
-    return _mark("self", n, context, value, extra_options)
-
-
-def mark_cross(n: Tensor, context: Tensor, value: Tensor, extra_options: dict[str, Any]) -> Any:
-    """An `attn2_patch` that changes nothing."""
-    return _mark("cross", n, context, value, extra_options)
+        call.enter(kind, queries, keys, options)

@@ -5,7 +5,8 @@ a blend in its place; and UniPC scales a copy.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from comfy.extra_samplers.uni_pc import sample_unipc, sample_unipc_bh2
@@ -13,14 +14,28 @@ from comfy.samplers import KSAMPLER
 from torch import Tensor
 
 COPYING = (sample_unipc, sample_unipc_bh2)
+STATE = "attention_control_state"
+"""Where the sampler's own latents travel in the options of a call in which the guider gets others."""
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedState:
+    """The sampler's own latents (B, C, h, w) in a call, and where they may change."""
+
+    latents: Tensor
+    mask: Tensor | None
+
+
+def masked_state(model_options: Mapping[str, Any]) -> MaskedState | None:
+    """What travels in the options of a call."""
+    state: MaskedState | None = model_options.get(STATE)
+    return state
 
 
 class SamplerState:
     """What the sampler goes on from, in one run."""
 
     def __init__(self) -> None:
-        self.own: Tensor | None = None  # the sampler's latents during a call in which the guider gets others
-        self.mask: Tensor | None = None  # where they may change, in this call
         self.copied = False  # whether the sampler's latents are out of reach
         self.lead: Tensor | None = None  # how far ahead of them the true ones are
         self.lead_sigma = 1.0
@@ -34,34 +49,33 @@ class SamplerState:
             return executor(guider, sigmas, extra, *rest, **named)
         function = sampler.sampler_function
         seen = copy.copy(sampler)
-        seen.sampler_function = lambda model, *args, **kwargs: function(
-            _Watched(model, self), *args, **kwargs
-        )
+        seen.sampler_function = lambda model, *args, **kwargs: function(_Watched(model), *args, **kwargs)
         inner = type(executor)(seen.sample, seen, executor.wrappers, executor.idx)
         return inner(guider, sigmas, extra, *rest, **named)
 
-    def call(self, x: Tensor, sigma: float, patched: Callable[[Tensor], Tensor]) -> Tensor:
-        """One call of the guider on x, whose changes the sampler shall go on from."""
-        if not self.copied and self.own is None:
-            return patched(x)
+    def call(
+        self, x: Tensor, sigma: float, masked: MaskedState | None, guided: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """One call of the guider on x, from whose changes the sampler should go on."""
+        if not self.copied and masked is None:
+            return guided(x)
         before = x.clone()
         if self.copied:
             # a step of UniPC scales what it goes on from as the noise falls: so does the lead
             x = before.clone() if self.lead is None else before + self.lead * (sigma / self.lead_sigma)
-        out = patched(x)
+        out = guided(x)
         if self.copied:
             self.lead, self.lead_sigma = x - before, sigma
-        elif self.own is not None:
-            self.own += x - before
+        elif masked is not None:
+            masked.latents.add_(x - before)
         return out
 
 
 class _Watched:
     """The host's masked model, which tells whose latents a call is for."""
 
-    def __init__(self, model: Any, state: SamplerState) -> None:
+    def __init__(self, model: Any) -> None:
         self.model = model
-        self.state = state
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
@@ -72,9 +86,6 @@ class _Watched:
         if "denoise_mask_function" in options:
             further = {"model": self.model.inner_model, "sigmas": self.model.sigmas}
             mask = options["denoise_mask_function"](sigma, mask, extra_options=further)
-        self.state.own, self.state.mask = x, mask
-        try:
-            out: Tensor = self.model(x, sigma, denoise_mask, *rest, **named)
-            return out
-        finally:
-            self.state.own = self.state.mask = None
+        named["model_options"] = {**options, STATE: MaskedState(x, mask)}
+        out: Tensor = self.model(x, sigma, denoise_mask, *rest, **named)
+        return out

@@ -1,6 +1,5 @@
 """Inversion through the host's own sampling: wrappers, ControlNets, previews and cancel as in any run."""
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,16 +13,17 @@ import torch
 from torch import Tensor
 
 from ....attention_patches.inversion.inversion import Inversion, Method
-from ..families.unet import layer_map
+from ..families import family_of
 from ..run.deliver import show
 from ..run.install import installed, reinstalled
+from ..text.prompt_identity import digest_of
 from .inversion_samplers import Inverter, Replay
 from .latents import model_latent
 from .model_identity import digest, identity, require_states
 
 
 @dataclass(frozen=True)
-class Guidance:
+class Conditions:
     """What a run is told: prompts and CFG. Raises ValueError if CFG wants a negative that is not there."""
 
     positive: Any
@@ -42,7 +42,7 @@ class Guidance:
         """A digest of the texts in use."""
         used = [self.positive, *([] if self.cfg == 1.0 else [self.negative])]
         entries = [entry for conditioning in used for entry in conditioning]
-        return digest([(_numbers(text), _numbers(more.get("pooled_output"))) for text, more in entries])
+        return digest([(digest_of(text), digest_of(more.get("pooled_output"))) for text, more in entries])
 
     def differences(self, inversion: Inversion) -> list[str]:
         """What is not as it was in the inversion, each as a sentence."""
@@ -71,23 +71,23 @@ class Guidance:
 
 
 def invert(
-    model: Any, guidance: Guidance, latent: Mapping[str, Any], sigmas: Tensor, method: Method, seed: int
+    model: Any, conditions: Conditions, latent: Mapping[str, Any], sigmas: Tensor, method: Method, seed: int
 ) -> tuple[Inversion, Tensor]:
     """The inversion of a LATENT's pictures, and its noisiest state as a LATENT holds it.
 
     `sigmas` falls to 0. A noise mask is ignored, and so is guidance on the model. Raises ValueError for
     models and latents that cannot be.
     """
-    layer_map(model)
+    family_of(model)
     require_states(model)
     sampler = Inverter(method, seed, latent.get("batch_index"))
-    noisiest = guidance.sample(_following(model), sampler, sigmas, model_latent(model, latent), seed)
+    noisiest = conditions.sample(_following(model), sampler, sigmas, model_latent(model, latent), seed)
     assert sampler.states is not None
-    own = (identity(model), guidance.cfg, guidance.prompt)
+    own = (identity(model), conditions.cfg, conditions.prompt)
     return Inversion(method, sigmas, sampler.states, sampler.noise, *own), noisiest
 
 
-def reconstruct(model: Any, guidance: Guidance, inversion: Inversion, start_percent: float) -> Tensor:
+def reconstruct(model: Any, conditions: Conditions, inversion: Inversion, start_percent: float) -> Tensor:
     """Latents as a LATENT holds them, after the inversion's steps from a fraction of the schedule on.
 
     Guidance on the model is ignored.
@@ -95,12 +95,12 @@ def reconstruct(model: Any, guidance: Guidance, inversion: Inversion, start_perc
     sigma = float(model.get_model_object("model_sampling").percent_to_sigma(start_percent))
     rest = inversion.sigmas[inversion.first_step(sigma) :]
     picture = model.get_model_object("latent_format").process_out(inversion.picture)
-    return guidance.sample(_following(model), Replay(inversion), rest, picture, seed=0)
+    return conditions.sample(_following(model), Replay(inversion), rest, picture, seed=0)
 
 
 def guidance_remark(model: Any) -> str | None:
     """A remark on the guidance that is on the MODEL, None if none is: no picture is followed under it."""
-    names = [spec.patch.label for spec in installed(model) if spec.patch.guides]
+    names = [spec.method.label for spec in installed(model) if spec.method.guides]
     if not names:
         return None
     return (
@@ -112,23 +112,18 @@ def guidance_remark(model: Any) -> str | None:
 def _following(model: Any) -> Any:
     """The MODEL as it is to follow a given picture: without guidance, and its nodes say so."""
     specs = installed(model)
-    if all(spec.patch.looking is spec.patch for spec in specs):
+    if all(spec.method.looking is spec.method for spec in specs):
         return model
     remark = guidance_remark(model)
     if remark is not None:
         logging.info("[Attention Control] Inversion: %s", remark)
     for spec in specs:
-        if remark is not None and spec.patch.guides:
+        if remark is not None and spec.method.guides:
             show(spec.node_id, remark)
     quiet = [
-        spec if spec.patch.looking is spec.patch else replace(spec, patch=spec.patch.looking, node_id=None)
+        spec
+        if spec.method.looking is spec.method
+        else replace(spec, method=spec.method.looking, node_id=None)
         for spec in specs
     ]
     return reinstalled(model, quiet)
-
-
-def _numbers(tensor: Tensor | None) -> str | None:
-    if tensor is None:
-        return None
-    values = tensor.detach().to("cpu", torch.float32).contiguous().numpy()
-    return hashlib.blake2b(values.tobytes(), digest_size=8).hexdigest()

@@ -11,8 +11,8 @@ import comfy.utils
 import torch
 from torch import Tensor
 
-from ....attention_patches.contract.method import Patch
 from ....attention_patches.inversion.inversion import Inversion
+from ....attention_patches.maps.recorder import Recorder
 from ..run.install import Installed, install, installed, reinstalled
 from .latents import model_latent
 from .model_identity import require_model
@@ -31,15 +31,15 @@ class Probe:
     noise_level: float
     seed: int
 
-    def run(self, model: Any, observer: Patch, node_id: str | None = None) -> None:
-        """Let the observer see one forward pass of the model with all its other patches.
+    def run(self, model: Any, recorder: Recorder, node_id: str | None = None) -> None:
+        """Let the recorder see one forward pass of the model with all its other methods.
 
         A noise mask is ignored. Raises ValueError for latents or inversions that are not this model's.
         """
         sigma = sigma_at(model.get_model_object("model_sampling"), self.noise_level)
         latent, noise, pictures = self._start(model, sigma)
         comfy.sample.sample_custom(
-            _observed(model, observer, node_id),
+            _recorded(model, recorder, node_id),
             noise,
             1.0,  # CFG: the positive prompt alone
             comfy.samplers.KSAMPLER(partial(_call_once, pictures)),
@@ -86,8 +86,12 @@ def _call_once(
     return image
 
 
-def _observed(model: Any, observer: Patch, node_id: str | None) -> Any:
-    """The model with this observer alone: those of other nodes keep the maps of their own runs, and what
+def _recorded(model: Any, recorder: Recorder, node_id: str | None) -> Any:
+    """The model with this recorder alone: those of other nodes keep the maps of their own runs, and what
     other nodes show stays that of the run they are for."""
-    others = [Installed(spec.patch.looking, None) for spec in installed(model) if not spec.patch.observes]
-    return reinstalled(install(model, observer, node_id), (*others, Installed(observer, node_id)))
+    others = [
+        Installed(spec.method.looking, None)
+        for spec in installed(model)
+        if not isinstance(spec.method, Recorder)
+    ]
+    return reinstalled(install(model, recorder, node_id), (*others, Installed(recorder, node_id)))

@@ -1,23 +1,13 @@
 """Mistakes in cross-attention by masks, and in what a run finds out."""
 
-from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
 
 import torch
 from attention_control.attention_patches.methods.bounded_attention.bounds import Places, cross_closed
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention, Bounding
 
+from .at_work import Broken
 from .ranges import WorksInTheWholeRange
-
-
-class Broken(BoundedAttention):
-    """Has `at_work` do the work of a run."""
-
-    at_work: ClassVar[type[Bounding]]
-
-    def begin(self, batch):
-        made = super().begin(batch)
-        return self.at_work(**{part.name: getattr(made, part.name) for part in fields(made)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +15,7 @@ class IgnoresItsRange(WorksInTheWholeRange, BoundedAttention):
     """Works in an empty range."""
 
 
-class LeavesOutTheFirstChunk(Broken):
+class LeavesOutTheFirstChunk(Broken, BoundedAttention):
     """Believes that the first rows of a call are the negative prompt's."""
 
     class at_work(Bounding):
@@ -34,7 +24,7 @@ class LeavesOutTheFirstChunk(Broken):
             return super()._cross(replace(site, rows=rows), qkv)
 
 
-class SharesTheEvidence(Broken):
+class SharesTheEvidence(Broken, BoundedAttention):
     """Finds every image's subjects by what the first one has shown."""
 
     class at_work(Bounding):
@@ -46,7 +36,7 @@ class SharesTheEvidence(Broken):
             return super()._refine(image)
 
 
-class SwapsHeightAndWidth(Broken):
+class SwapsHeightAndWidth(Broken, BoundedAttention):
     """Cuts the text's tokens out of a lying picture where it stands."""
 
     class at_work(Bounding):
@@ -58,22 +48,23 @@ class SwapsHeightAndWidth(Broken):
 class Remembers(BoundedAttention):
     """Starts from the outlines that the last run has found."""
 
-    memory: dict = field(default_factory=dict)
+    remembered: dict = field(default_factory=dict)
 
     def begin(self, batch):
-        return replace(super().begin(batch), places=Places(self.layout, self.memory))
+        (part,) = super().begin(batch)
+        return [replace(part, places=Places(self.layout, self.remembered))]
 
 
-class StartsLate(Broken):
-    """Leaves out the start of its range in cross-attention, so neighbours leave a gap."""
+class StartsLate(Broken, BoundedAttention):
+    """Does not start cross-attention where its range begins late, so neighbours leave a gap."""
 
     class at_work(Bounding):
         def wants(self, site):
-            late = site.kind == "cross" and self.during.start > 0 and site.progress <= 0.5
+            late = site.kind == "cross" and self.spec.during.start > 0
             return super().wants(site) and not late
 
 
-class ShowsFillers(Broken):
+class ShowsFillers(Broken, BoundedAttention):
     """Lets every cell look at words that name nothing."""
 
     class at_work(Bounding):
@@ -82,7 +73,7 @@ class ShowsFillers(Broken):
             return cross_closed(masks, layout, image, text, keys, self.guiding)
 
 
-class BoundsTheNegative(Broken):
+class BoundsTheNegative(Broken, BoundedAttention):
     """Closes the same tokens in the negative prompt, where they are other words."""
 
     class at_work(Bounding):
@@ -90,16 +81,16 @@ class BoundsTheNegative(Broken):
             return text is not None
 
 
-class ClustersByChance(Broken):
+class ClustersByChance(Broken, BoundedAttention):
     """Lets the generator of all begin the clustering."""
 
     class at_work(Bounding):
         def _refine(self, image):
-            object.__setattr__(self, "spec", replace(self.spec, seed=int(torch.randint(1000, ()))))
+            self.spec = replace(self.spec, seed=int(torch.randint(1000, ())))
             return super()._refine(image)
 
 
-class BooleanMask(Broken):
+class BooleanMask(Broken, BoundedAttention):
     """Masks words with booleans."""
 
     class at_work(Bounding):
@@ -107,7 +98,7 @@ class BooleanMask(Broken):
             return super()._cross(site, qkv) == 0
 
 
-class BlindsTheBackground(Broken):
+class BlindsTheBackground(Broken, BoundedAttention):
     """Hides the whole text where no subject is."""
 
     class at_work(Bounding):

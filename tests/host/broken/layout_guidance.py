@@ -1,95 +1,102 @@
 """Mistakes in shifts of the latents, between the calls of the model."""
 
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from attention_control.attention_patches.methods.layout_guidance import Guiding, LayoutGuidance
 
+from .at_work import Broken
 
-class Broken(LayoutGuidance):
-    """Has `at_work` do the work of a run."""
 
-    at_work: ClassVar[type[Guiding]]
+class Other:
+    """The denoiser of a call, but for some of what it says."""
 
-    def begin(self, batch):
-        made = super().begin(batch)
-        return self.at_work(**{part.name: getattr(made, part.name) for part in fields(made)})
+    def __init__(self, model, **changes):
+        self.model = model
+        vars(self).update(changes)
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
 
 
 def with_gradient(model, change):
     """The denoiser with another gradient of the loss."""
 
-    def measured(*asked):
-        slope = model.measured(*asked)
-        return None if slope is None else replace(slope, gradient=change(slope.gradient))
+    def slope(*asked):
+        found = model.slope(*asked)
+        return None if found is None else replace(found, gradient=change(found.gradient))
 
-    return replace(model, measured=measured)
+    return Other(model, slope=slope)
 
 
-class IgnoresItsRange(Broken):
+class IgnoresItsRange(Broken, LayoutGuidance):
     """Shifts whether or not the noise level lies in its range."""
 
     off = False
 
     class at_work(Guiding):
-        def denoise(self, latents, model):
-            return super().denoise(latents, replace(model, within=True))
+        def shift(self, latents, model):
+            return super().shift(latents, Other(model, within=lambda range_: True))
 
 
-class CountsCalls(Broken):
+class CountsCalls(Broken, LayoutGuidance):
     """Means to shift further from step to step, and takes each call of the model for a step."""
 
-    @dataclass(frozen=True, kw_only=True)
+    @dataclass(kw_only=True)
     class at_work(Guiding):
         calls: list[Any] = field(default_factory=list)
 
         def around(self, rows):
             self.calls.append(rows)
+            return nullcontext()
 
-        def denoise(self, latents, model):
+        def shift(self, latents, model):
             factor = 100.0 ** len(self.calls)
-            return super().denoise(latents, with_gradient(model, lambda slope: factor * slope))
+            return super().shift(latents, with_gradient(model, lambda slope: factor * slope))
 
 
-class NormalisesOverTheBatch(Broken):
+class NormalisesOverTheBatch(Broken, LayoutGuidance):
     """Divides the shift by the length of all images' gradients together."""
 
     class at_work(Guiding):
-        def denoise(self, latents, model):
-            return super().denoise(latents, with_gradient(model, lambda slope: slope / slope.norm()))
+        def shift(self, latents, model):
+            return super().shift(latents, with_gradient(model, lambda slope: slope / slope.norm()))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remembers(Broken):
+class Remembers(Broken, LayoutGuidance):
     """Has a momentum that outlives the run."""
 
-    memory: dict[str, Any] = field(default_factory=dict)
+    remembered: dict[str, Any] = field(default_factory=dict)
 
     class at_work(Guiding):
-        def denoise(self, latents, model):
+        def shift(self, latents, model):
             def slower(gradient):
-                mixed = gradient + 0.5 * self.spec.memory.get("last", 0.0)
-                self.spec.memory["last"] = mixed
+                mixed = gradient + 0.5 * self.spec.remembered.get("last", 0.0)
+                self.spec.remembered["last"] = mixed
                 return mixed
 
-            return super().denoise(latents, with_gradient(model, slower))
+            return super().shift(latents, with_gradient(model, slower))
 
 
-class StartsLate(Broken):
-    """Leaves out the start of its range, so neighbours leave a gap."""
+class StartsLate(Broken, LayoutGuidance):
+    """Does not start where its range begins late, so neighbours leave a gap."""
 
     class at_work(Guiding):
-        def denoise(self, latents, model):
-            late = self.during.start > 0 and model.progress <= 0.5
-            return super().denoise(latents, replace(model, within=model.within and not late))
+        def shift(self, latents, model):
+            late = self.spec.during.start > 0
+            return super().shift(
+                latents, Other(model, within=lambda range_: model.within(range_) and not late)
+            )
 
 
-class RollsDice(Broken):
+class RollsDice(Broken, LayoutGuidance):
     """Adds a little noise from the global generator to the shift."""
 
     class at_work(Guiding):
-        def denoise(self, latents, model):
-            return super().denoise(
+        def shift(self, latents, model):
+            return super().shift(
                 latents, with_gradient(model, lambda slope: slope + 1e-3 * torch.randn_like(slope))
             )

@@ -4,7 +4,7 @@ from attention_control.attention_patches.contract.schedule import PercentRange
 
 
 class WorksInTheWholeRange:
-    """Works in an empty range too. For a dataclass that is a patch besides."""
+    """Works in an empty range too. For a dataclass that is a method besides."""
 
     off = False
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 import torch
 from attention_control.attention_patches.contract.site import Rows
-from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.attention_patches.methods.style_aligned.method import Alignment, StyleAligned
 from attention_control.attention_patches.numerics.adain import adain
 from comfy.ldm.modules.attention import CrossAttention
 
+from .at_work import Broken
 from .ranges import WorksInTheWholeRange
 
 
@@ -17,68 +18,84 @@ class IgnoresItsRange(WorksInTheWholeRange, StyleAligned):
     """Works in an empty range."""
 
 
-class IgnoresOff(StyleAligned):
+class IgnoresOff(Broken, StyleAligned):
     """Rewrites the tensors, harmlessly but for rounding, when all is off."""
 
     off = False
+    attends = True
 
-    def wants(self, site):
-        return site.kind == "self"
+    class at_work(Alignment):
+        def wants(self, site):
+            return site.kind == "self"
 
-    def __call__(self, site, qkv, attend):
-        if self.sharing == "off":
-            return attend(replace(qkv, v=qkv.v * 1.1)) / 1.1
-        return super().__call__(site, qkv, attend)
+        def __call__(self, site, qkv, attend):
+            if self.spec.sharing == "off":
+                return attend(replace(qkv, v=qkv.v * 1.1)) / 1.1
+            return super().__call__(site, qkv, attend)
 
 
-class HalvesTheBatch(StyleAligned):
+class HalvesTheBatch(Broken, StyleAligned):
     """Believes that the first half of the batch is unconditional."""
 
-    def __call__(self, site, qkv, attend):
-        rows = Rows((1, 0), site.rows.total // 2) if site.rows.total % 2 == 0 else Rows((0,), site.rows.total)
-        return super().__call__(replace(site, rows=rows), qkv, attend)
+    class at_work(Alignment):
+        def __call__(self, site, qkv, attend):
+            rows = (
+                Rows((1, 0), site.rows.total // 2)
+                if site.rows.total % 2 == 0
+                else Rows((0,), site.rows.total)
+            )
+            return super().__call__(replace(site, rows=rows), qkv, attend)
 
 
-class TakesTheFirstRow(StyleAligned):
+class TakesTheFirstRow(Broken, StyleAligned):
     """Takes the first row of the batch as the reference of every chunk."""
 
-    def __call__(self, site, qkv, attend):
-        return super().__call__(replace(site, rows=Rows((0,), site.rows.total)), qkv, attend)
+    class at_work(Alignment):
+        def __call__(self, site, qkv, attend):
+            return super().__call__(replace(site, rows=Rows((0,), site.rows.total)), qkv, attend)
 
 
-class AlignsToTheMean(StyleAligned):
+class AlignsToTheMean(Broken, StyleAligned):
     """Statistics over all images, so every image reaches every other."""
 
-    def __call__(self, site, qkv, attend):
-        everything = qkv.q.transpose(0, 2).flatten(1, 2)[None].transpose(1, 2)
-        return super().__call__(site, replace(qkv, q=adain(qkv.q, everything.mean(1, keepdim=True))), attend)
+    class at_work(Alignment):
+        def __call__(self, site, qkv, attend):
+            everything = qkv.q.transpose(0, 2).flatten(1, 2)[None].transpose(1, 2)
+            return super().__call__(
+                site, replace(qkv, q=adain(qkv.q, everything.mean(1, keepdim=True))), attend
+            )
 
 
-class ChangesTheReference(StyleAligned):
+class ChangesTheReference(Broken, StyleAligned):
     """Normalises the reference to itself: the same but for rounding."""
 
-    def __call__(self, site, qkv, attend):
-        return super().__call__(site, replace(qkv, q=adain(qkv.q, qkv.q)), attend)
+    class at_work(Alignment):
+        def __call__(self, site, qkv, attend):
+            return super().__call__(site, replace(qkv, q=adain(qkv.q, qkv.q)), attend)
 
 
-class AssumesSquare(StyleAligned):
+class AssumesSquare(Broken, StyleAligned):
     """Takes the reference for a square of tokens."""
 
-    def __call__(self, site, qkv, attend):
-        side = int(qkv.q.shape[-2] ** 0.5)
-        aligned = self._align(qkv, site.rows)
-        k, v = (
-            site.rows.split(x)[:, :1, :, : side * side].expand(-1, site.rows.images, -1, -1, -1).flatten(0, 1)
-            for x in (qkv.k, qkv.v)
-        )
-        return attend(aligned.append(k, v, rows=site.rows.all_but(0)))
+    class at_work(Alignment):
+        def __call__(self, site, qkv, attend):
+            side = int(qkv.q.shape[-2] ** 0.5)
+            aligned = self.aligned(qkv, site.rows)
+            k, v = (
+                site.rows.split(x)[:, :1, :, : side * side]
+                .expand(-1, site.rows.images, -1, -1, -1)
+                .flatten(0, 1)
+                for x in (qkv.k, qkv.v)
+            )
+            return attend(aligned.append(k, v, rows=site.rows.all_but(0)))
 
 
-class LeavesAFunctionBehind(StyleAligned):
+class LeavesAFunctionBehind(Broken, StyleAligned):
     """Wraps the group norm of everyone for the time of a run."""
 
-    def around(self, rows):
-        return _wrapped(torch.nn.functional, "group_norm")
+    class at_work(Alignment):
+        def around(self, rows):
+            return _wrapped(torch.nn.functional, "group_norm")
 
 
 @contextmanager
@@ -91,18 +108,20 @@ def _wrapped(owner, name):
         setattr(owner, name, original)
 
 
-class PatchesAModule(StyleAligned):
+class PatchesAModule(Broken, StyleAligned):
     """Replaces the forward of the host's attention during a run."""
 
-    def around(self, rows):
-        return _wrapped(CrossAttention, "forward")
+    class at_work(Alignment):
+        def around(self, rows):
+            return _wrapped(CrossAttention, "forward")
 
 
-class DoesNotCleanUp(StyleAligned):
+class DoesNotCleanUp(Broken, StyleAligned):
     """Restores the group norm only if all goes well."""
 
-    def around(self, rows):
-        return _careless_group_norm()
+    class at_work(Alignment):
+        def around(self, rows):
+            return _careless_group_norm()
 
 
 @contextmanager
@@ -113,65 +132,73 @@ def _careless_group_norm():
     torch.nn.functional.group_norm = original
 
 
-class Remembers(StyleAligned):
+class Remembers(Broken, StyleAligned):
     """Takes its reference from the run before."""
 
-    memory = {}  # noqa: RUF012  the mistake in question
+    class at_work(Alignment):
+        memory = {}  # noqa: RUF012  the mistake in question
 
-    def __call__(self, site, qkv, attend):
-        last = self.memory.get(site.layer.ordinal)
-        self.memory[site.layer.ordinal] = qkv.k
-        fits = last is not None and last.shape == qkv.k.shape
-        return super().__call__(site, replace(qkv, k=qkv.k + 0.01 * last) if fits else qkv, attend)
-
-
-class StartsLate(StyleAligned):
-    """Leaves out the start of its range, so neighbours leave a gap."""
-
-    def wants(self, site):
-        return super().wants(site) and not (self.during.start > 0 and site.progress <= 0.5)
+        def __call__(self, site, qkv, attend):
+            last = self.memory.get(site.layer.ordinal)
+            self.memory[site.layer.ordinal] = qkv.k
+            fits = last is not None and last.shape == qkv.k.shape
+            return super().__call__(site, replace(qkv, k=qkv.k + 0.01 * last) if fits else qkv, attend)
 
 
-class BiasedVariance(StyleAligned):
+class StartsLate(Broken, StyleAligned):
+    """Does not start where its range begins late, so neighbours leave a gap."""
+
+    class at_work(Alignment):
+        def wants(self, site):
+            return super().wants(site) and not (self.spec.during.start > 0)
+
+
+class BiasedVariance(Broken, StyleAligned):
     """Divides by N instead of N - 1 on one side only."""
 
-    def _align(self, qkv, rows):
-        aligned = super()._align(qkv, rows)
-        n = qkv.q.shape[-2]
-        return replace(aligned, q=aligned.q * ((n - 1) / n) ** 0.5)
+    class at_work(Alignment):
+        def aligned(self, qkv, rows):
+            aligned = super().aligned(qkv, rows)
+            n = qkv.q.shape[-2]
+            return replace(aligned, q=aligned.q * ((n - 1) / n) ** 0.5)
 
 
-class RollsDice(StyleAligned):
+class RollsDice(Broken, StyleAligned):
     """Adds a little noise from the global generator."""
 
-    def __call__(self, site, qkv, attend):
-        return super().__call__(site, replace(qkv, v=qkv.v + 1e-3 * torch.randn_like(qkv.v)), attend)
+    class at_work(Alignment):
+        def __call__(self, site, qkv, attend):
+            return super().__call__(site, replace(qkv, v=qkv.v + 1e-3 * torch.randn_like(qkv.v)), attend)
 
 
-class IgnoresLayers(StyleAligned):
+class IgnoresLayers(Broken, StyleAligned):
     """Works in every self-attention."""
 
-    def wants(self, site):
-        return site.kind == "self"
+    class at_work(Alignment):
+        def wants(self, site):
+            return site.kind == "self"
 
 
-class ReturnsFloat(StyleAligned):
+class ReturnsFloat(Broken, StyleAligned):
     """Forgets to return to the dtype it was given."""
 
-    def __call__(self, site, qkv, attend):
-        return super().__call__(site, qkv, attend).float()
+    class at_work(Alignment):
+        def __call__(self, site, qkv, attend):
+            return super().__call__(site, qkv, attend).float()
 
 
-class BooleanMask(StyleAligned):
+class BooleanMask(Broken, StyleAligned):
     """Masks with booleans."""
 
-    def __call__(self, site, qkv, attend):
-        return super().__call__(site, replace(qkv, bias=torch.ones(1, 1, 1, 1, dtype=torch.bool)), attend)
+    class at_work(Alignment):
+        def __call__(self, site, qkv, attend):
+            return super().__call__(site, replace(qkv, bias=torch.ones(1, 1, 1, 1, dtype=torch.bool)), attend)
 
 
-class BlindsAQuery(StyleAligned):
+class BlindsAQuery(Broken, StyleAligned):
     """Masks every key."""
 
-    def __call__(self, site, qkv, attend):
-        lowest = torch.finfo(qkv.q.dtype).min
-        return attend(qkv.add_bias(torch.full((1, 1, 1, qkv.k.shape[2]), lowest, dtype=qkv.q.dtype)))
+    class at_work(Alignment):
+        def __call__(self, site, qkv, attend):
+            lowest = torch.finfo(qkv.q.dtype).min
+            return attend(qkv.add_bias(torch.full((1, 1, 1, qkv.k.shape[2]), lowest, dtype=qkv.q.dtype)))

@@ -1,0 +1,40 @@
+"""What a run is about to sample, as a method is told before it begins."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .layers import LayerMap, LayerSize, Preset
+from .site import Text
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a run is about to sample.
+
+    `conditionings` holds the rows of each conditioning by role, `texts` the texts of all of them, `sizes` the
+    layers by ordinal. `presets` are what the methods' authors use on this kind of model, by names that the
+    methods choose. `tell` shows a line on the method's node while the run goes on.
+    """
+
+    images: int
+    latent: tuple[int, int]  # (height, width) in cells
+    layers: LayerMap
+    sizes: Mapping[int, LayerSize]
+    presets: Mapping[str, Preset]
+    conditionings: Mapping[str, Sequence[int]]
+    texts: Sequence[Text]
+    tell: Callable[[str], None]
+
+    def text_tokens(self, role: str) -> tuple[int, ...]:
+        """The lengths of the texts of a role."""
+        return tuple(text.tokens for text in self.texts if text.role == role)
+
+    def preset(self, name: str) -> Preset:
+        """What a method's authors use here. Raises ValueError for families that the method was never tried
+        on."""
+        if name in self.presets:
+            return self.presets[name]
+        raise ValueError(
+            f"layers: {name} has no layers of its own for {self.layers.family} models. Name the layers; this "
+            f"model has {self.layers.describe()}."
+        )

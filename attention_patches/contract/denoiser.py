@@ -1,0 +1,51 @@
+"""The rest of one call that the sampler makes, as methods see it."""
+
+from typing import Protocol
+
+from torch import Tensor
+
+from .attention_part import AttentionPart
+from .objective import Objective, Place, Slope
+from .schedule import PercentRange
+
+
+class Denoiser(Protocol):
+    """The rest of one call of the sampler. Latents are the model's own, picture plus `sigma` times noise.
+
+    `percent` is the place of sigma on the noise schedule. `given` are the sampler's latents (B, C, h, w) as
+    they were before any guidance shifted them.
+    """
+
+    @property
+    def sigma(self) -> float: ...
+
+    @property
+    def percent(self) -> float: ...
+
+    @property
+    def given(self) -> Tensor: ...
+
+    def within(self, range_: PercentRange) -> bool:
+        """Whether sigma lies in a range of the schedule."""
+        ...
+
+    def rest(self, latents: Tensor) -> Tensor:
+        """Latents (B, C, h, w) to the picture expected there, by all that stands inside."""
+        ...
+
+    def guests(self, latents: Tensor, part: AttentionPart, until: Place | None = None) -> Tensor:
+        """Let other latents, of any number and size, through the same conditioning, seen by this part alone
+        and by no ControlNet.
+
+        With `until` the pass ends behind that attention, and what it gives means nothing.
+        """
+        ...
+
+    def slope(self, latents: Tensor, part: AttentionPart | None, objective: Objective) -> Slope | None:
+        """The objective's loss and gradient at these latents under the positive prompts, seen by this part
+        alone, in one pass that ends where the objective does.
+
+        ControlNets add what they see, as something fixed. None if no positive prompt is in use at this sigma,
+        or no layer could be measured. Raises ValueError where the host cannot give gradients.
+        """
+        ...

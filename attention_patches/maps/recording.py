@@ -1,0 +1,162 @@
+"""A recorder at work in one run: running means of the probabilities, computed beside the attention itself."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from torch import Tensor
+
+from ..attention.attention import probabilities
+from ..attention.attention_map import by_token
+from ..contract.attention_part import Attend, Order, StepAside
+from ..contract.batch import Batch
+from ..contract.qkv import QKV
+from ..contract.site import Site, Text, Window
+from .recorded import AttentionMaps, LayerMaps, MapStore, TimeSlice
+from .running_means import SliceMeans
+
+Key = tuple[str, int, str]
+"""What, ordinal of the layer, role."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What to keep in one run: layers by ordinal, and one text of each role."""
+
+    cross_layers: frozenset[int]
+    self_layers: frozenset[int]
+    texts: tuple[Text, ...]
+    roles: tuple[str, ...]
+    time_bins: int
+    each_head: bool
+    queries_and_keys: bool
+
+    def slice_of(self, percent: float) -> int:
+        """The time slice of a place on the schedule."""
+        return min(int(percent * self.time_bins + 1e-6), self.time_bins - 1)
+
+
+@dataclass
+class Recording:
+    """Stands innermost; the store gets the maps when the run has ended well."""
+
+    order: ClassVar[Order] = "observe"
+    wanted: Wanted
+    batch: Batch
+    store: MapStore
+    megabytes: float  # that the store may take
+    means: dict[Key, SliceMeans] = field(default_factory=dict)
+    times: dict[int, dict[float, float]] = field(default_factory=dict)  # slice -> sigma -> percent
+    left_out: set[tuple[str, int]] = field(default_factory=set)  # (role, entry) of further texts
+    swapped: Counter[int] = field(default_factory=Counter)  # by layer
+
+    def wants(self, site: Site) -> bool | StepAside:
+        layers = self.wanted.cross_layers if site.kind == "cross" else self.wanted.self_layers
+        if site.layer.ordinal not in layers:
+            return False
+        windows = [window for _, _, window in self._chunks(site)]
+        if not windows:
+            return False
+        if any(window is None or not window.whole for window in windows):
+            return StepAside("the model gets a part of the picture, and maps are kept of the whole one")
+        expected = self.batch.sizes[site.layer.ordinal].grid
+        if site.grid != expected:
+            here, there = (f"{height} x {width}" for height, width in (site.grid, expected))
+            return StepAside(f"another patch resizes what the layer sees ({here} tokens, not {there})")
+        return True
+
+    def _chunks(self, site: Site) -> Iterator[tuple[Text, slice, Window | None]]:
+        """The wanted texts with their rows and the part of the picture they hold."""
+        names = {(text.role, text.entry) for text in self.wanted.texts}
+        for text, rows, window in site.rows.by_text:
+            if (text.role, text.entry) in names:
+                yield text, rows, window
+            elif text.role in self.wanted.roles:
+                self.left_out.add((text.role, text.entry))
+
+    def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
+        out = attend(qkv)
+        if qkv.swapped:  # places of another picture; they cannot be averaged with this one's
+            self.swapped[site.layer.ordinal] += 1
+            return out
+        slice_ = self.wanted.slice_of(site.percent)
+        self.times.setdefault(slice_, {})[site.sigma] = site.percent
+        for text, rows, _ in self._chunks(site):
+            self._keep(site, qkv, text, rows, slice_)
+        return out
+
+    def _keep(self, site: Site, qkv: QKV, text: Text, rows: slice, slice_: int) -> None:
+        own = qkv.k.shape[2]
+        columns = text.tokens if site.kind == "cross" else own
+        heads = site.heads if self.wanted.each_head else 1
+        mean = self._means(site.kind, site, text).of(
+            slice_, (site.rows.images, heads, qkv.q.shape[2], columns), qkv.q.device
+        )
+        for queries, map_ in probabilities(qkv, rows):
+            seen = map_[..., :own] if map_.shape[-1] > own else map_
+            if heads == 1:
+                seen = seen.mean(1, keepdim=True)
+            mean.add(by_token(seen, columns), queries)
+        if site.kind == "self" and self.wanted.queries_and_keys:
+            for name, features in (("queries", qkv.q), ("keys", qkv.k)):
+                kept = self._means(name, site, text).of(slice_, features[rows].shape, qkv.q.device)
+                kept.replace(features[rows])
+
+    def _means(self, what: str, site: Site, text: Text) -> SliceMeans:
+        return self.means.setdefault((what, site.layer.ordinal, text.role), SliceMeans())
+
+    def finish(self, latents: Tensor) -> str | None:
+        slices = sorted(self.times)
+        stacked = {key: means.stack(slices) for key, means in self.means.items()}
+        complete = {key: tensor for key, tensor in stacked.items() if tensor is not None}
+        remarks = list(self._remarks({ordinal for _, ordinal, _ in stacked.keys() - complete.keys()}))
+        if any(not tensor.isfinite().all() for tensor in complete.values()):
+            return " ".join(["Kept nothing: the attention was not a number (NaN).", *remarks])
+        if complete:
+            maps = self._maps(slices, complete, latents.detach().cpu())
+            self.store.add(maps, self.megabytes)
+            kept = f"{len(maps.layers)} layers in {len(slices)} time slices, {maps.megabytes:.1f} MB"
+            remarks.insert(0, f"Kept {kept}.")
+        return " ".join(remarks) or None
+
+    def _remarks(self, incomplete: set[int]) -> Iterator[str]:
+        """What was not kept, and why."""
+        if incomplete:
+            layers = ", ".join(str(ordinal) for ordinal in sorted(incomplete))
+            yield f"Left out layers {layers}: another patch skips or resizes them in some of the time slices."
+        if self.left_out:
+            yield f"{len(self.left_out)} further conditionings were left out."
+        if looks := self.swapped.total():
+            yield f"{looks} looks at other pictures were left out."
+
+    def _maps(self, slices: list[int], kept: dict[Key, Tensor], latents: Tensor) -> AttentionMaps:
+        bins = self.wanted.time_bins
+        percents = [self.times[s].values() for s in slices]
+        return AttentionMaps(
+            model=self.batch.layers,
+            images=self.batch.images,
+            latent=self.batch.latent,
+            slices=tuple(
+                TimeSlice(s / bins, (s + 1) / bins, 1.0 - sum(seen) / len(seen))
+                for s, seen in zip(slices, percents, strict=True)
+            ),
+            layers=tuple(self._layers(kept)),
+            latents=latents,
+        )
+
+    def _layers(self, kept: dict[Key, Tensor]) -> Iterator[LayerMaps]:
+        for layer in self.batch.layers.layers:
+            by_kind = {
+                what: {r: t for (w, n, r), t in kept.items() if (w, n) == (what, layer.ordinal)}
+                for what in ("cross", "self", "queries", "keys")
+            }
+            if by_kind["cross"] or by_kind["self"]:
+                yield LayerMaps(
+                    layer,
+                    self.batch.sizes[layer.ordinal].grid,
+                    by_kind["cross"],
+                    by_kind["self"],
+                    by_kind["queries"],
+                    by_kind["keys"],
+                )

@@ -1,0 +1,67 @@
+"""Checkpoints at every layer of a U-Net: computed without a graph, and once more in the backward pass."""
+
+from typing import Any
+
+import torch
+from comfy.ldm.modules.attention import SpatialTransformer
+from comfy.ldm.modules.diffusionmodules.openaimodel import forward_timestep_embed
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from ...private_weights import PrivateWeights
+from ..family import Reached
+
+LAYER_PATCH = "forward_timestep_embed_patch"
+
+
+def checkpointed(options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
+    """The options of a forward pass in which every layer of the U-Net is a checkpoint."""
+    patches = {**options.get("patches", {})}
+    own = (torch.nn.Module, CheckpointedLayers(measured))
+    patches[LAYER_PATCH] = [own, *patches.get(LAYER_PATCH, [])]
+    return {**options, "patches": patches}
+
+
+class CheckpointedLayers:
+    """A `forward_timestep_embed_patch` for every layer of the U-Net: checkpoints it."""
+
+    def __init__(self, measured: dict[Any, Tensor]) -> None:
+        self.measured = measured
+
+    def __call__(
+        self, layer: Any, x: Tensor, emb: Tensor, context: Any, options: dict[str, Any], *rest: Any
+    ) -> Tensor:
+        others = [entry for entry in options["patches"][LAYER_PATCH] if entry[1] is not self]
+        patches = {name: patch for name, patch in options["patches"].items() if name != LAYER_PATCH}
+        seen = {**options, "patches": patches | ({LAYER_PATCH: others} if others else {})}
+        places: list[Any] = []
+        reached = False
+
+        def compute(h: Tensor) -> tuple[Tensor, ...]:
+            """(the layer's output unless the pass ends in it, what was measured in it...)"""
+            nonlocal reached
+            self.measured.clear()
+            out: tuple[Tensor, ...] = ()
+            try:
+                with PrivateWeights():
+                    out = (forward_timestep_embed([layer], h, emb, context, dict(seen), *rest),)
+            except Reached:
+                reached = True
+            places[:] = self.measured
+            return (*out, *self.measured.values())
+
+        before = dict(self.measured)
+        if x.requires_grad:
+            # a copy, because ControlNets and other packs change skip connections in place
+            outputs = checkpoint(compute, x.clone(), use_reentrant=True, preserve_rng_state=False)
+        else:
+            outputs = compute(x)
+        self.measured.clear()
+        self.measured.update(before)
+        self.measured.update(zip(places, outputs[len(outputs) - len(places) :], strict=True))
+        if reached:
+            raise Reached
+        if isinstance(layer, SpatialTransformer):
+            options["transformer_index"] += 1  # as the host counts them
+        out: Tensor = outputs[0]
+        return out

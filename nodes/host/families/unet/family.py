@@ -1,0 +1,107 @@
+"""The host's U-Nets (SD1.5, SD2, SDXL and their kin): their layers, and the site of an attention call."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+from comfy.ldm.modules.attention import SpatialTransformer, SpatialVideoTransformer
+from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock, UNetModel
+from torch import Tensor
+
+from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
+from .....attention_patches.contract.site import Kind, Layer
+from ..family import Enter, Family
+from .checkpoints import checkpointed
+from .presets import presets
+
+MARKED: dict[str, Kind] = {"attn1_patch": "self", "attn2_patch": "cross"}
+
+
+class UNet(Family):
+    """A U-Net for images."""
+
+    name: ClassVar[str] = "U-Net"
+    models: ClassVar[str] = "U-Nets for images (SD1.5, SD2, SDXL and models built like them)"
+
+    @staticmethod
+    def fits(network: Any) -> bool:
+        video = any(isinstance(module, SpatialVideoTransformer) for module in network.modules())
+        return isinstance(network, UNetModel) and not video
+
+    def layer_map(self) -> LayerMap:
+        places = [
+            (block, number, index)
+            for block, number, module in self._blocks()
+            for transformer in module
+            if isinstance(transformer, SpatialTransformer)
+            for index in range(len(transformer.transformer_blocks))
+        ]
+        layers = (Layer(i, len(places), *place) for i, place in enumerate(places, start=1))
+        return LayerMap(self.name, tuple(layers))
+
+    def _blocks(self) -> list[tuple[str, int, Any]]:
+        unet = self.network
+        middle = [] if unet.middle_block is None else [("middle", 0, unet.middle_block)]
+        return [
+            *(("input", n, module) for n, module in enumerate(unet.input_blocks)),
+            *middle,
+            *(("output", n, module) for n, module in enumerate(unet.output_blocks)),
+        ]
+
+    def layer_sizes(self, latent: tuple[int, int]) -> dict[int, LayerSize]:
+        """Follows the U-Net down and up again, as its forward pass does; patches that resize there are not
+        seen."""
+        ordinals = {(x.block, x.number, x.index): x.ordinal for x in self.layer_map().layers}
+        sizes, grid = {}, latent
+        skips: list[tuple[int, int]] = []
+        for block, number, module in self._blocks():
+            if block == "output":
+                grid = skips.pop()
+            for part in module:
+                grid = _resized(part, grid)
+                if isinstance(part, SpatialTransformer):
+                    for index, transformer in enumerate(part.transformer_blocks):
+                        attention = transformer.attn1
+                        size = LayerSize(grid, attention.heads, attention.dim_head)
+                        sizes[ordinals[block, number, index]] = size
+            if block == "input":
+                skips.append(grid)
+        return sizes
+
+    def presets(self, latent: tuple[int, int]) -> Mapping[str, Preset]:
+        return presets(self.layer_map(), self.layer_sizes(latent))
+
+    def marks(self, enter: Enter) -> Mapping[str, Callable[..., Any]]:
+        return {name: partial(_mark, enter, kind) for name, kind in MARKED.items()}
+
+    def place(self, options: dict[str, Any]) -> tuple[str, int, int] | None:
+        block = options.get("block")
+        return None if block is None else (*block, options.get("block_index", 0))
+
+    def grid(self, options: dict[str, Any]) -> tuple[int, int]:
+        height, width = options["activations_shape"][-2:]
+        return height, width
+
+    def token_slices(self, kind: Kind, keys: int) -> tuple[slice, slice]:
+        every, none = slice(0, keys), slice(0, 0)
+        return (every, none) if kind == "self" else (none, every)
+
+    def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
+        return checkpointed(options, measured)
+
+
+def _mark(
+    enter: Enter, kind: Kind, n: Tensor, context: Tensor, value: Tensor, extra_options: dict[str, Any]
+) -> Any:
+    """An `attn1_patch` or `attn2_patch` that changes nothing: it tells self- from cross-attention."""
+    enter(kind, n, context, extra_options)
+    return n, context, value
+
+
+def _resized(part: Any, grid: tuple[int, int]) -> tuple[int, int]:
+    """The grid behind this part: strided convolutions round up, pooling rounds down."""
+    down = part.h_upd if isinstance(part, ResBlock) else part
+    if not isinstance(down, Downsample):
+        return grid
+    odd = 1 if down.use_conv else 0
+    return (grid[0] + odd) // 2, (grid[1] + odd) // 2

@@ -1,0 +1,82 @@
+"""What the methods' authors use on U-Nets: which layers, and how long the steps of guidance are."""
+
+import math
+from collections.abc import Mapping
+
+from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
+from .....attention_patches.contract.site import Layer
+from .....attention_patches.methods.bounded_attention.guidance import GUIDED as BOUNDED
+from .....attention_patches.methods.bounded_attention.method import SEARCHED
+from .....attention_patches.methods.cross_image.method import SWAPPED
+from .....attention_patches.methods.layout_guidance import GUIDED as LAYOUT
+
+Sizes = Mapping[int, LayerSize]
+FEWEST_CELLS = 256  # of the grid on which subjects are found again, where a model has it
+FINEST_LEVELS = 2  # of the decoder, where keys are swapped: 64 x 64 and 32 x 32 tokens for 512 pixels
+SHALLOW_STEPS = (8.0, 2.0)  # of Bounded Attention on SD1.5
+DEEP_STEPS = (18.0, 5.0)  # on SDXL
+
+
+def presets(model: LayerMap, sizes: Sizes) -> dict[str, Preset]:
+    """By the names that the methods choose."""
+    return {
+        SWAPPED: Preset(finest_layers(model, sizes)),
+        LAYOUT: Preset(last_coarse_layers(model, sizes)),
+        BOUNDED: Preset(guided_layers(model, sizes), DEEP_STEPS if deep(model) else SHALLOW_STEPS),
+        SEARCHED: Preset(searched_layers(model, sizes)),
+    }
+
+
+def deep(model: LayerMap) -> bool:
+    """Whether modules hold more than two transformers, as in SDXL."""
+    return any(layer.index > 1 for layer in model.layers)
+
+
+def finest_layers(model: LayerMap, sizes: Sizes) -> frozenset[int]:
+    """Cross-Image Attention swaps in the decoder, on its two finest levels of attention."""
+    cells = {n: math.prod(sizes[n].grid) for n in _output(model)}
+    levels = sorted(set(cells.values()))[-FINEST_LEVELS:]
+    return frozenset(n for n in cells if cells[n] in levels)
+
+
+def coarse_layers(model: LayerMap, sizes: Sizes) -> list[Layer]:
+    """The middle and the first level on the way up that has attention: up_blocks.1 of SD1.5 and SD2 (a
+    quarter of the latents' side), up_blocks.0 of SDXL."""
+    up = [layer for layer in model.layers if layer.block == "output"]
+    level = [layer for layer in up if sizes[layer.ordinal].grid == sizes[up[0].ordinal].grid]
+    return [layer for layer in model.layers if layer.block == "middle"] + level
+
+
+def last_coarse_layers(model: LayerMap, sizes: Sizes) -> frozenset[int]:
+    """Layout Guidance looks at the coarse layers; of each module at the last transformer, since the authors'
+    library keeps one map for a module."""
+    ends = {(layer.block, layer.number): layer.ordinal for layer in coarse_layers(model, sizes)}
+    return frozenset(ends.values())
+
+
+def guided_layers(model: LayerMap, sizes: Sizes) -> frozenset[int]:
+    """Bounded Attention's loss looks at the coarse layers (SD1.5) or, where modules are deep, at transformers
+    1 to 6 of the first module on the way up (SDXL)."""
+    coarse = coarse_layers(model, sizes)
+    if not deep(model):
+        return frozenset(layer.ordinal for layer in coarse)
+    first = next(layer.number for layer in coarse if layer.block == "output")
+    return frozenset(
+        layer.ordinal
+        for layer in coarse
+        if (layer.block, layer.number) == ("output", first) and 1 <= layer.index <= 6
+    )
+
+
+def searched_layers(model: LayerMap, sizes: Sizes) -> frozenset[int]:
+    """Bounded Attention finds subjects in the layers of the output blocks whose grid has 256 cells at least,
+    and as few as possible: 16 x 16 in SD1.5 at 512 pixels, 32 x 32 in SDXL at 1024."""
+    chosen = _output(model) or list(sizes)
+    cells = {n: math.prod(sizes[n].grid) for n in chosen}
+    enough = [n for n in chosen if cells[n] >= FEWEST_CELLS]
+    best = min(cells[n] for n in enough) if enough else max(cells.values())
+    return frozenset(n for n in chosen if cells[n] == best)
+
+
+def _output(model: LayerMap) -> list[int]:
+    return [layer.ordinal for layer in model.layers if layer.block == "output"]

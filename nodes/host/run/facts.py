@@ -1,0 +1,48 @@
+"""What stays the same during one sampling run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ....attention_patches.contract.layers import LayerMap
+from ....attention_patches.contract.method import Method, Part
+from ....attention_patches.contract.report import RunReport, Tally
+from ....attention_patches.contract.schedule import Schedule
+from ....attention_patches.contract.site import Text
+from ..families.family import Family
+from .eager import Eager
+
+
+@dataclass(frozen=True, eq=False)
+class Working:
+    """A method in one run: its parts, and what is counted of them."""
+
+    method: Method
+    parts: Sequence[Part]
+    tally: Tally
+
+
+@dataclass(frozen=True, eq=False)
+class RunFacts:
+    """Of one run. `texts` are its conditionings by the host's identity for them, `latent` is in cells."""
+
+    family: Family
+    layers: LayerMap
+    schedule: Schedule
+    images: int
+    latent: tuple[int, int]
+    texts: Mapping[Any, Text]
+    working: Sequence[Working]
+    report: RunReport
+    eager: Eager = field(default_factory=Eager)
+
+    def uncontrolled(self) -> list[int]:
+        """Images that ControlNets leave alone."""
+        return sorted(
+            {
+                image
+                for working in self.working
+                for part in working.parts
+                for image in getattr(part, "uncontrolled", ())
+            }
+        )

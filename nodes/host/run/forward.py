@@ -1,0 +1,140 @@
+"""Every forward pass of a run: which rows, which sigma, which parts see its attention."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ....attention_patches.contract.attention_part import AttentionPart
+from ....attention_patches.contract.method import ScopePart
+from ....attention_patches.contract.site import Rows
+from ..families.family import Reached
+from .facts import RunFacts, Working
+from .model_call import ModelCall
+from .passes import PASS, Forward, Pass, own_pass
+
+
+@dataclass(frozen=True, eq=False)
+class ForwardPasses:
+    """Wraps the model's calls in one run."""
+
+    facts: RunFacts
+
+    def apply_model(
+        self,
+        executor: Any,
+        x: Tensor,
+        t: Tensor,
+        c_concat: Any = None,
+        c_crossattn: Any = None,
+        control: Any = None,
+        transformer_options: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Wrapper round one call of the model on x (rows, C, h, w) at sigma `t` (rows,)."""
+        options = transformer_options or {}
+        ticket = options.get(PASS)
+        # who samples with options kept from before the call makes the run's own passes
+        pass_ = own_pass(self.facts) if ticket is None or ticket.of is None else ticket.of
+        rows = pass_.rows(x, options)
+        left = None if pass_.kind == "guests" else self._controlled(control, rows)
+        working = self._in_range(pass_, x, rows, float(t[0]), options)
+        call = ModelCall(
+            self.facts,
+            rows,
+            float(t[0]),
+            0 if c_crossattn is None else c_crossattn.shape[1],
+            [(p, w.tally) for w in working for p in w.parts if isinstance(p, AttentionPart)],
+            # looked up here: only now the host has merged in what conditionings carry
+            options.get("optimized_attention_override"),
+            pass_.counts,
+        )
+
+        def forward(x: Tensor, options: dict[str, Any]) -> Tensor:
+            out: Tensor = executor(x, t, c_concat, c_crossattn, left, options, **kwargs)
+            return out
+
+        try:
+            if pass_.compute is not None:
+                with self.facts.eager.hold():
+                    return pass_.compute(call, x, options, forward)
+            return self._through(call, working, x, options, forward) if working else forward(x, options)
+        finally:
+            call.close()
+
+    def _through(
+        self,
+        call: ModelCall,
+        working: list[Working],
+        x: Tensor,
+        options: dict[str, Any],
+        forward: Forward,
+    ) -> Tensor:
+        with ExitStack() as scopes:
+            for one in working:
+                for part in one.parts:
+                    if isinstance(part, ScopePart):
+                        scopes.enter_context(part.around(call.rows))
+                        one.tally.touch_scope(call.rows, call.sigma)
+            scopes.enter_context(self.facts.eager.hold())
+            try:
+                return forward(x, call.options(options))
+            except Reached:
+                return torch.zeros_like(x)
+
+    def _in_range(
+        self, pass_: Pass, x: Tensor, rows: Rows, sigma: float, options: dict[str, Any]
+    ) -> list[Working]:
+        """Who works in a call of the model."""
+        report, schedule = self.facts.report, self.facts.schedule
+        if pass_.kind == "own":
+            report.passes += 1
+            report.sigmas.add(sigma)
+        active = []
+        for working in pass_.working:
+            if pass_.kind == "own" and not schedule.within(sigma, working.method.during):
+                continue
+            working.tally.passes += 1
+            if reason := _unfit(x, rows, options) or _unplaced(working, pass_, x, rows):
+                working.tally.step_aside(reason, "all layers")
+            else:
+                active.append(working)
+        return active
+
+    def _controlled(self, control: Any, rows: Rows) -> Any:
+        """ControlNet's residuals {block: [(B, C, h, w) or None]} without those of images that want none."""
+        images = self.facts.uncontrolled()
+        if control is None or not images:
+            return control
+        return {name: [_without(c, rows, images) for c in residuals] for name, residuals in control.items()}
+
+
+def _unfit(x: Tensor, rows: Rows, options: dict[str, Any]) -> str | None:
+    """Why the rows of a call are not whole batches of images."""
+    window = options.get("context_window")  # stays in the options behind its own calls
+    if window is not None and len(window.index_list) == x.shape[window.dim] < window.total_frames:
+        return "context windows cut the batch or the picture"
+    if x.shape[0] != rows.total:
+        return f"the model got {x.shape[0] / len(rows.sources):g} of {rows.images} images in one call"
+    return None
+
+
+def _unplaced(working: Working, pass_: Pass, x: Tensor, rows: Rows) -> str | None:
+    """Why a method that must know the places of the picture cannot work in a call."""
+    if not working.method.needs_place or all(window is not None for window in rows.windows):
+        return None
+    height, width = pass_.size
+    return (
+        f"the model got a part of the picture, {x.shape[-2]} x {x.shape[-1]} of {height} x {width} cells, "
+        "and nobody says which"
+    )
+
+
+def _without(residual: Tensor | None, rows: Rows, images: list[int]) -> Tensor | None:
+    if residual is None or residual.shape[0] not in (1, rows.total):
+        return residual
+    copy = residual.expand(rows.total, *residual.shape[1:]).clone()
+    rows.split(copy)[:, torch.tensor(images, device=copy.device)] = 0
+    return copy

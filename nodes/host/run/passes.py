@@ -1,0 +1,90 @@
+"""What a forward pass of the model is for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from torch import Tensor
+
+from ....attention_patches.contract.site import Rows, Text, Window
+from .facts import RunFacts, Working
+from .model_call import ModelCall
+from .texts import Size, cells_of
+
+PASS = "attention_control_pass"
+"""Where a pass travels in the transformer options of the calls that the guider makes for it."""
+
+Forward = Callable[[Tensor, dict[str, Any]], Tensor]
+"""(x (rows, C, h, w), transformer options) -> the model's output."""
+
+
+class Compute(Protocol):
+    """How a call of the model is made in place of a plain forward pass."""
+
+    def __call__(self, call: ModelCall, x: Tensor, options: dict[str, Any], forward: Forward) -> Tensor: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One call of the guider, which the host may split into several calls of the model.
+
+    `working` is who sees its attention, `owner` who has asked for it (None for the run itself). `seen` are
+    the conditionings computed in it: guidance nodes pass some once more, which then are nobody's text.
+    """
+
+    kind: Literal["own", "guests", "slope"]
+    images: int  # in one chunk
+    size: Size  # of its latents, (height, width) in cells
+    texts: Mapping[Any, Text]
+    working: Sequence[Working]
+    owner: Working | None = None
+    compute: Compute | None = None
+    seen: set[Any] = field(default_factory=set)
+
+    def rows(self, x: Tensor, options: Mapping[str, Any]) -> Rows:
+        """Which rows of a call of the model on x (rows, C, h, w) are which."""
+        sources = tuple(options.get("cond_or_uncond", (0,)))
+        uuids = tuple(options.get("uuids", ()))
+        if len(uuids) != len(sources):
+            return Rows(
+                sources, self.images, (None,) * len(sources), self._windows(x, (None,) * len(sources))
+            )
+        known = tuple(self.texts.get(uuid) for uuid in uuids)
+        texts = tuple(None if uuid in self.seen else text for uuid, text in zip(uuids, known, strict=True))
+        self.seen.update(uuids)
+        return Rows(sources, self.images, texts, self._windows(x, known))
+
+    def _windows(self, x: Tensor, texts: Sequence[Text | None]) -> tuple[Window | None, ...]:
+        """The part of the picture in each chunk: the text's area if the call is of that size."""
+        cells = (x.shape[-2], x.shape[-1])
+        windows = (Window() if text is None else text.window for text in texts)
+        return tuple(window if cells_of(window, self.size) == cells else None for window in windows)
+
+    @property
+    def counts(self) -> bool:
+        """Whether what is done in it is what the report tells of; looks on the way to a gradient do not."""
+        return self.kind != "slope"
+
+
+@dataclass(eq=False)
+class Ticket:
+    """Carries a pass through the options, and nothing once the pass is over, whoever keeps the options."""
+
+    of: Pass | None
+
+
+@contextmanager
+def travelling(pass_: Pass, model_options: Mapping[str, Any]) -> Any:
+    """While open, calls of the guider with the options that this gives are for the pass."""
+    ticket = Ticket(pass_)
+    options = {**model_options.get("transformer_options", {}), PASS: ticket}
+    try:
+        yield {**model_options, "transformer_options": options}
+    finally:
+        ticket.of = None
+
+
+def own_pass(facts: RunFacts) -> Pass:
+    """The run's own."""
+    return Pass("own", facts.images, facts.latent, facts.texts, facts.working)

@@ -1,0 +1,173 @@
+"""One call that the sampler makes, through the parts that change it, and the passes made beside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import comfy.samplers
+from torch import Tensor
+
+from ....attention_patches.contract.attention_part import AttentionPart
+from ....attention_patches.contract.method import CallPart, GuidingPart
+from ....attention_patches.contract.objective import Objective, Place, Slope
+from ....attention_patches.contract.schedule import PercentRange
+from .ending import Ending
+from .facts import RunFacts, Working
+from .guest_prompts import GuestPrompts
+from .passes import Pass, own_pass, travelling
+from .sampler_state import SamplerState, masked_state
+from .slopes import LossScale, SlopePass
+
+Guide = Callable[[Tensor], Tensor]
+NOT_FOR_GRADIENTS = {
+    "multigpu_clones",
+    "disable_cfg1_optimization",
+    "sampler_cfg_function",
+    "sampler_pre_cfg_function",
+    "sampler_post_cfg_function",
+}
+"""Options of the guider that speak of predicted pictures, or of further devices."""
+
+
+@dataclass(eq=False)
+class SamplerCalls:
+    """Wraps the guider's calls in one run."""
+
+    facts: RunFacts
+    prompts: GuestPrompts  # for guests of another size
+    state: SamplerState
+    scale: LossScale = field(default_factory=LossScale)
+
+    def predict_noise(
+        self, executor: Any, x: Tensor, timestep: Tensor, model_options: Any = None, seed: int | None = None
+    ) -> Tensor:
+        """Wrapper round the guider: x (B, C, h, w) at sigma `timestep` (B,); gives what it denoises to."""
+        self.facts.report.calls += 1
+        call = SamplerCall(self, executor, x, timestep, dict(model_options or {}), seed)
+        if not any(isinstance(part, CallPart | GuidingPart) for w in self.facts.working for part in w.parts):
+            return call.own(x)
+        return self.state.call(x, call.sigma, masked_state(call.options), call.through)
+
+
+@dataclass(eq=False)
+class SamplerCall:
+    """One call of the guider, on latents that guidance may shift in place."""
+
+    run: SamplerCalls
+    executor: Any
+    latents: Tensor
+    timestep: Tensor
+    options: dict[str, Any]
+    seed: int | None
+
+    def __post_init__(self) -> None:
+        self.sigma = float(self.timestep[0])
+        self.percent = self.run.facts.schedule.percent(self.sigma)
+
+    def through(self, x: Tensor) -> Tensor:
+        """Who guides shifts the latents first, the last node before the others; then the parts work in the
+        order of their nodes, the last one outermost."""
+        working, inner, given = self.run.facts.working, self.own, x
+        if any(isinstance(part, GuidingPart) for w in working for part in w.parts):
+            given = x.clone()
+        guided = []
+        for one in working:
+            model = HostDenoiser(self, one, inner, given)
+            for part in one.parts:
+                if isinstance(part, GuidingPart):
+                    guided.append((one, part, model))
+                if isinstance(part, CallPart):
+                    inner = partial(part.denoise, model=model)
+                    model = HostDenoiser(self, one, inner, given)
+        for one, part, model in reversed(guided):
+            one.tally.shifts += part.shift(x, model)
+        return inner(x)
+
+    def own(self, latents: Tensor) -> Tensor:
+        """The guider on the run's own latents."""
+        return self._guide(own_pass(self.run.facts), latents)
+
+    def _guide(self, pass_: Pass, latents: Tensor) -> Tensor:
+        times = self.timestep
+        if len(times) != len(latents):
+            times = times[:1].expand(len(latents))
+        with travelling(pass_, self.options) as options:
+            out: Tensor = self.executor(latents, times, options, self.seed)
+        return out
+
+    def guests(self, latents: Tensor, owner: Working, part: AttentionPart, until: Place | None) -> Tensor:
+        """Other latents under the run's prompts, seen by one part."""
+        facts, guider = self.run.facts, self.executor.class_obj
+        parts = [part] if until is None else [Ending(until), part]
+        working = Working(owner.method, parts, owner.tally)
+        with self.run.prompts.fit(guider, latents, self.seed) as fitted:
+            size, texts = (latents.shape[-2], latents.shape[-1]), facts.texts if fitted is None else fitted
+            pass_ = Pass("guests", len(latents), size, texts, [working], owner)
+            return self._guide(pass_, latents)
+
+    def slope(
+        self, latents: Tensor, owner: Working, part: AttentionPart | None, objective: Objective
+    ) -> Slope | None:
+        """A gradient under the objective's prompt alone, on the first device alone."""
+        facts, guider = self.run.facts, self.executor.class_obj
+        entries = self._positive(guider, objective)
+        if not entries:
+            return None
+        making = SlopePass(facts.family, objective, part, self.run.scale)
+        working = Working(owner.method, making.parts, owner.tally)
+        pass_ = Pass("slope", facts.images, facts.latent, facts.texts, [working], owner, making)
+        options = {key: value for key, value in self.options.items() if key not in NOT_FOR_GRADIENTS}
+        with travelling(pass_, options) as own:
+            # looked up now: packs that sample with a function of their own have put it there for this run
+            gradient = comfy.samplers.sampling_function(
+                guider.inner_model, latents, self.timestep, None, entries, 1.0, own, seed=self.seed
+            )
+        state = masked_state(self.options)
+        mask = None if state is None else state.mask
+        return making.result(gradient if mask is None else gradient * mask)
+
+    def _positive(self, guider: Any, objective: Objective) -> list[dict[str, Any]]:
+        """The guider's entries of the objective's prompt."""
+        if not guider.conds.get("positive"):
+            names = ", ".join(guider.conds)
+            raise ValueError(
+                f"the guider has no prompt called 'positive', but {names}; guidance follows the positive "
+                "prompt. Use KSampler, SamplerCustom, CFGGuider or BasicGuider."
+            )
+        texts = self.run.facts.texts
+        return [
+            entry
+            for entry in guider.conds["positive"]
+            if (text := texts.get(entry.get("uuid"))) is not None and text.of(objective.prompt)
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class HostDenoiser:
+    """The contract's `Denoiser` for one method in one call of the sampler."""
+
+    call: SamplerCall
+    owner: Working
+    inner: Guide
+    given: Tensor
+
+    @property
+    def sigma(self) -> float:
+        return self.call.sigma
+
+    @property
+    def percent(self) -> float:
+        return self.call.percent
+
+    def within(self, range_: PercentRange) -> bool:
+        return self.call.run.facts.schedule.within(self.sigma, range_)
+
+    def rest(self, latents: Tensor) -> Tensor:
+        return self.inner(latents)
+
+    def guests(self, latents: Tensor, part: AttentionPart, until: Place | None = None) -> Tensor:
+        return self.call.guests(latents, self.owner, part, until)
+
+    def slope(self, latents: Tensor, part: AttentionPart | None, objective: Objective) -> Slope | None:
+        return self.call.slope(latents, self.owner, part, objective)
