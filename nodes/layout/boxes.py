@@ -1,9 +1,11 @@
 """Boxes, as the host's nodes emit them and as users write them, in fractions of the picture."""
 
 import json
+import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import reprlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...attention_patches.layout.regions import Box
@@ -12,17 +14,20 @@ Canvas = tuple[int, int]
 """(width, height) in pixels."""
 
 ELEMENT_SCALE = 1000  # sides of the picture in the host's `elements`
-_NUMBER = r"([-+]?\d*\.?\d+)"
+_NUMBER = r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))"
 _LINE = re.compile(rf"\s*{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}\s*(?::\s*(.*?))?\s*")
 _NEXT_IMAGE = re.compile(r"\s*-{3,}\s*")
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 60
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A box, and what stands in it, if that was said."""
+    """A box, and what stands in it, if that was said; `where` names it in messages."""
 
     box: Box
     phrase: str = ""
+    where: str = field(default="", compare=False)
 
 
 def drawn_boxes(value: Any, canvas: Canvas, name: str) -> list[list[Drawn]]:
@@ -36,10 +41,14 @@ def drawn_boxes(value: Any, canvas: Canvas, name: str) -> list[list[Drawn]]:
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{name}: a {type(value).__name__} holds no boxes; connect boxes, or lists of boxes")
-    frames = value if any(isinstance(item, list | tuple) for item in value) else [value]
-    found = [list(_frame(frame, canvas, name)) for frame in frames]
-    return found if any(found) else []
+        raise ValueError(f"{name}: {_short(value)} holds no boxes; connect boxes, or lists of boxes")
+    several = any(isinstance(item, list | tuple) for item in value)
+    frames = value if several else [value]
+    if odd := [frame for frame in frames if not isinstance(frame, list | tuple)]:
+        raise ValueError(
+            f"{name}: some images have a list of boxes, and one has {_short(odd[0])}; give each a list"
+        )
+    return _each(frames, _read, canvas, name)
 
 
 def written_boxes(text: str, canvas: Canvas) -> list[list[Drawn]]:
@@ -50,39 +59,49 @@ def written_boxes(text: str, canvas: Canvas) -> list[list[Drawn]]:
     """
     if text.lstrip().startswith(("[", "{")):
         try:
-            return drawn_boxes(json.loads(text), canvas, "boxes")
-        except json.JSONDecodeError as error:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"boxes: this is no valid JSON: {error}") from error
-    frames: list[list[Drawn]] = [[]]
+        return drawn_boxes(value, canvas, "boxes")
+    frames: list[list[str]] = [[]]
     for line in text.splitlines():
         if _NEXT_IMAGE.fullmatch(line):
             frames.append([])
         elif line.strip():
-            frames[-1].append(_written(line, canvas, sum(map(len, frames)) + 1))
-    return frames if any(frames) else []
+            frames[-1].append(line.strip())
+    return _each(frames, _written, canvas, "boxes")
 
 
-def _written(line: str, canvas: Canvas, number: int) -> Drawn:
+def _each(
+    frames: Sequence[Sequence[Any]], read: Callable[[Any, Canvas, str], Drawn], canvas: Canvas, name: str
+) -> list[list[Drawn]]:
+    """What `read` makes of every box of every image; nothing if there are no boxes at all."""
+    found = []
+    for image, frame in enumerate(frames):
+        of_image = f" of image {image}" if len(frames) > 1 else ""
+        found.append(
+            [read(box, canvas, f"{name}: box {number}{of_image}") for number, box in enumerate(frame, 1)]
+        )
+    return found if any(found) else []
+
+
+def _written(line: str, canvas: Canvas, where: str) -> Drawn:
     match = _LINE.fullmatch(line)
     if match is None:
         raise ValueError(
-            f"boxes: {line.strip()!r} is not of the form `x y w h: phrase`, four numbers and then what is in "
+            f"boxes: {_short(line)} is not of the form `x y w h: phrase`, four numbers and then what is in "
             "the box, as in `64 128 192 256: ginger kitten`"
         )
-    x, y, width, height = (float(match[part]) for part in range(1, 5))
+    x, y, width, height = _numbers([match[part] for part in range(1, 5)], where)
     if max(x, y, width, height) <= 1:
         x, width, y, height = x * canvas[0], width * canvas[0], y * canvas[1], height * canvas[1]
-    return Drawn(_fractions((x, y, x + width, y + height), canvas, f"boxes: box {number}"), match[5] or "")
+    return Drawn(_fractions((x, y, x + width, y + height), canvas, where), match[5] or "", where)
 
 
-def _frame(frame: Any, canvas: Canvas, name: str) -> Iterator[Drawn]:
-    if not isinstance(frame, list | tuple):
-        raise ValueError(f"{name}: some images have a list of boxes, and one has {frame!r}; give each a list")
-    for number, item in enumerate(frame, start=1):
-        where = f"{name}: box {number}"
-        if not isinstance(item, dict):
-            raise ValueError(f"{where} is {item!r}; a box is a dictionary with x, y, width and height")
-        yield Drawn(_fractions(_corners(item, canvas, where), canvas, where), _phrase(item))
+def _read(item: Any, canvas: Canvas, where: str) -> Drawn:
+    if not isinstance(item, dict):
+        raise ValueError(f"{where} is {_short(item)}; a box is a dictionary with x, y, width and height")
+    return Drawn(_fractions(_corners(item, canvas, where), canvas, where), _phrase(item), where)
 
 
 def _corners(item: dict[str, Any], canvas: Canvas, where: str) -> Box:
@@ -96,16 +115,23 @@ def _corners(item: dict[str, Any], canvas: Canvas, where: str) -> Box:
 
 
 def _numbers(values: Any, where: str) -> tuple[float, ...]:
+    """Four finite numbers, also such as are text."""
     try:
-        numbers = tuple(map(float, values))
-    except (TypeError, ValueError):
+        listed = () if isinstance(values, str | dict) else tuple(values)
+        numbers = tuple(math.nan if isinstance(value, bool) else float(value) for value in listed)
+    except (TypeError, ValueError, OverflowError):
         numbers = ()
-    if len(numbers) != 4:
+    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
         raise ValueError(
-            f"{where} has {values!r} where four numbers should be: x, y, width and height in pixels of the "
-            "canvas, or in an element `bbox` with ymin, xmin, ymax and xmax of 0 to 1000"
+            f"{where} has {_short(values)} where four numbers should be: x, y, width and height in pixels of "
+            "the canvas, or in an element `bbox` with ymin, xmin, ymax and xmax of 0 to 1000"
         )
     return numbers
+
+
+def _short(value: Any) -> str:
+    """A value as it is written, but not all of a long one."""
+    return _SHORT.repr(value)
 
 
 def _phrase(item: dict[str, Any]) -> str:

@@ -4,6 +4,8 @@ import json
 
 import pytest
 from attention_control.nodes.layout.boxes import Drawn, drawn_boxes, written_boxes
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 CANVAS = (200, 100)
 PIXELS = {"x": 20, "y": 10, "width": 60, "height": 40}
@@ -69,7 +71,7 @@ def test_a_pixel_beyond_the_edge_is_forgiven():
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
-        (7, "bboxes: a int holds no boxes"),
+        (7, "bboxes: 7 holds no boxes"),
         ([PIXELS, [PIXELS]], "some images have a list"),
         ([PIXELS, 3], "box 2 is 3"),
         ([{"x": 1}], r"box 1 has .* where four numbers should be"),
@@ -100,3 +102,79 @@ def test_unreadable_text_is_refused(text, complaint):
     """With the line in question."""
     with pytest.raises(ValueError, match=complaint):
         written_boxes(text, CANVAS)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, "one", True, None, [1]])
+def test_sides_are_numbers(value):
+    """Neither NaN nor infinite, nor what only looks like a number."""
+    with pytest.raises(ValueError, match=r"^bboxes: box 1 has .* where four numbers should be"):
+        drawn_boxes([{**PIXELS, "width": value}], CANVAS, "bboxes")
+    with pytest.raises(ValueError, match=r"^elements: box 1 has .* where four numbers should be"):
+        drawn_boxes([{"bbox": [0, 0, 500, value]}], CANVAS, "elements")
+
+
+@pytest.mark.parametrize("bbox", ["1234", {1: 1, 2: 2, 3: 3, 4: 4}, 7])
+def test_an_element_has_a_list(bbox):
+    """Four letters or four keys are no corners."""
+    with pytest.raises(ValueError, match=r"^elements: box 1 has .* where four numbers should be"):
+        drawn_boxes([{"bbox": bbox}], CANVAS, "elements")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 3000 + "]" * 3000,
+        "[" * 900 + "]" * 900,
+        '{"x": ' * 3000 + "1" + "}" * 3000,
+        '[{"x": 0, "y": 0, "width": NaN, "height": 9}]',
+        '[{"x": 0, "y": 0, "width": 1e400, "height": 9}]',
+        '[{"x": 0, "y": 0, "width": ' + "9" * 5000 + ', "height": 9}]',
+        f"0 0 {'9' * 400} 9: cat",
+        f"0 0 {'9' * 40000} 9 9: cat",
+    ],
+)
+def test_endless_text_is_refused(text):
+    """Nesting and numbers beyond all bounds get a short sentence."""
+    with pytest.raises(ValueError, match=r"^boxes: ") as error:
+        written_boxes(text, CANVAS)
+    assert len(str(error.value)) < 400
+
+
+NUMBERS = st.floats(width=32) | st.integers(-500, 500)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(max_size=3),
+    lambda inside: (
+        st.lists(inside, max_size=4)
+        | st.dictionaries(st.sampled_from(["x", "y", "width", "height", "bbox", "desc", "metadata"]), inside)
+    ),
+    max_leaves=12,
+)
+TEXTS = VALUES.map(json.dumps) | st.text(alphabet='0123456789.-+ ,:\n[]{}"abe', max_size=60)
+QUICK = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+
+
+@QUICK
+@given(TEXTS | st.lists(st.lists(NUMBERS, min_size=4, max_size=4), max_size=3).map(str))
+def test_any_text_is_boxes_or_a_sentence(text):
+    """Whatever is written: boxes that lie in the picture, or an error that names the input."""
+    try:
+        frames = written_boxes(text, CANVAS)
+    except ValueError as error:
+        assert str(error).startswith("boxes: ")
+        return
+    for x0, y0, x1, y1 in (drawn.box for frame in frames for drawn in frame):
+        assert 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1
+
+
+def test_boxes_say_which_they_are():
+    """By number and, where there are several, by image; images are counted from 0."""
+    text = "0 0 9 9: a\n---\n0 0 9 9: b\n0 0 9 9"
+    assert [drawn.where for frame in written_boxes(text, CANVAS) for drawn in frame] == [
+        "boxes: box 1 of image 0",
+        "boxes: box 1 of image 1",
+        "boxes: box 2 of image 1",
+    ]
+    [[drawn]] = drawn_boxes(PIXELS, CANVAS, "bboxes")
+    assert drawn.where == "bboxes: box 1"
+    with pytest.raises(ValueError, match=r"^bboxes: box 1 of image 1 is 0 pixels wide"):
+        drawn_boxes([[PIXELS], [{**PIXELS, "width": 0}]], CANVAS, "bboxes")
