@@ -10,7 +10,7 @@ from ...attention_patches.layout.leakage import leakage
 from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.maps.time_slices import parse_time
 from ..inputs.model_inputs import LAYERS
-from ..layout.layout_inputs import LayoutInputs, layout_inputs
+from ..layout.layout_inputs import LayoutInputs, fault_in_texts, layout_inputs
 from ..pictures.leakage_figure import draw_leakage
 from ..pictures.leakage_table import leakage_tables
 from .recorded_run import recorded_run, recorded_run_inputs
@@ -56,6 +56,11 @@ class AttentionLeakage(io.ComfyNode):
                 io.String.Output(display_name="report", tooltip="The same in numbers; and who is neglected."),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, boxes: str | None = None, subjects: str | None = None) -> bool | str:
+        """Before anything runs: whether each box is said to hold something; None is what is connected."""
+        return fault_in_texts(boxes, subjects) or True
 
     @classmethod
     def execute(

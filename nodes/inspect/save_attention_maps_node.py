@@ -52,6 +52,11 @@ class SaveAttentionMaps(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, filename_prefix: str | None = None) -> bool | str:
+        """Before anything runs: whether a file can have this prefix; None if it is connected."""
+        return MAPS.fault(filename_prefix or "") or True
+
+    @classmethod
     def execute(
         cls, maps: MapStore, filename_prefix: str, image: Any = None, clip: Any = None, prompt: str = ""
     ) -> io.NodeOutput:

@@ -33,6 +33,11 @@ class SaveInversion(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, filename_prefix: str | None = None) -> bool | str:
+        """Before anything runs: whether a file can have this prefix; None if it is connected."""
+        return INVERSIONS.fault(filename_prefix or "") or True
+
+    @classmethod
     def execute(cls, inversion: Inversion, filename_prefix: str) -> io.NodeOutput:
         path = INVERSIONS.next_path(filename_prefix)
         save_inversion(path, inversion)

@@ -14,7 +14,7 @@ from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import LAYERS
 from ..inputs.node_report import shows_report
 from .guidance_inputs import guided_layout_inputs, own_layout
-from .layout_inputs import LayoutInputs
+from .layout_inputs import LayoutInputs, fault_in_texts
 from .layout_report import describe
 
 PAPER = BoundedGuidance()
@@ -56,6 +56,11 @@ class BoundedAttention(io.ComfyNode):
                 ),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, boxes: str | None = None, subjects: str | None = None) -> bool | str:
+        """Before anything runs: whether each box is said to hold something; None is what is connected."""
+        return fault_in_texts(boxes, subjects) or True
 
     @classmethod
     def execute(

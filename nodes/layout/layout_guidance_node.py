@@ -13,7 +13,7 @@ from ..host.run.install import install
 from ..inputs.model_inputs import LAYERS
 from ..inputs.node_report import shows_report
 from .guidance_inputs import guided_layout_inputs, own_layout
-from .layout_inputs import LayoutInputs
+from .layout_inputs import LayoutInputs, fault_in_texts
 
 AUTHORS = "paper"
 
@@ -61,6 +61,11 @@ class LayoutGuidance(io.ComfyNode):
                 io.Conditioning.Output(tooltip="The prompt, encoded: the sampler's positive."),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, boxes: str | None = None, subjects: str | None = None) -> bool | str:
+        """Before anything runs: whether each box is said to hold something; None is what is connected."""
+        return fault_in_texts(boxes, subjects) or True
 
     @classmethod
     def execute(

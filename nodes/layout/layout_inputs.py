@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle
 from typing import Any
 
 from comfy_api.latest import io
@@ -22,6 +23,8 @@ from .boxes import Drawn, drawn_boxes, written_boxes
 # by name, because older hosts have no such classes
 BoundingBox = io.Custom("BOUNDING_BOX")
 Array = io.Custom("ARRAY")
+
+LARGEST = 16384  # pixels of a side
 
 
 def layout_inputs() -> list[Any]:
@@ -51,10 +54,10 @@ def layout_inputs() -> list[Any]:
             "width",
             default=512,
             min=1,
-            max=16384,
+            max=LARGEST,
             tooltip="Width of the canvas in which the boxes are drawn, in pixels.",
         ),
-        io.Int.Input("height", default=512, min=1, max=16384, tooltip="Height of that canvas, in pixels."),
+        io.Int.Input("height", default=512, min=1, max=LARGEST, tooltip="Height of that canvas, in pixels."),
         BoundingBox.Input(
             "bboxes",
             optional=True,
@@ -106,7 +109,7 @@ class LayoutInputs:
         """
         tokens = prompt_tokens(clip, prompt)
         more = self.more_filler_words.replace(",", " ").split()
-        phrases = [part.strip() for part in re.split(r"[,\n]", self.subjects) if part.strip()]
+        phrases = phrases_of(self.subjects)
         frames = self._frames()
         if self.masks is not None:
             if frames:
@@ -117,10 +120,10 @@ class LayoutInputs:
         else:
             images = [
                 tuple(
-                    Subject(phrase, _positions(tokens, phrase, more), (drawn.box,))
-                    for drawn, phrase in zip(frame, named, strict=True)
+                    Subject(drawn.phrase, _positions(tokens, drawn.phrase, more, drawn.where), (drawn.box,))
+                    for drawn in frame
                 )
-                for frame, named in zip(frames, _phrases(frames, phrases), strict=True)
+                for frame in named(frames, phrases)
             ]
         return Layout(tuple(images) or ((),), filler_positions(tokens, more), text_ends(tokens))
 
@@ -140,45 +143,66 @@ class LayoutInputs:
                     "node, or only one of them."
                 )
             return [
-                [Drawn(box.box, element.phrase) for box, element in zip(frame, described[0], strict=True)]
+                [replace(element, box=box.box) for box, element in zip(frame, described[0], strict=True)]
                 for frame in placed
             ]
         return placed or described or written
 
 
-def _phrases(frames: Sequence[Sequence[Drawn]], phrases: Sequence[str]) -> list[list[str]]:
-    """The phrase of each box of each image: the same for all images, or all one after the other."""
+def fault_in_texts(boxes: str | None, subjects: str | None) -> str | None:
+    """What can be said of `boxes` and `subjects` before anything runs; None of either that it is connected.
+
+    Whether the boxes fit the canvas and the phrases the prompt is seen by `LayoutInputs.read`.
+    """
+    try:
+        frames = written_boxes(boxes or "", (LARGEST, LARGEST))
+        if frames and subjects is not None:
+            named(frames, phrases_of(subjects))
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def phrases_of(subjects: str) -> list[str]:
+    """One phrase a line, or comma-separated."""
+    return [part.strip() for part in re.split(r"[,\n]", subjects) if part.strip()]
+
+
+def named(frames: Sequence[Sequence[Drawn]], phrases: Sequence[str]) -> list[list[Drawn]]:
+    """The boxes of each image with their phrases: the same for all images, or all one after the other.
+
+    Without phrases each box has its own description. Raises ValueError, naming the input, for a box that has
+    none, or for another number of phrases.
+    """
     counts = [len(frame) for frame in frames]
     if not phrases:
-        for number, drawn in enumerate((drawn for frame in frames for drawn in frame), start=1):
+        for drawn in (drawn for frame in frames for drawn in frame):
             if not drawn.phrase:
                 raise ValueError(
-                    f"subjects: it is empty, and box {number} comes without a description. Write one phrase "
-                    "of the prompt for each box, in their order."
+                    f"{drawn.where} comes without a description, and `subjects` is empty. Say what is in the "
+                    "box, in a phrase of the prompt, or write one phrase for each box in `subjects`."
                 )
-        return [[drawn.phrase for drawn in frame] for frame in frames]
+        return [list(frame) for frame in frames]
     if not frames:
         raise ValueError(
             f"boxes: there are {len(phrases)} subjects, but neither boxes nor masks. Draw a box for each "
             "subject, or empty `subjects` to switch the node off."
         )
-    if set(counts) == {len(phrases)}:
-        return [list(phrases) for _ in frames]
-    if sum(counts) != len(phrases):
+    if sum(counts) != len(phrases) and set(counts) != {len(phrases)}:
         have = f"{counts[0]} boxes" if len(frames) == 1 else f"{', '.join(map(str, counts))} boxes by image"
         raise ValueError(
             f"subjects: {len(phrases)} phrases ({', '.join(phrases)}), but {have}. Write one phrase for each "
             "box, in their order; boxes that share a phrase need it once each."
         )
-    left = iter(phrases)
-    return [[next(left) for _ in frame] for frame in frames]
+    left = cycle(phrases)
+    return [[replace(drawn, phrase=next(left), where="subjects") for drawn in frame] for frame in frames]
 
 
-def _positions(tokens: PromptTokens, phrase: str, more: Sequence[str]) -> tuple[int, ...]:
+def _positions(tokens: PromptTokens, phrase: str, more: Sequence[str], where: str) -> tuple[int, ...]:
     try:
         return subject_positions(tokens, phrase, more)
     except ValueError as error:
-        raise ValueError(f"subjects: {error}") from error
+        raise ValueError(f"{where}: {error}") from error
 
 
 def _masked(
@@ -195,7 +219,7 @@ def _masked(
         raise ValueError(
             f"masks: number {', '.join(map(str, empty))} is empty; paint where the subject shall be"
         )
-    named = [(phrase, _positions(tokens, phrase, more)) for phrase in phrases]
+    named = [(phrase, _positions(tokens, phrase, more, "subjects")) for phrase in phrases]
     return [
         tuple(
             Subject(phrase, positions, mask=mask.detach().float().cpu())

@@ -98,9 +98,18 @@ def test_repeated_words(clip):
     ("given", "complaint"),
     [
         ({"bboxes": [LEFT, RIGHT], "subjects": "kitten"}, "subjects: 1 phrases .* but 2 boxes. Write one"),
-        ({"bboxes": [LEFT]}, "subjects: it is empty, and box 1 comes without a description"),
+        ({"bboxes": [LEFT]}, "bboxes: box 1 comes without a description, and `subjects` is empty"),
+        (
+            {"bboxes": [LEFT], "elements": [{"bbox": [0, 0, 9, 9], "desc": " "}]},
+            "elements: box 1 comes without a description",
+        ),
+        (
+            {"elements": [{"bbox": [0, 0, 9, 9], "desc": "dog"}]},
+            "elements: box 1: 'dog' is not in the prompt",
+        ),
+        ({"bboxes": [LEFT], "subjects": "dog"}, "subjects: 'dog' is not in the prompt"),
         ({"subjects": "kitten"}, "boxes: there are 1 subjects, but neither boxes nor masks"),
-        ({"boxes": "0 0 9 9: dog"}, "subjects: 'dog' is not in the prompt. It has: ginger, kitten"),
+        ({"boxes": "0 0 9 9: dog"}, "boxes: box 1: 'dog' is not in the prompt. It has: ginger, kitten"),
         ({"boxes": "0 0 600 9: kitten"}, "boxes: box 1 goes .* beyond the canvas of 512 x 512"),
         ({"boxes": BOXES, "bboxes": [LEFT]}, "boxes: boxes are connected as well"),
         ({"boxes": BOXES, "masks": torch.ones(1, 4, 4)}, "masks: there are boxes as well"),

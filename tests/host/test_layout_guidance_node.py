@@ -73,7 +73,7 @@ def test_errors_name_the_input(demo):
     """A layer that is not there, a phrase that is not in the prompt, a step fraction that cannot be."""
     for settings, message in (
         ({"layers": "outpt"}, "layers: no layer matches 'outpt'"),
-        ({"boxes": "0 0 1 1: owl"}, "subjects: 'owl' is not in the prompt"),
+        ({"boxes": "0 0 1 1: owl"}, "boxes: box 1: 'owl' is not in the prompt"),
         ({"guidance_until": 1.5}, "guidance_until is 1.5"),
     ):
         with pytest.raises(ValueError, match=message):

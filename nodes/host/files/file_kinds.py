@@ -1,6 +1,7 @@
 """Where the files of our nodes lie: in the host's input and output folders, told apart by their endings."""
 
 import os
+import re
 import reprlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from pathlib import Path
 import folder_paths
 
 from .listing import files_below
+
+_VARIABLE = re.compile(r"%\w+%")  # what the host puts a part of the date in place of
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,33 @@ class FileKind:
 
         Raises ValueError if the prefix leads out of the folder, or no file can be called so.
         """
+        try:
+            folder, name, number, _subfolder, _prefix = folder_paths.get_save_image_path(
+                self._inside(prefix), folder_paths.get_output_directory()
+            )
+            path = Path(folder, self._named(name, number))
+            _require_possible(path)
+        except OSError as error:
+            raise ValueError(self._impossible(prefix, error)) from error
+        return path
+
+    def fault(self, prefix: str) -> str | None:
+        """What is wrong with a prefix, without making a folder; None if nothing is as far as can be known."""
+        try:
+            name = _VARIABLE.sub("0000", self._inside(prefix))
+            path = Path(folder_paths.get_output_directory())
+            for part in Path(name).parts:
+                path /= part
+                _require_possible(path)
+            _require_possible(path.with_name(self._named(path.name, 1)))
+        except OSError as error:
+            return self._impossible(prefix, error)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def _inside(self, prefix: str) -> str:
+        """The prefix as it is used. Raises ValueError if it leads out of the output folder."""
         output = folder_paths.get_output_directory()
         wanted = os.path.normpath(prefix.strip())
         if wanted == os.curdir:
@@ -44,17 +74,22 @@ class FileKind:
                 f"filename_prefix: {reprlib.repr(prefix)} leads out of the output folder {output}; write a "
                 f"name such as {self.prefix}"
             )
-        try:
-            folder, name, number, _subfolder, _prefix = folder_paths.get_save_image_path(wanted, output)
-            path = Path(folder, f"{name}_{number:05}_{self.ending}")
-            with suppress(FileNotFoundError):
-                path.lstat()
-        except OSError as error:
-            raise ValueError(
-                f"filename_prefix: no file can be written as {reprlib.repr(prefix)} ({error.strerror}); "
-                f"write a name such as {self.prefix}"
-            ) from error
-        return path
+        return wanted
+
+    def _named(self, name: str, number: int) -> str:
+        return f"{name}_{number:05}_{self.ending}"
+
+    def _impossible(self, prefix: str, error: OSError) -> str:
+        return (
+            f"filename_prefix: no file can be written as {reprlib.repr(prefix)} ({error.strerror}); write a "
+            f"name such as {self.prefix}"
+        )
+
+
+def _require_possible(path: Path) -> None:
+    """Raises OSError if the file system has no such names; the file need not be there."""
+    with suppress(FileNotFoundError):
+        path.lstat()
 
 
 MAPS = FileKind(".attention.safetensors", "attention/maps")
