@@ -33,7 +33,7 @@ def probing(prefix: str, level: float = 0.6) -> Prompt:
         "4": node("VAEEncode", pixels=["3", 0], vae=["1", 2]),
         "5": node(
             "AttentionProbe",
-            **{"model": ["1", 0], "positive": ["2", 0], "latent": ["4", 0], "percent": level, "seed": 7},
+            **{"model": ["1", 0], "positive": ["2", 0], "latent": ["4", 0], "noise_level": level, "seed": 7},
             **{"record": "both", "layers": "all", "self_max_tokens": 1024, "heads": "mean"},
             **{"queries_and_keys": False, "memory_limit_mb": 100},
         ),

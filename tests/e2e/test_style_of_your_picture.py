@@ -56,10 +56,10 @@ def test_the_picture_changes_every_new_one(example: Example) -> None:
 
 
 def test_a_workflow_from_before_keeps_its_values(object_info: dict[str, Any]) -> None:
-    """The example of one style for a batch was saved when StyleAlignedBatch had no `reference`."""
+    """The example of one style for a batch was saved when StyleAlignedBatch had no `reference_picture`."""
     workflow = read(EXAMPLES["style_aligned"])
     (saved,) = [node for node in workflow["nodes"] if node["type"] == "StyleAlignedBatch"]
-    assert "reference" not in [socket["name"] for socket in saved["inputs"]]
+    assert "reference_picture" not in [socket["name"] for socket in saved["inputs"]]
     inputs = to_prompt(workflow, object_info)[str(saved["id"])]["inputs"]
     assert inputs == {
         "model": ["1", 0],

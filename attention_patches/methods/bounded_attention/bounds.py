@@ -82,7 +82,7 @@ class Places:
 @dataclass(kw_only=True)
 class Bounds:
     """The masks of both attentions: cross-attention for the rows of the layout's prompt, self-attention for
-    all.
+    all but those of other positive prompts.
 
     Belongs to one run. Images without subjects stay as they are.
     """
@@ -114,15 +114,22 @@ class Bounds:
     def prompt(self) -> Prompt | None:
         return self.places.layout.prompt
 
+    def _foreign(self, text: Text | None) -> bool:
+        """Whether this is another positive prompt than the layout's; it is left as it is."""
+        return text is not None and text.role == "positive" and not self._bounded(text)
+
     def _self(self, site: Site, qkv: QKV) -> Tensor:
         """(1 or B, 1, N, N)"""
+        rows, open_ = site.rows, qkv.q.new_zeros(1, 1, 1, 1)
+        foreign = tuple(map(self._foreign, rows.texts)) or (False,) * len(rows.sources)
         biases = [
-            self._bias(site, qkv.q, ("self",), lambda masks, image: self_closed(masks), window)
-            for window in site.rows.places
+            open_ if other else self._bias(site, qkv.q, ("self",), lambda m, _: self_closed(m), window)
+            for other, window in zip(foreign, rows.places, strict=True)
         ]
-        if len(biases[0]) == 1 and len(set(site.rows.places)) == 1:
+        if len(biases[0]) == 1 and len(set(zip(foreign, rows.places, strict=True))) == 1:
             return biases[0]
-        return torch.cat([bias.expand(site.rows.images, -1, -1, -1) for bias in biases])
+        size = (rows.images, 1, qkv.q.shape[2], qkv.k.shape[2])
+        return torch.cat([bias.expand(size) for bias in biases])
 
     def _cross(self, site: Site, qkv: QKV) -> Tensor:
         """(B, 1, N, M)"""

@@ -12,7 +12,11 @@ def deliver(report: RunReport, node_ids: Sequence[str | None]) -> None:
     logged: set[str] = set()
     for tally, node_id in zip(report.tallies, node_ids, strict=True):
         line, remarks = tally.describe(report), tally.remarks()
-        logging.log(logging.WARNING if tally.idle else logging.INFO, "[Attention Control] %s", line)
+        logging.log(
+            logging.WARNING if tally.idle or tally.nothing_to_do else logging.INFO,
+            "[Attention Control] %s",
+            line,
+        )
         for remark in remarks:
             if remark not in logged:
                 logging.warning("[Attention Control] %s", remark)

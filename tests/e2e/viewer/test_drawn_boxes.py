@@ -41,13 +41,13 @@ def workflow() -> Json:
         subjects="",
         width=CANVAS,
         height=CANVAS,
-        guidance_steps=0.5,
+        guidance_until=0.5,
         guidance_iterations=2,
         loss_target=0.2,
-        guidance_start=20.0,
-        guidance_end=8.0,
-        refine_masks_from=0.5,
-        refine_every=5,
+        first_step_size=20.0,
+        last_step_size=8.0,
+        refine_from=0.5,
+        refine_every=0.1,
     )
     sampler = node(
         "KSampler",
