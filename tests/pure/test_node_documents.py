@@ -27,6 +27,12 @@ def test_every_node_is_registered() -> None:
     assert sorted(imported.values()) == sorted(re.findall(r"^ {8}(\w+),$", source, re.MULTILINE))
 
 
+def test_every_node_lies_where_the_menu_has_it() -> None:
+    """The folder of its file is the last word of its category."""
+    menu = {file: re.findall(r'category="attention control/(\w+)"', file.read_text()) for file in FILES}
+    assert menu == {file: [file.parent.name] for file in FILES}
+
+
 def test_every_node_has_its_row() -> None:
     """The README's table has one row for each node, and no other."""
     assert Counter(documented_nodes()) == Counter(ids())
