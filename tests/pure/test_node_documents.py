@@ -33,6 +33,15 @@ def test_every_node_lies_where_the_menu_has_it() -> None:
     assert menu == {file: [file.parent.name] for file in FILES}
 
 
+def test_every_node_that_reports_shows_it() -> None:
+    """Who hands its id on, for the report of a run, has declared it."""
+    texts = {file.name: file.read_text() for file in FILES}
+    reporting = {name for name, text in texts.items() if "cls.hidden.unique_id" in text}
+    installing = {name for name, text in texts.items() if "import install\n" in text}
+    assert installing <= reporting
+    assert {name for name, text in texts.items() if "**shows_report()" in text} == reporting
+
+
 def test_every_node_has_its_row() -> None:
     """The README's table has one row for each node, and no other."""
     assert Counter(documented_nodes()) == Counter(ids())
