@@ -24,6 +24,7 @@ from ..pictures.drawing import (
 from ..pictures.payload import payload
 from ..pictures.view import View, make_view
 from .attention_maps_type import AttentionMaps
+from .recorded_run import recorded_run
 
 ROLES = {"conditional": "positive", "unconditional": "negative"}
 MODES = ["words", "self", "components", "correspondence"]
@@ -132,9 +133,10 @@ class AttentionMapViewer(io.ComfyNode):
         features: Features = "self-attention",
         rows: str = "conditional",
     ) -> io.NodeOutput:
+        recorded, pictures = recorded_run(maps, image)
         view = make_view(
-            maps.read(image),
-            image,
+            recorded,
+            pictures,
             tokens=_tokens(clip, prompt, maps.tokens),
             words=words,
             layer=layer,

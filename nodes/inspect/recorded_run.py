@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...attention_patches.maps.recorded import AttentionMaps, MapStore
+from ..inputs.pictures_and_masks import read_pictures
 from .attention_maps_type import AttentionMaps as AttentionMapsSocket
 
 
@@ -30,7 +31,7 @@ def recorded_run(maps: MapStore, image: Tensor) -> tuple[AttentionMaps, Tensor]:
 
     Raises ValueError unless they can be the pictures of a run in the store.
     """
-    pictures = image[..., :3].float().cpu()
+    pictures = read_pictures(image, "image")
     recorded = maps.read(pictures)
     _check(recorded, pictures)
     return recorded, pictures

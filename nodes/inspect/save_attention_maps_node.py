@@ -11,6 +11,7 @@ from ..host.files.file_kinds import MAPS
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.file_inputs import file_output, prefix_input
 from .attention_maps_type import AttentionMaps
+from .recorded_run import recorded_run
 
 
 class SaveAttentionMaps(io.ComfyNode):
@@ -63,7 +64,8 @@ class SaveAttentionMaps(io.ComfyNode):
         if prompt.strip() and clip is None:
             raise ValueError("clip: connect the text encoder of the prompt, or leave `prompt` empty")
         tokens = prompt_tokens(clip, prompt) if prompt.strip() else None
-        recorded, path = maps.read(image), MAPS.next_path(filename_prefix)
+        recorded = maps.read() if image is None else recorded_run(maps, image)[0]
+        path = MAPS.next_path(filename_prefix)
         save_maps(path, SavedMaps(recorded, tokens))
         logging.info("[Attention Control] Saved %.1f MB of attention maps: %s", recorded.megabytes, path)
         return io.NodeOutput(str(path))

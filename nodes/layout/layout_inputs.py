@@ -18,6 +18,7 @@ from ...attention_patches.layout.regions import (
 )
 from ...attention_patches.text.words import PromptTokens
 from ..host.text.clip_tokens import prompt_tokens
+from ..inputs.pictures_and_masks import read_masks
 from .boxes import Drawn, drawn_boxes, written_boxes
 
 # by name, because older hosts have no such classes
@@ -116,7 +117,7 @@ class LayoutInputs:
                 raise ValueError(
                     "masks: there are boxes as well; disconnect the masks or leave out the boxes"
                 )
-            images = _masked(self.masks, phrases, tokens, more)
+            images = _masked(read_masks(self.masks, "masks"), phrases, tokens, more)
         else:
             images = [
                 tuple(
@@ -222,7 +223,7 @@ def _masked(
     named = [(phrase, _positions(tokens, phrase, more, "subjects")) for phrase in phrases]
     return [
         tuple(
-            Subject(phrase, positions, mask=mask.detach().float().cpu())
+            Subject(phrase, positions, mask=mask)
             for (phrase, positions), mask in zip(named, image, strict=True)
         )
         for image in masks.split(len(phrases))

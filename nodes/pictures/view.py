@@ -78,16 +78,14 @@ def make_view(
     colour_map: str,
     threshold: float,
 ) -> View:
-    """A view from what the user wrote. Raises ValueError for what does not fit the maps."""
-    if len(pictures) != maps.images:
-        raise ValueError(
-            f"image: {len(pictures)} pictures, but the maps are of {maps.images}. Connect all pictures that "
-            "the recorded run made, in their order."
-        )
+    """A view of the pictures (images, height, width, 3) from what the user wrote.
+
+    Raises ValueError for what does not fit the maps.
+    """
     columns, asked = _columns(maps, role, tokens, [x.strip() for x in words.split(",") if x.strip()])
     return View(
         maps=maps,
-        pictures=pictures[..., :3].float().cpu(),
+        pictures=pictures,
         words=columns,
         asked=asked,
         role=role,

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.cross_image.latent_adain import Masks, everywhere, fitted, paired
+from ..inputs.pictures_and_masks import read_masks
 from .inversion_pair import InversionPair
 from .subject_masks import subject_masks
 
@@ -58,8 +59,9 @@ class MaskInputs:
         given: Tensor | None = getattr(self, which)
         size, pictures = _size(inversion), pair.structure.images
         if given is not None:
+            masks = read_masks(given, f"{which}_mask")
             try:
-                return fitted(given, size, pictures)
+                return fitted(masks, size, pictures)
             except ValueError as error:
                 raise ValueError(f"{which}_mask: {error}") from None
         if not self.subject.strip():

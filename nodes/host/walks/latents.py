@@ -6,19 +6,35 @@ from typing import Any
 import comfy.sample
 from torch import Tensor
 
+from ..numbers import require_numbers
+
 
 def model_latent(model: Any, latent: Mapping[str, Any]) -> Tensor:
-    """(images, C, h, w) of a LATENT. Raises ValueError if it is not one of this model's."""
+    """(images, C, h, w) of a LATENT. Raises ValueError if it is not one of this model's, or no numbers."""
+    given = latent["samples"]
+    if given.is_nested:
+        raise ValueError(f"latent holds several kinds of latents, as of video and sound, {_wanted(model)}")
+    if given.ndim != 4 or not given.numel():
+        raise ValueError(f"latent has the shape {tuple(given.shape)}, {_wanted(model)}")
+    require_numbers(given, "latent: image")
     samples: Tensor = comfy.sample.fix_empty_latent_channels(
         model,
-        latent["samples"],
+        given,
         latent.get("downscale_ratio_spacial"),
         latent.get("downscale_ratio_temporal"),
     )
-    channels = model.get_model_object("latent_format").latent_channels
-    if samples.ndim != 4 or samples.shape[1] != channels:
-        raise ValueError(
-            f"latent has the shape {tuple(samples.shape)}, and this model takes (images, {channels}, "
-            "height, width). Encode the image with the VAE of this model."
-        )
+    if samples.ndim != 4 or samples.shape[1] != _channels(model):
+        raise ValueError(f"latent has the shape {tuple(samples.shape)}, {_wanted(model)}")
     return samples
+
+
+def _channels(model: Any) -> int:
+    channels: int = model.get_model_object("latent_format").latent_channels
+    return channels
+
+
+def _wanted(model: Any) -> str:
+    return (
+        f"and this model takes (images, {_channels(model)}, height, width). Encode the image with the VAE of "
+        "this model."
+    )
