@@ -14,6 +14,7 @@ from attention_control.attention_patches.methods.self_segmentation.segmentation 
     SelfSegmentation,
     label,
 )
+from attention_control.attention_patches.text.words import Word
 from scenes import SIZE, Labelled
 from torch import Tensor
 
@@ -91,12 +92,8 @@ def of_segments(
 
 def segmentation(scene: Labelled, maps: AttentionMaps, layers: str) -> Segmentation:
     """By the nouns, with the node's defaults but for the layers."""
-    nouns = [
-        replace(x, cross_attention={r: t[..., : len(scene.groups)] for r, t in x.cross_attention.items()})
-        for x in maps.layers
-    ]
-    method = SelfSegmentation(layers=maps.model.parse(layers))
-    return method.of_image(replace(maps, layers=tuple(nouns)), 0)
+    nouns = [Word(group.noun, (column,)) for column, group in enumerate(scene.groups)]
+    return SelfSegmentation(layers=maps.model.parse(layers)).of_image(maps, nouns, 0)
 
 
 def iou(mask: Tensor, truth: Tensor) -> float:

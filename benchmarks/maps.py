@@ -4,7 +4,7 @@ One forward pass on each noised picture, by AttentionProbe. Pointing: the highes
 enlarged to the picture, lies on its subjects. mIoU: mean over the words of the overlap (intersection over
 union) of the true mask with the map, cut at a share of its range; for SelfSegment with the mask that it gives
 for the noun. Noise levels, layers and thresholds are chosen on scenes of their own. The baseline is an
-average over all layers and noise levels as DAAM takes it, cut at 0.4.
+average over all layers and noise levels as DAAM takes it (which leaves out the middle layer), cut at 0.4.
 
 The demo model's nouns were trained with an auxiliary loss that draws their cross-attention to their subjects.
 So the figures of nouns, and SelfSegment's labels, say nothing about plain diffusion training. Nothing was

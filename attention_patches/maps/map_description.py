@@ -24,7 +24,7 @@ class SavedPrompt(Description):
 
 
 class MapDescription(Description):
-    """Everything of recorded maps that is no tensor; `grids` are by the ordinal of the layer."""
+    """Everything of recorded maps that is no tensor; `grids` and `heads` are by the ordinal of the layer."""
 
     family: str
     layers: tuple[tuple[str, Index, Index], ...]
@@ -32,6 +32,7 @@ class MapDescription(Description):
     latent: tuple[Count, Count]
     slices: Annotated[tuple[tuple[Share, Share, Share], ...], Field(min_length=1)]
     grids: Annotated[dict[Count, tuple[Count, Count]], Field(min_length=1)]
+    heads: dict[Count, Count]
     prompt: SavedPrompt | None
 
     def maps(self, tensors: dict[str, Tensor]) -> AttentionMaps:
@@ -44,6 +45,8 @@ class MapDescription(Description):
             raise ValueError(f"slices: one goes from {unordered[0][0]} to {unordered[0][1]}")
         if beyond := [ordinal for ordinal in self.grids if ordinal > len(model.layers)]:
             raise ValueError(f"grids: there is no layer {beyond[0]}, as layers lists {len(model.layers)}")
+        if uncounted := sorted(self.grids.keys() ^ self.heads.keys()):
+            raise ValueError(f"heads: layer {uncounted[0]} is not in both of grids and heads")
         latents = left.pop(LATENTS, None)
         if latents is not None:
             _fit(LATENTS, latents, (self.images, None, *self.latent))
@@ -69,16 +72,17 @@ class MapDescription(Description):
     def _layer(self, layer: Layer, left: dict[str, Tensor]) -> LayerMaps:
         """The maps of one layer, taken out of what is left of the tensors."""
         parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
-        grid = self.grids[layer.ordinal]
+        grid, heads = self.grids[layer.ordinal], self.heads[layer.ordinal]
         cells = grid[0] * grid[1]
         for part in PARTS:
             start = f"{layer.ordinal}/{part}/"
             for name in [name for name in left if name.startswith(start)]:
                 kept = left.pop(name)
                 columns = cells if part == "self_attention" else None
-                _fit(name, kept, (len(self.slices), self.images, None, cells, columns))
+                mean = part in ("cross_attention", "self_attention") and kept.shape[2:3] == (1,)
+                _fit(name, kept, (len(self.slices), self.images, 1 if mean else heads, cells, columns))
                 parts[part][name.removeprefix(start)] = kept
-        maps = LayerMaps(layer, grid, **parts)
+        maps = LayerMaps(layer, grid, heads, **parts)
         if not (maps.cross_attention or maps.self_attention):
             raise ValueError(f"grids: of layer {layer.ordinal} there is neither cross- nor self-attention")
         for role in {*maps.queries, *maps.keys}:

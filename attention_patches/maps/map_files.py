@@ -69,5 +69,6 @@ def _describe(saved: SavedMaps) -> MapDescription:
         latent=maps.latent,
         slices=tuple((part.start, part.end, part.time) for part in maps.slices),
         grids={layer.layer.ordinal: layer.grid for layer in maps.layers},
+        heads={layer.layer.ordinal: layer.heads for layer in maps.layers},
         prompt=None if tokens is None else SavedPrompt(text=tokens.prompt, words=words),
     )

@@ -30,6 +30,7 @@ class LayerMaps:
 
     layer: Layer
     grid: tuple[int, int]  # (height, width) in tokens; N = height * width
+    heads: int  # of the layer, whether or not each was kept
     cross_attention: Mapping[str, Tensor] = field(default_factory=dict)  # (slices, images, heads, N, tokens)
     self_attention: Mapping[str, Tensor] = field(default_factory=dict)  # (slices, images, heads, N, N)
     queries: Mapping[str, Tensor] = field(default_factory=dict)  # self-attention's: (slices, images, H, N, d)

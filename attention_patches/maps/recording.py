@@ -155,6 +155,7 @@ class Recording:
                 yield LayerMaps(
                     layer,
                     self.batch.sizes[layer.ordinal].grid,
+                    self.batch.sizes[layer.ordinal].heads,
                     by_kind["cross"],
                     by_kind["self"],
                     by_kind["queries"],

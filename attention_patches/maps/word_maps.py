@@ -1,4 +1,4 @@
-"""Maps of words: from the columns of tokens to those of words."""
+"""Maps of words: from the tokens of a prompt to its words."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,11 +7,35 @@ import torch
 from torch import Tensor
 
 from ..text.words import Word
+from .averages import Layers, Slices, cross_map, recorded_layers
 from .recorded import AttentionMaps
 
 
+def word_maps(
+    maps: AttentionMaps,
+    words: Sequence[Word],
+    size: tuple[int, int],
+    *,
+    image: int = 0,
+    role: str = "positive",
+    layers: Layers = None,
+    slices: Slices = None,
+) -> Tensor:
+    """(words, height, width) in float32: `cross_map` of each word, the mean over its pieces.
+
+    Raises ValueError if no such layer was recorded, or if a word lies behind the last recorded token.
+    """
+    for layer in recorded_layers(maps, layers, role, "cross_attention"):
+        check_words(words, layer.cross_attention[role].shape[-1])
+    pieces = sorted({position for word in words for position in word.positions})
+    seen = cross_map(maps, size, tokens=pieces, image=image, role=role, layers=layers, slices=slices)
+    own = [seen[[pieces.index(position) for position in word.positions]].mean(0) for word in words]
+    return torch.stack(own) if own else seen
+
+
 def word_columns(maps: AttentionMaps, words: Sequence[Word], role: str = "positive") -> AttentionMaps:
-    """The same maps with one column of cross-attention per word: the mean over its pieces and the heads.
+    """The same maps with one column of cross-attention per word: the mean over its pieces and the heads. For
+    what is looked at in the size of the layer; `word_maps` enlarges the pieces first.
 
     Other roles are left out. Raises ValueError if a word lies behind the last recorded token.
     """

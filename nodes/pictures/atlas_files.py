@@ -15,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...attention_patches.maps.averages import cross_map, cross_of, self_of
+from ...attention_patches.maps.averages import cross_of, self_of
 from ...attention_patches.maps.components import Features, components
 from ...attention_patches.maps.correspondence import correspondence_of
 from ...attention_patches.maps.recorded import LayerMaps
+from ...attention_patches.maps.word_maps import word_maps
 from .atlas import row_atlas, shrunk, shrunk_grid, shrunk_rows, tile_atlas
 from .captions import to_pillow
 from .detail import Grid, affordable, finest, pair_limit, row_limits, tile_limits
@@ -45,7 +46,7 @@ class AtlasFiles:
         rows = [*([s] for s in self.slices), None]
         limit, layer_limit = tile_limits(grids, view.maps.images * len(rows) * len(view.words))
         best = finest(grids)
-        mean = [cross_map(view.by_word, best, image=image, role=role, slices=s) for s in rows]
+        mean = [word_maps(view.maps, view.words, best, image=image, role=role, slices=s) for s in rows]
         entries = [self._tiles(None, mean, limit)]
         if layer_limit:
             for n, layer in layers:

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...attention_patches.maps.averages import cross_map
 from ...attention_patches.maps.components import Features, components
 from ...attention_patches.maps.point import cell_at, correspondence_from, self_from
-from ...attention_patches.maps.word_maps import normalised, ranking
+from ...attention_patches.maps.word_maps import normalised, ranking, word_maps
 from .captions import captioned, marked
 from .detail import finest_grid
 from .heat_map import enlarged, heat_over
@@ -101,9 +100,15 @@ def leading_words(view: View, image: int) -> list[str]:
 
 def _word_maps(view: View, image: int, any_layer: bool = False) -> Tensor:
     """(words, h, w) on the finest grid."""
-    maps = view.by_word if view.words else view.maps
-    layers = None if any_layer else view.layers
-    return cross_map(maps, finest_grid(maps), image=image, role=view.role, layers=layers, slices=view.slices)
+    return word_maps(
+        view.maps,
+        view.words,
+        finest_grid(view.maps),
+        image=image,
+        role=view.role,
+        layers=None if any_layer else view.layers,
+        slices=view.slices,
+    )
 
 
 def _heat(seen: Tensor, size: tuple[int, int]) -> Tensor:

@@ -40,7 +40,7 @@ class View:
 
     @cached_property
     def by_word(self) -> AttentionMaps:
-        """The maps with one column of cross-attention per word."""
+        """The maps with one column of cross-attention per word, each layer in its own size."""
         return word_columns(self.maps, self.words, self.role)
 
     def where(self) -> str:

@@ -92,6 +92,8 @@ def assert_maps(maps, calls, source=0, role="positive", tokens=77, slices=None):
     """Every recorded map is what the softmax says, to half precision."""
     assert maps.layers
     for layer in maps.layers:
+        place = (layer.layer.block, layer.layer.number, layer.layer.index)
+        assert {layer.heads} == {call.heads for call in calls if call.place == place}
         for kind, kept in (("cross", layer.cross_attention), ("self", layer.self_attention)):
             for number, sigmas in enumerate(slices or [None]):
                 wanted = expected(calls, layer, kind, source, sigmas, tokens)

@@ -37,8 +37,10 @@ def naive_heat(maps, image, positions):
     """(height, width): DAAM's mean of enlarged maps, enlarged to the picture, over its maximum."""
     finest = max((x.grid for x in maps.layers), key=lambda g: g[0] * g[1])
     enlarged = [
-        interpolate(word_map(x, image, positions, [0, 1, 2])[None, None], finest, mode="bicubic").clamp(min=0)
+        interpolate(word_map(x, image, [at], [0, 1, 2])[None, None], finest, mode="bicubic").clamp(min=0)
         for x in maps.layers
+        for _ in range(x.heads)
+        for at in positions
     ]
     large = interpolate(torch.stack(enlarged).mean(0), SIZE, mode="bicubic").clamp(min=0)[0, 0]
     return large / large.max()

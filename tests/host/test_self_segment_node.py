@@ -40,6 +40,7 @@ def known(clip, *regions, **words):
     layer = LayerMaps(
         place,
         tuple(regions[0].shape),
+        1,
         {"positive": torch.stack(cross)[None, :, None].half()},
         {"positive": torch.stack(own)[None, :, None].half()},
     )

@@ -31,6 +31,7 @@ def maps_of(*images):
         LayerMaps(
             place,
             parts[0][0],
+            1,
             cross_attention={"positive": torch.stack([part[2] for part in parts])[None, :, None].half()},
             self_attention={"positive": torch.stack([part[1] for part in parts])[None, :, None].half()},
         )

@@ -25,6 +25,7 @@ def recorded(grids=GRIDS, images=2, slices=3, tokens=9, heads=2, width=4, seed=0
             LayerMaps(
                 place,
                 grid,
+                heads,
                 cross_attention={"positive": (2 * random(1, n, tokens)).softmax(-1).half()},
                 self_attention={"positive": (2 * random(1, n, n)).softmax(-1).half()},
                 queries={"positive": random(heads, n, width).half()},

@@ -88,6 +88,10 @@ def with_tensors(path, **tensors):
         ("grids.0", [4, 6]),
         ("grids.4", [4, 6]),
         ("grids.x", [4, 6]),
+        ("heads.1", 0),
+        ("heads.1", 2.0),
+        ("heads.4", 2),
+        ("heads", {"1": 2, "3": 2}),
         ("images", HUGE),
         ("images", float("nan")),
         ("images", True),
@@ -138,6 +142,7 @@ NUMBERS = torch.rand(3, 2, 1, 24, 9).half()
         ("1/cross_attention/positive", NUMBERS[..., :0]),
         ("3/cross_attention/positive", NUMBERS[..., :8]),
         ("1/cross_attention/positive", NUMBERS[:, :, :0]),
+        ("1/cross_attention/positive", NUMBERS.expand(-1, -1, 3, -1, -1)),  # of 2 heads
         ("1/cross_attention/positive", NUMBERS.int()),
         ("1/cross_attention/positive", torch.where(NUMBERS < 0.1, float("nan"), NUMBERS)),
         ("1/cross_attention/positive", torch.where(NUMBERS < 0.1, float("inf"), NUMBERS)),

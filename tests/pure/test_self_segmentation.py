@@ -113,13 +113,14 @@ def test_the_seed_decides():
 
 def naive_map(maps, word, grid, image):
     """(h, w) in float64: the mean of a word's pieces, each layer enlarged for itself."""
-    layers = []
+    enlarged = []
     for layer in maps.layers:
         kept = layer.cross_attention["positive"][:, image].double()  # (slices, heads, N, tokens)
-        pieces = sum(kept.mean((0, 1))[:, position] for position in word.positions) / len(word.positions)
-        enlarged = torch.nn.functional.interpolate(pieces.view(1, 1, *layer.grid), grid, mode="bicubic")
-        layers.append(enlarged[0, 0].clamp(min=0))
-    return (sum(layers) / len(layers)).numpy()
+        for position in word.positions:
+            piece = kept.mean((0, 1))[:, position].view(1, 1, *layer.grid)
+            large = torch.nn.functional.interpolate(piece, grid, mode="bicubic")
+            enlarged.append(large[0, 0].clamp(min=0))
+    return (sum(enlarged) / len(enlarged)).numpy()
 
 
 def naive_scores(maps, words, clusters, image):

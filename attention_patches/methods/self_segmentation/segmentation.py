@@ -24,9 +24,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...maps.averages import cross_map, recorded_layers, self_map
+from ...maps.averages import recorded_layers, self_map
 from ...maps.recorded import AttentionMaps
-from ...maps.word_maps import word_columns
+from ...maps.word_maps import word_maps
 from ...numerics.clustering import k_means
 from ...text.words import Word
 from .guided_filter import guided_filter
@@ -75,15 +75,14 @@ class SelfSegmentation:
 
     def __call__(self, maps: AttentionMaps, subjects: Sequence[Word]) -> tuple[Segmentation, ...]:
         """Of each image. Raises ValueError if the maps lack what is needed."""
-        by_subject = word_columns(maps, subjects)
-        return tuple(self.of_image(by_subject, image) for image in range(maps.images))
+        return tuple(self.of_image(maps, subjects, image) for image in range(maps.images))
 
-    def of_image(self, maps: AttentionMaps, image: int) -> Segmentation:
-        """Of one image, from maps that have a column of cross-attention for each subject."""
+    def of_image(self, maps: AttentionMaps, subjects: Sequence[Word], image: int) -> Segmentation:
+        """Of one image."""
         grid = finest_grid(maps, self.layers)
         attention = self_map(maps, grid, image=image, layers=self.layers)
         clusters = cluster(attention, self.segments, self.seed).unflatten(0, grid)
-        words = normalised(cross_map(maps, grid, image=image, layers=self.layers))
+        words = normalised(word_maps(maps, subjects, grid, image=image, layers=self.layers))
         scores = score(words, clusters, self.segments)
         return Segmentation(clusters, scores, label(scores, self.threshold))
 
