@@ -113,8 +113,8 @@ class CrossImageAttention(io.ComfyNode):
                 ),
                 percent_input(
                     "start_percent",
-                    0.42,
-                    "Start of the swap, as a fraction of the noise schedule. Paper: 0.42.",
+                    0.43,
+                    "Start of the swap, as a fraction of the noise schedule. Authors' code: 0.43.",
                 ),
                 percent_input(
                     "end_percent",

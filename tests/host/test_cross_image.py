@@ -25,7 +25,7 @@ DEFAULTS = {
     "subject": "",
     "layers": "paper",
     "begin_percent": 0.32,
-    "start_percent": 0.42,
+    "start_percent": 0.43,
     "end_percent": 1.0,
 }
 WHOLE = {"begin_percent": 0.0, "start_percent": 0.0, "adain": "off"}
@@ -55,10 +55,10 @@ def paper_places(shape):
     )
 
 
-# eight steps at 0.12, 0.25, 0.37, ... 1 of the schedule: the first is left out
+# eight steps at 0.12, 0.25, 0.37, ... 1 of the schedule: the first is left out, and the next two swap nothing
 OURS = {
     "begin_percent": 0.2,
-    "start_percent": 0.3,
+    "start_percent": 0.45,
     "adain": "whole",
     "adain_start_percent": 0.55,
     "refresh_structure_every": 2,

@@ -87,9 +87,10 @@ def authors_way(
     patcher: Any = None,
 ) -> Tensor:
     """Output, appearance and structure as one batch of three through the whole schedule, in float64 but for
-    the model: two passes a step, each row with its own stored noise. Steps are counted from `first`. By the
-    plain model, or `patcher`."""
+    the model: two passes a step, each row with its own stored noise. Steps are counted from `first`; keys
+    are swapped where attention is told one of `swapped`. By the plain model, or `patcher`."""
     source: int | None = None  # whose keys and values the output gets: 1 appearance, 2 structure
+    told = 0  # the step as attention knows it: what is called behind a step says which one that was
 
     def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q, k, v = q.double(), k.double(), v.double()
@@ -99,7 +100,7 @@ def authors_way(
         return torch.stack(rows)
 
     def walk(denoise: Any, x: Tensor, sigmas: Tensor, extra_args: Any = None, **_: Any) -> Tensor:
-        nonlocal source
+        nonlocal source, told
         trio = [structure, appearance, structure]
         x = torch.cat([row.states[first] for row in trio]).double()
         levels = sigmas.double()
@@ -107,14 +108,15 @@ def authors_way(
         strength = torch.linspace(guidance, max(guidance / 2, 1.0), executed)
         for i in range(executed):
             sigma = levels[i].float().expand(3)
-            refresh = every > 0 and i % every == 0 and i < 40 / 68 * executed
-            source = (2 if refresh else 1) if i in swapped else None
+            refresh = every > 0 and told % every == 0 and told < 40 / 68 * executed
+            source = (2 if refresh else 1) if told in swapped else None
             with_swap = denoise(x.float(), sigma, **extra_args).double()
             source = None
             without = denoise(x.float(), sigma, **extra_args).double()
             noise = torch.cat([row.noise[first + i] for row in trio]).double()
-            expected = without + (strength[i] if i in swapped else 1.0) * (with_swap - without)
+            expected = without + strength[i] * (with_swap - without)  # the same where nothing was swapped
             x = naive.ddpm_step(x, expected, levels[i], levels[i + 1], noise)
+            told = i
             if i >= adain_from:
                 x[0] = naive.adain(x[0].flatten(1).T, x[1].flatten(1).T).T.unflatten(1, x.shape[2:])
         return x.float()

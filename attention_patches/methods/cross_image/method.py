@@ -8,7 +8,10 @@ decoder its queries meet the keys and values of the appearance at the same noise
     A <- clip(beta (A - mean A) + mean A, 0, 1)   contrast, per head and query
     D = D_plain + g (D_swapped - D_plain)         appearance guidance; g falls linearly to max(g / 2, 1)
 
-On every fifth of the earlier steps the keys and values are the structure's own, which keeps its shape.
+On every fifth of the earlier steps the keys and values are the structure's own, which keeps its shape. In the
+authors' code attention is told the number of a step behind it, so it goes by the step before: with 100 steps,
+of which 32 are skipped, their range from step 10 on swaps in 57 steps, from executed step 11 on, and steps
+11, 16, ... 36 take the structure's keys. The same holds here; the guidance and AdaIN have no such lag.
 
 Differences from the authors' code. It samples output, appearance and structure as one batch; we let the
 stored states of the two pictures through the model as guests, just before the output needs their keys and
@@ -118,10 +121,12 @@ class CrossImage(Method):
         return max(int((levels - math.log(sigma)).abs().argmin()) - self.first, 0)
 
     def refreshes(self, step: int) -> bool:
-        """Whether the output sees the structure's own keys in this step instead of the appearance's."""
+        """Whether the output sees the structure's own keys in this step instead of the appearance's: if it is
+        the turn of the step before."""
+        told = max(step - 1, 0)
         some, of = REFRESHED
-        early = step * of < some * self.executed
-        return self.refresh_every > 0 and step % self.refresh_every == 0 and early
+        early = told * of < some * self.executed
+        return self.refresh_every > 0 and told % self.refresh_every == 0 and early
 
     def guidance(self, step: int) -> float:
         last = max(self.swap_guidance / 2, 1.0)
