@@ -63,7 +63,7 @@ def ways(model: Any, latent: tuple[int, int]) -> dict[str, Way]:
             layout_guidance.Misplacement(cross_layers=words, layout=LAYOUT, progress=progress), None
         ),
         "Bounded Attention": Way(
-            guidance.Spill(cross_layers=both, self_layers=both, places=places),
+            guidance.Spill(cross_layers=both, self_layers=both, layout=LAYOUT),
             Bounds(layers=everywhere, places=places, guiding=True),
         ),
     }

@@ -21,15 +21,12 @@ Place = tuple[int, Kind]
 class Objective:
     """What a gradient is taken of. The pass ends at the last of its layers.
 
-    It is measured under the conditionings of `prompt`, under all positive ones if that is None. `target` is
-    the loss down to which an image is changed.
+    It is measured under the conditionings of `prompt`, under all positive ones if that is None.
     """
 
     prompt: Prompt | None = None
-
     cross_layers: frozenset[int] = frozenset()
     self_layers: frozenset[int] = frozenset()
-    target: float = 0.0
 
     @property
     def order(self) -> tuple[Place, ...]:
@@ -49,7 +46,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Slope:
-    """`losses` (images,) and the gradient (B, C, h, w) of their sum, 0 for images that are at the target."""
+    """`losses` (images,) and the gradient (B, C, h, w) of their sum."""
 
     losses: Tensor
     gradient: Tensor

@@ -15,7 +15,7 @@ from ..contract.schedule import PercentRange
 @dataclass(frozen=True)
 class Effort:
     """How much guidance: until this percent of the schedule up to `iterations` shifts in each step, and no
-    more once the loss is down to `target`. Raises ValueError for what cannot be."""
+    look more once one has found the loss down to `target`. Raises ValueError for what cannot be."""
 
     until: float
     iterations: int = 5
@@ -42,17 +42,29 @@ def descend(
     part: AttentionPart | None,
     objective: Objective,
     rate: float | Tensor,
-    iterations: int,
+    effort: Effort,
+    *,
+    at_least_once: bool,
 ) -> Iterator[Tensor]:
-    """Shift latents (B, C, h, w) in place, by `rate` (one, or one for each image) times the gradient, until
-    every image's loss is at the target or so many shifts are made. Gives the losses (images,) before each.
+    """Shift latents (B, C, h, w) in place, by `rate` (one, or one for each image) times the gradient. Gives
+    the losses (images,) before each shift.
+
+    An image is shifted for the last time by the gradient of the look that finds it at the target: the authors
+    of both guidances ask for the loss before they look again, not before they shift. Where its first look
+    finds an image there, it is shifted only with `at_least_once`.
     """
     rates = torch.as_tensor(rate).to(latents).reshape(-1, 1, 1, 1)
-    for _ in range(iterations):
+    moving = torch.ones(len(latents), dtype=torch.bool, device=latents.device)
+    for look in range(effort.iterations):
         slope = model.slope(latents, part, objective)
         if slope is None:
             return
         yield slope.losses
-        if bool((slope.losses <= objective.target).all()):
+        there = (slope.losses <= effort.target).to(moving.device)
+        if look == 0 and not at_least_once:
+            moving &= ~there
+        if moving.any():
+            latents -= rates * slope.gradient.to(latents.dtype) * moving[:, None, None, None]
+        moving &= ~there
+        if not moving.any():
             return
-        latents -= rates * slope.gradient.to(latents.dtype)

@@ -63,8 +63,9 @@ def effort_inputs(until: float) -> list[Any]:
             max=10.0,
             step=0.01,
             tooltip=(
-                "An image whose loss is down to this is not shifted any more in that step; 0 is perfect. "
-                "Lower: nearer to the boxes, slower, at last at the cost of the picture. Paper: 0.2."
+                "The shift after a look that finds an image's loss down to this is its last in that step; 0 "
+                "is perfect. Lower: nearer to the boxes, slower, at last at the cost of the picture. Paper: "
+                "0.2."
             ),
         ),
     ]

@@ -28,7 +28,7 @@ def spill(layout, layers):
     return Spill(
         cross_layers=layers,
         self_layers=layers,
-        places=Places(layout),
+        layout=layout,
     )
 
 

@@ -197,7 +197,7 @@ def test_bounded_attention_steps_as_the_paper_says():
     """By 8 (1 + sigma^2) times the gradient of the sum over subjects: as if begun there, under the masks."""
     layers = family_of(model()).layer_map().parse("middle")
     everywhere, places = family_of(model()).layer_map().parse("all"), Places(LAYOUT)
-    measured = Spill(cross_layers=layers, self_layers=layers, places=places)
+    measured = Spill(cross_layers=layers, self_layers=layers, layout=LAYOUT)
     bounds = Bounds(layers=everywhere, places=places, guiding=True)
     subjects = torch.tensor([2.0, 1.0])[:, None, None, None]
     by = 8 * (1 + float(levels(model())[0]) ** 2) * subjects * gradient(measured, bounds)

@@ -6,14 +6,18 @@ from attention_control.attention_patches.attention.attention_map import attentio
 from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
 from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.layout.shifting import Progress
 from attention_control.attention_patches.methods.bounded_attention.bounds import Places
 from attention_control.attention_patches.methods.bounded_attention.guidance import (
+    BoundedGuidance,
     Spill,
     cross_masses,
     self_masses,
     step_size,
     subject_losses,
 )
+
+from .batches import batch
 
 GRID, CELLS, TOKENS = (4, 6), 24, 9
 LEFT = Subject("red cat", (1, 2), ((0.0, 0.0, 0.5, 0.75),))
@@ -69,7 +73,7 @@ def calls(dtype=torch.float64):
 
 
 def spill(**weights):
-    return Spill(places=Places(LAYOUT), **weights)
+    return Spill(layout=LAYOUT, **weights)
 
 
 def losses(objective, dtype=torch.float64):
@@ -88,6 +92,15 @@ def test_the_loss_is_the_papers(weights):
         short = {name.removesuffix("_weight").replace("self", "own"): w for name, w in weights.items()}
         assert torch.allclose(found[image] * count, naive(cross, own, image, **short), rtol=1e-10)
     assert found[2] == 0
+
+
+def test_the_loss_is_of_the_boxes_when_masks_have_been_found():
+    """As the authors' is, should guidance go on behind the first search."""
+    found = {0: torch.ones(3, *GRID), 1: torch.ones(1, *GRID)}
+    guidance = BoundedGuidance(step_sizes=(8.0, 2.0), layers=frozenset({4, 5}))
+    progress = Progress(LAYOUT, lambda line: None)
+    guide = guidance.begin(batch(images=3), Places(LAYOUT, found), frozenset(), progress)
+    assert torch.equal(losses(guide.spill), losses(spill()))
 
 
 def test_half_precision_is_computed_in_float32():

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 from attention_control.attention_patches.attention.attention_map import attention_map, by_token
-from attention_control.attention_patches.contract.objective import Objective, Slope
+from attention_control.attention_patches.contract.objective import Slope
 from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import WHOLE_PICTURE, Layer, Rows, Site, Text
-from attention_control.attention_patches.layout.descent import Effort, descend
+from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.layout.shifting import Progress
 from attention_control.attention_patches.methods.layout_guidance import (
@@ -16,6 +16,8 @@ from attention_control.attention_patches.methods.layout_guidance import (
     Misplacement,
     misplaced,
 )
+
+from .batches import batch
 
 GRID = (4, 6)
 SUBJECTS = (
@@ -95,25 +97,6 @@ def test_a_repeated_text_is_summed():
     assert torch.allclose(by_token(added, 9), map_)
 
 
-class Bowl(Objective):
-    """Nothing of a model: a loss of the latents themselves."""
-
-    def loss_of(self, latents):
-        return latents.square().sum((1, 2, 3)) / 2
-
-
-class Model:
-    """A denoiser that knows slopes only."""
-
-    def __init__(self, asked):
-        self.asked = asked
-
-    def slope(self, latents, part, objective):
-        losses = objective.loss_of(latents)
-        self.asked.append(losses)
-        return Slope(losses, latents * (losses > objective.target)[:, None, None, None])
-
-
 @dataclass
 class At:
     """A denoiser at a percent of the schedule."""
@@ -124,16 +107,21 @@ class At:
         return range_.start <= self.percent < range_.end
 
 
-def test_descent():
-    """In place, an image only until it is at the target, and no further look once all are."""
-    latents = torch.stack([torch.full((1, 2, 2), 4.0), torch.full((1, 2, 2), 1.0)])
-    same, asked = latents, []
-    losses = list(descend(latents, Model(asked), None, Bowl(target=1.0), rate=0.5, iterations=5))
-    assert same[0].unique().tolist() == [0.5] and same[1].unique().tolist() == [0.5]
-    assert [loss.tolist() for loss in losses] == [[32.0, 2.0], [8.0, 0.5], [2.0, 0.5], [0.5, 0.5]]
-    asked.clear()
-    list(descend(torch.ones(1, 1, 2, 2), Model(asked), None, Bowl(), rate=0.5, iterations=3))
-    assert len(asked) == 3
+@pytest.mark.parametrize(("losses", "shifts"), [([0.9, 0.1], 2), ([0.3] * 9, 5), ([0.1], 0)])
+def test_a_step_that_begins_at_the_target_is_left_alone(losses, shifts):
+    """Else each look shifts, the one that reaches the target too, five at most."""
+
+    class Model(At):
+        sigma = 2.0
+
+        def slope(self, latents, part, objective):
+            return Slope(torch.tensor([losses.pop(0)]), torch.ones_like(latents))
+
+    latents = torch.zeros(1, 4, 2, 2)
+    method = LayoutGuidance(layout=LAYOUT, layers=frozenset({4}))
+    (part,) = method.begin(batch())
+    assert part.shift(latents, Model(0.1))
+    assert latents.unique().tolist() == [-shifts * 30 * 2.0**2]
 
 
 @pytest.mark.parametrize(

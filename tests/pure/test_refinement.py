@@ -1,5 +1,8 @@
 """Finding subjects again, on attention whose segments are known."""
 
+import math
+
+import pytest
 import torch
 from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.methods.bounded_attention.refinement import (
@@ -80,17 +83,23 @@ def test_one_lost_subject_may_cost_another_its_cells():
     assert masks.sum() == 2, "the masks given stay as they are"
 
 
-def test_evidence_is_the_papers():
-    """Against the formula in numbers; none outside the mask so far."""
+SMALL = 1e-5  # what the authors add to what they divide by
+
+
+@pytest.mark.parametrize("largest", [1.0, 1e-3, 1e-5])
+def test_evidence_is_the_authors(largest):
+    """Against their formula in numbers, for words that are seen much and little; none outside the mask so
+    far."""
     maps, masks = torch.rand(2, 9, generator=torch.Generator().manual_seed(0)), torch.ones(2, 9)
-    masks[0, 4:] = 0
+    maps, masks[0, 4:] = maps * largest, 0
     got = evidence(maps, masks)
     for s in (0, 1):
         m = [float(x) for x in maps[s]]
-        sharp = [1 / (1 + 2.718281828459045 ** (-10 * (x / max(m) - 0.2))) for x in m]
+        sharp = [1 / (1 + math.exp(-10 * (x / (max(m) + SMALL) - 0.2))) for x in m]
+        span = max(sharp) - min(sharp) + SMALL
         for p in range(9):
-            expected = (sharp[p] - min(sharp)) / (max(sharp) - min(sharp)) * float(masks[s, p])
-            assert abs(float(got[s, p]) - expected) < 1e-5
+            expected = (sharp[p] - min(sharp)) / span * float(masks[s, p])
+            assert abs(float(got[s, p]) - expected) < 1e-6
 
 
 def test_weak_clusters_are_background():
@@ -104,10 +113,13 @@ def test_weak_clusters_are_background():
 
 
 def test_columns_are_measured_by_their_largest_value():
-    """A key that all look at a little counts as much as one that all look at."""
-    own = torch.tensor([[0.8, 0.1], [0.4, 0.05]])
-    assert torch.allclose(by_column(own), torch.tensor([[1.0, 1.0], [0.5, 0.5]]))
-    assert by_column(torch.tensor([[1.0, 0.0], [1.0, 0.0]])).tolist() == [[1, 0], [1, 0]]
+    """A key that all look at a little counts nearly as much as one that all look at; one that next to nobody
+    looks at counts less."""
+    own = torch.tensor([[0.8, 0.1, 4e-5], [0.4, 0.05, 1e-5]])
+    expected = [[x / (max(column) + SMALL) for x in column] for column in own.double().T.tolist()]
+    assert torch.allclose(by_column(own).double(), torch.tensor(expected).double().T, atol=1e-7)
+    assert by_column(own)[0].tolist() == pytest.approx([1.0, 1.0, 0.8], abs=1e-4)
+    assert by_column(torch.tensor([[1.0, 0.0], [1.0, 0.0]]))[:, 1].tolist() == [0, 0]
 
 
 def test_gathered_attention_is_the_mean():

@@ -30,6 +30,7 @@ GUIDED = "Bounded Attention's guidance"  # the authors' layers and step sizes
 StepSizes = tuple[float, float]
 """Of the first guided step, and that to which it falls in a straight line until guidance ends."""
 
+FIRST_STEP = 0.018  # of the authors' 50 on the noise schedule: where the first step size holds
 EFFORT = Effort(until=0.3, iterations=5, target=0.2)
 
 
@@ -68,14 +69,14 @@ def subject_losses(masses: Tensor) -> Tensor:
 class Spill(Objective):
     """The loss of both attentions, a mean over an image's subjects; the paper's is the sum."""
 
-    places: Places
+    layout: Layout
     cross_weight: float = 1.5
     self_weight: float = 0.5
 
     def measure(self, site: Site, qkv: QKV) -> Tensor:
         """(rows, subjects, 2), F and B; images with fewer subjects than others end with zeros, and subjects
         that are not in this part of the picture have zeros."""
-        most = max(len(subjects) for subjects in self.places.layout.images)
+        most = max(len(subjects) for subjects in self.layout.images)
         measured = []
         for text, rows, window in site.rows.by_text:
             map_ = attention_map(rows_of(qkv, rows))
@@ -88,12 +89,12 @@ class Spill(Objective):
 
     def _masses(self, site: Site, map_: Tensor, image: int, window: Window) -> Tensor:
         """Of one image's map (H, N, T or N): (S, 2)."""
-        masks = self.places.masks(site.grid, image, window).to(map_)
+        masks = self.layout.masks(site.grid, image, window).to(map_)
         if not len(masks):
             return map_.new_zeros(0, 2)
         if site.kind == "self":
             return self_masses(map_, masks)
-        found = cross_masses(map_, masks, self.places.layout, image)
+        found = cross_masses(map_, masks, self.layout, image)
         return found * masks.any(1, keepdim=True)
 
     def loss(self, measured: Mapping[Place, Tensor], images: int) -> Tensor:
@@ -106,7 +107,7 @@ class Spill(Objective):
         return total
 
     def _losses(self, masses: Tensor, images: int) -> Tensor:
-        counts = [len(self.places.layout.subjects(row % images)) for row in range(len(masses))]
+        counts = [len(self.layout.subjects(row % images)) for row in range(len(masses))]
         return torch.stack(
             [
                 subject_losses(own[:count]).mean() if count else own.new_zeros(())
@@ -148,8 +149,7 @@ class BoundedGuidance:
             cross_layers=layers if self.cross_weight else frozenset(),
             self_layers=layers if self.self_weight else frozenset(),
             prompt=places.layout.prompt,
-            target=self.effort.target,
-            places=places,
+            layout=places.layout,
             cross_weight=self.cross_weight,
             self_weight=self.self_weight,
         )
@@ -189,7 +189,9 @@ class Guide:
         done = self.effort.done(model)
         if done is None:
             return False
+        done = max(done - FIRST_STEP / self.effort.until, 0.0)
         rates = step_size(self.step_sizes, done, model.sigma) * self.subjects
-        losses = list(descend(latents, model, self.bounds, self.spill, rates, self.effort.iterations))
+        shifts = descend(latents, model, self.bounds, self.spill, rates, self.effort, at_least_once=True)
+        losses = list(shifts)
         self.progress.step(model.sigma, losses)
         return bool(losses)

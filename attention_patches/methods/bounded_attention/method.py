@@ -1,13 +1,20 @@
 """Bounded Attention: several subjects, each in its place and each itself.
 
 Dahary, Patashnik, Aberman, Cohen-Or, "Be Yourself: Bounded Attention for Multi-Subject Text-to-Image
-Generation", ECCV 2024. `bounds.py` says what may look at what, `bounded_guidance.py` shifts the latents in
-the first steps, `refinement.py` finds the subjects' true outlines on the way. Masks are the boxes until a
-share of the steps is done; then they are found anew every few steps.
+Generation", ECCV 2024. `bounds.py` says what may look at what, `guidance.py` shifts the latents in the first
+steps, `refinement.py` finds the subjects' true outlines on the way. Masks are the boxes until a part of the
+schedule is done; then they are found anew from time to time. The loss of the guidance is of the boxes always.
 
-Differences from the authors' code: a box or mask never vanishes on a coarse grid; a word's tokens are those
-that the encoder really gave it; k-means begins 10 times instead of 100; the rows of the negative prompt keep
-their cross-attention (as there) whether or not they come in the same call; any aspect ratio.
+Differences from the authors' code:
+- Times are percents of the noise schedule, theirs are numbers of steps. Both are the same with 50 steps on
+  `ddim_uniform`, theirs.
+- Each image of a batch stops by its own loss, theirs by the mean over the batch.
+- A box or mask never vanishes on a coarse grid, and a subject that is lost keeps all of its box.
+- Masks are found on a grid of 16 x 16 cells at least, where the picture is so small that theirs has fewer.
+- A word's tokens are those that the encoder really gave it; every chunk of a long text has an end of its own.
+- k-means begins 10 times instead of 100.
+- The rows of the negative prompt keep their cross-attention (as there) whether or not they come in the same
+  call. Any aspect ratio.
 """
 
 import math

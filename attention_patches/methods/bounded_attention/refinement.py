@@ -7,7 +7,13 @@ C_s the cross-attention of the leading word of subject s, means over heads, laye
     evidence_s = scaled(sigmoid(10 (C_s / max C_s - 0.2))) * mask_s           scaled: to 0..1
     subject(c) = argmax_s |evidence_s and c| / min(|evidence_s|, |c|), background if that is below 0.2
 
-A subject that got no cluster keeps its box, which all others leave.
+The authors add 1e-5 to each maximum and to the span that is scaled, and so do we: a key that next to nobody
+looks at counts less than the others.
+
+A subject that got no cluster keeps its box, which all others leave. Where several are lost and their boxes
+overlap, each keeps all of its own; the authors' code gives what they share to the last of them, and may leave
+one without a cell. It also hands the whole picture to a subject of which there is no evidence (0 / 0), where
+here such a subject is lost.
 """
 
 from dataclasses import dataclass, field
@@ -21,6 +27,7 @@ from ...layout.regions import repeated
 from ...numerics.clustering import k_means
 
 STEEPNESS, THRESHOLD = 10.0, 0.2  # of the evidence
+SMALL = 1e-5  # added to what is divided by
 SMALLEST_SCORE = 0.2  # of a cluster that is no background
 
 
@@ -94,15 +101,14 @@ def refine(
 
 def by_column(own: Tensor) -> Tensor:
     """(N, N): each key's column against its largest value."""
-    return own / own.amax(0, keepdim=True).clamp(min=torch.finfo(own.dtype).tiny)
+    return own / (own.amax(0, keepdim=True) + SMALL)
 
 
 def evidence(words: Tensor, masks: Tensor) -> Tensor:
     """(S, N) -> (S, N) in 0..1."""
-    tiny = torch.finfo(words.dtype).tiny
-    sharp = torch.sigmoid(STEEPNESS * (words / words.amax(1, keepdim=True).clamp(min=tiny) - THRESHOLD))
+    sharp = torch.sigmoid(STEEPNESS * (words / (words.amax(1, keepdim=True) + SMALL) - THRESHOLD))
     low, high = sharp.amin(1, keepdim=True), sharp.amax(1, keepdim=True)
-    return (sharp - low) / (high - low).clamp(min=tiny) * masks
+    return (sharp - low) / (high - low + SMALL) * masks
 
 
 def assigned(found: Tensor, clusters: int, evidence: Tensor) -> Tensor:

@@ -69,13 +69,16 @@ def guided_layers(model: LayerMap, sizes: Sizes) -> frozenset[int]:
 
 
 def searched_layers(model: LayerMap, sizes: Sizes) -> frozenset[int]:
-    """Bounded Attention finds subjects in the layers of the output blocks whose grid has 256 cells at least,
-    and as few as possible: 16 x 16 in SD1.5 at 512 pixels, 32 x 32 in SDXL at 1024."""
+    """Bounded Attention finds subjects on the grid of the output blocks that has 256 cells at least, and as
+    few as possible: 16 x 16 in SD1.5 at 512 pixels, 32 x 32 in SDXL at 1024. On that grid it looks where its
+    loss looks, which is everywhere in SD1.5 and in 6 of 30 layers in SDXL; everywhere if the loss looks
+    nowhere there."""
     chosen = _output(model) or list(sizes)
     cells = {n: math.prod(sizes[n].grid) for n in chosen}
     enough = [n for n in chosen if cells[n] >= FEWEST_CELLS]
     best = min(cells[n] for n in enough) if enough else max(cells.values())
-    return frozenset(n for n in chosen if cells[n] == best)
+    fitting = frozenset(n for n in chosen if cells[n] == best)
+    return fitting & guided_layers(model, sizes) or fitting
 
 
 def _output(model: LayerMap) -> list[int]:
