@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..contract.qkv import QKV, Appended, check_float
+from ..contract.qkv import QKV, Appended, check_float, whole_bias
+from .head_columns import keys_with_columns, queries_with_columns, values_with_zeros, worth_it
 from .row_groups import RowGroup, empty_like_tokens, row_groups
 
 Backend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
@@ -16,10 +17,11 @@ Backend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 MAP_BYTES = 64 * 2**20  # of one query chunk of an explicit map
 
 
-def attention(qkv: QKV, backend: Backend) -> Tensor:
+def attention(qkv: QKV, backend: Backend, wider: Backend | None = None) -> Tensor:
     """Attention of (B, H, N, d) over the own and the appended keys; rows that see the same keys go together.
 
-    Runs on the host's backend; an explicit float32 map in query chunks only where the map is edited.
+    Runs on the host's backend; an explicit float32 map in query chunks only where the map is edited. `wider`
+    is the same backend for heads of any width, with the logits' scale of d, where the host has one.
     """
     check_float(qkv.bias)
     if qkv.edits:
@@ -29,13 +31,16 @@ def attention(qkv: QKV, backend: Backend) -> Tensor:
     groups = row_groups(seen, math.lcm(*(rows // a.k.shape[0] for a in qkv.appended)))
     out = empty_like_tokens(qkv.q, rows, qkv.q.shape[2]) if len(groups) > 1 else None
     for visible, group in groups.items():
-        extra = [a for a, sees in zip(qkv.appended, visible, strict=True) if sees]
-        part = backend(
-            group.join([qkv.q]),
-            group.join([qkv.k, *(a.k for a in extra)]),
-            group.join([qkv.v, *(a.v for a in extra)]),
-            _join_bias(qkv, extra, group),
-        )
+        parts = [_own(qkv), *(a for a, sees in zip(qkv.appended, visible, strict=True) if sees)]
+        if wider is not None and worth_it(qkv.q, parts):
+            part = _wider(qkv, parts, group, wider)
+        else:
+            part = backend(
+                group.join([qkv.q]),
+                group.join([part.k for part in parts]),
+                group.join([part.v for part in parts]),
+                _join_bias(parts, group, qkv.q.dtype),
+            )
         if out is None:
             return part
         group.put(part, out)
@@ -43,18 +48,35 @@ def attention(qkv: QKV, backend: Backend) -> Tensor:
     return out
 
 
-def _join_bias(qkv: QKV, extra: Sequence[Appended], group: RowGroup) -> Tensor | None:
-    biases = [qkv.bias, *(a.bias for a in extra)]
-    if all(b is None for b in biases):
+def _own(qkv: QKV) -> Appended:
+    """The own keys as if they were appended for all."""
+    return Appended(qkv.k, qkv.v, qkv.bias, (True,) * qkv.q.shape[0], qkv.columns)
+
+
+def _wider(qkv: QKV, parts: Sequence[Appended], group: RowGroup, backend: Backend) -> Tensor:
+    """One group's attention with the columns in the heads, and without a mask if nothing else needs one."""
+    out = backend(
+        queries_with_columns(qkv.q, parts, group),
+        keys_with_columns(parts, group, qkv.logit_scale),
+        values_with_zeros(parts, group),
+        _join_bias([replace(part, columns=()) for part in parts], group, qkv.q.dtype),
+    )
+    return out[..., : qkv.v.shape[3]]
+
+
+def _join_bias(parts: Sequence[Appended], group: RowGroup, dtype: torch.dtype) -> Tensor | None:
+    """The mask (1 or rows, 1 or H, 1 or N, all keys) of these parts, None if there is nothing to add."""
+    biases = [whole_bias(part.bias, part.columns, dtype) for part in parts]
+    given = [bias for bias in biases if bias is not None]
+    if not given:
         return None
-    lengths = [qkv.k.shape[2], *(a.k.shape[2] for a in extra)]
-    lead = torch.broadcast_shapes(*(b.shape[:3] for b in biases if b is not None))
-    columns = [
-        (qkv.q.new_zeros(()) if b is None else b.to(qkv.q.dtype)).expand(*lead, m)
-        for b, m in zip(biases, lengths, strict=True)
+    lead = torch.broadcast_shapes(*(bias.shape[:3] for bias in given))
+    pieces = [
+        (given[0].new_zeros(()) if bias is None else bias).expand(*lead, part.k.shape[2])
+        for bias, part in zip(biases, parts, strict=True)
     ]
-    joined = torch.cat(columns, dim=-1)
-    return joined if lead[0] == 1 else group.take(joined)
+    joined = torch.cat(pieces, dim=-1) if len(pieces) > 1 or given[0].shape[3] == 1 else pieces[0]
+    return group.shared(joined)
 
 
 def _explicit(qkv: QKV) -> Tensor:
@@ -75,15 +97,18 @@ def probabilities(qkv: QKV, rows: slice | None = None) -> Iterator[tuple[slice, 
     whole = slice(0, qkv.q.shape[0])
     kept = whole if rows is None else rows
     computed = whole if qkv.edits else kept
-    q = qkv.q[computed]
     group = _rows(qkv, computed)
-    hidden = [replace(a, bias=_hide(a, qkv.q)) for a in qkv.appended]
-    k = group.join([qkv.k, *(a.k for a in hidden)]).float().transpose(-1, -2)
-    bias = _join_bias(replace(qkv, q=qkv.q.float()), hidden, group)
-    step = max(1, MAP_BYTES // (4 * q.shape[0] * q.shape[1] * k.shape[3]))
+    parts = [_own(qkv), *(_hidden(appended) for appended in qkv.appended)]
+    if any(part.columns for part in parts):
+        q = queries_with_columns(qkv.q, parts, group, torch.float32)
+        k = keys_with_columns(parts, group, qkv.logit_scale, torch.float32)
+    else:
+        q, k = qkv.q[computed], group.join([part.k for part in parts]).float()
+    bias = _join_bias([replace(part, columns=()) for part in parts], group, torch.float32)
+    step = max(1, MAP_BYTES // (4 * q.shape[0] * q.shape[1] * k.shape[2]))
     for start in range(0, q.shape[2], step):
         queries = slice(start, min(start + step, q.shape[2]))
-        logits = (q[:, :, queries].float() * qkv.logit_scale) @ k
+        logits = (q[:, :, queries].float() * qkv.logit_scale) @ k.transpose(-1, -2)
         if bias is not None:
             logits += bias if bias.shape[2] == 1 else bias[:, :, queries]
         map_ = logits.softmax(dim=-1)
@@ -96,9 +121,10 @@ def _rows(qkv: QKV, run: slice) -> RowGroup:
     return RowGroup(qkv.q.shape[0], qkv.q.shape[0], (run,))
 
 
-def _hide(appended: Appended, q: Tensor) -> Tensor | None:
-    """The bias of appended keys, minus infinity for rows that do not see them (they always see their own)."""
+def _hidden(appended: Appended) -> Appended:
+    """Minus infinity is added for rows that do not see the keys (they always see their own)."""
     if all(appended.rows):
-        return appended.bias
-    closed = torch.tensor([0.0 if seen else -torch.inf for seen in appended.rows], device=q.device)
-    return closed[:, None, None, None] + (0.0 if appended.bias is None else appended.bias.float())
+        return appended
+    closed = torch.tensor([0.0 if seen else -torch.inf for seen in appended.rows], device=appended.k.device)
+    bias = 0.0 if appended.bias is None else appended.bias.float()
+    return replace(appended, bias=closed[:, None, None, None] + bias)

@@ -5,22 +5,24 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..contract.qkv import QKV
+from ..contract.qkv import QKV, whole_bias
 
 
 def attention_map(qkv: QKV) -> Tensor:
     """The probabilities (B, H, N, M) over the own keys, in float32 or better, with a graph if q or k have."""
     precise = torch.promote_types(qkv.q.dtype, torch.float32)
     logits = (qkv.q.to(precise) * qkv.logit_scale) @ qkv.k.to(precise).transpose(-1, -2)
-    if qkv.bias is not None:
-        logits = logits + qkv.bias.to(precise)
+    bias = whole_bias(qkv.bias, qkv.columns, precise)
+    if bias is not None:
+        logits = logits + bias
     return logits.softmax(dim=-1)
 
 
 def rows_of(qkv: QKV, rows: slice) -> QKV:
     """The attention call of these rows alone, with its bias."""
     bias = qkv.bias if qkv.bias is None or qkv.bias.shape[0] == 1 else qkv.bias[rows]
-    return replace(qkv, q=qkv.q[rows], k=qkv.k[rows], v=qkv.v[rows], bias=bias)
+    columns = tuple(product.of(rows) for product in qkv.columns)
+    return replace(qkv, q=qkv.q[rows], k=qkv.k[rows], v=qkv.v[rows], bias=bias, columns=columns)
 
 
 def by_token(map_: Tensor, tokens: int) -> Tensor:

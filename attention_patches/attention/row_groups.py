@@ -20,6 +20,11 @@ class RowGroup:
         """Rows of the group in each period."""
         return sum(run.stop - run.start for run in self.runs)
 
+    @property
+    def size(self) -> int:
+        """Rows of the group."""
+        return self.rows // self.period * self.taken
+
     def take(self, x: Tensor) -> Tensor:
         """The group's rows of (B, ...); a view where it can be."""
         by_period = x.unflatten(0, (-1, self.period))
@@ -27,16 +32,21 @@ class RowGroup:
             return by_period[:, self.runs[0]].flatten(0, 1)
         return torch.cat([by_period[:, run] for run in self.runs], dim=1).flatten(0, 1)
 
-    def join(self, parts: list[Tensor]) -> Tensor:
+    def shared(self, x: Tensor) -> Tensor:
+        """The group's rows of (B, ...), or (1, ...) as it is: the same for all."""
+        return x if x.shape[0] == 1 else self.take(x)
+
+    def join(self, parts: list[Tensor], into: Tensor | None = None) -> Tensor:
         """The group's rows of (B, H, M_i, d) tensors, joined along the tokens; a view where it can be.
 
-        A part may be (C, H, M, d): a row for each of C chunks, all of whose rows see the same.
+        A part may be (C, H, M, d): a row for each of C chunks, all of whose rows see the same. `into`
+        (rows, H, M, d or more) is where they are written; what lies behind the first d stays as it is.
         """
-        if len(parts) == 1:
+        if len(parts) == 1 and into is None:
             return self.take(parts[0].transpose(1, 2)).transpose(1, 2)
-        rows = self.rows // self.period * self.taken
-        joined = empty_like_tokens(parts[0], rows, sum(part.shape[2] for part in parts))
-        by_period = joined.unflatten(0, (-1, self.taken))
+        tokens, width = sum(part.shape[2] for part in parts), parts[0].shape[3]
+        joined = empty_like_tokens(parts[0], self.size, tokens) if into is None else into
+        by_period = joined[..., :width].unflatten(0, (-1, self.taken))
         row = 0
         for run in self.runs:
             slots = slice(row, row := row + run.stop - run.start)

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
+
+from .column_bias import ColumnBias
 
 MapEdit = Callable[[Tensor, slice], Tensor]
 """(probabilities (B, H, n, M) in float32, which queries these are) -> edited probabilities."""
@@ -17,6 +20,7 @@ class Appended:
     v: Tensor  # as k
     bias: Tensor | None
     rows: tuple[bool, ...]
+    columns: tuple[ColumnBias, ...] = ()  # added to the bias
 
 
 @dataclass(frozen=True)
@@ -24,9 +28,10 @@ class QKV:
     """One attention call, always after the projections.
 
     `k` and `v` stay the call's own tokens, so a site's token slices remain right whatever other patches
-    append. `bias` is float and broadcasts to (B, H, N, M) with M = the own keys. `edits` see explicit maps
-    whose first M columns are the own keys; appended keys follow. `scale` of the logits is the host's. If keys
-    and values are `swapped` for those of other pictures, columns are places there, and M may be any.
+    append. `bias` is float and broadcasts to (B, H, N, M) with M = the own keys; what `columns` stand for is
+    added to it. `edits` see explicit maps whose first M columns are the own keys; appended keys follow.
+    `scale` of the logits is the host's. If keys and values are `swapped` for those of other pictures, keys
+    are places there, and M may be any.
     """
 
     q: Tensor  # (B, H, N, d)
@@ -37,24 +42,36 @@ class QKV:
     edits: tuple[MapEdit, ...] = ()
     scale: float | None = None  # None: 1 / sqrt(d)
     swapped: bool = False
+    columns: tuple[ColumnBias, ...] = ()
 
     @property
     def logit_scale(self) -> float:
         return float(self.q.shape[-1] ** -0.5) if self.scale is None else self.scale
 
     def append(
-        self, k: Tensor, v: Tensor, *, bias: Tensor | None = None, rows: Sequence[bool] | None = None
+        self,
+        k: Tensor,
+        v: Tensor,
+        *,
+        bias: Tensor | ColumnBias | None = None,
+        rows: Sequence[bool] | None = None,
     ) -> "QKV":
         """Let the given rows (all, if None) attend to further keys and values (B, H, M', d) as well.
 
         With (C, H, M', d) the rows of each of C equal chunks see the same, and it is not copied for each row.
         """
-        check_float(bias)
         seen_by = tuple(rows) if rows is not None else (True,) * self.q.shape[0]
-        return replace(self, appended=(*self.appended, Appended(k, v, bias, seen_by)))
+        if isinstance(bias, ColumnBias):
+            further = Appended(k, v, None, seen_by, (bias,))
+        else:
+            check_float(bias)
+            further = Appended(k, v, bias, seen_by)
+        return replace(self, appended=(*self.appended, further))
 
-    def add_bias(self, bias: Tensor) -> "QKV":
+    def add_bias(self, bias: Tensor | ColumnBias) -> "QKV":
         """Add to the logits of the own keys. Raises TypeError for a boolean mask."""
+        if isinstance(bias, ColumnBias):
+            return replace(self, columns=(*self.columns, bias))
         check_float(bias)
         return replace(self, bias=bias if self.bias is None else self.bias + bias)
 
@@ -66,7 +83,9 @@ class QKV:
         """
         if self.swapped:
             raise ValueError("the keys are another picture's already")
-        by_key = bool(self.edits) or (self.bias is not None and self.bias.shape[-1] > 1)
+        weighed = [product.keys.shape[2] for product in self.columns]
+        weighed += [] if self.bias is None else [self.bias.shape[-1]]
+        by_key = bool(self.edits) or any(keys > 1 for keys in weighed)
         if by_key and k.shape[2] != self.k.shape[2]:
             raise ValueError("another patch weighs single keys, and the other picture has another number")
         return replace(self, k=k, v=v, swapped=True)
@@ -74,6 +93,15 @@ class QKV:
     def edit_map(self, edit: MapEdit) -> "QKV":
         """Edit the probabilities, before the edits of the patches outside this one."""
         return replace(self, edits=(edit, *self.edits))
+
+
+def whole_bias(bias: Tensor | None, columns: Sequence[ColumnBias], dtype: torch.dtype) -> Tensor | None:
+    """A bias and columns as one mask, which broadcasts to (B, H, N, M)."""
+    total = None if bias is None else bias.to(dtype)
+    for product in columns:
+        mask = product.mask(dtype)
+        total = mask if total is None else total + mask
+    return total
 
 
 def check_float(bias: Tensor | None) -> None:

@@ -4,8 +4,11 @@ import itertools
 
 import pytest
 import torch
+from attention_control.attention_patches.attention import head_columns
 from attention_control.attention_patches.attention.attention import attention
+from attention_control.attention_patches.contract.column_bias import ColumnBias
 from attention_control.nodes.host.run.backend import HostCall
+from comfy.ldm.modules import attention as host_attention
 from comfy.ldm.modules.attention import attention_pytorch, attention_sub_quad
 
 B, H, N, M, D = 2, 3, 5, 7, 4
@@ -88,3 +91,41 @@ def test_a_function_that_stood_there_before_is_called_with_the_hosts():
     out = through(attention_pytorch, q, k, v, inner=inner)
     assert torch.allclose(out, 2 * attention_pytorch(q, k, v, H), atol=1e-6)
     assert seen == [((B, N, H * D), (B, M, H * D), H)]
+
+
+FUNCTIONS = ["basic", "flash", "pytorch", "sage", "split", "sub_quad"]  # those that run without a GPU
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("layout", [LAYOUTS[0], LAYOUTS[3]], ids=["flat", "by head"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_attention_of_the_host_takes_columns_in_its_heads(name, layout, dtype, monkeypatch):
+    """Closed keys get nothing and the rest is as with a mask, in half precision to its rounding; Sage leaves
+    it to PyTorch, as 8 bits would not do."""
+    monkeypatch.setattr(head_columns, "FEWEST_PAIRS", 0)
+    monkeypatch.setattr(host_attention, "sageattn", lambda q, *rest, **how: q * torch.nan, raising=False)
+    func = getattr(host_attention, f"attention_{name}")
+    cells, words = (draw(B, 1, N, 2, seed=7) > 0).to(dtype), -2048.0 * (draw(1, 1, M, 2, seed=8) > 0.5)
+    host = HostCall(None, func, tuple(x.to(dtype) for x in tensors(layout)), H, (), {"scale": 0.9, **layout})
+    qkv = host.qkv().add_bias(ColumnBias(cells, words.to(dtype)))
+    q, k, v = (x.double() for x in (qkv.q, qkv.k, qkv.v))
+    bias = cells.double() @ words.double().transpose(-1, -2)
+    assert (bias.amax(-1) == 0).all() and (bias < 0).any()
+    expected = (q @ k.transpose(-1, -2) * 0.9 + bias).softmax(-1) @ v
+    out = attention(qkv, None, host.wider)
+    assert out.dtype == dtype and torch.allclose(out.double(), expected, atol=8 * torch.finfo(dtype).eps)
+    assert host.finish(out).shape == host.untouched().shape
+
+
+def test_what_may_not_take_columns_gets_a_mask():
+    """Another pack's function, whatever it calls in the end, and a function of the host's that we do not
+    know."""
+    q, k, v = tensors(LAYOUTS[0])
+
+    def other(func, *args, **kwargs):
+        return func(*args, **kwargs)
+
+    assert HostCall(None, attention_pytorch, (q, k, v), H, (), {}).wider is not None
+    assert HostCall(other, attention_pytorch, (q, k, v), H, (), {}).wider is None
+    assert HostCall(None, host_attention.attention3_sage, (q, k, v), H, (), {}).wider is None
+    assert HostCall(None, lambda *args: q, (q, k, v), H, (), {}).wider is None

@@ -2,15 +2,42 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from inspect import unwrap
 from typing import Any
 
 import torch
+from comfy.ldm.modules.attention import (
+    attention_basic,
+    attention_flash,
+    attention_pytorch,
+    attention_sage,
+    attention_split,
+    attention_sub_quad,
+    attention_xformers,
+)
 from torch import Tensor
 
+from ....attention_patches.attention.attention import Backend
 from ....attention_patches.contract.qkv import QKV
 
 Override = Callable[..., Tensor]
 """The host's `optimized_attention_override`: (func, q, k, v, heads, mask=None, **kwargs) -> tensor."""
+
+# They take heads of any width and a scale of the logits; Sage Attention leaves what may not lose precision to
+# PyTorch. SageAttention 3 is not among them, since it takes no scale.
+OF_ANY_WIDTH = {
+    unwrap(func)
+    for func in (
+        attention_basic,
+        attention_flash,
+        attention_pytorch,
+        attention_sage,
+        attention_split,
+        attention_sub_quad,
+        attention_xformers,
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -56,11 +83,20 @@ class HostCall:
         width = q.shape[-1] if self.split_heads else q.shape[-1] // self.heads
         return float(self.kwargs.get("scale") or width**-0.5)
 
-    def backend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+    @property
+    def wider(self) -> Backend | None:
+        """`backend` for heads of any width, with the logits' scale of this call; None if another pack's
+        function computes the attention, which may know one width only, or 8 bits."""
+        if self.inner is not None or unwrap(self.func) not in OF_ANY_WIDTH:
+            return None
+        return partial(self.backend, scale=self.scale, low_precision_attention=False)
+
+    def backend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, **further: Any) -> Tensor:
         """The host's attention, and whatever other override stood before us, on (B, H, N, d)."""
         # the mask goes back where it came from, and a call without one stays without
         rest = (bias, *self.rest[1:]) if self.rest else ()
-        kwargs = self.kwargs if self.rest or bias is None else {**self.kwargs, "mask": bias}
+        mask = {} if self.rest or bias is None else {"mask": bias}
+        kwargs = {**self.kwargs, **mask, **further}
         if not self.split_heads:
             q, k, v = (x.transpose(1, 2).flatten(2) for x in (q, k, v))
         out = self._call(q, k, v, *rest, **kwargs)

@@ -146,7 +146,7 @@ class ModelCall:
         if self.counts:
             for _, tally in wanted:
                 tally.touch(site)
-        innermost = partial(attention, backend=host.backend)
+        innermost = partial(attention, backend=host.backend, wider=host.wider)
         return host.finish(chain([part for part, _ in wanted], site, innermost)(qkv))
 
 
