@@ -61,16 +61,18 @@ def attention_call(dtype: torch.dtype, kind: Kind = "self", offset: float = 0.0)
 
 
 def result(method: Specimen, shape: str, qkv: QKV, site: Site) -> Tensor:
+    scale = qkv.logit_scale
+
     def backend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
         if bias is not None:
             assert bias.is_floating_point() and bias.dtype == q.dtype, f"mask of {bias.dtype}"
-            assert bool((bias.amax(-1) > torch.finfo(bias.dtype).min / 4).all()), "a query sees nothing"
-        return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+            assert bool((bias.amax(-1) > -1000).all()), "a query sees nothing"
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
 
     parts = method.make(model(shape)).begin(batch(shape, site))
     wanted = [part for part in parts if isinstance(part, AttentionPart) and part.wants(site)]
     assert wanted
-    return chain(wanted, site, lambda x: attention(x, backend))(qkv)
+    return chain(wanted, site, lambda x: attention(x, backend, backend))(qkv)
 
 
 def batch(shape: str, site: Site) -> Batch:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from attention_control.attention_patches.attention import head_columns
 from attention_control.attention_patches.attention.attention import attention
 from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
@@ -12,6 +13,7 @@ from attention_control.attention_patches.methods.bounded_attention.bounds import
     cross_closed,
     self_closed,
 )
+from torch.nn.functional import scaled_dot_product_attention
 
 GRID = (4, 6)
 CAT, DOG, OWL = ((0.0, 0.0, 0.5, 0.5), (0.25, 0.25, 0.75, 1.0), (0.9, 0.9, 1.0, 1.0))
@@ -115,14 +117,25 @@ def call(rows, keys, dtype=torch.float32):
     return QKV(q, k, v)
 
 
+@pytest.fixture(params=[0, 2**21], ids=["in the heads", "as a mask"])
+def few_or_many_pairs(request, monkeypatch):
+    """Biases are columns of the heads on large grids, and masks on small ones."""
+    monkeypatch.setattr(head_columns, "FEWEST_PAIRS", request.param)
+
+
 def weights(bounds, where, qkv):
     """(B, N, M): where each cell looks, through the attention itself."""
     eye = torch.eye(qkv.k.shape[2]).expand(*qkv.k.shape[:2], -1, -1)
     seen = QKV(qkv.q, qkv.k, eye.to(qkv.q.dtype))
-    out = bounds(where, seen, lambda x: attention(x, torch.nn.functional.scaled_dot_product_attention))
+
+    def backend(q, k, v, bias):
+        return scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=seen.logit_scale)
+
+    out = bounds(where, seen, lambda x: attention(x, backend, backend))
     return out.float().mean(1)
 
 
+@pytest.mark.usefixtures("few_or_many_pairs")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_closed_keys_get_nothing(dtype):
     """In every type; only the prompt's rows are bounded in cross-attention, all in self-attention."""
@@ -135,6 +148,7 @@ def test_closed_keys_get_nothing(dtype):
     assert torch.equal(own == 0, naive_self(masks).expand(2, -1, -1))
 
 
+@pytest.mark.usefixtures("few_or_many_pairs")
 def test_images_have_layouts_of_their_own():
     """One without subjects stays as it is, fillers and all."""
     both = Layout((layout().images[0], ()), fillers=(1, 3), ends=(6,))

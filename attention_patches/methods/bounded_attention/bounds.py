@@ -1,25 +1,27 @@
 """Bounded attention: which keys each cell may look at, where subjects have their places.
 
 Dahary, Patashnik, Aberman, Cohen-Or, "Be Yourself: Bounded Attention for Multi-Subject Text-to-Image
-Generation", ECCV 2024, section 4, as additive masks. What is closed gets half the lowest number of the
-queries' type: the sum with another patch's mask stays finite.
+Generation", ECCV 2024, section 4, as additive biases.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ...contract.attention_part import Attend, Order, StepAside
+from ...contract.column_bias import ColumnBias
 from ...contract.qkv import QKV
 from ...contract.site import WHOLE_PICTURE, Prompt, Site, Text, Window
 from ...layout.regions import Layout, background, covered_cells, crop, repeated
+from .mask_columns import Columns, few_columns, kinds_of_cells, nothing_closed, side_by_side
 
-KEPT_BYTES = 64 * 2**20  # larger masks are made anew at each call
+MOST_KEPT = 64  # biases; parts of a picture have some each
+
+Asked = tuple[int, Window]
+"""The tokens of a text, 0 in self-attention, and a part of the picture."""
 
 
 def self_closed(masks: Tensor) -> Tensor:
@@ -91,7 +93,7 @@ class Bounds:
     layers: frozenset[int]
     places: Places
     guiding: bool = False
-    kept: dict[Any, Tensor] = field(default_factory=dict, repr=False)  # biases, until the places change
+    kept: dict[Any, ColumnBias | None] = field(default_factory=dict, repr=False)  # until the places change
 
     def wants(self, site: Site) -> bool | StepAside:
         if site.layer.ordinal not in self.layers:
@@ -105,9 +107,10 @@ class Bounds:
         """The attention with its masks; untouched if its keys are another picture's."""
         if qkv.swapped:
             return qkv
-        return qkv.add_bias(self._self(site, qkv) if site.kind == "self" else self._cross(site, qkv))
+        bias = self._self(site, qkv) if site.kind == "self" else self._cross(site, qkv)
+        return qkv if bias is None else qkv.add_bias(bias)
 
-    def _bounded(self, text: Text | None) -> bool:
+    def _bounded(self, text: Text | None) -> TypeGuard[Text]:
         return text is not None and text.of(self.prompt)
 
     @property
@@ -118,62 +121,44 @@ class Bounds:
         """Whether this is another positive prompt than the layout's; it is left as it is."""
         return text is not None and text.role == "positive" and not self._bounded(text)
 
-    def _self(self, site: Site, qkv: QKV) -> Tensor:
-        """(1 or B, 1, N, N)"""
-        rows, open_ = site.rows, qkv.q.new_zeros(1, 1, 1, 1)
-        foreign = tuple(map(self._foreign, rows.texts)) or (False,) * len(rows.sources)
-        biases = [
-            open_ if other else self._bias(site, qkv.q, ("self",), lambda m, _: self_closed(m), window)
-            for other, window in zip(foreign, rows.places, strict=True)
-        ]
-        if len(biases[0]) == 1 and len(set(zip(foreign, rows.places, strict=True))) == 1:
-            return biases[0]
-        size = (rows.images, 1, qkv.q.shape[2], qkv.k.shape[2])
-        return torch.cat([bias.expand(size) for bias in biases])
+    def _self(self, site: Site, qkv: QKV) -> ColumnBias | None:
+        texts = site.rows.texts or (None,) * len(site.rows.sources)
+        chunks = zip(texts, site.rows.places, strict=True)
+        asked = [None if self._foreign(text) else (0, window) for text, window in chunks]
+        return self._bias(site, qkv, tuple(asked))
 
-    def _cross(self, site: Site, qkv: QKV) -> Tensor:
-        """(B, 1, N, M)"""
-        keys, chunks = qkv.k.shape[2], []
-        for text, window in zip(site.rows.texts, site.rows.places, strict=True):
-            if text is None or not self._bounded(text):
-                bias = qkv.q.new_zeros(1, 1, 1, 1)
-            else:
-                closed = partial(self._cross_closed, text=text.tokens, keys=keys)
-                bias = self._bias(site, qkv.q, ("cross", text.tokens, keys), closed, window)
-            chunks.append(bias.expand(site.rows.images, 1, qkv.q.shape[2], keys))
-        return torch.cat(chunks)
+    def _cross(self, site: Site, qkv: QKV) -> ColumnBias | None:
+        chunks = zip(site.rows.texts, site.rows.places, strict=True)
+        asked = [(text.tokens, window) if self._bounded(text) else None for text, window in chunks]
+        return self._bias(site, qkv, tuple(asked))
 
     def _cross_closed(self, masks: Tensor, image: int, *, text: int, keys: int) -> Tensor:
         return cross_closed(masks, self.places.layout, image, text, keys, self.guiding)
 
-    def _bias(
-        self,
-        site: Site,
-        like: Tensor,
-        what: tuple[Any, ...],
-        closed: Callable[[Tensor, int], Tensor],
-        window: Window,
-    ) -> Tensor:
-        """(1 or images, 1, N, M) on the device and of the type of the queries."""
-        key = (*what, site.grid, window, site.rows.images, like.dtype, like.device)
+    def _bias(self, site: Site, qkv: QKV, asked: tuple[Asked | None, ...]) -> ColumnBias | None:
+        """(1 or B, 1, N, M) on the device and of the type of the queries; None if nothing is closed."""
+        keys, images = qkv.k.shape[2], site.rows.images
+        key = (site.kind, site.grid, asked, images, keys, qkv.q.dtype, qkv.q.device)
         if key not in self.kept:
-            images = range(site.rows.images) if self.places.differ else (0,)
-            bias = torch.stack(
-                [_lowest(self._closed(site, image, window, closed), like.dtype) for image in images]
-            )
-            bias = bias[:, None].to(like.device)
-            if bias.numel() * bias.element_size() > KEPT_BYTES:
-                return bias
-            self.kept[key] = bias
+            if len(self.kept) > MOST_KEPT:
+                self.kept.clear()
+            self.kept[key] = side_by_side(self._rows(site, asked, keys), qkv.q)
         return self.kept[key]
 
-    def _closed(
-        self, site: Site, image: int, window: Window, closed: Callable[[Tensor, int], Tensor]
-    ) -> Tensor:
+    def _rows(self, site: Site, asked: tuple[Asked | None, ...], keys: int) -> list[Columns]:
+        """Of every row of the call, or of one, if all are the same."""
+        images = site.rows.images if self.places.differ else 1
+        chunks = [[self._columns(site, one, image, keys) for image in range(images)] for one in asked]
+        if images == 1 and len(set(asked)) == 1:
+            return chunks[0]
+        return [row for chunk in chunks for row in chunk * (site.rows.images // images)]
+
+    def _columns(self, site: Site, asked: Asked | None, image: int, keys: int) -> Columns:
         """An image without subjects has nothing closed, not even fillers."""
-        found = closed(self.places.masks(site.grid, image, window), image)
-        return found if self.places.layout.subjects(image) else torch.zeros_like(found)
-
-
-def _lowest(closed: Tensor, dtype: torch.dtype) -> Tensor:
-    return torch.zeros(closed.shape, dtype=dtype).masked_fill_(closed, torch.finfo(dtype).min / 2)
+        if asked is None or not self.places.layout.subjects(image):
+            return nothing_closed(site.grid[0] * site.grid[1], keys)
+        tokens, window = asked
+        kinds, owners = kinds_of_cells(self.places.masks(site.grid, image, window))
+        if site.kind == "self":
+            return few_columns(self_closed(owners)[:, kinds], kinds)
+        return few_columns(self._cross_closed(owners, image, text=tokens, keys=keys), kinds)

@@ -95,7 +95,7 @@ class BooleanMask(Broken, BoundedAttention):
 
     class at_work(Bounding):
         def _cross(self, site, qkv):
-            return super()._cross(site, qkv) == 0
+            return super()._cross(site, qkv).mask(qkv.q.dtype) == 0
 
 
 class BlindsTheBackground(Broken, BoundedAttention):
