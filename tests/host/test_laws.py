@@ -1,8 +1,9 @@
 """Every law for every method on every shape of U-Net."""
 
 import pytest
+from attention_control.attention_patches.attention import attention
 
-from .laws import LAWS, NEEDS_NAIVE, NOT_FOR_MEMORY
+from .laws import LAWS, NEEDS_NAIVE, NOT_FOR_MEMORY, any_size, equals_naive, keeps_precision
 from .methods import METHODS
 from .tiny import SHAPES
 
@@ -19,3 +20,24 @@ CASES = [
 def test_law(law, method, shape):
     """The law holds."""
     law(method, shape)
+
+
+BIASED = [
+    specimen for specimen in METHODS if specimen.name in ("bounded", "shift and scale, last is reference")
+]
+
+
+@pytest.mark.parametrize("law", [any_size, equals_naive, keeps_precision], ids=lambda law: law.__name__)
+@pytest.mark.parametrize("method", BIASED, ids=lambda method: method.name)
+def test_law_with_biases_in_the_heads(law, method, monkeypatch):
+    """As it is on large grids, whose masks would be too large."""
+    used = []
+
+    def always(q, parts):
+        columns = [product for part in parts for product in part.columns]
+        used.extend(columns)
+        return bool(columns)
+
+    monkeypatch.setattr(attention, "worth_it", always)
+    law(method, "sd15")
+    assert used

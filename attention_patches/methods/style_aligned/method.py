@@ -25,6 +25,7 @@ from torch import Tensor
 
 from ...contract.attention_part import Attend, Order
 from ...contract.batch import Batch
+from ...contract.column_bias import ColumnBias
 from ...contract.method import Method, Part
 from ...contract.qkv import QKV
 from ...contract.site import Rows, Site
@@ -126,7 +127,7 @@ class Alignment:
             aligned.append(
                 keys if spec.score_scale == 1.0 else keys * spec.score_scale,
                 values,
-                bias=qkv.q.new_full((1, 1, 1, 1), spec.score_shift) if spec.score_shift else None,
+                bias=ColumnBias.on_all(spec.score_shift, qkv.q) if spec.score_shift else None,
                 rows=site.rows.all_but(spec.reference),
             )
         )
