@@ -47,13 +47,14 @@ class SharedGroupNorm(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
     def _group_norm(self, input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        plain = functional.group_norm(input, *args, **kwargs)
         if input.ndim != 4 or input.shape[0] != self.rows.total:
-            return plain
-        images = self.rows.split(input)  # (chunks, images, C, H, W)
-        own = slice(self.reference, self.reference + 1)
-        stacked = torch.cat([images, images[:, own].expand_as(images)], dim=-2)
-        shared = functional.group_norm(stacked.flatten(0, 1), *args, **kwargs)
-        shared = shared[..., : input.shape[-2], :].contiguous()
-        self.rows.split(shared)[:, own] = self.rows.split(plain)[:, own]
-        return shared
+            return functional.group_norm(input, *args, **kwargs)
+        images, height = self.rows.split(input), input.shape[-2]  # (chunks, images, C, H, W)
+        before, own, behind = images.split((self.reference, 1, images.shape[1] - self.reference - 1), dim=1)
+        others = behind if not before.shape[1] else torch.cat([before, behind], dim=1)
+        stacked = torch.cat([others, own.expand_as(others)], dim=-2)
+        shared = functional.group_norm(stacked.flatten(0, 1), *args, **kwargs)[..., :height, :]
+        shared = shared.unflatten(0, others.shape[:2])
+        plain = functional.group_norm(own.flatten(0, 1), *args, **kwargs).unflatten(0, own.shape[:2])
+        parts = [shared[:, : self.reference], plain, shared[:, self.reference :]]
+        return torch.cat(parts, dim=1).flatten(0, 1)
