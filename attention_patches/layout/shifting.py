@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from ..attention.attention_map import attention_map, by_token, rows_of
 from ..contract.objective import Place
 from ..contract.qkv import QKV
 from ..contract.site import Rows, Site, Window
+from .placed import Placed, placed
 from .regions import Layout, Subject
 
 
@@ -19,8 +21,8 @@ def inside(map_: Tensor, subject: Subject, cells: Tensor) -> Tensor:
     return (own * cells[:, None]).sum(-2) / own.sum(-2).clamp_min(torch.finfo(own.dtype).tiny)
 
 
-Shares = dict[tuple[int, int, Place, Window], Tensor]
-"""(image, subject, layer, part of the picture) -> which part of the subject's attention lies in its place."""
+Shares = dict[tuple[Place, Window], Tensor]
+"""(layer, part of the picture) -> which part of each subject's attention lies in its place, (images, S)."""
 
 
 @dataclass
@@ -36,6 +38,8 @@ class Progress:
     last: list[float] = field(default_factory=list)
     before: Shares = field(default_factory=dict)
     after: Shares = field(default_factory=dict)
+    there: dict[Window, Sequence[tuple[int, int]]] = field(default_factory=dict)  # (image, subject)
+    placed: dict[Any, Placed] = field(default_factory=dict, repr=False)  # kept for the run
 
     def step(self, sigma: float, losses: Sequence[Tensor]) -> None:
         """A step has been guided: its losses (images,) at each look."""
@@ -60,7 +64,7 @@ class Progress:
     def unseen(self, site: Site) -> bool:
         """Whether it should look at this site, and has not done so yet."""
         place = (site.layer.ordinal, site.kind)
-        return self.watches(site) and all(place != seen for _, _, seen, _ in self.before)
+        return self.watches(site) and all(place != seen for seen, _ in self.before)
 
     def watch(self, site: Site, qkv: QKV) -> None:
         """Look at an attention call, if it should."""
@@ -74,14 +78,13 @@ class Progress:
     def look(self, site: Site, map_: Tensor, window: Window) -> None:
         """Note how much attention (images, H, N, T) of the layout's prompt lies where it should; what was
         seen first in a layer and what was seen last are kept, on the device."""
-        for image, own in enumerate(map_.detach()):
-            cells = self.layout.masks(site.grid, image, window)
-            for number, (subject, mask) in enumerate(zip(self.layout.subjects(image), cells, strict=True)):
-                if not mask.any():  # not in this part of the picture
-                    continue
-                key = (image, number, (site.layer.ordinal, site.kind), window)
-                self.after[key] = share = inside(own, subject, mask.to(own)).mean()
-                self.before.setdefault(key, share)
+        key = (site.grid, window, map_.shape[0], map_.shape[-1], map_.dtype, map_.device)
+        if key not in self.placed:
+            self.placed[key] = placed(self.layout, site.grid, window, map_.shape[0], map_)
+        self.there[window] = self.placed[key].there
+        place = ((site.layer.ordinal, site.kind), window)
+        self.after[place] = shares = self.placed[key].inside(map_.detach())
+        self.before.setdefault(place, shares)
 
     def guided(self) -> str:
         """For the report: what the shifts came to."""
@@ -94,23 +97,28 @@ class Progress:
 
     def places(self) -> str | None:
         """For the report: where the subjects' attention lay at the first look, and where at the last."""
-        images = sorted({image for image, *_ in self.before})
-        lines = [(f"image {i} " if len(images) > 1 else "") + self._image(i) for i in images]
+        there = sorted({subject for found in self.there.values() for subject in found})
+        images = sorted({image for image, _ in there})
+        lines = [
+            (f"image {image} " if len(images) > 1 else "")
+            + ", ".join(self._subject(image, number) for i, number in there if i == image)
+            for image in images
+        ]
         return f"Attention in its box: {'; '.join(lines)}." if lines else None
 
-    def _image(self, image: int) -> str:
-        seen = {number for i, number, *_ in self.before if i == image}
-        return ", ".join(
-            f"{subject.phrase} {_percent(self.before, image, number)} -> "
-            f"{_percent(self.after, image, number)} %"
-            for number, subject in enumerate(self.layout.subjects(image))
-            if number in seen
-        )
+    def _subject(self, image: int, number: int) -> str:
+        """Means over the layers, and over the parts of the picture that hold the subject."""
+        percents = [
+            100 * torch.stack([found.cpu() for found in self._seen(shares, image, number)]).mean()
+            for shares in (self.before, self.after)
+        ]
+        phrase = self.layout.subjects(image)[number].phrase
+        return f"{phrase} {percents[0]:.0f} -> {percents[1]:.0f} %"
 
-
-def _percent(shares: Shares, image: int, number: int) -> str:
-    own = [float(share) for (i, n, *_), share in shares.items() if (i, n) == (image, number)]
-    return f"{100 * sum(own) / len(own):.0f}"
+    def _seen(self, shares: Shares, image: int, number: int) -> Iterator[Tensor]:
+        for (_, window), found in shares.items():
+            if (image, number) in self.there[window]:
+                yield found[image, number]
 
 
 def _numbers(losses: Sequence[float]) -> str:

@@ -43,7 +43,7 @@ def misplaced(map_: Tensor, subjects: tuple[Subject, ...], masks: Tensor) -> Ten
     subject's tokens, and the subjects that have cells in this part of the picture; 0 if there are none.
     """
     losses = [
-        (1 - inside(map_, subject, cells)).square().mean()
+        (1 - inside(map_, subject, cells.to(map_))).square().mean()
         for subject, cells in zip(subjects, masks, strict=True)
         if cells.any()
     ]
@@ -65,7 +65,7 @@ class Misplacement(Objective):
             place = window or WHOLE_PICTURE
             self.progress.look(site, map_, place)
             for image, own in enumerate(map_):
-                masks = self.layout.masks(site.grid, image, place).to(own)
+                masks = self.layout.masks(site.grid, image, place)
                 losses.append(misplaced(own, self.layout.subjects(image), masks))
         return torch.stack(losses)
 
