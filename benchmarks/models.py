@@ -41,9 +41,20 @@ def demo(rows: int = 4) -> tuple[Any, tuple[Any, Any]]:
         return model, (encode_rows(clip, prompts), encode_rows(clip, [""]))
 
 
-def random_sd15() -> tuple[Any, tuple[Any, Any]]:
-    """An SD1.5 with random weights, and random conditionings."""
-    config = comfy.supported_models.SD15(SD15)
+# Its first level alone, where the grid is as fine as the latents: four transformers.
+FIRST_LEVEL = {
+    **SD15,
+    "num_res_blocks": [1],
+    "channel_mult": [1],
+    "transformer_depth": [1],
+    "transformer_depth_output": [1] * 2,
+    "num_heads": 8,
+}
+
+
+def random_sd15(sizes: dict[str, Any] = SD15) -> tuple[Any, tuple[Any, Any]]:
+    """An SD1.5 of these sizes with random weights, and random conditionings."""
+    config = comfy.supported_models.SD15(sizes)
     config.set_inference_dtype(torch.float32, None)
     device = comfy.model_management.get_torch_device()
     generator = torch.Generator().manual_seed(0)

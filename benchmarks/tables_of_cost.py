@@ -14,13 +14,13 @@ def overhead(record: dict[str, Any]) -> str:
     ]
     header = ["", *(f"{name}: {what}" for name in names for what in ("time", "peak memory"))]
     rows = [
-        [variant, *(f"{run[what][variant]:.2f}x" for run in runs for what in ("time", "memory"))]
+        [variant, *(_ratio(run[what].get(variant)) for run in runs for what in ("time", "memory"))]
         for variant in runs[0]["time"]
     ]
     over = ", ".join(
         f"{run['over the floor']:.2f}x on {run['model']} ({run['latent'][-1] * 8} px)"
         for run in runs
-        if run["latent"][0] > 1
+        if run["latent"][0] > 1 and run["over the floor"] is not None
     )
     text = (
         "A sampling run over the unpatched run, in turn in one process, median of the rounds. "
@@ -28,6 +28,11 @@ def overhead(record: dict[str, Any]) -> str:
         f"StyleAligned takes {over} of it."
     )
     return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'overhead.py')}"
+
+
+def _ratio(value: float | None) -> str:
+    """Of a variant that not every model was measured with."""
+    return "" if value is None else f"{value:.2f}x"
 
 
 def cross_image_cost(record: dict[str, Any]) -> str:
