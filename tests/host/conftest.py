@@ -1,6 +1,7 @@
-"""The host in this process, on the CPU, and the pack loaded beside it.
+"""The host in this process, and the pack loaded beside it.
 
 Flags of the host are taken from COMFYUI_FLAGS; without it attention is the one that GPUs use.
+ATTENTION_CONTROL_DEVICE names the device, see `devices.py`.
 """
 
 import logging
@@ -16,13 +17,15 @@ import pytest
 
 from pack import load_pack, use_host
 
+from . import devices
+
 use_host()
 
 import comfy.options  # noqa: E402  the host is found only now
 
 comfy.options.enable_args_parsing()
 flags = os.environ.get("COMFYUI_FLAGS", "--use-pytorch-cross-attention").split()
-with patch.object(sys, "argv", ["main.py", "--cpu", *flags]):
+with patch.object(sys, "argv", ["main.py", *devices.host_flags(), *flags]):
     import comfy.cli_args
 
 import comfy.utils  # noqa: E402
@@ -32,6 +35,13 @@ from .tiny import SHAPES, tiny_clip  # noqa: E402
 
 comfy.utils.set_progress_bar_enabled(False)  # no bars of the samplers among the dots of pytest
 load_pack()  # so that test modules can import attention_control.nodes... at their top
+
+
+@pytest.fixture(scope="session", autouse=True)
+def device() -> Iterator[None]:
+    """All tests compute on the device that was asked for."""
+    with devices.in_use():
+        yield
 
 
 @pytest.fixture(scope="session")

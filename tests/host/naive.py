@@ -44,7 +44,7 @@ def style_aligned(
             out.append(attend(q_i, k_i, v[i]))
             continue
         k_r = k[reference] * (1.0 if i == reference else scale)
-        bias = torch.cat([torch.zeros(k.shape[-2]), torch.full((k.shape[-2],), shift)])
+        bias = torch.cat([k.new_zeros(k.shape[-2]), k.new_full((k.shape[-2],), shift)])
         out.append(attend(q_i, torch.cat([k_i, k_r], dim=-2), torch.cat([v[i], v[reference]], dim=-2), bias))
     return torch.stack(out)
 

@@ -50,5 +50,5 @@ def bounded(
                         else key not in fillers and (owners or key not in ends)
                     )
                 open_[cell, key] = 0.0 if sees else -torch.inf
-        out.append(naive.attend(*one, open_))
+        out.append(naive.attend(*one, open_.to(one[0])))
     return torch.stack(out)

@@ -11,6 +11,7 @@ from attention_control.nodes.host.families import family_of
 from torch import Tensor
 
 from . import naive
+from .devices import DEVICE
 from .methods import IMAGES, Specimen, model
 
 
@@ -57,7 +58,7 @@ def attention_call(dtype: torch.dtype, kind: Kind = "self", offset: float = 0.0)
         sigma=1.0,
         rows=rows,
     )
-    return QKV(q.to(dtype), k.to(dtype), v.to(dtype)), site
+    return QKV(*(x.to(DEVICE, dtype) for x in (q, k, v))), site
 
 
 def result(method: Specimen, shape: str, qkv: QKV, site: Site) -> Tensor:

@@ -7,6 +7,7 @@ from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.nodes.inspect.attention_probe_node import AttentionProbe
 from comfy_api.latest import io
 
+from .devices import DEVICE
 from .tiny import conditioning
 
 SEED, LEVEL = 11, 0.6
@@ -73,13 +74,14 @@ def by_hand(model, latent, positive, sigma, noise, scale):
     base = model.model
     [[text, further]] = positive
     rows = len(latent)
-    given = {"c_crossattn": text.expand(rows, -1, -1), "transformer_options": {}}
+    given = {"c_crossattn": text.expand(rows, -1, -1).to(DEVICE), "transformer_options": {}}
     if base.adm_channels:
         sizes = {"height": latent.shape[2] * 8, "width": latent.shape[3] * 8}
-        given["y"] = base.encode_adm(device="cpu", **further, **sizes).expand(rows, -1)
+        given["y"] = base.encode_adm(device="cpu", **further, **sizes).expand(rows, -1).to(DEVICE)
     hooks = Hooks(base.diffusion_model)
     with torch.inference_mode():
-        base.apply_model(latent * scale + noise * sigma, torch.full((rows,), sigma), **given)
+        noisy = (latent * scale + noise * sigma).to(DEVICE)
+        base.apply_model(noisy, torch.full((rows,), sigma, device=DEVICE), **given)
     for handle in hooks.handles:
         handle.remove()
     return hooks

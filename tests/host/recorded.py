@@ -9,6 +9,7 @@ from attention_control.attention_patches.maps.recorder import Recorder
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 
+from .precision import nearly
 from .tiny import conditioning, sample, tiny_model
 
 IMAGES = 2
@@ -99,4 +100,4 @@ def assert_maps(maps, calls, source=0, role="positive", tokens=77, slices=None):
                 wanted = expected(calls, layer, kind, source, sigmas, tokens)
                 got = kept[role][number, :, 0]
                 assert got.shape == wanted.shape
-                assert torch.allclose(got.double(), wanted, rtol=2e-3, atol=1e-6)
+                assert nearly(got.double(), wanted, rtol=2e-3, atol=1e-6)

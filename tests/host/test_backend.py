@@ -11,6 +11,9 @@ from attention_control.nodes.host.run.backend import HostCall
 from comfy.ldm.modules import attention as host_attention
 from comfy.ldm.modules.attention import attention_pytorch, attention_sub_quad
 
+from .devices import DEVICE
+from .precision import nearly
+
 B, H, N, M, D = 2, 3, 5, 7, 4
 LAYOUTS = [
     {"skip_reshape": reshape, "skip_output_reshape": output}
@@ -27,7 +30,7 @@ MASKS = {
 
 
 def draw(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(DEVICE)
 
 
 def tensors(layout):
@@ -54,9 +57,9 @@ def test_there_and_back_is_the_hosts_own_call(func, layout, mask):
     q, k, v = tensors(layout)
     bias = None if mask is None else draw(*mask, seed=9)
     expected = func(q, k, v, H, bias, **layout)
-    assert torch.allclose(through(func, q, k, v, bias, **layout), expected, atol=1e-6)
-    assert torch.allclose(through(func, q, k, v, bias, torch.float32, **layout), expected, atol=1e-6)
-    assert torch.allclose(through(func, q, k, v, mask=bias, **layout), expected, atol=1e-6)
+    assert nearly(through(func, q, k, v, bias, **layout), expected, atol=1e-6)
+    assert nearly(through(func, q, k, v, bias, torch.float32, **layout), expected, atol=1e-6)
+    assert nearly(through(func, q, k, v, mask=bias, **layout), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(N, M), (B, N, M), (B, 1, N, M)])
@@ -66,7 +69,7 @@ def test_boolean_masks_become_float(shape):
     seen = draw(*shape, seed=4) > -0.5
     seen[..., 0] = True
     expected = attention_pytorch(q, k, v, H, seen)
-    assert torch.allclose(through(attention_sub_quad, q, k, v, seen), expected, atol=1e-6)
+    assert nearly(through(attention_sub_quad, q, k, v, seen), expected, atol=1e-6)
 
 
 def test_a_scale_of_the_hosts_own_reaches_explicit_maps():
@@ -76,7 +79,7 @@ def test_a_scale_of_the_hosts_own_reaches_explicit_maps():
     host = HostCall(None, attention_pytorch, (q, k, v), H, (), {"scale": 0.9})
     for qkv in (host.qkv(), host.qkv().edit_map(lambda p, _: p)):
         out = host.finish(attention(qkv, host.backend))
-        assert torch.allclose(out, expected, atol=1e-6)
+        assert nearly(out, expected, atol=1e-6)
 
 
 def test_a_function_that_stood_there_before_is_called_with_the_hosts():
@@ -89,7 +92,7 @@ def test_a_function_that_stood_there_before_is_called_with_the_hosts():
 
     q, k, v = tensors(LAYOUTS[0])
     out = through(attention_pytorch, q, k, v, inner=inner)
-    assert torch.allclose(out, 2 * attention_pytorch(q, k, v, H), atol=1e-6)
+    assert nearly(out, 2 * attention_pytorch(q, k, v, H), atol=1e-6)
     assert seen == [((B, N, H * D), (B, M, H * D), H)]
 
 

@@ -11,6 +11,8 @@ from attention_control.demo_model.training.optimizers import orthogonalise
 from attention_control.demo_model.training.unet import Batch, Trained, denoising_loss
 from attention_control.demo_model.world import sample_scene
 
+from .precision import nearly
+
 CAPTIONS = [
     "a red cat",
     "3 ginger and 2 gray kittens on the stairs, clay style",
@@ -46,7 +48,7 @@ def host_text(trained, captions):
 def test_text_features_equal_the_hosts(trained):
     """Our gradient-keeping forward and word table give the host's features, zeros after the end included."""
     ours = trained.text(CAPTIONS).detach()
-    assert torch.allclose(ours, host_text(trained, CAPTIONS), atol=2e-5)
+    assert nearly(ours, host_text(trained, CAPTIONS), atol=2e-5)
     assert ours.shape == (4, 77, 96)
 
 
@@ -63,7 +65,7 @@ def test_short_keys_equal_all_77(trained, side):
             options = {"optimized_attention_override": CrossAttention(bias, keep_maps)}
             short = trained.unet(latents, t, context=keys, transformer_options=options)
             assert keys.shape[1] < 25
-            assert torch.allclose(short, full, atol=1e-4)
+            assert nearly(short, full, atol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from attention_control.nodes.style.style_aligned_batch_node import StyleAlignedB
 from comfy_api.latest import io
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 
+from .precision import nearly
 from .probing import LEVEL, SEED, by_hand, image, probe, sigma_by_hand
 from .tiny import SHAPES, conditioning, sample, spy_calls, tiny_model
 
@@ -33,7 +34,7 @@ def test_maps_are_those_of_the_noisy_image(shape, level):
     for layer in maps.layers:
         for kind, kept in (("cross", layer.cross_attention), ("self", layer.self_attention)):
             (got,) = kept["positive"][:, :, 0]  # one slice, mean over heads
-            assert torch.allclose(got.double(), hooks.of(layer.layer, kind), rtol=2e-3, atol=1e-5)
+            assert nearly(got.double(), hooks.of(layer.layer, kind), rtol=2e-3, atol=1e-5)
 
 
 def test_one_look(shape):
@@ -86,7 +87,7 @@ def test_latent_is_not_changed():
     before = latent["samples"].clone()
     maps = probe(tiny_model("sd15"), latent)
     assert torch.equal(latent["samples"], before)
-    assert torch.allclose(maps.latents, before, atol=1e-6)
+    assert nearly(maps.latents, before, atol=1e-6)
 
 
 def test_noise_mask_is_ignored():
@@ -103,7 +104,7 @@ def test_image_of_a_batch_is_the_image_alone():
     alone = probe(model, {"samples": latent["samples"][2:], "batch_index": [2]})
     for layer, single in zip(maps.layers, alone.layers, strict=True):
         one, other = layer.cross_attention["positive"][:, 2:], single.cross_attention["positive"]
-        assert torch.allclose(one.float(), other.float(), rtol=2e-3, atol=1e-5)
+        assert nearly(one.float(), other.float(), rtol=2e-3, atol=1e-5)
 
 
 def align(model):
@@ -117,10 +118,10 @@ def test_other_patches_are_seen():
     plain, aligned = probe(model, latent), probe(align(model), latent)
     for layer, other in zip(plain.layers, aligned.layers, strict=True):
         own = other.self_attention["positive"].float().sum(-1)
-        assert torch.allclose(own[:, 0], torch.ones_like(own[:, 0]), atol=1e-2)
+        assert nearly(own[:, 0], torch.ones_like(own[:, 0]), atol=1e-2)
         assert own[:, 1].max() < 0.95
         whole = layer.self_attention["positive"].float().sum(-1)
-        assert torch.allclose(whole, torch.ones_like(whole), atol=1e-2)
+        assert nearly(whole, torch.ones_like(whole), atol=1e-2)
 
 
 def test_recorder_on_the_model_keeps_its_own_run():

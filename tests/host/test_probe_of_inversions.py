@@ -10,6 +10,7 @@ from attention_control.nodes.inspect.attention_probe_node import AttentionProbe
 from comfy_api.latest import io
 
 from .inversions import tiny_inversion
+from .precision import nearly
 from .probing import LEVEL, by_hand, image, sigma_by_hand
 from .tiny import conditioning, tiny_model
 
@@ -40,7 +41,7 @@ def test_inversions_are_looked_at_in_their_own_noise(shape, level):
     hooks = by_hand(model, state, conditioning(model, seed=1), sigma, torch.zeros(()), 1.0)
     for layer in maps.layers:
         (got,) = layer.self_attention["positive"][:, :, 0]
-        assert torch.allclose(got.double(), hooks.of(layer.layer, "self"), rtol=2e-3, atol=1e-5)
+        assert nearly(got.double(), hooks.of(layer.layer, "self"), rtol=2e-3, atol=1e-5)
 
 
 def test_two_inversions_correspond():
@@ -51,7 +52,7 @@ def test_two_inversions_correspond():
     other = look(model, inversion=one, other_inversion=of_model(model, seed=1))
     for layer, another in zip(same.layers, other.layers, strict=True):
         found = correspondence_of(layer, (0, 1))
-        assert torch.allclose(found, correspondence_of(layer, (0, 0)), atol=1e-4)
+        assert nearly(found, correspondence_of(layer, (0, 0)), atol=1e-4)
         assert not torch.allclose(found, correspondence_of(another, (0, 1)), atol=1e-3)
     pictures = torch.rand(2, 48, 80, 3)
     shown = AttentionMapViewer.execute(
@@ -66,7 +67,7 @@ def test_pictures_of_inversions_find_their_maps():
     one = of_model(model)
     latents = look(model, inversion=one, other_inversion=one).latents
     expected = model.model.process_latent_out(one.picture.expand(2, -1, -1, -1))
-    assert torch.allclose(latents.float(), expected, atol=1e-2)
+    assert nearly(latents.float(), expected, atol=1e-2)
 
 
 def test_what_can_not_be_looked_at():

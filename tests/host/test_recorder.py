@@ -7,6 +7,7 @@ from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 
+from .precision import nearly
 from .recorded import IMAGES, SIZE, assert_maps, expected, record, recorder, spied
 from .tiny import SHAPES, conditioning, prolonged, sample, split_calls, tiny_model
 
@@ -64,7 +65,7 @@ def test_other_patches_are_seen_wherever_their_nodes_stand(order):
         tokens = got.shape[-1]
         doubled = [c for c in calls if c.place == place and c.k.shape[1] == 2 * tokens]
         wanted = doubled[0].softmax(0)[..., :tokens]  # only image 1 has the reference's keys appended
-        assert torch.allclose(got[1], wanted[0], rtol=2e-3, atol=1e-6)
+        assert nearly(got[1], wanted[0], rtol=2e-3, atol=1e-6)
         assert float(got[1].sum(-1).max()) < 0.999 < float(got[0].sum(-1).min())
 
 
@@ -77,7 +78,7 @@ def test_one_call_or_two_give_the_same_maps():
     for one, other in zip(together.layers, apart.layers, strict=True):
         for name in ("cross_attention", "self_attention"):
             a, b = (getattr(x, name)["positive"] for x in (one, other))
-            assert torch.allclose(a.float(), b.float(), atol=1e-3)
+            assert nearly(a.float(), b.float(), atol=1e-3)
 
 
 def test_guidance_passes_and_further_prompts_are_left_out():
@@ -97,7 +98,7 @@ def test_guidance_passes_and_further_prompts_are_left_out():
         for a, b in zip(plain.read().layers, other.read().layers, strict=True):
             for name in ("cross_attention", "self_attention"):
                 one, two_ = (getattr(x, name)["positive"].float() for x in (a, b))
-                assert torch.allclose(one, two_, atol=2e-3)
+                assert nearly(one, two_, atol=2e-3)
 
 
 def test_each_head_and_their_mean():
@@ -108,7 +109,7 @@ def test_each_head_and_their_mean():
         for name in ("cross_attention", "self_attention"):
             heads, one = (getattr(x, name)["positive"].float() for x in (a, b))
             assert heads.shape[2] > 1
-            assert torch.allclose(heads.mean(2, keepdim=True), one, atol=1e-3)
+            assert nearly(heads.mean(2, keepdim=True), one, atol=1e-3)
 
 
 def test_queries_and_keys_are_those_of_the_last_call_in_a_slice():
@@ -118,7 +119,7 @@ def test_queries_and_keys_are_those_of_the_last_call_in_a_slice():
     for layer in maps.layers:
         q, k = (x["positive"][0].double() for x in (layer.queries, layer.keys))
         got = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1).mean(1)
-        assert torch.allclose(got, expected(calls, layer, "self", 0, {last}), atol=2e-3)
+        assert nearly(got, expected(calls, layer, "self", 0, {last}), atol=2e-3)
 
 
 def test_tokens_that_another_pack_adds_to_the_text_are_cut_off():
@@ -137,4 +138,4 @@ def test_tokens_that_another_pack_adds_to_the_text_are_cut_off():
         place = (layer.layer.block, layer.layer.number, layer.layer.index)
         (call,) = [c for c in calls if c.place == place and c.k.shape[1] == 82]
         kept = layer.cross_attention["positive"][0, :, 0].double()
-        assert torch.allclose(kept, call.softmax(0)[..., :77], rtol=2e-3, atol=1e-6)
+        assert nearly(kept, call.softmax(0)[..., :77], rtol=2e-3, atol=1e-6)

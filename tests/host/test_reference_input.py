@@ -4,11 +4,11 @@ import logging
 from dataclasses import replace
 
 import pytest
-import torch
 from attention_control.nodes.host.walks.model_identity import identity
 
 from .inversions import tiny_inversion
 from .methods import model
+from .precision import nearly
 from .test_style_aligned_node import align, run
 
 
@@ -23,7 +23,7 @@ def test_the_picture_is_in_the_batch(shape, caplog):
     reference = inversion_for(patcher)
     with caplog.at_level(logging.INFO):
         out = run(align(patcher, reference=reference, reference_index=2))
-    assert torch.allclose(patcher.model.process_latent_in(out)[2], reference.picture[0], atol=1e-5)
+    assert nearly(patcher.model.process_latent_in(out)[2], reference.picture[0], atol=1e-5)
     assert "Image 2 is the reference picture." in caplog.text
 
 

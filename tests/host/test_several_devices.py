@@ -10,6 +10,7 @@ from comfy.patcher_extension import WrappersMP
 from .guidance_methods import METHODS as GUIDANCES
 from .laws import SIZE, prompts
 from .methods import IMAGES, METHODS
+from .precision import nearly
 from .recorded import recorder
 from .tiny import assert_same_image, sample, tiny_model
 
@@ -58,4 +59,4 @@ def test_two_devices_record_the_maps_of_one():
         for kind in ("cross_attention", "self_attention"):
             maps, others = getattr(one, kind), getattr(two, kind)
             assert maps.keys() == others.keys() == {"positive", "negative"}
-            assert all(torch.allclose(maps[role], others[role], atol=1e-3) for role in maps)
+            assert all(nearly(maps[role], others[role], atol=1e-3) for role in maps)

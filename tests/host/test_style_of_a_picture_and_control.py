@@ -7,6 +7,7 @@ import torch
 
 from .companions import controlnet
 from .methods import model
+from .precision import nearly
 from .test_style_of_a_picture import IMAGES, PICTURE, SIZE, follow, listen
 from .tiny import conditioning, sample
 
@@ -60,8 +61,8 @@ def test_what_the_model_makes_of_the_picture_is_what_it_makes_without_control(sh
     for controlled in (True, False):
         patcher, seen[controlled] = listen(follow(model(shape)))
         images = run(patcher, controlled)
-        assert torch.allclose(patcher.model.process_latent_in(images)[0], PICTURE.picture[0], atol=1e-5)
+        assert nearly(patcher.model.process_latent_in(images)[0], PICTURE.picture[0], atol=1e-5)
     for one, other in zip(seen[True], seen[False], strict=True):
         for kind in ("cond_denoised", "uncond_denoised"):
-            assert torch.allclose(one[kind][0], other[kind][0], atol=1e-4)
+            assert nearly(one[kind][0], other[kind][0], atol=1e-4)
             assert (one[kind] - other[kind])[1:].abs().amax((1, 2, 3)).min() > 0.01

@@ -10,6 +10,7 @@ import nodes  # the host's nodes.py
 import torch
 from comfy.model_patcher import ModelPatcher
 
+from ..precision import difference
 from .models import POOLED
 
 Conditioning = list[list[Any]]
@@ -86,8 +87,8 @@ def sample(
 def assert_same_image(actual: torch.Tensor, expected: torch.Tensor, tolerance: float = 1e-4) -> None:
     """Latents equal up to rounding: the largest difference over the root mean square of `expected`."""
     assert actual.shape == expected.shape
-    difference = float((actual - expected).abs().max() / expected.square().mean().sqrt())
-    assert difference <= tolerance, f"differs by {difference:.2g} of the rms (tolerance {tolerance:.2g})"
+    found = difference(actual, expected)
+    assert found <= tolerance, f"differs by {found:.2g} of the rms (tolerance {tolerance:.2g})"
 
 
 @dataclass(frozen=True)
