@@ -9,6 +9,7 @@ from ...attention_patches.contract.layers import ALL
 from ...attention_patches.layout.leakage import leakage
 from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.maps.time_slices import parse_time
+from ..host.exchange import handed_on
 from ..inputs.model_inputs import LAYERS
 from ..layout.layout_inputs import LayoutInputs, fault_in_texts, layout_inputs
 from ..pictures.leakage_figure import draw_leakage
@@ -92,4 +93,4 @@ class AttentionLeakage(io.ComfyNode):
             leakage(recorded, layout, image=number, layers=chosen, slices=slices)
             for number in range(recorded.images)
         ]
-        return io.NodeOutput(draw_leakage(found), leakage_tables(found))
+        return io.NodeOutput(handed_on(draw_leakage(found)), leakage_tables(found))

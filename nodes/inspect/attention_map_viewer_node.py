@@ -9,6 +9,7 @@ from torch import Tensor
 from ...attention_patches.maps.components import Features
 from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.text.words import PromptTokens
+from ..host.exchange import handed_on
 from ..host.files.temp_files import save_temp_png
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import LAYERS
@@ -148,7 +149,7 @@ class AttentionMapViewer(io.ComfyNode):
         )
         pictures, masks = outputs(_draw(view, mode, point_image, features), threshold)
         shown = payload(view, mode, features, save_temp_png)
-        return io.NodeOutput(pictures, masks, ui={"attention_maps": [shown]})
+        return io.NodeOutput(handed_on(pictures), handed_on(masks), ui={"attention_maps": [shown]})
 
 
 def _draw(view: View, mode: str, point_image: int, features: Features) -> Iterator[Drawing]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.methods.self_segmentation.segmentation import SelfSegmentation
 from ...attention_patches.text.words import PromptTokens, Word
+from ..host.exchange import handed_on
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import LAYERS
 from ..pictures.segmented import segmented
@@ -126,7 +127,8 @@ class SelfSegment(io.ComfyNode):
             segments=segments, threshold=label_threshold, layers=recorded.model.parse(layers), seed=seed
         )
         found = method(recorded, words)
-        return io.NodeOutput(*segmented(pictures, found, [word.text for word in words], sharpen))
+        *drawn, table = segmented(pictures, found, [word.text for word in words], sharpen)
+        return io.NodeOutput(*map(handed_on, drawn), table)
 
 
 def subject_words(tokens: PromptTokens, subjects: str) -> tuple[Word, ...]:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.cross_image.method import SWAPPED, check_pair
+from ..host.exchange import handed_on
 from ..host.families import family_of
 from ..host.walks.model_identity import require_model
 
@@ -63,5 +64,6 @@ class InversionPair:
 
     def latents(self, step: int) -> Tensor:
         """The structure's state before a step, as a LATENT holds it."""
-        out: Tensor = self.model.get_model_object("latent_format").process_out(self.structure.states[step])
-        return out
+        return handed_on(
+            self.model.get_model_object("latent_format").process_out(self.structure.states[step])
+        )

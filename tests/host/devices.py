@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from types import ModuleType
+from unittest.mock import patch
 
 import torch
 
@@ -40,6 +41,25 @@ def in_use() -> Iterator[None]:
     """Tests run within this."""
     torch.backends.cudnn.allow_tf32 = False  # ten bits of precision, where tests compare with float64
     with pretended_device() if NAME == "pretended" else nullcontext():
+        yield
+
+
+@contextmanager
+def host_on_the_pretended_device(everything: bool = False) -> Iterator[None]:
+    """While open, the host of a run on the processor computes there.
+
+    everything: also latents, texts and masks are kept there between nodes, as with its `--gpu-only`.
+    """
+    import comfy.cli_args
+    import comfy.model_management
+
+    host = comfy.model_management
+    with (
+        patch.object(host, "directml_enabled", True),
+        patch.object(host, "directml_device", PRETENDED, create=True),
+        patch.object(comfy.cli_args.args, "gpu_only", everything),
+        nullcontext() if NAME == "pretended" else pretended_device(),
+    ):
         yield
 
 
