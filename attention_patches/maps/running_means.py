@@ -16,7 +16,8 @@ class Mean:
     def add(self, values: Tensor, queries: slice) -> None:
         if queries.start == 0:
             self.count += 1
-        self.values[:, :, queries].lerp_(values, 1 / self.count)
+        # a text's rows may move to another device during a run
+        self.values[:, :, queries].lerp_(values.to(self.values.device), 1 / self.count)
 
     def replace(self, values: Tensor) -> None:
         self.values.copy_(values)

@@ -1,7 +1,12 @@
 """What the pack does on a device of its own: the same, and no tensor of the processor is in the way."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from attention_control.attention_patches.contract.qkv import QKV
+from attention_control.attention_patches.methods.bounded_attention.refinement import Evidence
+from attention_control.nodes.host.run.install import install
 from attention_control.nodes.inspect.attention_leakage_node import AttentionLeakage
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
 from attention_control.nodes.inspect.attention_probe_node import AttentionProbe
@@ -21,7 +26,10 @@ from .guidance_methods import METHODS as GUIDANCES
 from .laws import SIZE
 from .methods import IMAGES, METHODS
 from .node_calls import call_node
-from .pretended_device import CPU, PRETENDED, tensors
+from .precision import nearly
+from .pretended_device import CPU, PRETENDED, pretended_device, tensors
+from .recorded import recorder
+from .test_several_devices import on_two_devices
 from .tiny import conditioning, sample, tiny_model
 
 PROMPT = "a red cat and a blue dog"
@@ -42,6 +50,43 @@ def test_a_method_makes_the_picture_of_the_processor(method):
     expected = run(method)
     with host_on_the_pretended_device():
         assert torch.equal(run(method), expected)
+
+
+def test_a_text_that_moves_to_another_device_goes_on_in_its_mean():
+    """The host shares out anew what is left when a conditioning's part of the schedule ends."""
+
+    def recorded(share):
+        model = tiny_model("sd15")
+        positive, negative = (conditioning(model, seed=n) for n in (1, 2))
+        early = [[positive[0][0], {**positive[0][1], "end_percent": 0.5}]]
+        patch, store = recorder(model, roles=("positive", "negative"), time_bins=1, queries_and_keys=True)
+        sample(install(share(model), patch), early, negative, batch=2, steps=4, **SIZE)
+        return store.read()
+
+    expected = recorded(lambda model: model)
+    with host_on_the_pretended_device():
+        found = recorded(lambda model: on_two_devices(model, set()))
+    for ours, theirs in zip(found.layers, expected.layers, strict=True):
+        assert nearly(ours.cross_attention["negative"], theirs.cross_attention["negative"], atol=1e-3)
+        assert nearly(ours.self_attention["negative"], theirs.self_attention["negative"], atol=1e-3)
+
+
+def test_subjects_are_sought_in_what_both_devices_have_seen():
+    """The same where the text is on one device first and on the other then."""
+
+    def gathered(*devices):
+        evidence = Evidence()
+        draw = torch.Generator().manual_seed(1)
+        for device in devices:
+            own = QKV(*(torch.randn(2, 3, 12, 4, generator=draw).to(device) for _ in range(3)))
+            text = replace(own, k=torch.randn(2, 3, 7, 4, generator=draw).to(device))
+            evidence.add_self(own, slice(0, 2))
+            evidence.add_cross(text, slice(0, 2), 7, [(1, 2), (3,)])
+        return [found[image].mean.cpu() for found in (evidence.own, evidence.words) for image in (0, 1)]
+
+    expected = gathered(CPU, CPU)
+    with pretended_device():
+        assert all(map(torch.equal, gathered(CPU, PRETENDED), expected))
 
 
 class Graph:

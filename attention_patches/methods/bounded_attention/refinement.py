@@ -56,7 +56,7 @@ class Evidence:
         for queries, map_ in probabilities(qkv, rows):
             for image, part in enumerate(map_[..., :n].mean(1)):
                 total = self.own.setdefault(image, Sum(part.new_zeros(n, n))).total
-                total[queries] += part
+                total[queries] += part.to(total.device)  # which may change during a run
         for found in self.own.values():
             found.count += 1
 
@@ -69,7 +69,7 @@ class Evidence:
                 named = [part[:, repeated((token,), tokens, keys)].sum(1) for token in leading[image]]
                 total = self.words.setdefault(image, Sum(part.new_zeros(len(named), n))).total
                 for subject, column in enumerate(named):
-                    total[subject, queries] += column
+                    total[subject, queries] += column.to(total.device)
         for found in self.words.values():
             found.count += 1
 
