@@ -13,8 +13,8 @@ from .full_size import FULL
 from .inventory import inventory
 from .methods import IMAGES, Specimen, blocks, model
 from .one_call import attention_call, naive_result, result
-from .precision import nearly
 from .tiny import assert_same_image, conditioning, prolonged, sample, split_calls
+from .tiny.precision import nearly
 
 SIZE = {"height": 6, "width": 10}
 SMALL = {"height": 2, "width": 9}  # two cells where it is coarsest: one has no deviation

@@ -9,8 +9,8 @@ from attention_control.attention_patches.maps.recorder import Recorder
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 
-from .precision import nearly
 from .tiny import conditioning, sample, tiny_model
+from .tiny.precision import nearly
 
 IMAGES = 2
 SIZE = {"batch": IMAGES, "height": 6, "width": 10}

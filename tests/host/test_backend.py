@@ -12,7 +12,7 @@ from comfy.ldm.modules import attention as host_attention
 from comfy.ldm.modules.attention import attention_pytorch, attention_sub_quad
 
 from .devices import DEVICE
-from .precision import nearly
+from .tiny.precision import nearly
 
 B, H, N, M, D = 2, 3, 5, 7, 4
 LAYOUTS = [

@@ -9,7 +9,7 @@ from attention_control.demo_model.evaluation.maps import MapRecorder, word_maps
 from attention_control.demo_model.judge import Found, Verdict
 from attention_control.nodes.host.demo_model import load_demo_model
 
-from .precision import nearly
+from .tiny.precision import nearly
 
 SETS = {
     "single": prompts.single,

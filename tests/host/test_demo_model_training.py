@@ -11,7 +11,7 @@ from attention_control.demo_model.training.optimizers import orthogonalise
 from attention_control.demo_model.training.unet import Batch, Trained, denoising_loss
 from attention_control.demo_model.world import sample_scene
 
-from .precision import nearly
+from .tiny.precision import nearly
 
 CAPTIONS = [
     "a red cat",

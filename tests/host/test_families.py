@@ -14,8 +14,8 @@ from attention_control.attention_patches.methods.style_aligned.method import Sty
 from attention_control.nodes.host import families
 from attention_control.nodes.host.run.install import install
 
-from .precision import nearly
 from .tiny import conditioning, sample
+from .tiny.precision import nearly
 from .toy import HEADS, Toy, toy_model
 
 SIZE = {"height": 5, "width": 7, "batch": 2, "steps": 2}

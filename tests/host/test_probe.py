@@ -13,9 +13,9 @@ from attention_control.nodes.style.style_aligned_batch_node import StyleAlignedB
 from comfy_api.latest import io
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 
-from .precision import nearly
 from .probing import LEVEL, SEED, by_hand, image, probe, sigma_by_hand
 from .tiny import SHAPES, conditioning, sample, spy_calls, tiny_model
+from .tiny.precision import nearly
 
 SCALES = {"sd15": 0.18215, "sd2": 0.18215, "sdxl": 0.13025}
 

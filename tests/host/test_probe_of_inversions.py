@@ -10,9 +10,9 @@ from attention_control.nodes.inspect.attention_probe_node import AttentionProbe
 from comfy_api.latest import io
 
 from .inversions import tiny_inversion
-from .precision import nearly
 from .probing import LEVEL, by_hand, image, sigma_by_hand
 from .tiny import conditioning, tiny_model
+from .tiny.precision import nearly
 
 
 def look(model, noise_level=LEVEL, **given):

@@ -7,9 +7,9 @@ from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 
-from .precision import nearly
 from .recorded import IMAGES, SIZE, assert_maps, expected, record, recorder, spied
 from .tiny import SHAPES, conditioning, prolonged, sample, split_calls, tiny_model
+from .tiny.precision import nearly
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -8,8 +8,8 @@ from attention_control.nodes.host.walks.model_identity import identity
 
 from .inversions import tiny_inversion
 from .methods import model
-from .precision import nearly
 from .test_style_aligned_node import align, run
+from .tiny.precision import nearly
 
 
 def inversion_for(patcher, height=8, width=8, **how):

@@ -26,11 +26,11 @@ from .guidance_methods import METHODS as GUIDANCES
 from .laws import SIZE
 from .methods import IMAGES, METHODS
 from .node_calls import call_node
-from .precision import nearly
 from .pretended_device import CPU, PRETENDED, pretended_device, tensors
 from .recorded import recorder
 from .test_several_devices import on_two_devices
 from .tiny import conditioning, sample, tiny_model
+from .tiny.precision import nearly
 
 PROMPT = "a red cat and a blue dog"
 WORDS = {"prompt": PROMPT, "subjects": "cat, dog"}

@@ -10,9 +10,9 @@ from comfy.patcher_extension import WrappersMP
 from .guidance_methods import METHODS as GUIDANCES
 from .laws import SIZE, prompts
 from .methods import IMAGES, METHODS
-from .precision import nearly
 from .recorded import recorder
 from .tiny import assert_same_image, sample, tiny_model
+from .tiny.precision import nearly
 
 SECOND = torch.device("cpu", 0)  # the first is torch.device("cpu")
 

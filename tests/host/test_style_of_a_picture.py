@@ -15,8 +15,8 @@ from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 from . import naive
 from .inversions import tiny_inversion
 from .methods import blocks, model
-from .precision import nearly
 from .tiny import assert_same_image, conditioning, sample
+from .tiny.precision import nearly
 
 IMAGES = 3
 SIZE = {"height": 6, "width": 8}

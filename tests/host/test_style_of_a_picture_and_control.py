@@ -7,9 +7,9 @@ import torch
 
 from .companions import controlnet
 from .methods import model
-from .precision import nearly
 from .test_style_of_a_picture import IMAGES, PICTURE, SIZE, follow, listen
 from .tiny import conditioning, sample
+from .tiny.precision import nearly
 
 
 def prompts(patcher, controlled):

@@ -10,8 +10,8 @@ import nodes  # the host's nodes.py
 import torch
 from comfy.model_patcher import ModelPatcher
 
-from ..precision import difference
 from .models import POOLED
+from .precision import difference
 
 Conditioning = list[list[Any]]
 
