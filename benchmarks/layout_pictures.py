@@ -20,7 +20,7 @@ from attention_control.attention_patches.layout.leakage import Leakage, leakage 
 from attention_control.demo_model.world import BACKGROUNDS  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
-from attention_control.nodes.inspect.recording import make_recorder  # noqa: E402
+from attention_control.nodes.inspect.recording_inputs import make_recorder  # noqa: E402
 from attention_control.nodes.pictures.leakage_figure import draw_leakage  # noqa: E402
 from layout_prompts import SIZE, Ask, Pixels, Wanted  # noqa: E402
 from layout_ways import WAYS, Way, layout_of, pictures, starting_noise  # noqa: E402

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-Method = Literal["ddim", "edit friendly ddpm"]
+InversionMethod = Literal["ddim", "edit friendly ddpm"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Inversion:
     `prompt` is a digest of the text that it was made with. Raises ValueError for parts that do not fit.
     """
 
-    method: Method
+    method: InversionMethod
     sigmas: Tensor
     states: Tensor
     noise: Tensor | None
@@ -58,7 +58,7 @@ class Inversion:
         noise = None if self.noise is None else tuple(self.noise.shape)
         wanted = None if self.method == "ddim" else (steps, *states[1:])
         fit = len(states) == 5 and states[0] == steps + 1 and noise == wanted
-        if not fit or self.method not in get_args(Method):
+        if not fit or self.method not in get_args(InversionMethod):
             raise ValueError(f"{self.method} inversion of {steps} steps with states {states}, noise {noise}")
 
     @property

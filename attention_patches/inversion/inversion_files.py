@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ..numerics.descriptions import Description
 from ..numerics.tensor_files import FileFormat
-from .inversion import Inversion, Method, ModelIdentity
+from .inversion import Inversion, InversionMethod, ModelIdentity
 
 
 class ModelDescription(Description):
@@ -20,7 +20,7 @@ class ModelDescription(Description):
 class InversionDescription(Description):
     """Everything of an inversion that is no tensor."""
 
-    method: Method
+    method: InversionMethod
     cfg: float
     prompt: str
     model: ModelDescription

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..maps.averages import Layers, Slices, cross_of, recorded_layers, self_of
-from ..maps.recorded import AttentionMaps, LayerMaps
+from ..maps.recorded import AttentionMaps, RecordedLayer
 from ..maps.word_maps import word_columns
 from ..numerics.scikit_learn import needed_for
 from ..text.words import Word
@@ -55,7 +55,7 @@ class Leakage:
         return None if best in self.alike(subject) else best
 
     def concentration(self, subject: int) -> float:
-        """How much denser its words' attention is where it shall be than over the whole picture."""
+        """How much denser its words' attention is where it should be than over the whole picture."""
         area = float(self.areas[self.alike(subject)].sum())
         return self.words_own(subject) / max(area, 1e-12)
 
@@ -96,7 +96,7 @@ def _added(total: Tensor | None, more: Tensor) -> Tensor:
     return more if total is None else total + more
 
 
-def _averaged(found: Leakage, layers: list[LayerMaps]) -> Leakage:
+def _averaged(found: Leakage, layers: list[RecordedLayer]) -> Leakage:
     """Sums over layers as means."""
     cross = sum(ROLE in layer.cross_attention for layer in layers)
     own = sum(ROLE in layer.self_attention for layer in layers)

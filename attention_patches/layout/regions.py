@@ -1,4 +1,4 @@
-"""Where the subjects of a prompt shall be: boxes or masks for each image of a batch, on any layer's grid.
+"""Where the subjects of a prompt should be: boxes or masks for each image of a batch, on any layer's grid.
 
 Boxes become cells as in Bounded Attention (Dahary et al., "Be Yourself", ECCV 2024): rows round(y0 h) to
 round(y1 h), columns likewise. There a thin box can vanish on a coarse grid; here it keeps the cells nearest
@@ -26,7 +26,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Subject:
-    """One thing in one image: its words, and where it shall be: in its boxes, or where its mask is >= 0.5.
+    """One thing in one image: its words, and where it should be: in its boxes, or where its mask is >= 0.5.
 
     Two things of the same words are two subjects. Raises ValueError without a box or a mask, or for a box
     that is empty or not within the picture.
@@ -156,7 +156,7 @@ def covered_cells(mask: Tensor, grid: tuple[int, int]) -> Tensor:
     Raises ValueError if the mask is empty.
     """
     if not mask.any():
-        raise ValueError("the mask of a subject is empty; paint where the subject shall be")
+        raise ValueError("the mask of a subject is empty; paint where the subject should be")
     shares = F.interpolate(mask.float()[None, None], grid, mode="area")[0, 0]
     return shares >= min(0.5, float(shares.max()))
 

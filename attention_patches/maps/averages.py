@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .recorded import AttentionMaps, LayerMaps
+from .recorded import AttentionMaps, RecordedLayer
 
 Slices = Sequence[int] | None
 Layers = Collection[int] | None
@@ -48,7 +48,7 @@ def cross_map(
     return _mean_by_heads(enlarged)
 
 
-def cross_of(layer: LayerMaps, image: int, role: str = "positive", slices: Slices = None) -> Tensor:
+def cross_of(layer: RecordedLayer, image: int, role: str = "positive", slices: Slices = None) -> Tensor:
     """(tokens, h, w) of one layer in float32, mean over the heads and the given slices."""
     kept = layer.cross_attention[role][:, image]  # (slices, heads, N, tokens)
     return _mean(kept, slices).T.unflatten(1, layer.grid)
@@ -73,7 +73,7 @@ def self_map(
     return _mean_by_heads([(layer.heads, self_of(layer, image, role, slices)) for layer in fitting])
 
 
-def self_of(layer: LayerMaps, image: int, role: str = "positive", slices: Slices = None) -> Tensor:
+def self_of(layer: RecordedLayer, image: int, role: str = "positive", slices: Slices = None) -> Tensor:
     """(N, N) of one layer in float32, mean over the heads and the given slices."""
     return _mean(layer.self_attention[role][:, image], slices)
 
@@ -103,8 +103,8 @@ def _over_time(kept: Tensor, slices: Slices) -> Tensor:
     return chosen.float().mean(0)
 
 
-def recorded_layers(maps: AttentionMaps, layers: Layers, role: str, what: str) -> list[LayerMaps]:
-    """Those of the layers (by ordinal) that hold `what`, a field of LayerMaps, for this role.
+def recorded_layers(maps: AttentionMaps, layers: Layers, role: str, what: str) -> list[RecordedLayer]:
+    """Those of the layers (by ordinal) that hold `what`, a field of RecordedLayer, for this role.
 
     Queries and keys are kept together. Raises ValueError if there are none.
     """

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ..attention.attention import MAP_BYTES
 from .averages import Slices
-from .recorded import LayerMaps
+from .recorded import RecordedLayer
 
 
 def correspondence_of(
-    layer: LayerMaps,
+    layer: RecordedLayer,
     images: tuple[int, int],
     role: str = "positive",
     slices: Slices = None,

@@ -10,7 +10,7 @@ from ..contract.layers import LayerMap
 from ..contract.site import Layer
 from ..numerics.descriptions import Count, Description, Index, Share
 from ..text.words import PromptTokens, Word
-from .recorded import AttentionMaps, LayerMaps, TimeSlice
+from .recorded import AttentionMaps, RecordedLayer, TimeSlice
 
 LATENTS = "latents"
 PARTS = ("cross_attention", "self_attention", "queries", "keys")
@@ -69,7 +69,7 @@ class MapDescription(Description):
             self.family, tuple(Layer(number, len(self.layers), *place) for number, place in places)
         )
 
-    def _layer(self, layer: Layer, left: dict[str, Tensor]) -> LayerMaps:
+    def _layer(self, layer: Layer, left: dict[str, Tensor]) -> RecordedLayer:
         """The maps of one layer, taken out of what is left of the tensors."""
         parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
         grid, heads = self.grids[layer.ordinal], self.heads[layer.ordinal]
@@ -82,7 +82,7 @@ class MapDescription(Description):
                 mean = part in ("cross_attention", "self_attention") and kept.shape[2:3] == (1,)
                 _fit(name, kept, (len(self.slices), self.images, 1 if mean else heads, cells, columns))
                 parts[part][name.removeprefix(start)] = kept
-        maps = LayerMaps(layer, grid, heads, **parts)
+        maps = RecordedLayer(layer, grid, heads, **parts)
         if not (maps.cross_attention or maps.self_attention):
             raise ValueError(f"grids: of layer {layer.ordinal} there is neither cross- nor self-attention")
         for role in {*maps.queries, *maps.keys}:
@@ -102,7 +102,7 @@ def _fit(name: str, tensor: Tensor, wanted: tuple[int | None, ...]) -> None:
         raise ValueError(f"{name} has the shape {sides}, and by the description it would be ({shape})")
 
 
-def _check_texts(layers: Iterable[LayerMaps]) -> None:
+def _check_texts(layers: Iterable[RecordedLayer]) -> None:
     """Raises ValueError if the text of a role has another length in one layer than in another."""
     lengths: dict[str, int] = {}
     for layer in layers:

@@ -21,7 +21,7 @@ class TimeSlice:
 
 
 @dataclass(frozen=True)
-class LayerMaps:
+class RecordedLayer:
     """What was kept of one layer, by role ("positive", "negative"); half precision, on the CPU.
 
     Probabilities are means over the calls of a slice, and over the heads unless each was kept. Rows sum to 1,
@@ -45,7 +45,7 @@ class AttentionMaps:
     images: int
     latent: tuple[int, int]  # (height, width) in cells
     slices: tuple[TimeSlice, ...]
-    layers: tuple[LayerMaps, ...]  # in order of execution
+    layers: tuple[RecordedLayer, ...]  # in order of execution
     latents: Tensor | None = None  # (images, C, height, width) that the run made
 
     @property

@@ -13,7 +13,7 @@ from ..contract.attention_part import Attend, Order, StepAside
 from ..contract.batch import Batch
 from ..contract.qkv import QKV
 from ..contract.site import Site, Text, Window
-from .recorded import AttentionMaps, LayerMaps, MapStore, TimeSlice
+from .recorded import AttentionMaps, MapStore, RecordedLayer, TimeSlice
 from .running_means import SliceMeans
 
 Key = tuple[str, int, str]
@@ -145,14 +145,14 @@ class Recording:
             latents=latents,
         )
 
-    def _layers(self, kept: dict[Key, Tensor]) -> Iterator[LayerMaps]:
+    def _layers(self, kept: dict[Key, Tensor]) -> Iterator[RecordedLayer]:
         for layer in self.batch.layers.layers:
             by_kind = {
                 what: {r: t for (w, n, r), t in kept.items() if (w, n) == (what, layer.ordinal)}
                 for what in ("cross", "self", "queries", "keys")
             }
             if by_kind["cross"] or by_kind["self"]:
-                yield LayerMaps(
+                yield RecordedLayer(
                     layer,
                     self.batch.sizes[layer.ordinal].grid,
                     self.batch.sizes[layer.ordinal].heads,

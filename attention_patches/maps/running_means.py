@@ -5,36 +5,20 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-
-@dataclass
-class Mean:
-    """A running mean of (images, heads, N, columns) in float32, filled query chunk by query chunk."""
-
-    values: Tensor
-    count: int = 0
-
-    def add(self, values: Tensor, queries: slice) -> None:
-        if queries.start == 0:
-            self.count += 1
-        # a text's rows may move to another device during a run
-        self.values[:, :, queries].lerp_(values.to(self.values.device), 1 / self.count)
-
-    def replace(self, values: Tensor) -> None:
-        self.values.copy_(values)
-        self.count = 1
+from ..numerics.running_mean import RunningMean
 
 
 @dataclass
 class SliceMeans:
     """One mean per time slice: the present one where the model computes, the others on the CPU."""
 
-    present: tuple[int, Mean] | None = None
+    present: tuple[int, RunningMean] | None = None
     closed: dict[int, tuple[int, Tensor]] = field(default_factory=dict)
 
-    def of(self, slice_: int, shape: tuple[int, ...], device: torch.device) -> Mean:
+    def of(self, slice_: int, shape: tuple[int, ...], device: torch.device) -> RunningMean:
         if self.present is None or self.present[0] != slice_:
             self._close()
-            self.present = (slice_, Mean(torch.zeros(shape, device=device)))
+            self.present = (slice_, RunningMean(torch.zeros(shape, device=device)))
         return self.present[1]
 
     def _close(self) -> None:

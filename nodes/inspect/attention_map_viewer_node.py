@@ -24,7 +24,7 @@ from ..pictures.drawing import (
 )
 from ..pictures.payload import payload
 from ..pictures.view import View, make_view
-from .attention_maps_type import AttentionMaps
+from .attention_maps_type import AttentionMapsSocket
 from .recorded_run import recorded_run
 
 ROLES = {"conditional": "positive", "unconditional": "negative"}
@@ -46,7 +46,7 @@ class AttentionMapViewer(io.ComfyNode):
             search_aliases=["attention map", "heat map", "DAAM", "PCA", "correspondence", "word mask"],
             is_output_node=True,
             inputs=[
-                AttentionMaps.Input(
+                AttentionMapsSocket.Input(
                     "maps", tooltip="From Attention Recorder or another node that gives maps."
                 ),
                 io.Image.Input(

@@ -2,4 +2,4 @@
 
 from comfy_api.latest import io
 
-AttentionMaps = io.Custom("ATTENTION_MAPS")
+AttentionMapsSocket = io.Custom("ATTENTION_MAPS")

@@ -10,8 +10,8 @@ from ..inputs.model_inputs import model_input
 from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import seed_input
 from ..inversion.inversion_type import InversionSocket
-from .attention_maps_type import AttentionMaps
-from .recording import make_recorder, recording_inputs
+from .attention_maps_type import AttentionMapsSocket
+from .recording_inputs import make_recorder, recording_inputs
 
 
 class AttentionProbe(io.ComfyNode):
@@ -63,7 +63,7 @@ class AttentionProbe(io.ComfyNode):
                     ),
                 ),
             ],
-            outputs=[AttentionMaps.Output(display_name="maps", tooltip="The maps of this one look.")],
+            outputs=[AttentionMapsSocket.Output(display_name="maps", tooltip="The maps of this one look.")],
         )
 
     @classmethod

@@ -9,8 +9,8 @@ from ..host.run.install import install
 from ..inputs.model_inputs import model_input
 from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import range_inputs
-from .attention_maps_type import AttentionMaps
-from .recording import make_recorder, recording_inputs
+from .attention_maps_type import AttentionMapsSocket
+from .recording_inputs import make_recorder, recording_inputs
 
 ROLES = {
     "conditional": ("positive",),
@@ -55,7 +55,7 @@ class AttentionRecorder(io.ComfyNode):
             ],
             outputs=[
                 io.Model.Output(tooltip="The model with the recorder, for any sampler node."),
-                AttentionMaps.Output(
+                AttentionMapsSocket.Output(
                     display_name="maps",
                     tooltip="The maps of the last run. Whoever reads them must wait for that run's picture.",
                 ),

@@ -6,7 +6,7 @@ from ...attention_patches.maps.map_files import load_maps
 from ...attention_patches.maps.recorded import MapStore
 from ..host.files.file_kinds import MAPS, path_of, state_of
 from ..inputs.file_inputs import saved_file_input
-from .attention_maps_type import AttentionMaps
+from .attention_maps_type import AttentionMapsSocket
 
 
 class LoadAttentionMaps(io.ComfyNode):
@@ -22,7 +22,7 @@ class LoadAttentionMaps(io.ComfyNode):
             search_aliases=["import attention", "open attention maps"],
             inputs=[saved_file_input(MAPS)],
             outputs=[
-                AttentionMaps.Output(display_name="maps", tooltip="The maps as they were saved."),
+                AttentionMapsSocket.Output(display_name="maps", tooltip="The maps as they were saved."),
                 io.String.Output(
                     display_name="prompt", tooltip="The prompt, if it was saved with them; else empty."
                 ),

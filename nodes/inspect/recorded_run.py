@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...attention_patches.maps.recorded import AttentionMaps, MapStore
 from ..inputs.pictures_and_masks import read_pictures
-from .attention_maps_type import AttentionMaps as AttentionMapsSocket
+from .attention_maps_type import AttentionMapsSocket
 
 
 def recorded_run_inputs() -> list[Any]:

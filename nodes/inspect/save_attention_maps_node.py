@@ -10,7 +10,7 @@ from ...attention_patches.maps.recorded import MapStore
 from ..host.files.file_kinds import MAPS
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.file_inputs import file_output, prefix_input
-from .attention_maps_type import AttentionMaps
+from .attention_maps_type import AttentionMapsSocket
 from .recorded_run import recorded_run
 
 
@@ -28,7 +28,9 @@ class SaveAttentionMaps(io.ComfyNode):
             search_aliases=["export attention", "store attention maps"],
             is_output_node=True,
             inputs=[
-                AttentionMaps.Input("maps", tooltip="From an Attention Recorder or an Attention Probe."),
+                AttentionMapsSocket.Input(
+                    "maps", tooltip="From an Attention Recorder or an Attention Probe."
+                ),
                 prefix_input(MAPS),
                 io.Image.Input(
                     "image",

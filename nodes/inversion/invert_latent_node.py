@@ -6,7 +6,7 @@ import comfy.samplers
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...attention_patches.inversion.inversion import Method, check_sigmas
+from ...attention_patches.inversion.inversion import InversionMethod, check_sigmas
 from ..host.walks.invert import Conditions, invert
 from ..inputs.model_inputs import model_input
 from ..inputs.sampling_inputs import cfg_input, seed_input
@@ -34,7 +34,7 @@ class InvertLatent(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "method",
-                    options=list(get_args(Method)),
+                    options=list(get_args(InversionMethod)),
                     default="edit friendly ddpm",
                     tooltip=(
                         "edit friendly ddpm: keeps the noise of every step, so the picture comes back "
@@ -98,7 +98,7 @@ class InvertLatent(io.ComfyNode):
         model: Any,
         positive: Any,
         latent: dict[str, Any],
-        method: Method,
+        method: InversionMethod,
         scheduler: str,
         steps: int,
         cfg: float,

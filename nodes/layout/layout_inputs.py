@@ -29,7 +29,7 @@ LARGEST = 16384  # pixels of a side
 
 
 def layout_inputs() -> list[Any]:
-    """Where what shall be; `clip` and `prompt` are inputs of the nodes themselves."""
+    """Where what should be; `clip` and `prompt` are inputs of the nodes themselves."""
     return [
         io.String.Input(
             "boxes",
@@ -83,7 +83,7 @@ def layout_inputs() -> list[Any]:
             default="",
             advanced=True,
             tooltip=(
-                "Further words that name nothing in the picture and that nothing shall attend to, besides "
+                "Further words that name nothing in the picture and that nothing should attend to, besides "
                 "the usual English ones (articles, conjunctions, prepositions, counts)."
             ),
         ),
@@ -218,7 +218,7 @@ def _masked(
     empty = [number for number, mask in enumerate(masks, start=1) if not mask.any()]
     if empty:
         raise ValueError(
-            f"masks: number {', '.join(map(str, empty))} is empty; paint where the subject shall be"
+            f"masks: number {', '.join(map(str, empty))} is empty; paint where the subject should be"
         )
     named = [(phrase, _positions(tokens, phrase, more, "subjects")) for phrase in phrases]
     return [

@@ -18,7 +18,7 @@ from torch import Tensor
 from ...attention_patches.maps.averages import cross_of, self_of
 from ...attention_patches.maps.components import Features, components
 from ...attention_patches.maps.correspondence import correspondence_of
-from ...attention_patches.maps.recorded import LayerMaps
+from ...attention_patches.maps.recorded import RecordedLayer
 from ...attention_patches.maps.word_maps import word_maps
 from .atlas import row_atlas, shrunk, shrunk_grid, shrunk_rows, tile_atlas
 from .captions import to_pillow
@@ -78,7 +78,7 @@ class AtlasFiles:
                 best_grid = grid
         return self._rows(None, sums, best_grid, limits[0], limits[0]) + entries
 
-    def _at_each_time(self, layer: LayerMaps, image: int, limit: int) -> tuple[list[Tensor], Grid]:
+    def _at_each_time(self, layer: RecordedLayer, image: int, limit: int) -> tuple[list[Tensor], Grid]:
         rows = [self_of(layer, image, self.role, [s]) for s in self.slices]
         return [shrunk_rows(x, layer.grid, limit) for x in rows], shrunk_grid(layer.grid, limit)
 

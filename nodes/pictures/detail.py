@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ...attention_patches.maps.recorded import AttentionMaps, LayerMaps
+from ...attention_patches.maps.recorded import AttentionMaps, RecordedLayer
 from .atlas import shrunk_grid
 
 MEGABYTE = 2**20
@@ -60,7 +60,7 @@ def pair_limit(grids: Sequence[Grid], pairs: int, slices: int) -> int:
     return limit
 
 
-def affordable(layers: Iterable[LayerMaps], role: str, pairs: int) -> Iterator[LayerMaps]:
+def affordable(layers: Iterable[RecordedLayer], role: str, pairs: int) -> Iterator[RecordedLayer]:
     """Layers, the first first, whose correspondence can be computed in a few seconds."""
     left = CORRESPONDENCE_WORK
     for layer in layers:

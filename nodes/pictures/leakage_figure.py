@@ -16,7 +16,7 @@ PAPER, INK, FAINT = (20, 20, 27), (236, 236, 240), (150, 150, 160)
 LEGEND_COLUMNS = 3
 DOT = 9
 
-Place = tuple[int, int]
+Position = tuple[int, int]
 
 
 def draw_leakage(found: Sequence[Leakage]) -> Tensor:
@@ -45,7 +45,7 @@ def _figure(each: Leakage, panels: Sequence[str], size: tuple[int, int]) -> Tens
     return from_pillow(image)
 
 
-def _matrix(draw: ImageDraw.ImageDraw, corner: Place, shares: Tensor, title: str) -> None:
+def _matrix(draw: ImageDraw.ImageDraw, corner: Position, shares: Tensor, title: str) -> None:
     """(S, S + 1) in percent; rows are subjects, columns places, the last the rest of the picture."""
     _text(draw, (corner[0], corner[1] - TITLE // 2 - 4), title, 19, anchor="lm")
     rows, columns = shares.shape
@@ -67,7 +67,7 @@ def _matrix(draw: ImageDraw.ImageDraw, corner: Place, shares: Tensor, title: str
             _text(draw, middle, f"{share:.0%}", min(20, int(side_x / 2.6)), ink, "mm")
 
 
-def _scatter(draw: ImageDraw.ImageDraw, corner: Place, points: Tensor, owners: Tensor) -> None:
+def _scatter(draw: ImageDraw.ImageDraw, corner: Position, points: Tensor, owners: Tensor) -> None:
     """The cells of the subjects by the two main components of their queries, one scale for both."""
     _text(
         draw,
@@ -107,7 +107,7 @@ def _legend(draw: ImageDraw.ImageDraw, each: Leakage, size: tuple[int, int]) -> 
         _text(draw, (left + LABELS, middle), text, 17, anchor="lm")
 
 
-def _marker(draw: ImageDraw.ImageDraw, middle: Place, subject: int | None) -> None:
+def _marker(draw: ImageDraw.ImageDraw, middle: Position, subject: int | None) -> None:
     """A dot of the subject's colour with its number; a ring for the rest of the picture."""
     x, y = middle
     circle = (x - DOT - 3, y - DOT - 3, x + DOT + 3, y + DOT + 3)
@@ -120,7 +120,7 @@ def _marker(draw: ImageDraw.ImageDraw, middle: Place, subject: int | None) -> No
 
 def _text(
     draw: ImageDraw.ImageDraw,
-    place: Place,
+    place: Position,
     text: str,
     size: int,
     ink: tuple[int, int, int] = INK,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ...attention_patches.maps.components import Features
-from ...attention_patches.maps.recorded import LayerMaps
+from ...attention_patches.maps.recorded import RecordedLayer
 from .atlas_files import AtlasFiles, Save
 from .captions import to_pillow
 from .view import View
@@ -45,7 +45,7 @@ def payload(view: View, mode: str, features: Features, save: Save) -> dict[str, 
     }
 
 
-def _layer(layer: LayerMaps) -> dict[str, Any]:
+def _layer(layer: RecordedLayer) -> dict[str, Any]:
     place = layer.layer
     return {"ordinal": place.ordinal, "total": place.total, "name": str(place), "grid": list(layer.grid)}
 

@@ -1,7 +1,7 @@
 """Inversions that need no model: a random picture, and random noise that changes along the way."""
 
 import torch
-from attention_control.attention_patches.inversion.inversion import Inversion, Method, ModelIdentity
+from attention_control.attention_patches.inversion.inversion import Inversion, InversionMethod, ModelIdentity
 
 SIGMAS = (14.6, 7.0, 3.5, 1.7, 0.8, 0.3, 0.0)
 NOBODY = ModelIdentity("random", ())
@@ -12,7 +12,7 @@ def tiny_inversion(
     width: int,
     *,
     images: int = 1,
-    method: Method = "ddim",
+    method: InversionMethod = "ddim",
     model: ModelIdentity = NOBODY,
     seed: int = 0,
 ) -> Inversion:

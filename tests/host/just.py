@@ -1,11 +1,15 @@
-"""A method that is nothing but its parts, for tests of what the host does with a part."""
+"""A method that is nothing but its parts, for tests of what the adapter does with a part."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from attention_control.attention_patches.contract.attention_part import Attend, Order
 from attention_control.attention_patches.contract.batch import Batch
 from attention_control.attention_patches.contract.method import Method, Part
+from attention_control.attention_patches.contract.qkv import QKV
+from attention_control.attention_patches.contract.site import Site
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -17,3 +21,15 @@ class Just(Method):
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         return self.parts
+
+
+class Blind:
+    """Sees no attention: for passes beside a run that no part is to change."""
+
+    order: ClassVar[Order] = "observe"
+
+    def wants(self, site: Site) -> bool:
+        return False
+
+    def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
+        return attend(qkv)

@@ -211,6 +211,14 @@ def same_seed_same_image(method: Specimen, shape: str) -> None:
     assert torch.equal(after_patched, torch.get_rng_state()), "random numbers were drawn"
 
 
+def halves_equal_one(method: Specimen, shape: str) -> None:
+    """8. Two halves of a run, one behind the other, are one run: time is the percent of the schedule."""
+    patched = method.on(model(shape))
+    whole = run(patched, shape, steps=4)
+    first = run(patched, shape, steps=4, between=(0, 2))
+    assert_same_image(run(patched, shape, steps=4, between=(2, 4), latent=first), whole)
+
+
 def keeps_precision(method: Specimen, shape: str) -> None:
     """9. Half precision in, the same out, and as near to float64 as that allows; masks are additive float
     and leave every query something to see."""
@@ -233,7 +241,8 @@ LAWS = [
     patches_compose,
     equals_naive,
     same_seed_same_image,
+    halves_equal_one,
     keeps_precision,
 ]
 NEEDS_NAIVE = {any_size, equals_naive, keeps_precision}
-NOT_FOR_MEMORY = {patches_compose}  # a patch that begins late has seen less
+NOT_FOR_MEMORY = {patches_compose, halves_equal_one}  # what begins late has seen less

@@ -1,15 +1,17 @@
-"""A loss and a patch that asks for its gradient, for the tests of gradients."""
+"""A loss and a part that asks for its gradient, for the tests of gradients."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from attention_control.attention_patches.attention.attention_map import attention_map
-from attention_control.attention_patches.contract.method import Patch
+from attention_control.attention_patches.contract.attention_part import AttentionPart
+from attention_control.attention_patches.contract.denoiser import Denoiser
 from attention_control.attention_patches.contract.objective import Objective, Slope
 from attention_control.nodes.host.run.install import install
 from torch import Tensor
 
+from .just import Just
 from .tiny import sample
 
 SIZE = {"height": 6, "width": 10}
@@ -28,30 +30,30 @@ class Corner(Objective):
         return (1 - torch.stack(list(measured.values())).mean(0)).square()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asker(Patch):
-    """Asks for the gradient at its first call, and changes nothing."""
+@dataclass(kw_only=True)
+class Asker:
+    """Asks for the gradient at its first call, and changes nothing; `controlled` sees the attention there."""
 
     objective: Objective
     asked_at: Tensor | None = None  # other latents to ask at
     dtype: torch.dtype | None = None
+    controlled: AttentionPart | None = None
     slopes: list[Slope | None] = field(default_factory=list)
     latents: list[Tensor] = field(default_factory=list)
-    controlled: Patch = field(default_factory=Patch)
 
-    def denoise(self, latents: Tensor, model: Any) -> Tensor:
+    def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
         if not self.slopes:
             at = latents if self.asked_at is None else self.asked_at
             at = at if self.dtype is None else at.to(self.dtype)
             self.latents.append(at.clone())
             self.slopes.append(model.slope(at, self.controlled, self.objective))
-        return model(latents)
+        return model.rest(latents)
 
 
 def slope(model: Any, prompts: Any, objective: Objective, batch: int = 2, **how: Any) -> tuple[Tensor, Any]:
     """(latents, slope) at the first call of a run."""
     asker = Asker(objective=objective, **how)
-    sample(install(model, asker), *prompts, batch=batch, steps=1, **SIZE)
+    sample(install(model, Just([asker])), *prompts, batch=batch, steps=1, **SIZE)
     return asker.latents[0], asker.slopes[0]
 
 

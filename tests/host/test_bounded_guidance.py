@@ -15,6 +15,7 @@ from attention_control.nodes.host.run.install import install
 from attention_control.nodes.host.walks.probe import Probe
 from attention_control.nodes.layout.bounded_attention_node import BoundedAttention as BoundedAttentionNode
 
+from .just import Just
 from .node_calls import call_node
 from .slopes import SIZE, Asker, agrees_with_differences
 from .tiny import assert_same_image, conditioning, sample, tiny_model
@@ -90,7 +91,7 @@ def test_a_probe_is_not_guided(caplog):
     caplog.set_level("INFO")
     latent = {"samples": torch.zeros(2, 4, 6, 10)}
     with torch.inference_mode():
-        Probe(conditioning(model, 1, seed=1), latent, 0.8, 3).run(guided(model, layout), observer)
+        Probe(conditioning(model, 1, seed=1), latent, 0.8, 3).run(guided(model, layout), Just([observer]))
     assert "BoundedAttention: 7 of 7 layers" in caplog.text and "Guided" not in caplog.text
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from . import guidance_methods
 from .companions import COMPANIONS, Companion
 from .inventory import inventory
-from .methods import IMAGES, METHODS, Method, model
+from .methods import IMAGES, METHODS, Specimen, model
 from .tiny import SHAPES, assert_same_image, conditioning, sample
 
 PLAIN = Companion("nothing")
@@ -33,7 +33,7 @@ GUIDED = [
 ]
 
 
-def pairs(which: list[tuple[Companion, Method, str]]) -> Any:
+def pairs(which: list[tuple[Companion, Specimen, str]]) -> Any:
     """Run a test for each companion, method and shape."""
     names = [f"{companion.name}-{method.name}-{shape}" for companion, method, shape in which]
     return pytest.mark.parametrize(("companion", "method", "shape"), which, ids=names)
@@ -46,7 +46,7 @@ def run(companion: Companion, patched: Any, shape: str, **how: Any) -> Tensor:
     return sample(patched, *companion.on_prompts(model(shape), both), **{**usual, **companion.how, **how})
 
 
-def together(companion: Companion, method: Method, shape: str, **settings: Any) -> Any:
+def together(companion: Companion, method: Specimen, shape: str, **settings: Any) -> Any:
     """The companion's node first, the method's after it."""
     return method.on(companion.on_model(model(shape)), **settings)
 

@@ -6,6 +6,7 @@ from attention_control.nodes.host.run.guest_prompts import scaled_area
 from attention_control.nodes.host.run.install import install
 from nodes import ControlNetApplyAdvanced
 
+from .just import Just
 from .methods import model
 from .tiny import assert_same_image
 from .tiny.extras import tiny_controlnet
@@ -54,7 +55,7 @@ def test_a_guest_leaves_the_keyframes_of_a_hook_where_they_are():
     """A guest that comes in the middle of a run, where the LoRA has reached its third strength."""
     patcher, keyframes = model(SHAPE), ((20.0, 0.2), (4.5, 0.5), (3.5, 0.9))
     how = {"sigmas": torch.tensor([5.0, 4.0, 3.0, 2.0, 0.0])}
-    late = install(patcher, Visited(guest=latents(OTHER), below=2.5))
+    late = install(patcher, Just([Visited(guest=latents(OTHER), below=2.5)]))
     visited = run(late, SIZE, with_hook(patcher, *keyframes), **how)
     assert torch.equal(visited, run(patcher, SIZE, with_hook(patcher, *keyframes), **how))
 

@@ -1,15 +1,18 @@
-"""Two patches of ours in a row, compiled models, windows over the batch, and every kind of sampler."""
+"""Two methods of ours in a row, compiled models, windows over the batch, and every kind of sampler."""
 
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import comfy.context_windows
 import pytest
 import torch
-from attention_control.attention_patches.contract.method import Patch
+from attention_control.attention_patches.contract.attention_part import AttentionPart
+from attention_control.attention_patches.methods.style_aligned.method import Alignment
 from attention_control.nodes.host.run.install import install
 from comfy_api.torch_helpers import set_torch_compile_wrapper
 
+from .just import Just
 from .laws import run
 from .methods import IMAGES, METHODS, model
 from .tiny import assert_same_image
@@ -17,12 +20,13 @@ from .tiny import assert_same_image
 METHOD = METHODS[0]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Nested(Patch):
-    """Two patches as one, the second round the first."""
+@dataclass(kw_only=True)
+class Nested:
+    """Two parts as one, the second round the first."""
 
-    first: Patch
-    second: Patch
+    order: ClassVar = "edit"
+    first: AttentionPart
+    second: AttentionPart
 
     def wants(self, site):
         return self.first.wants(site)
@@ -35,7 +39,8 @@ def test_the_later_node_is_the_outer_one(shape):
     """Two nodes with different references: the order matters, and is that of the nodes."""
     first, second = (METHOD.make(model(shape), reference=reference) for reference in (0, 1))
     images = run(install(install(model(shape), first), second), shape)
-    assert torch.equal(images, run(install(model(shape), Nested(first=first, second=second)), shape))
+    nested = Nested(first=Alignment(first), second=Alignment(second))
+    assert torch.equal(images, run(install(model(shape), Just([nested])), shape))
     other = run(install(install(model(shape), second), first), shape)
     assert not torch.allclose(images, other, rtol=0.01)
 
@@ -79,8 +84,7 @@ def test_windows_over_the_batch_are_left_alone(caplog):
 
     images = run(windowed(METHOD.on(model("sd15"))), "sd15")
     assert torch.equal(images, run(windowed(model("sd15")), "sd15"))
-    assert "context windows" in caplog.text
-    assert "the remarks say why" in caplog.text
+    assert "it touched no attention layer: context windows cut the batch or the picture" in caplog.text
 
 
 def compiled(patcher):

@@ -4,7 +4,12 @@ import pytest
 import torch
 from attention_control.attention_patches.contract.layers import LayerMap
 from attention_control.attention_patches.contract.site import Layer
-from attention_control.attention_patches.maps.recorded import AttentionMaps, LayerMaps, MapStore, TimeSlice
+from attention_control.attention_patches.maps.recorded import (
+    AttentionMaps,
+    MapStore,
+    RecordedLayer,
+    TimeSlice,
+)
 from attention_control.nodes.host.text.clip_tokens import prompt_tokens
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 from attention_control.nodes.inspect.self_segment_node import SelfSegment, subject_words
@@ -37,7 +42,7 @@ def known(clip, *regions, **words):
             )
         cross.append(text)
     place = Layer(1, 1, "output", 0, 0)
-    layer = LayerMaps(
+    layer = RecordedLayer(
         place,
         tuple(regions[0].shape),
         1,

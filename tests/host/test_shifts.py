@@ -1,15 +1,14 @@
-"""A patch that shifts the latents before a call of the model: every sampler goes on from the shifted ones."""
+"""A part that shifts the latents before a call of the model: every sampler goes on from the shifted ones."""
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
 
 import comfy.k_diffusion.sampling as host
 import comfy.sample
 import comfy.samplers
 import pytest
 import torch
-from attention_control.attention_patches.contract.method import Patch
+from attention_control.attention_patches.contract.denoiser import Denoiser
 from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.layout.shifting import Progress
@@ -21,25 +20,28 @@ from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from torch import Tensor
 
+from .just import Just
 from .slopes import Asker
 from .tiny import assert_same_image, conditioning, tiny_model
 
 STEPS, SHAPE = 4, (2, 4, 6, 10)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shift(Patch):
-    """Takes `by` times sigma off the latents, at each call or at the first one only."""
+@dataclass(kw_only=True)
+class Shift:
+    """Takes `by` times sigma off the latents in the first half of the schedule, at each call or at the first
+    one only."""
 
     by: Tensor
     once: bool = False
     done: list[float] = field(default_factory=list)
 
-    def denoise(self, latents: Tensor, model: Any) -> Tensor:
-        if model.progress < 0.5 and not (self.once and self.done):
-            latents -= self.by * model.sigma
-            self.done.append(model.sigma)
-        return model(latents)
+    def shift(self, latents: Tensor, model: Denoiser) -> bool:
+        if model.percent >= 0.5 or (self.once and self.done):
+            return False
+        latents -= self.by * model.sigma
+        self.done.append(model.sigma)
+        return True
 
 
 @cache
@@ -82,7 +84,7 @@ def scaled(noise_like):
 @pytest.mark.parametrize("name", sorted(comfy.samplers.SAMPLER_NAMES))
 def test_a_first_shift_is_another_start(name):
     """Shifting at the first call is starting there, for all of the host's samplers, deterministic or not."""
-    patched = install(model(), Shift(by=direction(), once=True))
+    patched = install(model(), Just([Shift(by=direction(), once=True)]))
     out = run(patched, name, start())
     expected = run(model(), name, start() - scaled(direction()))
     assert_same_image(out, expected, tolerance=2e-3)
@@ -90,7 +92,7 @@ def test_a_first_shift_is_another_start(name):
 
 
 def shifted(x, sigmas, i):
-    """The patch's shift before a call at the i-th level, in the first half of the steps."""
+    """The shift before a call at the i-th level, in the first half of the schedule."""
     return x - direction() * sigmas[i] if i / STEPS < 0.5 else x
 
 
@@ -144,8 +146,8 @@ def heun(model, x, sigmas, extra_args, **_):
 
 @pytest.mark.parametrize("loop", [euler, euler_ancestral, dpmpp_2m, heun])
 def test_shifts_in_every_step(loop):
-    """The host's sampler with the patch is the sampler's own loop with the shift written into it."""
-    out = run(install(model(), Shift(by=direction())), loop.__name__, start())
+    """The host's sampler with the part is the sampler's own loop with the shift written into it."""
+    out = run(install(model(), Just([Shift(by=direction())])), loop.__name__, start())
     assert_same_image(out, run(model(), loop, start()), tolerance=2e-3)
     assert not torch.allclose(out, run(model(), loop.__name__, start()), rtol=0.01)
 
@@ -156,7 +158,7 @@ def test_a_noise_mask(name):
     mask = torch.zeros(1, 1, 6, 10)
     mask[..., :5] = 1.0
     picture, by = torch.randn(SHAPE, generator=torch.manual_seed(6)), direction() * mask
-    out = run(install(model(), Shift(by=by, once=True)), name, start(), mask, picture)
+    out = run(install(model(), Just([Shift(by=by, once=True)])), name, start(), mask, picture)
     expected = run(model(), name, start() - scaled(by), mask, picture)
     plain = run(model(), name, start(), mask, picture)
     assert_same_image(out, expected, tolerance=5e-3)
@@ -170,10 +172,10 @@ LAYOUT = Layout(((LEFT, RIGHT), (RIGHT,)), fillers=(1, 4), ends=(6,))
 FIRST_STEP = Effort(1 / STEPS, iterations=1, target=0.0)
 
 
-def gradient(objective, patch):
+def gradient(objective, controlled=None):
     """(images, 4, h, w) where the run begins."""
-    asker = Asker(objective=objective, controlled=patch)
-    run(install(model(), asker), "euler", start())
+    asker = Asker(objective=objective, controlled=controlled)
+    run(install(model(), Just([asker])), "euler", start())
     return asker.slopes[0].gradient
 
 
@@ -186,9 +188,9 @@ def test_layout_guidance_steps_as_the_paper_says():
     """By 30 sigma^2 times the gradient: as if begun there."""
     layers, progress = family_of(model()).layer_map().parse("middle"), Progress(LAYOUT, lambda line: None)
     measured = Misplacement(cross_layers=layers, layout=LAYOUT, progress=progress)
-    by = 30 * float(levels(model())[0]) ** 2 * gradient(measured, Patch())
-    patch = LayoutGuidance(layout=LAYOUT, effort=FIRST_STEP, layers=layers)
-    out = run(install(model(), patch), "dpmpp_2m", start())
+    by = 30 * float(levels(model())[0]) ** 2 * gradient(measured)
+    method = LayoutGuidance(layout=LAYOUT, effort=FIRST_STEP, layers=layers)
+    out = run(install(model(), method), "dpmpp_2m", start())
     assert_same_image(out, run(model(), "dpmpp_2m", begun(by)), tolerance=5e-3)
     assert not torch.allclose(out, run(model(), "dpmpp_2m", start()), rtol=0.01)
 
@@ -203,8 +205,8 @@ def test_bounded_attention_steps_as_the_paper_says():
     by = 8 * (1 + float(levels(model())[0]) ** 2) * subjects * gradient(measured, bounds)
 
     def bounded(noise, guidance):
-        patch = BoundedAttention(layers=everywhere, layout=LAYOUT, refine_from=1.0, guidance=guidance)
-        return run(install(model(), patch), "dpmpp_2m", noise)
+        method = BoundedAttention(layers=everywhere, layout=LAYOUT, refine_from=1.0, guidance=guidance)
+        return run(install(model(), method), "dpmpp_2m", noise)
 
     out = bounded(start(), BoundedGuidance(effort=FIRST_STEP, layers=layers))
     assert_same_image(out, bounded(begun(by), None), tolerance=5e-3)

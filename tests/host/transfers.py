@@ -6,8 +6,8 @@ from typing import Any
 import comfy.sample
 import comfy.samplers
 import torch
-from attention_control.attention_patches.inversion.inversion import Inversion, Method
-from attention_control.nodes.host.walks.invert import Guidance, invert
+from attention_control.attention_patches.inversion.inversion import Inversion, InversionMethod
+from attention_control.nodes.host.walks.invert import Conditions, invert
 from torch import Tensor
 
 from . import naive
@@ -28,7 +28,7 @@ def inverted(
     seed: int,
     size: tuple[int, int] = SIZE,
     images: int = 1,
-    method: Method = "edit friendly ddpm",
+    method: InversionMethod = "edit friendly ddpm",
     steps: int = STEPS,
     patcher: Any = None,
 ) -> Inversion:
@@ -42,8 +42,8 @@ def inverted(
     sampling = model(shape).get_model_object("model_sampling")
     sigmas = comfy.samplers.calculate_sigmas(sampling, "ddim_uniform", steps)
     with torch.inference_mode():
-        base, guidance = patcher or model(shape), Guidance(prompt(shape), None, 1.0)
-        found, _ = invert(base, guidance, {"samples": pictures}, sigmas, method, seed)
+        base, conditions = patcher or model(shape), Conditions(prompt(shape), None, 1.0)
+        found, _ = invert(base, conditions, {"samples": pictures}, sigmas, method, seed)
     return found
 
 

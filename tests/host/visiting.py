@@ -1,17 +1,17 @@
 """Runs in which a picture of another size visits, under prompts for a part of the picture."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import comfy.hooks
 import comfy.sample
 import comfy.samplers
 import torch
-from attention_control.attention_patches.contract.method import Patch
+from attention_control.attention_patches.contract.denoiser import Denoiser
 from attention_control.nodes.host.run.install import install
 from nodes import ConditioningSetArea, ConditioningSetAreaPercentage, ConditioningSetMask
 from torch import Tensor
 
+from .just import Blind, Just
 from .tiny import conditioning
 from .tiny.extras import tiny_lora
 from .transfers import SIZE
@@ -20,20 +20,20 @@ SIGMAS = torch.tensor([5.0, 0.0])
 OTHER, TWICE = (9, 7), (12, 20)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Visited(Patch):
+@dataclass(kw_only=True)
+class Visited:
     """Lets a guest through before its own calls at this noise level or below, and after them."""
 
     guest: Tensor
     below: float = 99.0
     seen: list[Tensor] = field(default_factory=list)
 
-    def denoise(self, latents: Tensor, model: Any) -> Tensor:
+    def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
         if model.sigma > self.below:
-            return model(latents)
-        self.seen.append(model.guests(self.guest, self))
-        out = model(latents)
-        self.seen.append(model.guests(self.guest, self))
+            return model.rest(latents)
+        self.seen.append(model.guests(self.guest, Blind()))
+        out = model.rest(latents)
+        self.seen.append(model.guests(self.guest, Blind()))
         return out
 
 
@@ -51,7 +51,7 @@ def run(patcher, size, prompts, sampler="euler", sigmas=SIGMAS):
 def as_guest(patcher, guest, prompts):
     """What the host expects of `guest` inside a run of SIZE; and that run's own picture."""
     visited = Visited(guest=guest)
-    picture = run(install(patcher, visited), SIZE, prompts)
+    picture = run(install(patcher, Just([visited])), SIZE, prompts)
     before, after = visited.seen
     assert torch.equal(before, after)
     return before, picture

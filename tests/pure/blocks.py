@@ -3,7 +3,7 @@
 import torch
 from attention_control.attention_patches.contract.layers import LayerMap
 from attention_control.attention_patches.contract.site import Layer
-from attention_control.attention_patches.maps.recorded import AttentionMaps, LayerMaps, TimeSlice
+from attention_control.attention_patches.maps.recorded import AttentionMaps, RecordedLayer, TimeSlice
 
 
 def own_region(regions, noise=0.0, seed=0):
@@ -28,7 +28,7 @@ def maps_of(*images):
     """Maps of one time slice; each image is a list of (grid, self-attention, cross-attention) by layer."""
     places = [Layer(n, len(images[0]), "output", n, 0) for n in range(1, len(images[0]) + 1)]
     layers = [
-        LayerMaps(
+        RecordedLayer(
             place,
             parts[0][0],
             1,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from attention_control.attention_patches.contract.layers import LayerMap
 from attention_control.attention_patches.contract.site import Layer
-from attention_control.attention_patches.maps.recorded import AttentionMaps, LayerMaps, TimeSlice
+from attention_control.attention_patches.maps.recorded import AttentionMaps, RecordedLayer, TimeSlice
 
 GRIDS = ((4, 6), (2, 3), (4, 6))
 
@@ -22,7 +22,7 @@ def recorded(grids=GRIDS, images=2, slices=3, tokens=9, heads=2, width=4, seed=0
     for place, grid in zip(places, grids, strict=True):
         n = grid[0] * grid[1]
         layers.append(
-            LayerMaps(
+            RecordedLayer(
                 place,
                 grid,
                 heads,

@@ -7,7 +7,7 @@ import torch
 from attention_control.attention_patches.contract.layers import LayerMap
 from attention_control.attention_patches.contract.site import Layer
 from attention_control.attention_patches.maps.averages import cross_map, self_map
-from attention_control.attention_patches.maps.recorded import AttentionMaps, LayerMaps, TimeSlice
+from attention_control.attention_patches.maps.recorded import AttentionMaps, RecordedLayer, TimeSlice
 from attention_control.attention_patches.maps.word_maps import word_maps
 from attention_control.attention_patches.text.words import Word
 from torch.nn import functional as F
@@ -29,7 +29,7 @@ def of_each_head():
         shape = (3, 2, heads, grid[0] * grid[1])
         cross = (4 * torch.randn(*shape, TOKENS, generator=generator)).softmax(-1).half()
         own = (4 * torch.randn(*shape, shape[-1], generator=generator)).softmax(-1).half()
-        layers.append(LayerMaps(place, grid, heads, {"positive": cross}, {"positive": own}))
+        layers.append(RecordedLayer(place, grid, heads, {"positive": cross}, {"positive": own}))
     times = tuple(TimeSlice(s / 3, (s + 1) / 3, 1 - s / 3) for s in range(3))
     return AttentionMaps(LayerMap("U-Net", tuple(places)), 2, SIZE, times, tuple(layers))
 

@@ -79,7 +79,7 @@ def test_not_outside_its_range():
 def test_a_lost_subject_is_reported():
     """By number, from 0, and name, with the times."""
     run = at_work()
-    run.evidence.words[0].total[1] = 0  # the dog is looked at from nowhere
+    run.evidence.words[0].values[:, 1] = 0  # the dog is looked at from nowhere
     walk(run, [0.3])
     assert run.finish(torch.zeros(1)) == (
         "Masks found anew at 0.30 of the schedule. "

@@ -134,6 +134,6 @@ def test_gathered_attention_is_the_mean():
     maps = [(q.double() @ k.double().mT / 8**0.5).softmax(-1)[rows].mean(1) for q, k, _ in calls]
     mean = (maps[0] + maps[1]) / 2
     for image in (0, 1):
-        assert torch.allclose(gathered.own[image].mean.double(), mean[image], atol=1e-6)
+        assert torch.allclose(gathered.own[image].values.double(), mean[image], atol=1e-6)
         folded = mean[image][:, :3] + mean[image][:, 3:]
-        assert torch.allclose(gathered.words[image].mean.double(), folded[:, leading[image]].T, atol=1e-6)
+        assert torch.allclose(gathered.words[image].values.T.double(), folded[:, leading[image]].T, atol=1e-6)

@@ -72,12 +72,62 @@ def test_imports_point_one_way(file: Path) -> None:
         ("from .cross_image import method", "attention_patches/methods/layout_guidance.py"),
         ("from . import cross_image", "attention_patches/methods/layout_guidance.py"),
         ("from ..cross_image.method import CrossImage", "attention_patches/methods/style_aligned/method.py"),
-        ("from ...inspect.recording import make_recorder", "nodes/host/run/run.py"),
+        ("from ...inspect.recording_inputs import make_recorder", "nodes/host/run/run.py"),
     ],
 )
 def test_an_import_the_wrong_way_is_seen(line: str, file: str) -> None:
     """Of the host, of what lies above, and of another method."""
     assert wrong(f"def late():\n    {line}\n", Path(file))
+
+
+# The rooms of attention_patches from the ground up; a room imports from lower floors only.
+FLOORS = [
+    {"contract", "text", "numerics"},
+    {"attention", "guests", "inversion"},
+    {"maps"},
+    {"layout"},
+    {"methods"},
+]
+
+
+def floor(path: Path) -> int:
+    """Of a file or folder in attention_patches."""
+    room = path.relative_to("attention_patches").parts[0]
+    return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+
+
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if len(f.parts) > 2 and f.parts[0] == "attention_patches"], ids=str
+)
+def test_rooms_stand_on_lower_ones(file: Path) -> None:
+    """What two rooms of one floor share moves down."""
+    for name, ours in imported((ROOT / file).read_text(encoding="utf-8"), file):
+        if ours and Path(name).parts[1] != file.parts[1]:
+            assert floor(Path(name)) < floor(file), f"{file} imports {name}"
+
+
+def circles(imports: dict[str, set[str]]) -> list[str]:
+    """Files that are left when those that import nothing of what is left are taken away again and again."""
+    left = dict(imports)
+    while free := [file for file, names in left.items() if not names & left.keys() - {file}]:
+        for file in free:
+            del left[file]
+    return sorted(left)
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """However long; and one of two files would be found."""
+    files = [
+        path.relative_to(ROOT)
+        for folder in ("attention_patches", "nodes")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    imports = {}
+    for file in files:
+        found = imported((ROOT / file).read_text(encoding="utf-8"), file)
+        imports[str(file.with_suffix(""))] = {name for name, ours in found if ours}
+    assert circles(imports) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == ["a", "b", "c", "d"]
 
 
 def test_the_pack_itself_imports_next_to_nothing() -> None:

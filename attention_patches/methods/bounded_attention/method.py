@@ -189,8 +189,8 @@ class Bounding(Bounds):
         if not subjects or not evidence.complete(image):
             return False
         refined = refine(
-            evidence.own[image].mean,
-            evidence.words[image].mean,
+            evidence.own[image].values,
+            evidence.words[image].values.T,
             self.places.masks(self.grid, image),
             layout.masks(self.grid, image),
             self.spec.clusters_per_subject * subjects,

@@ -25,6 +25,7 @@ from ...attention.attention import probabilities
 from ...contract.qkv import QKV
 from ...layout.regions import repeated
 from ...numerics.clustering import k_means
+from ...numerics.running_mean import RunningMean
 
 STEEPNESS, THRESHOLD = 10.0, 0.2  # of the evidence
 SMALL = 1e-5  # added to what is divided by
@@ -32,33 +33,19 @@ SMALLEST_SCORE = 0.2  # of a cluster that is no background
 
 
 @dataclass
-class Sum:
-    """A running mean."""
-
-    total: Tensor
-    count: int = 0
-
-    @property
-    def mean(self) -> Tensor:
-        return self.total / max(self.count, 1)
-
-
-@dataclass
 class Evidence:
     """The attention of one run as far as it has come, for each image, at the layers of one grid."""
 
-    own: dict[int, Sum] = field(default_factory=dict)  # (N, N)
-    words: dict[int, Sum] = field(default_factory=dict)  # (S, N)
+    own: dict[int, RunningMean] = field(default_factory=dict)  # (N, N)
+    words: dict[int, RunningMean] = field(default_factory=dict)  # (N, S)
 
     def add_self(self, qkv: QKV, rows: slice) -> None:
         """Rows of one self-attention, one for each image."""
         n = qkv.q.shape[2]
         for queries, map_ in probabilities(qkv, rows):
             for image, part in enumerate(map_[..., :n].mean(1)):
-                total = self.own.setdefault(image, Sum(part.new_zeros(n, n))).total
-                total[queries] += part.to(total.device)  # which may change during a run
-        for found in self.own.values():
-            found.count += 1
+                mean = self.own.setdefault(image, RunningMean(part.new_zeros(n, n)))
+                mean.add(part, queries)
 
     def add_cross(self, qkv: QKV, rows: slice, tokens: int, leading: list[tuple[int, ...]]) -> None:
         """Rows of one cross-attention; `leading[image]` are the leading tokens of its subjects, in a text of
@@ -66,12 +53,10 @@ class Evidence:
         n, keys = qkv.q.shape[2], qkv.k.shape[2]
         for queries, map_ in probabilities(qkv, rows):
             for image, part in enumerate(map_.mean(1)):
-                named = [part[:, repeated((token,), tokens, keys)].sum(1) for token in leading[image]]
-                total = self.words.setdefault(image, Sum(part.new_zeros(len(named), n))).total
-                for subject, column in enumerate(named):
-                    total[subject, queries] += column.to(total.device)
-        for found in self.words.values():
-            found.count += 1
+                columns = [repeated((token,), tokens, keys) for token in leading[image]]
+                named = [part[:, own].sum(1) for own in columns]
+                mean = self.words.setdefault(image, RunningMean(part.new_zeros(n, len(named))))
+                mean.add(torch.stack(named, 1) if named else part[:, :0], queries)
 
     def complete(self, image: int) -> bool:
         return image in self.own and image in self.words

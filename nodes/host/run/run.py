@@ -14,12 +14,12 @@ from ....attention_patches.contract.report import RunReport, Tally
 from ....attention_patches.contract.schedule import Schedule
 from ..families import family_of
 from ..families.family import Family
+from .apply_model import ApplyModel
 from .eager import Eager, is_compiled
 from .facts import RunFacts, Working
-from .forward import ForwardPasses
 from .guest_prompts import GuestPrompts
 from .model_call import enter
-from .sampler_calls import SamplerCalls
+from .predict_noise import PredictNoise
 from .sampler_state import SamplerState
 from .texts import conditioning_rows, own_names, texts_of
 
@@ -77,8 +77,8 @@ class Run:
         guider.conds = own_names(guider.conds)
         facts = self.begin(guider)
         state = SamplerState()
-        calls = SamplerCalls(facts, self.prompts, state)
-        passes = ForwardPasses(facts)
+        calls = PredictNoise(facts, self.prompts, state)
+        passes = ApplyModel(facts)
         # the guider looks for the first in its own options, the model for the other in those of a call
         for place, wrapper in (
             (WrappersMP.PREDICT_NOISE, calls.predict_noise),

@@ -8,7 +8,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from ....attention_patches.inversion.inversion import Inversion, Method
+from ....attention_patches.inversion.inversion import Inversion, InversionMethod
 from ....attention_patches.inversion.trajectories import (
     AfterStep,
     Expect,
@@ -26,7 +26,7 @@ class Inverter(comfy.samplers.Sampler):
     its number, as in the host.
     """
 
-    def __init__(self, method: Method, seed: int, images: Sequence[int] | None = None) -> None:
+    def __init__(self, method: InversionMethod, seed: int, images: Sequence[int] | None = None) -> None:
         self.method = method
         self.seed = seed
         self.images = images

@@ -12,7 +12,7 @@ import latent_preview
 import torch
 from torch import Tensor
 
-from ....attention_patches.inversion.inversion import Inversion, Method
+from ....attention_patches.inversion.inversion import Inversion, InversionMethod
 from ..families import family_of
 from ..run.deliver import show
 from ..run.install import installed, reinstalled
@@ -71,7 +71,12 @@ class Conditions:
 
 
 def invert(
-    model: Any, conditions: Conditions, latent: Mapping[str, Any], sigmas: Tensor, method: Method, seed: int
+    model: Any,
+    conditions: Conditions,
+    latent: Mapping[str, Any],
+    sigmas: Tensor,
+    method: InversionMethod,
+    seed: int,
 ) -> tuple[Inversion, Tensor]:
     """The inversion of a LATENT's pictures, and its noisiest state as a LATENT holds it.
 

@@ -30,9 +30,9 @@ class SharesTheEvidence(Broken, BoundedAttention):
     class at_work(Bounding):
         def _refine(self, image):
             evidence = self.evidence
-            subjects = len(evidence.words[image].total)
+            subjects = evidence.words[image].values.shape[1]
             evidence.own[image] = evidence.own[0]
-            evidence.words[image] = replace(evidence.words[0], total=evidence.words[0].total[:subjects])
+            evidence.words[image] = replace(evidence.words[0], values=evidence.words[0].values[:, :subjects])
             return super()._refine(image)
 
 
@@ -62,6 +62,18 @@ class StartsLate(Broken, BoundedAttention):
         def wants(self, site):
             late = site.kind == "cross" and self.spec.during.start > 0
             return super().wants(site) and not late
+
+
+class CountsSteps(Broken, BoundedAttention):
+    """Bounds cross-attention in the first step of each run."""
+
+    @dataclass(kw_only=True)
+    class at_work(Bounding):
+        first: list[float] = field(default_factory=list)
+
+        def wants(self, site):
+            self.first.append(site.sigma)
+            return super().wants(site) and (site.kind == "self" or site.sigma == self.first[0])
 
 
 class ShowsFillers(Broken, BoundedAttention):

@@ -8,6 +8,7 @@ import torch
 from attention_control.attention_patches.methods.layout_guidance import Guiding, LayoutGuidance
 
 from .at_work import Broken
+from .ranges import WorksInTheWholeRange
 
 
 class Other:
@@ -31,14 +32,9 @@ def with_gradient(model, change):
     return Other(model, slope=slope)
 
 
-class IgnoresItsRange(Broken, LayoutGuidance):
+@dataclass(frozen=True, kw_only=True)
+class IgnoresItsRange(WorksInTheWholeRange, LayoutGuidance):
     """Shifts whether or not the noise level lies in its range."""
-
-    off = False
-
-    class at_work(Guiding):
-        def shift(self, latents, model):
-            return super().shift(latents, Other(model, within=lambda range_: True))
 
 
 class CountsCalls(Broken, LayoutGuidance):
@@ -82,7 +78,7 @@ class Remembers(Broken, LayoutGuidance):
 
 
 class StartsLate(Broken, LayoutGuidance):
-    """Does not start where its range begins late, so neighbours leave a gap."""
+    """Leaves out the only step of a late range, so neighbours leave a gap."""
 
     class at_work(Guiding):
         def shift(self, latents, model):
@@ -90,6 +86,18 @@ class StartsLate(Broken, LayoutGuidance):
             return super().shift(
                 latents, Other(model, within=lambda range_: model.within(range_) and not late)
             )
+
+
+class CountsSteps(Broken, LayoutGuidance):
+    """Guides the first step of each run."""
+
+    @dataclass(kw_only=True)
+    class at_work(Guiding):
+        first: list[float] = field(default_factory=list)
+
+        def shift(self, latents, model):
+            self.first.append(model.sigma)
+            return model.sigma == self.first[0] and super().shift(latents, model)
 
 
 class RollsDice(Broken, LayoutGuidance):

@@ -1,7 +1,7 @@
 """Mistakes in self-attention, and round a call of the model."""
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from attention_control.attention_patches.contract.site import Rows
@@ -151,6 +151,18 @@ class StartsLate(Broken, StyleAligned):
     class at_work(Alignment):
         def wants(self, site):
             return super().wants(site) and not (self.spec.during.start > 0)
+
+
+class CountsSteps(Broken, StyleAligned):
+    """Works in the first step of each run."""
+
+    @dataclass(frozen=True)
+    class at_work(Alignment):
+        first: list[float] = field(default_factory=list)
+
+        def wants(self, site):
+            self.first.append(site.sigma)
+            return super().wants(site) and site.sigma == self.first[0]
 
 
 class BiasedVariance(Broken, StyleAligned):

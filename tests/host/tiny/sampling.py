@@ -65,12 +65,15 @@ def sample(
     sampler: str = "euler",
     scheduler: str = "normal",
     denoise: float = 1.0,
+    between: tuple[int, int] | None = None,
     **latent_keys: Any,
 ) -> torch.Tensor:
     """Latents (B, 4, H, W) of one run of the host's KSampler path, in inference mode as in the server.
 
     The start is `latent` or zeros (batch, 4, height, width). The noise of a row follows from `seed` and its
     number in `images` (default 0, 1, ...), so `batch=1, images=[2]` starts as the third of a batch does.
+    between: the first step that is made and the first that is not; a run that begins later adds no noise, and
+    one that ends before the last step leaves its noise, as KSamplerAdvanced has it.
     latent_keys: further entries of the LATENT, such as noise_mask.
     """
     if latent is None:
@@ -79,7 +82,19 @@ def sample(
     entry = {"samples": latent, "batch_index": numbers, **latent_keys}
     with torch.inference_mode():
         (out,) = nodes.common_ksampler(
-            model, seed, steps, cfg, sampler, scheduler, positive, negative, entry, denoise=denoise
+            model,
+            seed,
+            steps,
+            cfg,
+            sampler,
+            scheduler,
+            positive,
+            negative,
+            entry,
+            denoise=denoise,
+            disable_noise=between is not None and between[0] > 0,
+            start_step=between and between[0],
+            last_step=between and between[1],
         )
     return out["samples"]
 

@@ -1,5 +1,5 @@
 """The host's U-Nets for images: SD1.5, SD2, SDXL and their kin."""
 
-from .family import UNet
+from .unet import UNet
 
 __all__ = ["UNet"]

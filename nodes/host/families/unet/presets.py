@@ -10,14 +10,14 @@ from .....attention_patches.methods.bounded_attention.method import SEARCHED
 from .....attention_patches.methods.cross_image.method import SWAPPED
 from .....attention_patches.methods.layout_guidance import GUIDED as LAYOUT
 
-Sizes = Mapping[int, LayerSize]
+LayerSizes = Mapping[int, LayerSize]
 FEWEST_CELLS = 256  # of the grid on which subjects are found again, where a model has it
 FINEST_LEVELS = 2  # of the decoder, where keys are swapped: 64 x 64 and 32 x 32 tokens for 512 pixels
 SHALLOW_STEPS = (8.0, 2.0)  # of Bounded Attention on SD1.5
 DEEP_STEPS = (18.0, 5.0)  # on SDXL
 
 
-def presets(model: LayerMap, sizes: Sizes) -> dict[str, Preset]:
+def presets(model: LayerMap, sizes: LayerSizes) -> dict[str, Preset]:
     """By the names that the methods choose."""
     return {
         SWAPPED: Preset(finest_layers(model, sizes)),
@@ -32,14 +32,14 @@ def deep(model: LayerMap) -> bool:
     return any(layer.index > 1 for layer in model.layers)
 
 
-def finest_layers(model: LayerMap, sizes: Sizes) -> frozenset[int]:
+def finest_layers(model: LayerMap, sizes: LayerSizes) -> frozenset[int]:
     """Cross-Image Attention swaps in the decoder, on its two finest levels of attention."""
     cells = {n: math.prod(sizes[n].grid) for n in _output(model)}
     levels = sorted(set(cells.values()))[-FINEST_LEVELS:]
     return frozenset(n for n in cells if cells[n] in levels)
 
 
-def coarse_layers(model: LayerMap, sizes: Sizes) -> list[Layer]:
+def coarse_layers(model: LayerMap, sizes: LayerSizes) -> list[Layer]:
     """The middle and the first level on the way up that has attention: up_blocks.1 of SD1.5 and SD2 (a
     quarter of the latents' side), up_blocks.0 of SDXL."""
     up = [layer for layer in model.layers if layer.block == "output"]
@@ -47,14 +47,14 @@ def coarse_layers(model: LayerMap, sizes: Sizes) -> list[Layer]:
     return [layer for layer in model.layers if layer.block == "middle"] + level
 
 
-def last_coarse_layers(model: LayerMap, sizes: Sizes) -> frozenset[int]:
+def last_coarse_layers(model: LayerMap, sizes: LayerSizes) -> frozenset[int]:
     """Layout Guidance looks at the coarse layers; of each module at the last transformer, since the authors'
     library keeps one map for a module."""
     ends = {(layer.block, layer.number): layer.ordinal for layer in coarse_layers(model, sizes)}
     return frozenset(ends.values())
 
 
-def guided_layers(model: LayerMap, sizes: Sizes) -> frozenset[int]:
+def guided_layers(model: LayerMap, sizes: LayerSizes) -> frozenset[int]:
     """Bounded Attention's loss looks at the coarse layers (SD1.5) or, where modules are deep, at transformers
     1 to 6 of the first module on the way up (SDXL)."""
     coarse = coarse_layers(model, sizes)
@@ -68,7 +68,7 @@ def guided_layers(model: LayerMap, sizes: Sizes) -> frozenset[int]:
     )
 
 
-def searched_layers(model: LayerMap, sizes: Sizes) -> frozenset[int]:
+def searched_layers(model: LayerMap, sizes: LayerSizes) -> frozenset[int]:
     """Bounded Attention finds subjects on the grid of the output blocks that has 256 cells at least, and as
     few as possible: 16 x 16 in SD1.5 at 512 pixels, 32 x 32 in SDXL at 1024. On that grid it looks where its
     loss looks, which is everywhere in SD1.5 and in 6 of 30 layers in SDXL; everywhere if the loss looks

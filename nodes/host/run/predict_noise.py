@@ -19,7 +19,7 @@ from .passes import Pass, own_pass, travelling
 from .sampler_state import SamplerState, masked_state
 from .slopes import LossScale, SlopePass
 
-Guide = Callable[[Tensor], Tensor]
+Guider = Callable[[Tensor], Tensor]
 NOT_FOR_GRADIENTS = {
     "multigpu_clones",
     "disable_cfg1_optimization",
@@ -31,7 +31,7 @@ NOT_FOR_GRADIENTS = {
 
 
 @dataclass(eq=False)
-class SamplerCalls:
+class PredictNoise:
     """Wraps the guider's calls in one run."""
 
     facts: RunFacts
@@ -54,7 +54,7 @@ class SamplerCalls:
 class SamplerCall:
     """One call of the guider, on latents that guidance may shift in place."""
 
-    run: SamplerCalls
+    run: PredictNoise
     executor: Any
     latents: Tensor
     timestep: Tensor
@@ -149,7 +149,7 @@ class HostDenoiser:
 
     call: SamplerCall
     owner: Working
-    inner: Guide
+    inner: Guider
     given: Tensor
 
     @property

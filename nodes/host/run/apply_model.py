@@ -17,7 +17,7 @@ from .passes import PASS, Forward, Pass, own_pass
 
 
 @dataclass(frozen=True, eq=False)
-class ForwardPasses:
+class ApplyModel:
     """Wraps the model's calls in one run."""
 
     facts: RunFacts
@@ -113,12 +113,21 @@ class ForwardPasses:
 
 def _unfit(x: Tensor, rows: Rows, options: dict[str, Any]) -> str | None:
     """Why the rows of a call are not whole batches of images."""
-    window = options.get("context_window")  # stays in the options behind its own calls
-    if window is not None and len(window.index_list) == x.shape[window.dim] < window.total_frames:
+    if _windowed(x, rows, options.get("context_window")):
         return "context windows cut the batch or the picture"
     if x.shape[0] != rows.total:
         return f"the model got {x.shape[0] / len(rows.sources):g} of {rows.images} images in one call"
     return None
+
+
+def _windowed(x: Tensor, rows: Rows, window: Any) -> bool:
+    """Whether a call is for this context window of the host, which stays in the options behind its own
+    calls."""
+    if window is None:
+        return False
+    frames = x.shape[0] // len(rows.sources) if window.dim == 0 else x.shape[window.dim]
+    anchored = getattr(window, "causal_anchor_index", None) is not None  # one more frame in front of it
+    return bool(frames == len(window.index_list) + anchored)
 
 
 def _unplaced(working: Working, pass_: Pass, x: Tensor, rows: Rows) -> str | None:
