@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,9 +55,12 @@ def benchmark(script: Script, tmp_path: Path) -> Script:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, script: Script) -> Iterator[Server]:
-    """ComfyUI with this checkout, started once, with a ControlNet and a LoRA for the demo model."""
+    """ComfyUI with this checkout, started once, with a ControlNet and a LoRA for the demo model, and a
+    node that expands."""
     base = tmp_path_factory.mktemp("comfyui")
     script(Path(__file__).with_name("demo_companions.py"), base / "models")
+    (base / "custom_nodes").mkdir()
+    shutil.copy(Path(__file__).with_name("expanding_node.py"), base / "custom_nodes")
     with running_server(Path(sys.executable), comfyui(), base, base / "server.log") as running:
         yield running
 

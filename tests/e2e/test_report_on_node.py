@@ -113,3 +113,34 @@ def test_the_same_node_again_comes_from_the_cache(server: Server) -> None:
     assert once.texts.keys() == {"5"}
     assert again.cached == sampled(["5"], seed=3).keys() and not again.texts
     assert grown.cached == again.cached and grown.texts.keys() == {"6"}
+
+
+def test_what_a_node_expands_to_reports_on_that_node(server: Server) -> None:
+    """Loops and other nodes that put a graph in their place are what the user sees of it."""
+    inputs = {"model": ["model", 0], "text": ["text", 0], "latent": ["size", 0], "seed": 5}
+    expanding = {"12": node("RecordedSampler", **inputs), "13": node("PreviewAny", source=["12", 0])}
+    (heard,) = told(server, {**sampled([], seed=5), **expanding})
+    assert heard.texts.keys() == {"12"}
+
+
+def test_other_clients_are_told_nothing(server: Server) -> None:
+    """A second tab may have a node of the same number, and the report is not its own."""
+
+    async def run() -> Told:
+        async with Client(server.address) as client, Client(server.address) as other:
+            await tell(client, sampled(["5"], seed=4))
+            return await tell(other, {"1": node("PreviewAny", source="done")})
+
+    assert asyncio.run(run()).texts == {}
+
+
+def test_nobody_is_told_of_a_prompt_that_nobody_follows(server: Server) -> None:
+    """Programs that queue a prompt without an id of their own look at no node."""
+
+    async def run() -> Told:
+        async with Client(server.address) as other:
+            async with other.session.post("/prompt", json={"prompt": sampled(["5"], seed=6)}) as response:
+                response.raise_for_status()
+            return await tell(other, {"1": node("PreviewAny", source="done too")})
+
+    assert asyncio.run(run()).texts == {}

@@ -4,6 +4,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from comfy_execution.progress import get_progress_state
+
 from ....attention_patches.contract.report import RunReport
 
 
@@ -25,9 +27,15 @@ def deliver(report: RunReport, node_ids: Sequence[str | None]) -> None:
 
 
 def show(node_id: str | None, text: str) -> None:
-    """Put a text on a node, if there is one and a server to show it."""
+    """Put a text on a node, in the browser tab that the running prompt comes from, if it comes from one.
+
+    What another node has put in its place while it ran is seen as that node.
+    """
     # without a server (tests, scripts) the module was never imported
     server = getattr(sys.modules.get("server"), "PromptServer", None)
     instance = getattr(server, "instance", None)
-    if node_id is not None and instance is not None:
-        instance.send_progress_text(text, node_id)
+    client = getattr(instance, "client_id", None)
+    if node_id is None or instance is None or client is None:
+        return
+    seen_as = get_progress_state().dynprompt.get_display_node_id(node_id)
+    instance.send_progress_text(text, seen_as, client)
