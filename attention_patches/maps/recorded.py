@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..contract.layers import LayerMap
 from ..contract.site import Layer
+from ..numerics.finite import REMEDY
 from ..text.words import PromptTokens
 from .matching import explained
 
@@ -70,6 +71,7 @@ class MapStore:
     maps: AttentionMaps | None = None  # of the last run
     earlier: list[AttentionMaps] = field(default_factory=list)
     tokens: PromptTokens | None = None  # if the words are known, as from a file
+    refused: str | None = None  # why nothing of the last run was kept
 
     def add(self, maps: AttentionMaps, megabytes: float) -> None:
         """Keep a run's maps, and those of the runs before it that fit into so many megabytes with them."""
@@ -82,12 +84,19 @@ class MapStore:
                 break
             self.earlier.append(run)
         self.maps = maps
+        self.refused = None
+
+    def refuse(self, reason: str) -> None:
+        """Nothing of the last run can be kept."""
+        self.refused = reason
 
     def read(self, images: Tensor | None = None) -> AttentionMaps:
         """The maps of the run that made these images (B, H, W, 3), or of the last run.
 
         Raises ValueError if there are none.
         """
+        if self.refused is not None and (self.maps is None or images is None):
+            raise ValueError(f"maps: nothing was kept of the last run: {self.refused}. {REMEDY}")
         if self.maps is None:
             raise ValueError(
                 "maps: nothing has been recorded yet. Connect the recorder's MODEL to the sampler, and to "

@@ -13,6 +13,7 @@ from ..contract.attention_part import Attend, Order, StepAside
 from ..contract.batch import Batch
 from ..contract.qkv import QKV
 from ..contract.site import Site, Text, Window
+from ..numerics.finite import all_finite
 from .recorded import AttentionMaps, MapStore, RecordedLayer, TimeSlice
 from .running_means import SliceMeans
 
@@ -111,8 +112,9 @@ class Recording:
         stacked = {key: means.stack(slices) for key, means in self.means.items()}
         complete = {key: tensor for key, tensor in stacked.items() if tensor is not None}
         remarks = list(self._remarks({ordinal for _, ordinal, _ in stacked.keys() - complete.keys()}))
-        if any(not tensor.isfinite().all() for tensor in complete.values()):
-            return " ".join(["Kept nothing: the attention was not a number (NaN).", *remarks])
+        if not all(map(all_finite, complete.values())):
+            self.store.refuse("the attention was not a number (NaN)")
+            return " ".join([f"Kept nothing: {self.store.refused}.", *remarks])
         if complete:
             maps = self._maps(slices, complete, latents.detach().cpu())
             self.store.add(maps, self.megabytes)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from .finite import REMEDY, all_finite
 from .scikit_learn import needed_for
 
 RESTARTS = 10  # of which the best counts
@@ -14,8 +15,10 @@ def k_means(
     """(n, features) -> the cluster of each sample, (n,) int64, and the centres (clusters, features).
 
     Begins at the given centres, or at several drawn from `seed`; the same on every machine. Raises
-    RuntimeError if scikit-learn is missing.
+    ValueError for samples that are no numbers, RuntimeError if scikit-learn is missing.
     """
+    if not all_finite(samples):
+        raise ValueError(f"model: its attention is not a number (NaN), so there is nothing to find. {REMEDY}")
     with needed_for("segmentation"):
         from sklearn.cluster import KMeans
         from threadpoolctl import threadpool_limits

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+REMEDY = "Another precision, or a repaired checkpoint, may help."  # where a model makes NaN
+
 
 def all_finite(values: Tensor) -> bool:
     """Whether each value of a floating-point tensor of any shape is a finite number; True if it is empty."""

@@ -87,8 +87,8 @@ class AttentionProbe(io.ComfyNode):
         recorder = make_recorder(
             model, record, layers, self_max_tokens, heads, queries_and_keys, memory_limit_mb, time_bins=1
         )
-        Probe(positive, images, noise_level, seed).run(model, recorder, cls.hidden.unique_id)
-        if recorder.store.maps is None:
+        look = Probe(positive, images, noise_level, seed)
+        if look.maps(model, recorder, cls.hidden.unique_id) is None:
             raise ValueError(
                 f"nothing was recorded at noise_level {noise_level:g}: see that `positive` is in use there "
                 "(it may be set to a part of the schedule or of the picture), and that `self_max_tokens` is "

@@ -42,10 +42,10 @@ def _look(model: Any, positive: Any, latents: Tensor) -> AttentionMaps:
         time_bins=1,
     )
     plain = reinstalled(model, ())  # methods on the model are made for its own run
-    Probe(positive, {"samples": latents}, NOISE_LEVEL, seed=0).run(plain, recorder)
-    if recorder.store.maps is None:
+    maps = Probe(positive, {"samples": latents}, NOISE_LEVEL, seed=0).maps(plain, recorder)
+    if maps is None:
         raise ValueError(
             f"subject: no layer of at most {MOST_TOKENS} tokens was seen, so the picture cannot be cut into "
             "segments. Leave `subject` empty and connect masks."
         )
-    return recorder.store.maps
+    return maps

@@ -7,6 +7,7 @@ import pytest
 import torch
 from attention_control.attention_patches.maps.averages import self_map
 from attention_control.attention_patches.methods.self_segmentation.segmentation import SelfSegmentation
+from attention_control.attention_patches.numerics.clustering import k_means
 from attention_control.attention_patches.text.words import Word
 
 from .blocks import four_regions, maps_of, scene
@@ -244,3 +245,12 @@ def test_what_is_missing_is_named(maps, settings, message):
     """Too many segments, maps of one kind only, a prompt that is not the recorded one."""
     with pytest.raises(ValueError, match=message):
         segment(maps, **settings)
+
+
+def test_samples_that_are_no_numbers():
+    """One sentence instead of scikit-learn's page."""
+    samples = torch.rand(12, 4)
+    samples[3, 2] = float("nan")
+    with pytest.raises(ValueError, match=r"^model: its attention is not a number \(NaN\)") as error:
+        k_means(samples, 3, seed=0)
+    assert len(str(error.value)) < 250

@@ -17,6 +17,8 @@ from ....attention_patches.inversion.trajectories import (
     edit_friendly_states,
     walk_back,
 )
+from ....attention_patches.numerics.finite import all_finite
+from ..numbers import HALF_PRECISION
 
 
 class Inverter(comfy.samplers.Sampler):
@@ -117,6 +119,10 @@ def first_step(inversion: Inversion, sigmas: Tensor) -> int:
 def _expect(model: Any, extra_args: dict[str, Any]) -> Expect:
     def expect(latents: Tensor, sigma: float) -> Tensor:
         out: Tensor = model(latents, latents.new_full((len(latents),), sigma), **extra_args)
+        if not all_finite(out):
+            raise ValueError(
+                f"model: what it gives is not a number (NaN), first at sigma {sigma:.4g}. {HALF_PRECISION}"
+            )
         return out
 
     return expect

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from ....attention_patches.inversion.inversion import Inversion
+from ....attention_patches.maps.recorded import AttentionMaps
 from ....attention_patches.maps.recorder import Recorder
+from ..numbers import HALF_PRECISION
 from ..run.install import Installed, install, installed, reinstalled
 from .latents import model_latent
 from .model_identity import require_model
@@ -30,6 +32,16 @@ class Probe:
     images: dict[str, Any] | Sequence[Inversion]
     noise_level: float
     seed: int
+
+    def maps(self, model: Any, recorder: Recorder, node_id: str | None = None) -> AttentionMaps | None:
+        """What a recorder with an empty store keeps of the pass; None if it saw nothing of what it wants.
+
+        Raises ValueError as `run` does, and if the attention is not a number.
+        """
+        self.run(model, recorder, node_id)
+        if recorder.store.refused is not None:
+            raise ValueError(f"model: nothing can be seen, as {recorder.store.refused}. {HALF_PRECISION}")
+        return recorder.store.maps
 
     def run(self, model: Any, recorder: Recorder, node_id: str | None = None) -> None:
         """Let the recorder see one forward pass of the model with all its other methods.
