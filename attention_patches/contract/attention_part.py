@@ -19,12 +19,14 @@ keys stands inside those who name keys by the picture's own places."""
 
 @dataclass(frozen=True)
 class StepAside:
-    """In place of False: a part leaves a site alone for a reason that the report should name."""
+    """In place of False: a part leaves a site alone for a reason that the report should name; or, `partly`,
+    in place of True: it leaves out a part of what it does there."""
 
     reason: str
+    partly: bool = False
 
     def __bool__(self) -> bool:
-        return False
+        return self.partly
 
 
 @runtime_checkable

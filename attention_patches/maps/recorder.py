@@ -51,7 +51,8 @@ class Recorder(Method):
             tokens = min(_tokens(size) for size in batch.sizes.values())
             return f"the smallest layer has {tokens} tokens, self_max_tokens is {self.self_max_tokens}"
         if not self.chosen(batch):
-            return f"no {' or '.join(self.roles)} conditioning is there that has the whole picture"
+            roles = " and ".join(self.roles)
+            return f"no {roles} conditioning has the whole picture, and maps are kept of nothing less"
         fitting.check_memory(batch)
         return None
 

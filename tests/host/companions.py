@@ -176,6 +176,6 @@ COMPANIONS = [
     Companion(
         "replacement that keeps the options",
         lambda model: replace_first_block(model, hands_on=False),
-        report="passes no transformer_options on: input",
+        report="Left to another patch: input 1.0 (self-attention); another patch computes the attention",
     ),
 ]

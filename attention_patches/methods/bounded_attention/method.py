@@ -39,6 +39,7 @@ from .guidance import BoundedGuidance, Guide
 from .refinement import Evidence, refine
 
 SEARCHED = "Bounded Attention's masks"  # the authors' layers to find subjects in
+IN_A_PART = "the prompt has a part of the picture, and outlines are found in the whole one: boxes stay"
 NONE = BoundedGuidance(effort=Effort(0.0))
 
 
@@ -120,7 +121,15 @@ class Bounding(Bounds):
     lost: set[tuple[int, int]] = field(default_factory=set)  # (image, subject) that once had no cluster
 
     def wants(self, site: Site) -> bool | StepAside:
-        return super().wants(site) or self._finds(site) or self.progress.watches(site)
+        wanted = super().wants(site) or self._finds(site) or self.progress.watches(site)
+        if wanted and self._finds(site) and self._in_a_part(site):
+            return StepAside(IN_A_PART, partly=True)
+        return wanted
+
+    def _in_a_part(self, site: Site) -> bool:
+        """Whether the prompt has a part of the picture only, in this call."""
+        windows = [window for text, _, window in site.rows.by_text if self._bounded(text)]
+        return bool(windows) and not any(window is not None and window.whole for window in windows)
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
         self.progress.watch(site, qkv)

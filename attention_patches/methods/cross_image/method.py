@@ -31,7 +31,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ...contract.attention_part import Attend, Order
+from ...contract.attention_part import Attend, Order, StepAside
 from ...contract.batch import Batch
 from ...contract.denoiser import Denoiser
 from ...contract.method import Method, Part
@@ -42,6 +42,7 @@ from ...guests.kept_keys import KeptKeys
 from ...inversion.inversion import Inversion
 from .transfer_journal import Journal
 
+IN_TILES = "the model got a part of the picture whose place is not known, and parts of other pictures differ"
 SWAPPED = "Cross-Image Attention"  # the authors' layers
 REFRESHED = (40, 68)  # the structure's own keys come back in so many of so many executed steps, paper
 
@@ -175,8 +176,12 @@ class Transfer:
         with self.kept.giving():
             yield
 
-    def wants(self, site: Site) -> bool:
-        return self.kept.busy and site.kind == "self" and site.layer.ordinal in self.spec.layers
+    def wants(self, site: Site) -> bool | StepAside:
+        if not (self.kept.busy and site.kind == "self" and site.layer.ordinal in self.spec.layers):
+            return False
+        if any(window is None for window in site.rows.windows):
+            return StepAside(IN_TILES)
+        return True
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
         if self.kept.gathers:

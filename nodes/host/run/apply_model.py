@@ -97,7 +97,7 @@ class ApplyModel:
             if pass_.kind == "own" and not schedule.within(sigma, working.method.during):
                 continue
             working.tally.passes += 1
-            if reason := _unfit(x, rows, options) or _unplaced(working, pass_, x, rows):
+            if reason := _unfit(pass_, x, rows, options) or _unplaced(working, pass_, x, rows):
                 working.tally.step_aside(reason, "all layers")
             else:
                 active.append(working)
@@ -111,10 +111,12 @@ class ApplyModel:
         return {name: [_without(c, rows, images) for c in residuals] for name, residuals in control.items()}
 
 
-def _unfit(x: Tensor, rows: Rows, options: dict[str, Any]) -> str | None:
+def _unfit(pass_: Pass, x: Tensor, rows: Rows, options: dict[str, Any]) -> str | None:
     """Why the rows of a call are not whole batches of images."""
     if _windowed(x, rows, options.get("context_window")):
         return "context windows cut the batch or the picture"
+    if x.shape[0] != rows.total and not any(rows.windows):
+        return f"the model got {x.shape[0]} rows with {_part(pass_, x)}, for {rows.total} of the run"
     if x.shape[0] != rows.total:
         return f"the model got {x.shape[0] / len(rows.sources):g} of {rows.images} images in one call"
     return None
@@ -134,11 +136,12 @@ def _unplaced(working: Working, pass_: Pass, x: Tensor, rows: Rows) -> str | Non
     """Why a method that must know the places of the picture cannot work in a call."""
     if not working.method.needs_place or all(window is not None for window in rows.windows):
         return None
+    return f"the model got {_part(pass_, x)}, and nobody says which"
+
+
+def _part(pass_: Pass, x: Tensor) -> str:
     height, width = pass_.size
-    return (
-        f"the model got a part of the picture, {x.shape[-2]} x {x.shape[-1]} of {height} x {width} cells, "
-        "and nobody says which"
-    )
+    return f"a part of the picture, {x.shape[-2]} x {x.shape[-1]} of {height} x {width} cells"
 
 
 def _without(residual: Tensor | None, rows: Rows, images: list[int]) -> Tensor | None:

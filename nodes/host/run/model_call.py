@@ -70,10 +70,10 @@ class ModelCall:
         """Why the tensors of a call are not those of the site."""
         rows, tokens = queries.shape[:2]
         expected = site.grid[0] * site.grid[1]
-        if rows != self.rows.total:
-            return f"another patch has made {rows} rows of {self.rows.total}"
         if tokens != expected or (site.kind == "self" and keys.shape[1] != expected):
             return "another patch has cut or merged the tokens"
+        if rows != self.rows.total:
+            return f"another patch has made {rows} rows of {self.rows.total}"
         if site.kind == "cross" and self._share(keys) is None:
             return f"another patch gives {keys.shape[1]} keys for a text of {self.text_length} tokens"
         return None
