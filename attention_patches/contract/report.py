@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from .site import Rows, Site
 
+OPTIONS_OF_ITS_OWN = "another pack samples with options of its own, in which no node of this pack is"
+SKIPPED = "another patch skips whole calls of the model"
 LEFT_TO_ANOTHER = "another patch computes the attention there itself and passes no transformer_options on"
 
 
@@ -18,6 +20,7 @@ class Tally:
     off: bool = False
     nothing_to_do: str | None = None
     remark: str | None = None
+    unsound: bool = False  # the run gave no numbers
     layers: set[int] = field(default_factory=set)
     sigmas: set[float] = field(default_factory=set)
     scopes: int = 0
@@ -66,10 +69,10 @@ class Tally:
         """Why it did nothing."""
         if self.left_alone:
             return max(self.left_alone, key=lambda reason: self.left_alone[reason].total())
-        if not run.calls and not run.passes:
+        if not run.steps:
             return "the sampler made no step"
         if not run.passes:
-            return "another pack samples with options of its own, in which no node of this pack is"
+            return OPTIONS_OF_ITS_OWN
         if not self.passes:
             return f"none of the {_count(len(run.sigmas), 'noise level')} lies in its range"
         return "none of its layers was computed; another patch skips them"
@@ -89,9 +92,20 @@ class RunReport:
     """Of one sampling run: a tally for each method, and how often the sampler and the model were called."""
 
     tallies: list[Tally]
-    sigmas: set[float] = field(default_factory=set)
-    calls: int = 0  # of the sampler
+    sigmas: set[float] = field(default_factory=set)  # of the model's calls
+    asked: set[float] = field(default_factory=set)  # of the sampler's calls
+    steps: int = 0  # of the schedule
     passes: int = 0  # of the model, the run's own
+
+    def close(self) -> None:
+        """The run is over: what has passed every method by is told by each."""
+        for tally in self.tallies:
+            if tally.off or tally.nothing_to_do:
+                continue
+            if self.steps and not self.passes:
+                tally.step_aside(OPTIONS_OF_ITS_OWN, "all layers")
+            elif skipped := self.asked - self.sigmas:
+                tally.step_aside(SKIPPED, f"{_count(len(skipped), 'noise level')} of {len(self.asked)}")
 
 
 def _count(n: int, noun: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from attention_control.attention_patches.methods.cross_image import method as cross_image
 from attention_control.attention_patches.methods.cross_image.latent_adain import LatentAdaIN
-from attention_control.attention_patches.methods.cross_image.method import CrossImage, paper_layers
+from attention_control.attention_patches.methods.cross_image.method import SWAPPED, CrossImage
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 from comfy_api.latest import io
@@ -199,7 +199,7 @@ def test_sd15_and_sdxl_have_the_papers_layers():
     ):
         real = tiny_model(shape, layout="real")
         layers = family_of(real).layer_map()
-        chosen = paper_layers(layers, family_of(real).layer_sizes(latent))
+        chosen = family_of(real).presets(latent)[SWAPPED].layers
         assert {(x.block, x.number) for x in layers.layers if x.ordinal in chosen} == {
             ("output", number) for number in blocks
         }

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.method import Patch
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.attention_patches.maps.recorder import Recorder
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
@@ -11,6 +10,7 @@ from attention_control.nodes.host.run.install import install
 from comfy.model_management import InterruptProcessingException
 
 from .inventory import inventory
+from .just import Just
 from .methods import model
 from .test_cross_image import WHOLE, picture, transfer
 from .tiny import assert_same_image, spy_calls
@@ -57,10 +57,10 @@ def test_a_recorder_leaves_looks_at_other_pictures_out(size, report):
     assert "20 looks at other pictures were left out." in report("AttentionRecorder")[0][1]
 
 
-class Weighs(Patch):
-    """Another method, which adds to the logits of each key."""
+class Weighs:
+    """A part of another method, which adds to the logits of each key."""
 
-    label = "Weighs"
+    order = "edit"
 
     def wants(self, site):
         return site.kind == "self"
@@ -74,9 +74,9 @@ class Weighs(Patch):
 def test_a_method_that_weighs_keys_is_respected(ours_first, report):
     """Of the same number of places it goes on; of another we step aside at that layer and say so."""
     for size, aside in ((SIZE, False), ((9, 7), True)):
-        base = model(SHAPE) if ours_first else install(model(SHAPE), Weighs())
+        base = model(SHAPE) if ours_first else install(model(SHAPE), Just(parts=(Weighs(),)))
         given = transfer(SHAPE, *pair(SHAPE, size=size), patcher=base)
-        patched = install(given[0], Weighs()) if ours_first else given[0]
+        patched = install(given[0], Just(parts=(Weighs(),))) if ours_first else given[0]
         out = sampled((patched, *given[1:]), prompt(SHAPE))
         assert out.isfinite().all()
         assert ("Left alone 20 times" in report("CrossImageAttention")[-1][1]) == aside

@@ -22,7 +22,7 @@ def test_the_picture_is_in_the_batch(shape, caplog):
     patcher = model(shape)
     reference = inversion_for(patcher)
     with caplog.at_level(logging.INFO):
-        out = run(align(patcher, reference=reference, reference_index=2))
+        out = run(align(patcher, reference_picture=reference, reference_index=2))
     assert nearly(patcher.model.process_latent_in(out)[2], reference.picture[0], atol=1e-5)
     assert "Image 2 is the reference picture." in caplog.text
 
@@ -30,7 +30,7 @@ def test_the_picture_is_in_the_batch(shape, caplog):
 def test_another_model_is_refused_at_the_node():
     """Before anything is sampled."""
     with pytest.raises(ValueError, match=r"inversion: it was made with .*invert the picture with this one"):
-        align(model("sd15"), reference=inversion_for(model("sd2")))
+        align(model("sd15"), reference_picture=inversion_for(model("sd2")))
 
 
 def test_other_changes_on_the_model_are_reported(caplog):
@@ -39,7 +39,7 @@ def test_other_changes_on_the_model_are_reported(caplog):
     own = identity(patcher)
     reference = tiny_inversion(8, 8, model=replace(own, changes="9 patched weights"))
     with caplog.at_level(logging.INFO):
-        run(align(patcher, reference=reference))
+        run(align(patcher, reference_picture=reference))
     assert "Note: the inversion was made with 9 patched weights loaded" in caplog.text
 
 
@@ -57,6 +57,6 @@ def test_other_changes_on_the_model_are_reported(caplog):
 )
 def test_what_does_not_fit_is_an_error(reference, how, message):
     """The error names the input, what was passed and what to do."""
-    patched = align(model("sd15"), reference=inversion_for(model("sd15"), **reference))
+    patched = align(model("sd15"), reference_picture=inversion_for(model("sd15"), **reference))
     with pytest.raises(ValueError, match=message):
         run(patched, **how)

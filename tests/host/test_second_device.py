@@ -82,7 +82,7 @@ def test_subjects_are_sought_in_what_both_devices_have_seen():
             text = replace(own, k=torch.randn(2, 3, 7, 4, generator=draw).to(device))
             evidence.add_self(own, slice(0, 2))
             evidence.add_cross(text, slice(0, 2), 7, [(1, 2), (3,)])
-        return [found[image].mean.cpu() for found in (evidence.own, evidence.words) for image in (0, 1)]
+        return [found[image].values.cpu() for found in (evidence.own, evidence.words) for image in (0, 1)]
 
     expected = gathered(CPU, CPU)
     with pretended_device():

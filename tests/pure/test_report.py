@@ -43,9 +43,9 @@ def test_doing_nothing_is_told_apart():
     ("counted", "seen", "reason"),
     [
         ({}, {}, "the sampler made no step"),
-        ({"calls": 2}, {}, "another pack samples with options of its own"),
-        ({"calls": 2, "passes": 2}, {}, "none of the 1 noise level lies in its range"),
-        ({"calls": 2, "passes": 2}, {"passes": 2}, "none of its layers was computed"),
+        ({"steps": 2}, {}, "another pack samples with options of its own"),
+        ({"steps": 2, "passes": 2}, {}, "none of the 1 noise level lies in its range"),
+        ({"steps": 2, "passes": 2}, {"passes": 2}, "none of its layers was computed"),
     ],
 )
 def test_the_last_word_names_the_reason(counted, seen, reason):
@@ -81,3 +81,14 @@ def test_remarks_name_what_passed_us_by():
     assert missed.startswith(
         "Left to another patch: middle 0.0 (self-attention), output 1.0 (self-attention); another patch"
     )
+
+
+def test_calls_that_another_patch_skips_are_told():
+    """By every method that works; and a pack that samples by itself."""
+    skipped, alone = (RunReport([Tally("M", 16), Tally("N", 16, off=True)], steps=3) for _ in range(2))
+    skipped.asked, skipped.sigmas, skipped.passes = {3.0, 2.0, 1.0}, {3.0}, 1
+    for run in (skipped, alone):
+        run.close()
+        assert run.tallies[1].remarks() == []
+    assert "skips whole calls of the model: 2 noise levels of 3." in skipped.tallies[0].remarks()[0]
+    assert "options of its own" in alone.tallies[0].remarks()[0]

@@ -15,7 +15,7 @@ def deliver(report: RunReport, node_ids: Sequence[str | None]) -> None:
     for tally, node_id in zip(report.tallies, node_ids, strict=True):
         line, remarks = tally.describe(report), tally.remarks()
         logging.log(
-            logging.WARNING if tally.idle or tally.nothing_to_do else logging.INFO,
+            logging.WARNING if tally.idle or tally.unsound or tally.nothing_to_do else logging.INFO,
             "[Attention Control] %s",
             line,
         )

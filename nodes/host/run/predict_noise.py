@@ -43,7 +43,7 @@ class PredictNoise:
         self, executor: Any, x: Tensor, timestep: Tensor, model_options: Any = None, seed: int | None = None
     ) -> Tensor:
         """Wrapper round the guider: x (B, C, h, w) at sigma `timestep` (B,); gives what it denoises to."""
-        self.facts.report.calls += 1
+        self.facts.report.asked.add(float(timestep[0]))
         call = SamplerCall(self, executor, x, timestep, dict(model_options or {}), seed)
         if not any(isinstance(part, CallPart | GuidingPart) for w in self.facts.working for part in w.parts):
             return call.own(x)

@@ -74,6 +74,7 @@ class Run:
     def sample(self, executor: Any, guider: Any, sigmas: Tensor, extra: Any, *rest: Any, **named: Any) -> Any:
         """Wrapper round the sampler, behind the host's last copies of the conditionings: the methods
         begin."""
+        self.report.steps = max(len(sigmas) - 1, 0)
         guider.conds = own_names(guider.conds)
         facts = self.begin(guider)
         state = SamplerState()
@@ -112,10 +113,12 @@ class Run:
     def finish(self, latents: Tensor) -> None:
         """The run has ended well."""
         sound = bool(latents.isfinite().all())
+        self.report.close()
         for working in self.working:
             reporters = [part for part in working.parts if isinstance(part, Reporter)] if sound else []
             remarks = [remark for part in reporters if (remark := part.finish(latents))]
             working.tally.remark = " ".join(remarks) if sound else NOT_A_NUMBER
+            working.tally.unsound = not sound
 
 
 def _works(one: Enrolled) -> bool:
