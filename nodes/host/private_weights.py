@@ -11,21 +11,46 @@ class PrivateWeights(TorchFunctionMode):
     """While a graph is recorded, let it keep what will not change: ordinary views of the host's weights.
 
     These are inference tensors, which autograd refuses. Of what lies in buffers that the next layer
-    overwrites, of quantised weights, and of all other inference tensors it gets copies.
+    overwrites, of quantised weights, and of all other inference tensors it gets copies, as soon as they meet
+    what a gradient is asked of. Whatever else the host does with them (casting, adding a LoRA, writing into
+    buffers of its own) is as in any run.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is Tensor.copy_ and args[0].is_inference():  # into a buffer of the host's own
-            with torch.inference_mode():
+        recorded = torch.is_grad_enabled() and _asked([*args, *kwargs.values()])
+        written = _written(func, args, kwargs)
+        if written and not recorded:
+            with torch.inference_mode():  # outside of it torch lets nobody write into inference tensors
                 return func(*args, **kwargs)
-        if not torch.is_grad_enabled():
+        if written or not recorded:  # a gradient cannot go through one: torch says so
             return func(*args, **kwargs)
         weights = getattr(func, "__name__", "") in _WITH_WEIGHTS
         args = tuple(_private(arg, weights and place > 0) for place, arg in enumerate(args))
         return func(*args, **{name: _private(arg, weights) for name, arg in kwargs.items()})
 
 
+def _asked(values: Any) -> bool:
+    """Whether a gradient is asked of any of these values, or of what lists and tuples among them hold."""
+    return any(
+        value.requires_grad if isinstance(value, Tensor) else _asked(value)
+        for value in values
+        if isinstance(value, Tensor | list | tuple)
+    )
+
+
+def _written(func: Any, args: Any, kwargs: dict[str, Any]) -> bool:
+    """Whether a call writes into an inference tensor."""
+    name = getattr(func, "__name__", "")
+    in_place = name in _IN_PLACE or (name.endswith("_") and not name.endswith("__"))
+    target = kwargs.get("out", args[0] if in_place and args else None)
+    return isinstance(target, Tensor) and target.is_inference()
+
+
+_IN_PLACE = {
+    "__setitem__",
+    *(f"__i{name}__" for name in ("add", "sub", "mul", "truediv", "and", "or", "pow")),
+}
 _WITH_WEIGHTS = {"linear", "conv1d", "conv2d", "group_norm", "layer_norm"}
 
 
