@@ -64,7 +64,7 @@ def test_images_are_shifted_by_their_own_loss():
 
 
 def test_guidance_is_more_than_masks():
-    """And with no strength, no steps or no weights it is the masks alone, to the bit."""
+    """And with shifts of no length, no steps or no weights it is the masks alone, to the bit."""
     model = tiny_model("sd15")
     prompts = conditioning(model, 1, seed=1), conditioning(model, seed=2)
     layout = Layout((LAYOUT.images[0],), LAYOUT.fillers, LAYOUT.ends)
@@ -78,7 +78,7 @@ def test_guidance_is_more_than_masks():
     assert not torch.allclose(run(BoundedGuidance()), masks, rtol=0.01)
     for nothing in (
         BoundedGuidance(effort=Effort(0.0)),
-        BoundedGuidance(strength=(0.0, 0.0)),
+        BoundedGuidance(step_sizes=(0.0, 0.0)),
         BoundedGuidance(cross_weight=0.0, self_weight=0.0),
     ):
         assert torch.equal(run(nothing), masks)

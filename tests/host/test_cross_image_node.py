@@ -75,10 +75,10 @@ def test_the_report_says_what_was_seen(report):
     output(SHAPE, *pair(SHAPE), refresh_structure_every=3)
     ((level, line),) = report("CrossImageAttention")
     assert level == "INFO"
-    # of eight steps six are left from 0.32 on, and the swap starts with the second of them
+    # of eight steps six are left from 0.32 on, and the swap starts with the second of them; structure 1 and 4
     assert line == (
-        "4 of 7 layers, 5 of 6 noise levels, 1 image. It saw the appearance at 4 noise levels, and the "
-        "structure's own keys at 1. AdaIN over the whole pictures, as neither masks nor a subject are given."
+        "4 of 7 layers, 5 of 6 noise levels, 1 image. It saw the appearance at 3 noise levels, and the "
+        "structure's own keys at 2. AdaIN over the whole pictures, as neither masks nor a subject are given."
     )
 
 
@@ -127,7 +127,7 @@ def test_masks_bound_the_adain(report):
     whole = output(SHAPE, *pair(SHAPE), adain="whole", **left)
     assert "AdaIN over the whole pictures." in report("CrossImageAttention")[1][1]
     off = output(SHAPE, *pair(SHAPE), adain="off", **left)
-    assert report("CrossImageAttention")[2][1].endswith("own keys at 0.")
+    assert report("CrossImageAttention")[2][1].endswith("own keys at 1.")
     assert not torch.allclose(masked, whole, rtol=0.05)
     assert not torch.allclose(masked, off, rtol=0.05)
 
