@@ -9,7 +9,7 @@ _OCCURRENCE = re.compile(r"(?P<phrase>.*\S)\s*#(?P<number>\d+)", re.DOTALL)
 # A special token, a suffix such as 's, letters and digits, or punctuation: CLIP never joins these.
 _SUFFIX = r"['\u2019](?:s|t|re|ve|m|ll|d)(?![^\W_])"
 _WORD = re.compile(rf"<\|\w+\|>|(?<=[^\W_]){_SUFFIX}|[^\W_]+|(?:[^\w\s]|_)+", re.IGNORECASE)
-_JOINERS = str.maketrans("", "", "-_\u2010\u2011\u2013")
+_SAME = str.maketrans("\u2019", "'", "-_\u2010\u2011\u2013")
 
 FILLERS = frozenset(
     word
@@ -90,11 +90,12 @@ class PromptTokens:
             first += len(place) or 1
 
     def _spelling(self, wanted: str, first: int) -> tuple[Word, ...]:
-        if not _compact(self.words[first].text):  # a lone hyphen begins no phrase
+        spelled = _compact(self.words[first].text)
+        if not spelled:  # a lone hyphen begins no phrase
             return ()
-        spelled = ""
         for last in range(first, len(self.words)):
-            spelled += _compact(self.words[last].text)
+            # what is round a later word is within the phrase: cat's is no plural
+            spelled += _folded(self.words[last].text) if last > first else ""
             if spelled == wanted:
                 return self.words[first : last + 1]
             if not wanted.startswith(spelled):
@@ -154,9 +155,14 @@ def _starts(text: str, pieces: Sequence[Word]) -> list[int] | None:
     return starts if following == len(visible) else None
 
 
+def _folded(text: str) -> str:
+    """Without what does not count anywhere in a phrase: case, spaces, hyphens, the bend of an apostrophe."""
+    return "".join(unicodedata.normalize("NFC", text).casefold().translate(_SAME).split())
+
+
 def _compact(text: str) -> str:
-    """What two spellings of the same phrase share."""
-    joined = "".join(unicodedata.normalize("NFC", text).casefold().translate(_JOINERS).split())
+    """What two spellings of the same phrase share: no punctuation round it, unless there is nothing else."""
+    joined = _folded(text)
     first, last = 0, len(joined)
     while first < last and _is_punctuation(joined[first]):
         first += 1

@@ -4,6 +4,8 @@ import re
 
 import pytest
 from attention_control.attention_patches.text.words import PromptTokens, Word, read_words
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def tokens(text, *units):
@@ -111,6 +113,46 @@ def test_find_ignores_punctuation_round_the_phrase():
     assert prompt.find("cat,").positions == (1,)
     assert prompt.find("\u201cdog\u201d").positions == (3,)
     assert prompt.find(",").positions == (2,)
+
+
+def test_find_through_apostrophes():
+    """A possessive is found as it is written, straight or curled, and its noun alone; it is no plural."""
+    units = ["the", "cat", "'s", "hat", "and", "the", "dog", "\u2019s", ",", "don", "'t"]
+    prompt = tokens("the cat's hat and the dog\u2019s, don't", *units)
+    for phrase in ("cat's", "Cat\u2019s", "cat's,"):
+        assert prompt.find(phrase).positions == (2, 3)
+    assert prompt.find("dog's").positions == (7, 8)
+    assert prompt.find("the cat's hat").positions == (1, 2, 3, 4)
+    assert prompt.find("cat").positions == (2,)
+    assert prompt.find("'s").positions == (3, 8)
+    assert prompt.find("don't").positions == (10, 11)
+    with pytest.raises(ValueError, match="'cats' is not in the prompt"):
+        prompt.find("cats")
+
+
+UNITS = ["cat", "cats", "cat 's", "dog \u2019s", "don 't", "s", "2", "red", "-", "_", ",", "(", "'"]
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.permutations(UNITS), st.lists(st.sampled_from(["", " "]), min_size=13, max_size=13), st.data())
+def test_what_stands_in_the_prompt_is_found(units, spaces, data):
+    """A stretch of the prompt from the beginning of one word to the end of another is found there."""
+    written = [unit.replace(" ", "") for unit in units]
+    text = "".join(unit + space for unit, space in zip(written, spaces, strict=True))
+    units = " ".join(units).split()
+    words = tokens(text, *units).words
+    first = data.draw(st.integers(0, len(words) - 1))
+    last = data.draw(st.integers(first, len(words) - 1))
+    starts, at = [], 0
+    for word in words:
+        starts.append(text.index(word.text, at))
+        at = starts[-1] + len(word.text)
+    named = [word for word in words[first : last + 1] if any(map(str.isalnum, word.text))]
+    if named:
+        phrase = text[starts[first] : starts[last] + len(words[last].text)]
+        wanted = words[words.index(named[0]) : words.index(named[-1]) + 1]
+        found = PromptTokens(text, words).find(phrase).positions
+        assert {p for word in wanted for p in word.positions} <= set(found)
 
 
 def test_a_number_sign_in_the_prompt_is_text():
