@@ -1,6 +1,7 @@
 """The layers of a model, and the small language in which users name them."""
 
 import re
+import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from itertools import groupby
 from .site import Layer
 
 ALL = "all"
+DIGITS = 9  # most of a number
 _ORDINALS = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
 _PLACE = re.compile(r"([a-z_]+)(?:\s+(\d+)(?:\.(\d+))?)?")
 
@@ -45,19 +47,19 @@ class LayerMap:
     def _by_place(self) -> dict[tuple[str, int, int], Layer]:
         return {(layer.block, layer.number, layer.index): layer for layer in self.layers}
 
-    def parse(self, text: str) -> frozenset[int]:
+    def parse(self, text: str, name: str = "layers") -> frozenset[int]:
         """Ordinals of the layers that `text` names.
 
         Comma-separated parts: `all`; `input`, `middle`, `output`; a block such as `output 4`; one
         transformer in it, `output 4.1`, both counted from 0 as the host does; an ordinal or an inclusive
-        range of ordinals, `10` or `10-20`, counted from 1. Raises ValueError that quotes the part it could
-        not use and lists what this model has.
+        range of ordinals, `10` or `10-20`, counted from 1. Raises ValueError that begins with the name of the
+        input, quotes the part it could not use and lists what this model has.
         """
         chosen: set[int] = set()
         for part in text.split(","):
             found = self._parse_part(part.strip())
             if not found:
-                raise ValueError(self._complaint(part.strip(), text))
+                raise ValueError(f"{name}: {self._complaint(part.strip(), text.strip())}")
             chosen |= found
         return frozenset(chosen)
 
@@ -65,7 +67,7 @@ class LayerMap:
         if part == ALL:
             return {layer.ordinal for layer in self.layers}
         if match := _ORDINALS.fullmatch(part):
-            first, last = int(match[1]), int(match[2] or match[1])
+            first, last = _number(match[1]), _number(match[2] or match[1])
             in_map = 1 <= first <= last <= len(self.layers)
             return set(range(first, last + 1)) if in_map else set()
         if match := _PLACE.fullmatch(part):
@@ -74,18 +76,34 @@ class LayerMap:
                 layer.ordinal
                 for layer in self.layers
                 if layer.block == block
-                and (number is None or layer.number == int(number))
-                and (index is None or layer.index == int(index))
+                and (number is None or layer.number == _number(number))
+                and (index is None or layer.index == _number(index))
             }
         return set()
 
     def _complaint(self, part: str, text: str) -> str:
-        quoted = f"layers: no layer matches {part!r}" if part else "layers: there is an empty part"
         return (
-            f"{quoted} in {text!r}. This model ({self.family}) has layers 1-{len(self.layers)}: "
+            f"{self._fault(part, text)}. This model ({self.family}) has layers 1-{len(self.layers)}: "
             f"{self.describe()}. Name them as 'all', 'output', 'output 4', 'output 4.1', '10' or '10-20', "
             "separated by commas."
         )
+
+    def _fault(self, part: str, text: str) -> str:
+        """What is wrong with a part of what was written."""
+        if not text:
+            return "it is empty"
+        quoted = reprlib.repr(part) if part == text else f"{reprlib.repr(part)} in {reprlib.repr(text)}"
+        if not part:
+            return f"there is an empty part in {reprlib.repr(text)}"
+        match = _ORDINALS.fullmatch(part)
+        if match is None:
+            return f"no layer matches {quoted}"
+        first, last = _number(match[1]), _number(match[2] or match[1])
+        if max(first, last) > len(self.layers):
+            return f"{quoted} goes beyond the last layer, {len(self.layers)}"
+        if min(first, last) < 1:
+            return f"{quoted} begins before the first layer, 1"
+        return f"{quoted} runs backwards; write '{last}-{first}'"
 
     def describe(self) -> str:
         """`input 1.0, 2.0; middle 0.0-9`: every block with the transformers in it."""
@@ -93,6 +111,11 @@ class LayerMap:
             f"{block} " + ", ".join(_transformers(number, group) for number, group in _by_number(layers))
             for block, layers in groupby(self.layers, key=lambda layer: layer.block)
         )
+
+
+def _number(digits: str) -> int:
+    """The number, or a large one for more digits than any count of layers has."""
+    return int(digits) if len(digits) <= DIGITS else 10**DIGITS
 
 
 def _by_number(layers: Iterable[Layer]) -> Iterable[tuple[int, list[Layer]]]:

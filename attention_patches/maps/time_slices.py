@@ -1,12 +1,13 @@
 """The time slices of recorded attention, and how users name them."""
 
 import re
+import reprlib
 from collections.abc import Sequence
 
 from .recorded import TimeSlice
 
 ALL = "all"
-_NUMBERS = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
+_NUMBERS = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?")
 _LEVEL = re.compile(r"[01]?\.\d+|[01]\.")
 
 
@@ -29,6 +30,6 @@ def parse_time(text: str, slices: Sequence[TimeSlice]) -> tuple[int, ...] | None
         return (min(range(len(slices)), key=lambda index: abs(slices[index].time - level)),)
     there = ", ".join(f"{number} (t {part.time:.2f})" for number, part in enumerate(slices, 1))
     raise ValueError(
-        f"time: {text!r} names no recorded time slice. There are: {there}. Name them as 'all', '1', '1-2', "
-        "or by a noise level with a decimal point, '0.62'."
+        f"time: {reprlib.repr(text)} names no recorded time slice. There are: {there}. Name them as 'all', "
+        "'1', '1-2', or by a noise level with a decimal point, '0.62'."
     )

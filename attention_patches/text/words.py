@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-_OCCURRENCE = re.compile(r"(?P<phrase>.*\S)\s*#(?P<number>\d+)", re.DOTALL)
+_OCCURRENCE = re.compile(r"(?P<phrase>.*\S)\s*#(?P<number>\d{1,9})", re.DOTALL)
 # A special token, a suffix such as 's, letters and digits, or punctuation: CLIP never joins these.
 _SUFFIX = r"['\u2019](?:s|t|re|ve|m|ll|d)(?![^\W_])"
 _WORD = re.compile(rf"<\|\w+\|>|(?<=[^\W_]){_SUFFIX}|[^\W_]+|(?:[^\w\s]|_)+", re.IGNORECASE)

@@ -143,4 +143,7 @@ def subject_words(tokens: PromptTokens, subjects: str) -> tuple[Word, ...]:
             "subjects: none given, and the prompt has no word that may name something. Give the prompt that "
             "was sampled with, and words of it."
         )
-    return tuple(tokens.find(phrase) for phrase in phrases)
+    try:
+        return tuple(tokens.find(phrase) for phrase in phrases)
+    except ValueError as error:
+        raise ValueError(f"subjects: {error}") from error

@@ -89,7 +89,7 @@ def make_view(
         words=columns,
         asked=asked,
         role=role,
-        layers=None if layer.strip() == ALL else maps.model.parse(layer),
+        layers=None if layer.strip() == ALL else maps.model.parse(layer, "layer"),
         slices=parse_time(time, maps.slices),
         point=point,
         colour_map=colour_map,
@@ -109,7 +109,10 @@ def _columns(
         content = tokens.words[:UNREAD]
     else:
         content = tuple(tokens.find(text) for text in dict.fromkeys(w.text for w in tokens.content_words()))
-    found = [tokens.find(phrase) for phrase in phrases]
+    try:
+        found = [tokens.find(phrase) for phrase in phrases]
+    except ValueError as error:
+        raise ValueError(f"words: {error}") from error
     by_place = {word.positions: word for word in (*content, *found)}  # asked for: in the user's spelling
     columns = tuple(by_place.values())
     places = list(by_place)

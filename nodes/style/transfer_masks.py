@@ -34,7 +34,7 @@ class MaskInputs:
         whole = Masks(
             everywhere(pictures, _size(pair.structure)), everywhere(pictures, _size(pair.appearance))
         )
-        if self.mode == "whole" or not (self.given or self.subject.strip()):
+        if self.mode == "whole" or not (self.given or self._words):
             why = "" if self.mode == "whole" else ", as neither masks nor a subject are given"
             return whole, f"AdaIN over the whole pictures{why}."
         masks = paired(self._mask("structure", pair), self._mask("appearance", pair))
@@ -48,7 +48,7 @@ class MaskInputs:
     def _source(self) -> str:
         if self.structure is not None and self.appearance is not None:
             return "the given masks"
-        by_subject = f"self-segmentation of {self.subject.strip()!r}" if self.subject.strip() else ""
+        by_subject = f"self-segmentation of {', '.join(self._words)!r}" if self._words else ""
         if not self.given:
             return by_subject
         missing = "structure" if self.structure is None else "appearance"
@@ -64,17 +64,19 @@ class MaskInputs:
                 return fitted(masks, size, pictures)
             except ValueError as error:
                 raise ValueError(f"{which}_mask: {error}") from None
-        if not self.subject.strip():
+        if not self._words:
             return everywhere(pictures, size)
         if self.clip is None:
             raise ValueError("subject: words need `clip` to be read; connect the model's CLIP, or give masks")
         latents = pair.model.get_model_object("latent_format").process_out(inversion.picture)
-        found = subject_masks(pair.model, self.clip, latents, self._word(which))
+        word = self._words[0] if which == "structure" else self._words[-1]
+        found = subject_masks(pair.model, self.clip, latents, word)
         return found.expand(pictures, -1, -1)
 
-    def _word(self, which: Which) -> str:
-        words = [word.strip() for word in self.subject.split(",") if word.strip()]
-        return words[0] if which == "structure" else words[-1]
+    @property
+    def _words(self) -> list[str]:
+        """Of the structure's subject and of the appearance's, or one for both, or none."""
+        return [word.strip() for word in self.subject.split(",") if word.strip()]
 
 
 def _size(inversion: Inversion) -> tuple[int, int]:
@@ -89,5 +91,5 @@ def _remark(masks: Masks, source: str) -> str:
     line = f"AdaIN inside {source}: {shares[0]} of the structure, {shares[1]} of the appearance."
     if not masks.fallbacks:
         return line
-    pictures = ", ".join(str(number + 1) for number in masks.fallbacks)
-    return f"{line} Picture {pictures}: over the whole pictures, as one of the masks is empty there."
+    images = ", ".join(map(str, masks.fallbacks))
+    return f"{line} Image {images}: over the whole pictures, as one of the masks is empty there."

@@ -79,7 +79,7 @@ def test_words_may_be_phrases_and_occurrences(store, clip):
     assert len(images) == IMAGES * 3
     assert [payload["words"][n]["text"] for n in payload["chosen"]] == ["cat#2", "red cat", "beach"]
     assert [word["positions"] for word in payload["words"]][-2:] == [[14], [2, 3]]
-    with pytest.raises(ValueError, match=r"'dog' is not in the prompt.*sunglasses"):
+    with pytest.raises(ValueError, match=r"^words: 'dog' is not in the prompt.*sunglasses"):
         view(store, clip, prompt=PROMPT, words="dog")
 
 

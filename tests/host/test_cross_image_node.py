@@ -154,14 +154,14 @@ def test_an_empty_mask_falls_back_and_says_so(report):
 
 
 def test_one_picture_of_two_falls_back():
-    """The other keeps its mask; the report counts from 1."""
+    """The other keeps its mask; the report counts from 0."""
     structures, appearance = inverted(SHAPE, 1, images=2), inverted(SHAPE, 2)
     masks = {"structure_mask": torch.cat([mask(1.0, 0.0), mask()]), "appearance_mask": mask(1.0, 0.0)}
     given = transfer(SHAPE, structures, appearance, **masks)
     assert given[1].after_step.masks.fallbacks == (1,)
     remark = installed(given[0])[0].method.remark
     assert remark == (
-        "AdaIN inside the given masks: 75 % of the structure, 75 % of the appearance. Picture 2: over the "
+        "AdaIN inside the given masks: 75 % of the structure, 75 % of the appearance. Image 1: over the "
         "whole pictures, as one of the masks is empty there."
     )
 
@@ -180,6 +180,18 @@ def test_a_subject_is_found_by_looking(report):
     lines = [line for _, line in report("CrossImageAttention")]
     assert "self-segmentation of 'cat, dog'" in lines[0] and "the given mask" not in lines[0]
     assert "the given mask, and for the appearance self-segmentation of 'cat, dog'" in lines[1]
+
+
+def test_a_subject_of_commas_is_none():
+    """As if nothing had been written."""
+    given = transfer(SHAPE, *pair(SHAPE), subject=" , ")
+    assert "as neither masks nor a subject are given" in installed(given[0])[0].method.remark
+
+
+def test_a_subject_that_names_nothing_is_refused():
+    """The error names the input."""
+    with pytest.raises(ValueError, match=r"^subject: '-' is not in the prompt"):
+        transfer(SHAPE, *pair(SHAPE), subject="-", clip=tiny_clip(SHAPE))
 
 
 def test_a_subject_needs_a_text_encoder():

@@ -148,7 +148,7 @@ def test_the_subjects_are_the_content_words_if_none_are_named(clip):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"subjects": "owl"}, r"'owl' is not in the prompt.* photo, cat"),
+        ({"subjects": "owl"}, r"^subjects: 'owl' is not in the prompt.* photo, cat"),
         ({"prompt": ""}, r"subjects: none given"),
         ({"layers": "middle"}, r"no layer matches 'middle'"),
         ({"segments": 25}, r"segments is 25.* 24 places"),

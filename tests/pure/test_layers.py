@@ -66,7 +66,37 @@ def test_errors_quote_the_part_and_list_what_there_is(text, part):
     assert "1-13: input 1.0, 2.0, 4.0, 5.0, 7.0, 8.0; middle 0.0; output 3.0-2, 4.0-2" in message
 
 
-@pytest.mark.parametrize("text", ["", "  ", "input,", ",", "input,,middle"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "layers: it is empty. This"),
+        ("  ", "layers: it is empty. This"),
+        ("5-99", "layers: '5-99' goes beyond the last layer, 13. This"),
+        ("14", "layers: '14' goes beyond the last layer, 13. This"),
+        ("9" * 5000, "goes beyond the last layer, 13. This"),
+        ("1-" + "9" * 5000, "goes beyond the last layer, 13. This"),
+        ("output " + "9" * 5000, "layers: no layer matches 'output 999"),
+        ("0-3", "layers: '0-3' begins before the first layer, 1. This"),
+        ("5-2", "layers: '5-2' runs backwards; write '2-5'. This"),
+        ("input, 5-99", "layers: '5-99' in 'input, 5-99' goes beyond the last layer, 13. This"),
+        ("input, outpt", "layers: no layer matches 'outpt' in 'input, outpt'. This"),
+        ("outpt", "layers: no layer matches 'outpt'. This"),
+    ],
+)
+def test_errors_say_what_is_wrong(text, said):
+    """In one plain sentence, which does not repeat itself."""
+    with pytest.raises(ValueError, match="layers") as error:
+        MAP.parse(text)
+    assert said in str(error.value) and len(str(error.value)) < 400
+
+
+def test_the_input_is_named_as_it_is():
+    """Not every node calls it layers."""
+    with pytest.raises(ValueError, match=r"^layer: it is empty"):
+        MAP.parse("", "layer")
+
+
+@pytest.mark.parametrize("text", ["input,", ",", "input,,middle"])
 def test_an_empty_part_is_an_error(text):
     """Nothing between commas is a mistake, not a way to say none."""
     with pytest.raises(ValueError, match="empty part"):
