@@ -72,14 +72,15 @@ class Weighs:
 
 @pytest.mark.parametrize("ours_first", [True, False])
 def test_a_method_that_weighs_keys_is_respected(ours_first, report):
-    """Of the same number of places it goes on; of another we step aside at that layer and say so."""
+    """Of the same number of places it goes on, as with the structure in one step of five; of another we step
+    aside at that layer and say so."""
     for size, aside in ((SIZE, False), ((9, 7), True)):
         base = model(SHAPE) if ours_first else install(model(SHAPE), Just(parts=(Weighs(),)))
         given = transfer(SHAPE, *pair(SHAPE, size=size), patcher=base)
         patched = install(given[0], Just(parts=(Weighs(),))) if ours_first else given[0]
         out = sampled((patched, *given[1:]), prompt(SHAPE))
         assert out.isfinite().all()
-        assert ("Left alone 20 times" in report("CrossImageAttention")[-1][1]) == aside
+        assert ("Left alone 16 times" in report("CrossImageAttention")[-1][1]) == aside
 
 
 @pytest.mark.parametrize("ours_first", [True, False])
