@@ -3,9 +3,7 @@
 import threading
 
 import pytest
-import torch
 from attention_control.nodes.host.run.install import install
-from comfy.patcher_extension import WrappersMP
 
 from .guidance_methods import METHODS as GUIDANCES
 from .laws import SIZE, prompts
@@ -13,24 +11,7 @@ from .methods import IMAGES, METHODS
 from .recorded import recorder
 from .tiny import assert_same_image, sample, tiny_model
 from .tiny.precision import nearly
-
-SECOND = torch.device("cpu", 0)  # the first is torch.device("cpu")
-
-
-def on_two_devices(model, threads):
-    """The MODEL as the host's MultiGPU node gives it, and the threads that have computed noise with it."""
-
-    def note(executor, *args, **kwargs):
-        threads.add(threading.current_thread())
-        return executor(*args, **kwargs)
-
-    clone = model.clone()
-    clone.add_wrapper_with_key(WrappersMP.APPLY_MODEL, "threads", note)
-    other = model.deepclone_multigpu(new_load_device=SECOND)
-    other.is_multigpu_base_clone = True
-    clone.set_additional_models("multigpu", [other])
-    clone.match_multigpu_clones()
-    return clone
+from .two_devices import on_two_devices
 
 
 def run(model):
