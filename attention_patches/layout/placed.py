@@ -18,6 +18,10 @@ class Placed:
     words: Tensor  # (images, S, T), one over their number at a subject's tokens
     there: Sequence[tuple[int, int]]  # (image, subject) of those that have cells
 
+    def of_image(self, image: int) -> list[tuple[int, Tensor]]:
+        """(number, cells (N,)) of an image's subjects that have cells."""
+        return [(number, self.masks[image, number]) for i, number in self.there if i == image]
+
     def inside(self, map_: Tensor) -> Tensor:
         """Cross-attention (images, H, N, T) -> (images, S): which part of what a subject's tokens get lies in
         its cells, a mean over heads and tokens."""

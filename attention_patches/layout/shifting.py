@@ -78,13 +78,18 @@ class Progress:
     def look(self, site: Site, map_: Tensor, window: Window) -> None:
         """Note how much attention (images, H, N, T) of the layout's prompt lies where it should; what was
         seen first in a layer and what was seen last are kept, on the device."""
+        where = self.where(site, map_, window)
+        self.there[window] = where.there
+        place = ((site.layer.ordinal, site.kind), window)
+        self.after[place] = shares = where.inside(map_.detach())
+        self.before.setdefault(place, shares)
+
+    def where(self, site: Site, map_: Tensor, window: Window) -> Placed:
+        """The subjects as maps (images, H, N, T) at this site see them, made once."""
         key = (site.grid, window, map_.shape[0], map_.shape[-1], map_.dtype, map_.device)
         if key not in self.placed:
             self.placed[key] = placed(self.layout, site.grid, window, map_.shape[0], map_)
-        self.there[window] = self.placed[key].there
-        place = ((site.layer.ordinal, site.kind), window)
-        self.after[place] = shares = self.placed[key].inside(map_.detach())
-        self.before.setdefault(place, shares)
+        return self.placed[key]
 
     def guided(self) -> str:
         """For the report: what the shifts came to."""

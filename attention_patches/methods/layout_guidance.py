@@ -13,7 +13,7 @@ Where this differs from the authors' code:
 - Every token of a phrase counts, also where a word is several; each image of a batch stops by itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -36,17 +36,13 @@ GUIDED = "Layout Guidance"  # the authors' layers
 EFFORT = Effort(until=0.2, iterations=5, target=0.2)
 
 
-def misplaced(map_: Tensor, subjects: tuple[Subject, ...], masks: Tensor) -> Tensor:
-    """One image's loss in one layer, 0..1: maps (H, N, T), masks (S, N).
+def misplaced(map_: Tensor, subjects: Iterable[tuple[Subject, Tensor]]) -> Tensor:
+    """One image's loss in one layer, 0..1: maps (H, N, T), subjects with their cells (N,).
 
     The squared part of a token's attention outside the boxes, of each head, then the mean over heads, the
-    subject's tokens, and the subjects that have cells in this part of the picture; 0 if there are none.
+    subject's tokens, and the subjects; 0 if there are none.
     """
-    losses = [
-        (1 - inside(map_, subject, cells.to(map_))).square().mean()
-        for subject, cells in zip(subjects, masks, strict=True)
-        if cells.any()
-    ]
+    losses = [(1 - inside(map_, subject, cells)).square().mean() for subject, cells in subjects]
     return torch.stack(losses).mean() if losses else map_.new_zeros(())
 
 
@@ -64,9 +60,10 @@ class Misplacement(Objective):
             map_ = by_token(attention_map(rows_of(qkv, rows)), text.tokens)
             place = window or WHOLE_PICTURE
             self.progress.look(site, map_, place)
+            where = self.progress.where(site, map_, place)
             for image, own in enumerate(map_):
-                masks = self.layout.masks(site.grid, image, place)
-                losses.append(misplaced(own, self.layout.subjects(image), masks))
+                subjects = self.layout.subjects(image)
+                losses.append(misplaced(own, [(subjects[n], cells) for n, cells in where.of_image(image)]))
         return torch.stack(losses)
 
     def loss(self, measured: Mapping[Place, Tensor], images: int) -> Tensor:

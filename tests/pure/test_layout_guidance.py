@@ -65,7 +65,7 @@ def papers_loss(map_):
 def test_the_loss_is_the_papers():
     """Per head, squared, then averaged over heads, tokens and objects; in float64, with loops."""
     for map_ in maps():
-        loss = misplaced(map_, SUBJECTS, LAYOUT.masks(GRID, 0).double())
+        loss = misplaced(map_, zip(SUBJECTS, LAYOUT.masks(GRID, 0).double(), strict=True))
         assert torch.allclose(loss, papers_loss(map_), rtol=1e-12)
         assert not torch.allclose(loss, papers_loss(map_.mean(0, keepdim=True)), rtol=1e-3)
 

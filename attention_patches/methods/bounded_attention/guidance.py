@@ -9,7 +9,8 @@ dL/dz = sqrt(1 + sigma^2) dL/dx, and a step of eta dL/dz in z is one of eta (1 +
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,6 +73,7 @@ class Spill(Objective):
     layout: Layout
     cross_weight: float = 1.5
     self_weight: float = 0.5
+    kept: dict[Any, Tensor] = field(default_factory=dict, compare=False, repr=False)  # masks
 
     def measure(self, site: Site, qkv: QKV) -> Tensor:
         """(rows, subjects, 2), F and B; images with fewer subjects than others end with zeros, and subjects
@@ -89,13 +91,21 @@ class Spill(Objective):
 
     def _masses(self, site: Site, map_: Tensor, image: int, window: Window) -> Tensor:
         """Of one image's map (H, N, T or N): (S, 2)."""
-        masks = self.layout.masks(site.grid, image, window).to(map_)
+        masks = self._masks_on(site.grid, image, window, map_)
         if not len(masks):
             return map_.new_zeros(0, 2)
         if site.kind == "self":
             return self_masses(map_, masks)
         found = cross_masses(map_, masks, self.layout, image)
         return found * masks.any(1, keepdim=True)
+
+    def _masks_on(self, grid: tuple[int, int], image: int, window: Window, like: Tensor) -> Tensor:
+        """The layout's masks of an image, on the device of `like` and of its type, made once."""
+        key = (grid, image, window, like.dtype, like.device)
+        if key not in self.kept:
+            with torch.inference_mode(False):  # the gradient's pass keeps them
+                self.kept[key] = self.layout.masks(grid, image, window).to(like, copy=True)
+        return self.kept[key]
 
     def loss(self, measured: Mapping[Place, Tensor], images: int) -> Tensor:
         rows = len(next(iter(measured.values())))
