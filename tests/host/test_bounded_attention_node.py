@@ -1,5 +1,7 @@
 """BoundedAttention as a user meets it: boxes, masks, errors, report."""
 
+import re
+
 import pytest
 import torch
 from attention_control.nodes.host.run.install import installed
@@ -147,7 +149,8 @@ def test_the_run_is_reported(clip, report):
     run(patched, encoded, **how)
     run(bound(clip, boxes=BOXES, refine_from=1.0)[0], encoded, **how)
     assert "7 of 7 layers, 10 of 10 noise levels" in report()[0][1]
-    assert "Masks found anew at steps 4, 9." in report()[0][1] and "anew" not in report()[1][1]
+    found = "Masks found anew at 0.33, 0.44, 0.56, 0.67, 0.78, 0.89, 1.00 of the schedule."  # ninths
+    assert found in report()[0][1] and "anew" not in report()[1][1]
     assert text.splitlines() == [
         "1 ginger kitten: ginger kitten (token 2, 3), 0% to 49% across and 0% to 100% down",
         "2 gray puppy: gray puppy (token 6, 7), 50% to 100% across and 25% to 100% down",
@@ -167,17 +170,27 @@ def test_found_masks_take_the_place_of_boxes(clip):
 
 
 def test_samplers_that_call_twice_in_a_step(clip, report):
-    """Masks are found once in a step, at the same steps."""
-    refined, encoded, _ = bound(clip, boxes=BOXES, refine_from=0.5, refine_every=0.05)
+    """Masks are found once in each due part of the schedule, however often the model is called there."""
+    refined, encoded, _ = bound(clip, boxes=BOXES, refine_from=0.5, refine_every=0.25)
     run(refined, encoded, steps=6, batch=1, sampler="heun")
     run(refined, encoded, steps=6, batch=1, sampler="dpmpp_2s_ancestral")
-    assert ["Masks found anew at steps 4, 6." in line for _, line in report()] == [True, True]
+    for _, line in report():
+        times = [float(x) for x in re.search(r"anew at (.*) of the schedule", line)[1].split(", ")]
+        assert len({int((time - 0.5 + 1e-3) / 0.25) for time in times}) == len(times) >= 2
 
 
-def test_another_prompts_conditioning_is_refused(clip):
-    """Whose text is too short to hold the words."""
+def test_another_prompts_conditioning_is_left_alone(clip, report):
+    """The picture is the plain one, and the report names the CONDITIONING to connect."""
     patched, _, _ = bound(clip, boxes=BOXES)
     short = conditioning(model("sd15"), tokens=5)
+    assert torch.equal(run(patched, short), run(model("sd15"), short))
+    assert ("WARNING", True) in [(level, "own CONDITIONING" in line) for level, line in report()]
+
+
+def test_a_text_of_its_own_that_is_too_short_is_refused(clip):
+    """Cut off by another node, and so without the words of the boxes."""
+    patched, encoded, _ = bound(clip, boxes=BOXES)
+    short = [[text[:, :5], more] for text, more in encoded]
     with pytest.raises(ValueError, match=r"has 5 tokens, but a subject is token 7 .* own CONDITIONING"):
         run(patched, short)
 
