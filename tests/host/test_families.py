@@ -2,6 +2,8 @@
 
 import re
 
+import comfy.model_patcher
+import comfy.supported_models
 import pytest
 import torch
 from attention_control.attention_patches.layout.descent import Effort
@@ -45,8 +47,49 @@ def test_layers_are_named_as_the_family_has_them(toy):
 
 def test_without_its_family_it_is_refused():
     """By its name, with what works."""
-    with pytest.raises(ValueError, match="ToyNetwork; attention control works on U-Nets"):
+    with pytest.raises(ValueError, match="model: this is ToyNetwork, and attention control works on U-Nets"):
         families.family_of(toy_model())
+
+
+TINY_UNET = {
+    "image_size": 32,
+    "in_channels": 8,
+    "out_channels": 4,
+    "model_channels": 64,
+    "num_res_blocks": [1],
+    "channel_mult": [1],
+    "transformer_depth": [1],
+    "transformer_depth_output": [1, 1],
+    "transformer_depth_middle": 1,
+    "use_spatial_transformer": True,
+    "context_dim": 8,
+    "adm_in_channels": 768,
+    "num_classes": "sequential",
+    "use_temporal_attention": True,
+    "use_temporal_resblock": True,
+    "legacy": False,
+    "video_kernel_size": [3, 1, 1],
+    "extra_ff_mix_layer": True,
+    "merge_strategy": "learned_with_images",
+    "merge_factor": 0.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "network", "called"),
+    [
+        ("SD3", {"input_size": None, "patch_size": 2, "in_channels": 16, "depth": 1}, "SD3"),
+        ("SVD_img2vid", TINY_UNET, "SVD img2vid"),
+    ],
+)
+def test_other_models_of_the_host_are_refused_by_their_names(config, network, called):
+    """Not by the class of the network, which nobody knows."""
+    settings = getattr(comfy.supported_models, config)(network)
+    settings.set_inference_dtype(torch.float32, None)
+    other = settings.get_model({}, device=torch.device("meta"))
+    patcher = comfy.model_patcher.ModelPatcher(other, torch.device("cpu"), torch.device("cpu"))
+    with pytest.raises(ValueError, match=rf"^model: this is {called}, and attention control works on U-Nets"):
+        families.family_of(patcher)
 
 
 def test_recorded_attention_is_the_softmax_of_its_queries_and_keys(toy):

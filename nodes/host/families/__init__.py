@@ -17,6 +17,13 @@ def family_of(model: Any) -> Family:
         if family.fits(network):
             return family(network)
     raise ValueError(
-        f"model is a {type(network).__name__}; attention control works on "
+        f"model: this is {_called(model, network)}, and attention control works on "
         f"{' and '.join(family.models for family in FAMILIES)}. Use such a checkpoint."
     )
+
+
+def _called(model: Any, network: Any) -> str:
+    """What people call the model: as the host does, if the network is one of the host's."""
+    if not type(network).__module__.startswith("comfy."):
+        return type(network).__name__
+    return type(model.model.model_config).__name__.replace("_", " ")
