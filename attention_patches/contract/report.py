@@ -1,14 +1,21 @@
 """What a method did in a run, counted while it runs and put into words at its end."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
-from .site import Rows, Site
+from .site import Layer, Rows, Site
 
 OPTIONS_OF_ITS_OWN = "another pack samples with options of its own, in which no node of this pack is"
-SKIPPED = "another patch skips whole calls of the model"
+SKIPPED_CALLS = "another patch skips whole calls of the model"
+SKIPPED_LAYERS = "another patch skips layers in some calls of the model"
 LEFT_TO_ANOTHER = "another patch computes the attention there itself and passes no transformer_options on"
+NOT_ASIDE = {
+    LEFT_TO_ANOTHER: "Left to another patch",
+    SKIPPED_CALLS: "Not computed",
+    SKIPPED_LAYERS: "Not computed",
+}
+"""How places are introduced where the method itself has not stepped aside."""
 
 
 @dataclass
@@ -25,8 +32,13 @@ class Tally:
     sigmas: set[float] = field(default_factory=set)
     scopes: int = 0
     shifts: int = 0  # calls of the sampler before which it shifted the latents
+    calls: int = 0  # of the sampler, for a method that works round them alone
     images: int = 0
     passes: int = 0  # forward passes within its range
+    due: frozenset[float] = frozenset()  # noise levels of the schedule within its range
+    asked: set[float] = field(default_factory=set)  # of the sampler's calls within its range
+    computed: set[float] = field(default_factory=set)  # of those at which the model was computed
+    skipped: Counter[Layer] = field(default_factory=Counter)  # passes that left out a layer, but not all
     left_alone: dict[str, Counter[str]] = field(default_factory=dict)  # reason -> places
 
     def touch(self, site: Site) -> None:
@@ -41,6 +53,19 @@ class Tally:
         self.sigmas.add(sigma)
         self.images = rows.images
 
+    def touch_call(self, images: int, sigma: float) -> None:
+        """It works round a call of the sampler, and looks at no attention."""
+        self.calls += 1
+        self.sigmas.add(sigma)
+        self.images = images
+
+    def follow(self, sigma: float, entered: Set[int], layers: Iterable[Layer]) -> None:
+        """A forward pass within its range is over, which came to these of the model's layers."""
+        if not entered:
+            return
+        self.computed.add(sigma)
+        self.skipped.update(layer for layer in layers if layer.ordinal not in entered)
+
     def step_aside(self, reason: str, place: str) -> None:
         """A call was left alone, because of `reason`."""
         self.left_alone.setdefault(reason, Counter())[place] += 1
@@ -48,7 +73,8 @@ class Tally:
     @property
     def idle(self) -> bool:
         """Whether it was asked to work, and did nothing."""
-        return not (self.off or self.nothing_to_do or self.layers or self.scopes or self.shifts)
+        worked = self.layers or self.scopes or self.shifts or self.calls
+        return not (self.off or self.nothing_to_do or worked)
 
     def describe(self, run: "RunReport") -> str:
         """One line."""
@@ -60,10 +86,17 @@ class Tally:
             remark = f" {self.remark}" if self.remark else ""
             return f"{self.label}: WARNING, it touched no attention layer: {self._why(run)}.{remark}"
         images = _count(self.images, "image")
-        worked = f"{len(self.layers)} of {self.layers_total} layers" if self.layers else "no attention layer"
-        worked += ", all group norms" if self.scopes else ""
-        line = f"{self.label}: {worked}, {len(self.sigmas)} of {len(run.sigmas)} noise levels, {images}."
+        line = (
+            f"{self.label}: {self._worked()}{len(self.sigmas)} of {len(run.sigmas)} noise levels, {images}."
+        )
         return f"{line} {self.remark}" if self.remark else line
+
+    def _worked(self) -> str:
+        """Where it worked."""
+        if self.calls and not self.layers:
+            return ""
+        layers = f"{len(self.layers)} of {self.layers_total} layers" if self.layers else "no attention layer"
+        return f"{layers}, all group norms, " if self.scopes else f"{layers}, "
 
     def _why(self, run: "RunReport") -> str:
         """Why it did nothing."""
@@ -80,11 +113,26 @@ class Tally:
     def remarks(self) -> list[str]:
         """What was left alone, and why."""
         return [
-            f"Left to another patch: {_list(places)}; {reason}."
-            if reason == LEFT_TO_ANOTHER
+            f"{NOT_ASIDE[reason]}: {_list(places)}; {reason}."
+            if reason in NOT_ASIDE
             else f"Stepped aside {_count(places.total(), 'time')}, {reason}: {_list(places)}."
             for reason, places in self.left_alone.items()
         ]
+
+    def close(self, run: "RunReport") -> None:
+        """The run is over: what has passed it by is told."""
+        if self.off or self.nothing_to_do:
+            return
+        if run.steps and not run.passes:
+            self.step_aside(OPTIONS_OF_ITS_OWN, "all layers")
+            return
+        # samplers that go by levels of their own are asked at others than the schedule's
+        due = self.due if self.asked <= self.due else self.asked
+        if lost := due - self.computed:
+            self.step_aside(SKIPPED_CALLS, f"{len(lost)} of {_count(len(due), 'noise level')}")
+        for layer in sorted(self.skipped, key=lambda layer: layer.ordinal):
+            if layer.ordinal in self.layers:
+                self.step_aside(SKIPPED_LAYERS, str(layer))
 
 
 @dataclass
@@ -93,19 +141,13 @@ class RunReport:
 
     tallies: list[Tally]
     sigmas: set[float] = field(default_factory=set)  # of the model's calls
-    asked: set[float] = field(default_factory=set)  # of the sampler's calls
     steps: int = 0  # of the schedule
     passes: int = 0  # of the model, the run's own
 
     def close(self) -> None:
         """The run is over: what has passed every method by is told by each."""
         for tally in self.tallies:
-            if tally.off or tally.nothing_to_do:
-                continue
-            if self.steps and not self.passes:
-                tally.step_aside(OPTIONS_OF_ITS_OWN, "all layers")
-            elif skipped := self.asked - self.sigmas:
-                tally.step_aside(SKIPPED, f"{_count(len(skipped), 'noise level')} of {len(self.asked)}")
+            tally.close(self)
 
 
 def _count(n: int, noun: str) -> str:

@@ -7,7 +7,7 @@ import comfy.samplers
 import pytest
 import torch
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
-from comfy_extras.nodes_easycache import EasyCacheNode
+from comfy_extras.nodes_easycache import EasyCacheNode, LazyCacheNode
 from comfy_extras.nodes_model_downscale import PatchModelAddDownscale
 
 from .layout_runs import FOUND, GUIDED, GUIDED_MASKS, MASKS, WAYS, encoded, noise, run
@@ -45,18 +45,22 @@ def easy_cache(on):
     return EasyCacheNode.execute(on, 1e9, 0.0, 1.0, False)[0]
 
 
-UNTOLD = pytest.mark.xfail(strict=True, reason="calls that never come are passed over")
-caches = [pytest.param(easy_cache, marks=UNTOLD), cached_after_the_first_block]
+def lazy_cache(on):
+    """It skips whole calls of the guider where they would change little."""
+    return LazyCacheNode.execute(on, 1e9, 0.0, 1.0, False)[0]
 
 
-@pytest.mark.parametrize("cache", caches)
+caches = pytest.mark.parametrize("cache", [easy_cache, lazy_cache, cached_after_the_first_block])
+
+
+@caches
 def test_layers_that_a_cache_skips_for_a_while_are_named(clip, report, cache):
     """Maps are means over fewer steps, and the report says so."""
     assert recorded(clip, cache(model("sd15")), steps=6).read().layers
     assert any("skip" in line for _, line in report())
 
 
-@pytest.mark.parametrize("cache", [easy_cache, pytest.param(cached_after_the_first_block, marks=UNTOLD)])
+@caches
 def test_masks_beside_a_cache_name_it(clip, report, cache):
     """What was not computed was not bounded."""
     patched, own = MASKS(clip, on=cache(model("sd15")))

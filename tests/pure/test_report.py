@@ -5,10 +5,14 @@ from attention_control.attention_patches.contract.report import LEFT_TO_ANOTHER,
 from attention_control.attention_patches.contract.site import Layer, Rows, Site
 
 
+LAYERS = tuple(Layer(ordinal, 16, "input", ordinal, 0) for ordinal in range(1, 17))
+SKIPPED_CALLS = "Not computed: 2 of 3 noise levels; another patch skips whole calls of the model."
+
+
 def site(ordinal, sigma, images=4):
     """A self-attention of a model of sixteen layers."""
-    layer, rows = Layer(ordinal, 16, "input", ordinal, 0), Rows((1, 0), images)
-    return Site("U-Net", "self", layer, (2, 2), slice(0, 4), slice(0, 0), 8, 0.0, sigma, rows)
+    rows = Rows((1, 0), images)
+    return Site("U-Net", "self", LAYERS[ordinal - 1], (2, 2), slice(0, 4), slice(0, 0), 8, 0.0, sigma, rows)
 
 
 def test_layers_and_noise_levels_are_counted_once():
@@ -86,9 +90,46 @@ def test_remarks_name_what_passed_us_by():
 def test_calls_that_another_patch_skips_are_told():
     """By every method that works; and a pack that samples by itself."""
     skipped, alone = (RunReport([Tally("M", 16), Tally("N", 16, off=True)], steps=3) for _ in range(2))
-    skipped.asked, skipped.sigmas, skipped.passes = {3.0, 2.0, 1.0}, {3.0}, 1
+    skipped.passes, tally = 1, skipped.tallies[0]
+    tally.due, tally.asked = frozenset({3.0, 2.0, 1.0}), {3.0, 2.0}
+    tally.follow(3.0, {1, 2}, LAYERS[:2])
+    tally.follow(2.0, set(), LAYERS[:2])
     for run in (skipped, alone):
         run.close()
         assert run.tallies[1].remarks() == []
-    assert "skips whole calls of the model: 2 noise levels of 3." in skipped.tallies[0].remarks()[0]
+    assert tally.remarks() == [SKIPPED_CALLS]
     assert "options of its own" in alone.tallies[0].remarks()[0]
+
+
+def test_samplers_with_noise_levels_of_their_own_skip_nothing():
+    """What they were asked at counts, not the schedule."""
+    run = RunReport([Tally("M", 16, due=frozenset({3.0, 2.0, 1.0}))], steps=3, passes=2)
+    (tally,) = run.tallies
+    tally.asked = {3.0, 1.5}
+    for sigma in tally.asked:
+        tally.follow(sigma, {1}, LAYERS[:1])
+    run.close()
+    assert tally.remarks() == []
+
+
+def test_layers_that_another_patch_skips_at_times_are_told():
+    """Those that the method works in, by name."""
+    run = RunReport([Tally("M", 16, due=frozenset({3.0, 2.0}))], steps=2, passes=2)
+    (tally,) = run.tallies
+    tally.asked = {3.0, 2.0}
+    tally.touch(site(2, 3.0))
+    tally.follow(3.0, {1, 2, 3}, LAYERS[:3])
+    tally.follow(2.0, {1}, LAYERS[:3])
+    run.close()
+    assert tally.remarks() == [
+        "Not computed: input 2.0; another patch skips layers in some calls of the model."
+    ]
+
+
+def test_work_round_calls_of_the_sampler_alone_is_work():
+    """Such a method has no layers to speak of."""
+    tally = Tally("Method", 16)
+    tally.touch_call(2, 14.0)
+    assert not tally.idle
+    run = RunReport([tally], sigmas={14.0, 1.0})
+    assert tally.describe(run) == "Method: 1 of 2 noise levels, 2 images."

@@ -80,9 +80,12 @@ class ApplyModel:
                         one.tally.touch_scope(call.rows, call.sigma)
             scopes.enter_context(self.facts.eager.hold())
             try:
-                return forward(x, call.options(options))
+                out = forward(x, call.options(options))
             except Reached:
                 return torch.zeros_like(x)
+        for one in working:
+            one.tally.follow(call.sigma, call.entered, self.facts.layers.layers)
+        return out
 
     def _in_range(
         self, pass_: Pass, x: Tensor, rows: Rows, sigma: float, options: dict[str, Any]
@@ -99,6 +102,7 @@ class ApplyModel:
             working.tally.passes += 1
             if reason := _unfit(pass_, x, rows, options) or _unplaced(working, pass_, x, rows):
                 working.tally.step_aside(reason, "all layers")
+                working.tally.computed.add(sigma)
             else:
                 active.append(working)
         return active

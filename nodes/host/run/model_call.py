@@ -1,7 +1,7 @@
 """One call of the model, followed from attention to attention."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -37,6 +37,7 @@ class ModelCall:
     site: Site | None = None
     wanted: Sequence[Seeing] = ()
     reached: bool = False
+    entered: set[int] = field(default_factory=set)  # ordinals of the layers it came to
 
     def options(self, options: dict[str, Any]) -> dict[str, Any]:
         """The transformer options with this call in them."""
@@ -51,8 +52,11 @@ class ModelCall:
         """A transformer block is about to compute this attention; inputs (B, N, C), not yet projected."""
         self.leave()
         site = self._site(kind, keys, options)
-        wanted = [] if site is None else [seeing for seeing in self.seeing if self._wants(seeing, site)]
-        if site is None or not wanted:
+        if site is None:
+            return
+        self.entered.add(site.layer.ordinal)
+        wanted = [seeing for seeing in self.seeing if self._wants(seeing, site)]
+        if not wanted:
             return
         if reason := self._foreign(site, queries, keys):
             self._step_aside(wanted, reason, site)

@@ -43,11 +43,19 @@ class PredictNoise:
         self, executor: Any, x: Tensor, timestep: Tensor, model_options: Any = None, seed: int | None = None
     ) -> Tensor:
         """Wrapper round the guider: x (B, C, h, w) at sigma `timestep` (B,); gives what it denoises to."""
-        self.facts.report.asked.add(float(timestep[0]))
         call = SamplerCall(self, executor, x, timestep, dict(model_options or {}), seed)
+        self._count(call)
         if not any(isinstance(part, CallPart | GuidingPart) for w in self.facts.working for part in w.parts):
             return call.own(x)
         return self.state.call(x, call.sigma, masked_state(call.options), call.through)
+
+    def _count(self, call: "SamplerCall") -> None:
+        for one in self.facts.working:
+            if not self.facts.schedule.within(call.sigma, one.method.during):
+                continue
+            one.tally.asked.add(call.sigma)
+            if all(isinstance(part, CallPart) for part in one.parts):
+                one.tally.touch_call(len(call.latents), call.sigma)
 
 
 @dataclass(eq=False)
