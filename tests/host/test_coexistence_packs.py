@@ -94,9 +94,6 @@ def test_rows_that_another_pack_adds_are_named(clip, report, way):
     assert not any("cut or merged" in line for line in warnings)
 
 
-KEPT = pytest.mark.xfail(strict=True, reason="wrappers in the options lead to the whole run")
-
-
 def held(kept):
     """Tensors that objects of this pack hold, as far as one comes from `kept`; not those of modules, classes
     and functions, which live on anyway."""
@@ -133,7 +130,6 @@ def _full(cell):
         return False
 
 
-@KEPT
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_options_kept_by_another_pack_hold_nothing_of_a_run(clip, way):
     """What travels in them is empty when the run is over: no masks, no maps, no gradients."""
@@ -144,7 +140,6 @@ def test_options_kept_by_another_pack_hold_nothing_of_a_run(clip, way):
     assert held(kept()) == []
 
 
-@KEPT
 @pytest.mark.parametrize("method", [METHODS[0], METHODS[4]], ids=lambda method: method.name)
 def test_options_kept_by_another_pack_hold_no_keys(method):
     """Nor keys and values of other pictures."""
@@ -155,7 +150,6 @@ def test_options_kept_by_another_pack_hold_no_keys(method):
     assert held(kept()) == []
 
 
-@KEPT
 def test_options_kept_by_another_pack_hold_no_maps(clip):
     """A recorder's maps live in its store alone."""
     patched, store = call_node(AttentionRecorder, tiny_model("sd15"))

@@ -40,7 +40,7 @@ def run(patcher, rows=4, negative_rows=1, **how):
 def test_inputs_and_defaults_are_the_published_ones():
     """Workflows store widgets by their order, so names, order and defaults never change."""
     schema = StyleAlignedBatch.define_schema()
-    assert [x.id for x in schema.inputs] == ["model", *DEFAULTS, "reference"]
+    assert [x.id for x in schema.inputs] == ["model", *DEFAULTS, "reference_picture"]
     assert {x.id: x.default for x in schema.inputs[1:-1]} == DEFAULTS
     assert schema.inputs[-1].optional
     assert all(x.tooltip for x in (*schema.inputs, *schema.outputs))
@@ -76,7 +76,7 @@ def test_a_model_that_is_no_unet_is_refused():
 
     other = model("sd15").clone()
     other.add_object_patch("diffusion_model", Transformer())
-    with pytest.raises(ValueError, match=r"model is a Transformer.*SD1\.5, SD2, SDXL"):
+    with pytest.raises(ValueError, match=r"model: this is Transformer, .*SD1\.5, SD2, SDXL"):
         align(other)
 
 
@@ -119,7 +119,9 @@ def test_one_image_is_the_plain_one_and_the_report_says_so(shape, report):
     """A batch of one has nothing to share."""
     how = {"rows": 1, "batch": 1}
     out = run(align(model(shape), share_group_norm=True), **how)
-    assert report() == [("INFO", "StyleAligned: nothing to do, the batch holds a single image: a plain run.")]
+    assert report() == [
+        ("WARNING", "StyleAligned: nothing to do, the batch holds a single image: a plain run.")
+    ]
     assert torch.equal(out, run(model(shape), **how))
 
 

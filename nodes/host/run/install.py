@@ -50,7 +50,10 @@ def _outer_sample(
     specs = installed(guider.model_patcher)
     tell = [partial(show, spec.node_id) for spec in specs]
     run = start_run(guider, [spec.method for spec in specs], tell, noise)
-    samples = executor(noise, latent_image, sampler, sigmas, *rest, **named)
-    run.finish(samples)
-    deliver(run.report, [spec.node_id for spec in specs])
+    try:
+        samples = executor(noise, latent_image, sampler, sigmas, *rest, **named)
+        run.finish(samples)
+        deliver(run.report, [spec.node_id for spec in specs])
+    finally:
+        run.release()
     return samples

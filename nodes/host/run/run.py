@@ -18,6 +18,7 @@ from .apply_model import ApplyModel
 from .eager import Eager, is_compiled
 from .facts import RunFacts, Working
 from .guest_prompts import GuestPrompts
+from .lent import Lent
 from .model_call import enter
 from .predict_noise import PredictNoise
 from .sampler_state import SamplerState
@@ -49,6 +50,7 @@ class Run:
     prompts: GuestPrompts
     report: RunReport
     working: list[Working] = field(default_factory=list)
+    lent: list[Lent] = field(default_factory=list)
 
     def attach(self, model_options: dict[str, Any]) -> None:
         """Take our places in the options of this run, which the host made for it and drops after it."""
@@ -60,7 +62,17 @@ class Run:
             (WrappersMP.PREPARE_SAMPLING, self.prepare),
             (WrappersMP.SAMPLER_SAMPLE, self.sample),
         ):
-            add_wrapper_with_key(place, KEY, wrapper, model_options, is_model_options=True)
+            add_wrapper_with_key(place, KEY, self._lend(wrapper), model_options, is_model_options=True)
+
+    def _lend(self, wrapper: Callable[..., Any]) -> Lent:
+        self.lent.append(Lent(wrapper))
+        return self.lent[-1]
+
+    def release(self) -> None:
+        """The run is over, well or not: what stands in its options leads to nothing of it."""
+        for lent in self.lent:
+            lent.of = None
+        self.working.clear()
 
     def prepare(self, executor: Any, model: Any, noise_shape: Sequence[int], *rest: Any, **named: Any) -> Any:
         """Wrapper round the loading of the models: the host makes room for what the methods need as well."""
@@ -77,6 +89,9 @@ class Run:
         self.report.steps = max(len(sigmas) - 1, 0)
         guider.conds = own_names(guider.conds)
         facts = self.begin(guider)
+        for one in self.working:
+            levels = (float(sigma) for sigma in sigmas[:-1])
+            one.tally.due = frozenset(s for s in levels if facts.schedule.within(s, one.method.during))
         state = SamplerState()
         calls = PredictNoise(facts, self.prompts, state)
         passes = ApplyModel(facts)
@@ -85,8 +100,9 @@ class Run:
             (WrappersMP.PREDICT_NOISE, calls.predict_noise),
             (WrappersMP.APPLY_MODEL, passes.apply_model),
         ):
+            lent = self._lend(wrapper)
             for options in (guider.model_options, extra["model_options"]):
-                add_wrapper_with_key(place, KEY, wrapper, options, is_model_options=True)
+                add_wrapper_with_key(place, KEY, lent, options, is_model_options=True)
         return state.sample(executor, guider, sigmas, extra, *rest, **named)
 
     def begin(self, guider: Any) -> RunFacts:
