@@ -29,7 +29,7 @@ from attention_control.attention_patches.layout.regions import Layout, Subject  
 from attention_control.attention_patches.layout.shifting import Progress  # noqa: E402
 from attention_control.attention_patches.methods import layout_guidance  # noqa: E402
 from attention_control.attention_patches.methods.bounded_attention import guidance  # noqa: E402
-from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Places  # noqa: E402
+from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Outlines  # noqa: E402
 from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
 from layer_costs import predicted  # noqa: E402
@@ -55,16 +55,16 @@ class Way:
 def ways(model: Any, latent: tuple[int, int]) -> dict[str, Way]:
     family = family_of(model)
     authors = family.presets(latent)
-    words, both = (authors[name].layers for name in (layout_guidance.GUIDED, guidance.GUIDED))
+    words, both = (authors[name].layers for name in (layout_guidance.LAYOUT_PRESET, guidance.GUIDANCE_PRESET))
     everywhere = family.layer_map().parse("all")
-    places, progress = Places(LAYOUT), Progress(LAYOUT, lambda line: None)
+    outlines, progress = Outlines(LAYOUT), Progress(LAYOUT, lambda line: None)
     return {
         "Layout Guidance": Way(
             layout_guidance.Misplacement(cross_layers=words, layout=LAYOUT, progress=progress), None
         ),
         "Bounded Attention": Way(
             guidance.Spill(cross_layers=both, self_layers=both, layout=LAYOUT),
-            Bounds(layers=everywhere, places=places, guiding=True),
+            Bounds(layers=everywhere, outlines=outlines, guiding=True),
         ),
     }
 

@@ -11,15 +11,15 @@ from .site import Text
 class Batch:
     """What a run is about to sample.
 
-    `conditionings` holds the rows of each conditioning by role, `texts` the texts of all of them, `sizes` the
-    layers by ordinal. `presets` are what the methods' authors use on this kind of model, by names that the
-    methods choose. `tell` shows a line on the method's node while the run goes on.
+    `conditionings` holds the rows of each conditioning by role, `texts` the texts of all of them,
+    `layer_sizes` the layers by ordinal. `presets` are what the methods' authors use on this kind of model, by
+    names that the methods choose. `tell` shows a line on the method's node while the run goes on.
     """
 
     images: int
     latent: tuple[int, int]  # (height, width) in cells
     layers: LayerMap
-    sizes: Mapping[int, LayerSize]
+    layer_sizes: Mapping[int, LayerSize]
     presets: Mapping[str, Preset]
     conditionings: Mapping[str, Sequence[int]]
     texts: Sequence[Text]

@@ -5,7 +5,7 @@ from typing import Protocol
 from torch import Tensor
 
 from .attention_part import AttentionPart
-from .objective import Objective, Place, Slope
+from .objective import LayerAttention, Objective, Slope
 from .schedule import PercentRange
 
 
@@ -33,9 +33,9 @@ class Denoiser(Protocol):
         """Latents (B, C, h, w) to the picture expected there, by all that stands inside."""
         ...
 
-    def guests(self, latents: Tensor, part: AttentionPart, until: Place | None = None) -> Tensor:
+    def guests(self, latents: Tensor, part: AttentionPart, until: LayerAttention | None = None) -> Tensor:
         """Let other latents, of any number and size, through the same conditioning, seen by this part alone
-        and by no ControlNet.
+        and by no ControlNet; gives the pictures expected there.
 
         With `until` the pass ends behind that attention, and what it gives means nothing.
         """

@@ -41,6 +41,7 @@ class LayerMap:
     layers: tuple[Layer, ...]
 
     def find(self, block: str, number: int, index: int) -> Layer | None:
+        """The layer at the host's place, or None where this model has none."""
         return self._by_place.get((block, number, index))
 
     @cached_property

@@ -13,7 +13,7 @@ from torch import Tensor
 from .qkv import QKV
 from .site import Kind, Prompt, Site
 
-Place = tuple[int, Kind]
+LayerAttention = tuple[int, Kind]
 """Ordinal of the layer, and which of its attentions."""
 
 
@@ -29,17 +29,17 @@ class Objective:
     self_layers: frozenset[int] = frozenset()
 
     @property
-    def order(self) -> tuple[Place, ...]:
+    def order(self) -> tuple[LayerAttention, ...]:
         """Its places as they are run: in a transformer block self- comes before cross-attention."""
-        own: list[Place] = [(ordinal, "self") for ordinal in self.self_layers]
-        cross: list[Place] = [(ordinal, "cross") for ordinal in self.cross_layers]
+        own: list[LayerAttention] = [(ordinal, "self") for ordinal in self.self_layers]
+        cross: list[LayerAttention] = [(ordinal, "cross") for ordinal in self.cross_layers]
         return tuple(sorted(own + cross, key=lambda place: (place[0], place[1] == "cross")))
 
     def measure(self, site: Site, qkv: QKV) -> Tensor:
         """What one attention adds to the loss, (rows, ...); differentiable, a row from that row alone."""
         raise NotImplementedError
 
-    def loss(self, measured: Mapping[Place, Tensor], images: int) -> Tensor:
+    def loss(self, measured: Mapping[LayerAttention, Tensor], images: int) -> Tensor:
         """(rows,) from what was measured at each place; row r is image r % images."""
         raise NotImplementedError
 

@@ -107,7 +107,7 @@ class Tally:
         if not run.passes:
             return OPTIONS_OF_ITS_OWN
         if not self.passes:
-            return f"none of the {_count(len(run.sigmas), 'noise level')} lies in its range"
+            return f"its range holds none of {_count(len(run.sigmas), 'noise level')}"
         return "none of its layers was computed; another patch skips them"
 
     def remarks(self) -> list[str]:

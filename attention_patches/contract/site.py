@@ -98,7 +98,7 @@ class Rows:
         return tuple(slice(c * self.images, (c + 1) * self.images) for c in range(len(self.sources)))
 
     @property
-    def places(self) -> tuple[Window, ...]:
+    def windows_or_whole(self) -> tuple[Window, ...]:
         """The part of the picture that each chunk holds, the whole one where that is not known."""
         windows = self.windows or (None,) * len(self.sources)
         return tuple(WHOLE_PICTURE if window is None else window for window in windows)

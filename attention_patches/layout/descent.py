@@ -23,9 +23,7 @@ class Effort:
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.until <= 1.0:
-            raise ValueError(
-                f"guidance_until is {self.until:g}; it is a percent of the schedule, from 0 to 1"
-            )
+            raise ValueError(f"guidance_until is {self.until:g}; it is a part of the schedule, from 0 to 1")
 
     @property
     def none(self) -> bool:

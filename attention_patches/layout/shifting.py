@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..attention.attention_map import attention_map, by_token, rows_of
-from ..contract.objective import Place
+from ..contract.objective import LayerAttention
 from ..contract.qkv import QKV
 from ..contract.site import Rows, Site, Window
 from .placed import Placed, placed
@@ -21,7 +21,7 @@ def inside(map_: Tensor, subject: Subject, cells: Tensor) -> Tensor:
     return (own * cells[:, None]).sum(-2) / own.sum(-2).clamp_min(torch.finfo(own.dtype).tiny)
 
 
-Shares = dict[tuple[Place, Window], Tensor]
+Shares = dict[tuple[LayerAttention, Window], Tensor]
 """(layer, part of the picture) -> which part of each subject's attention lies in its place, (images, S)."""
 
 

@@ -48,7 +48,7 @@ class Recorder(Method):
     def start(self, batch: Batch) -> str | None:
         fitting = self._fitting(batch)
         if not (fitting.cross_layers or fitting.self_layers):
-            tokens = min(_tokens(size) for size in batch.sizes.values())
+            tokens = min(_tokens(size) for size in batch.layer_sizes.values())
             return f"the smallest layer has {tokens} tokens, self_max_tokens is {self.self_max_tokens}"
         if not self.chosen(batch):
             roles = " and ".join(self.roles)
@@ -79,7 +79,7 @@ class Recorder(Method):
         return tuple(text for text in firsts if text is not None)
 
     def _fitting(self, batch: Batch) -> "Recorder":
-        small = {n for n, size in batch.sizes.items() if _tokens(size) <= self.self_max_tokens}
+        small = {n for n, size in batch.layer_sizes.items() if _tokens(size) <= self.self_max_tokens}
         return replace(self, self_layers=self.self_layers & small)
 
     def check_memory(self, batch: Batch) -> None:
@@ -108,7 +108,7 @@ class Recorder(Method):
         """Logits, probabilities and a reduced copy of the largest query chunk."""
         text = max((n for role in self.roles for n in batch.text_tokens(role)), default=0)
         largest = 0
-        for ordinal, size in batch.sizes.items():
+        for ordinal, size in batch.layer_sizes.items():
             tokens = _tokens(size)
             columns = tokens if ordinal in self.self_layers else text
             largest = max(largest, batch.images * size.heads * tokens * columns * OPEN)
@@ -118,7 +118,7 @@ class Recorder(Method):
         """How many numbers one time slice of the cross- and of the self-attention holds."""
         texts = sum(text.tokens for text in self.chosen(batch))
         cross = own = 0
-        for ordinal, size in batch.sizes.items():
+        for ordinal, size in batch.layer_sizes.items():
             tokens, heads = _tokens(size), size.heads if self.each_head else 1
             if ordinal in self.cross_layers:
                 cross += batch.images * heads * tokens * texts

@@ -61,7 +61,7 @@ class Recording:
             return False
         if any(window is None or not window.whole for window in windows):
             return StepAside("the model gets a part of the picture, and maps are kept of the whole one")
-        expected = self.batch.sizes[site.layer.ordinal].grid
+        expected = self.batch.layer_sizes[site.layer.ordinal].grid
         if site.grid != expected:
             here, there = (f"{height} x {width}" for height, width in (site.grid, expected))
             return StepAside(f"another patch resizes what the layer sees ({here} tokens, not {there})")
@@ -156,8 +156,8 @@ class Recording:
             if by_kind["cross"] or by_kind["self"]:
                 yield RecordedLayer(
                     layer,
-                    self.batch.sizes[layer.ordinal].grid,
-                    self.batch.sizes[layer.ordinal].heads,
+                    self.batch.layer_sizes[layer.ordinal].grid,
+                    self.batch.layer_sizes[layer.ordinal].heads,
                     by_kind["cross"],
                     by_kind["self"],
                     by_kind["queries"],

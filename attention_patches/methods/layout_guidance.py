@@ -25,14 +25,14 @@ from ..contract.attention_part import Attend, Order, StepAside
 from ..contract.batch import Batch
 from ..contract.denoiser import Denoiser
 from ..contract.method import Method, Part
-from ..contract.objective import Objective, Place
+from ..contract.objective import LayerAttention, Objective
 from ..contract.qkv import QKV
 from ..contract.site import WHOLE_PICTURE, Site
 from ..layout.descent import Effort, descend
 from ..layout.regions import Layout, Subject
 from ..layout.shifting import Progress, inside
 
-GUIDED = "Layout Guidance"  # the authors' layers
+LAYOUT_PRESET = "Layout Guidance"  # the authors' layers
 EFFORT = Effort(until=0.2, iterations=5, target=0.2)
 
 
@@ -66,7 +66,7 @@ class Misplacement(Objective):
                 losses.append(misplaced(own, [(subjects[n], cells) for n, cells in where.of_image(image)]))
         return torch.stack(losses)
 
-    def loss(self, measured: Mapping[Place, Tensor], images: int) -> Tensor:
+    def loss(self, measured: Mapping[LayerAttention, Tensor], images: int) -> Tensor:
         return torch.stack(list(measured.values())).mean(0)
 
 
@@ -99,7 +99,7 @@ class LayoutGuidance(Method):
         return self.layout.missing(batch.texts)
 
     def _watched(self, batch: Batch) -> frozenset[int]:
-        return batch.preset(GUIDED).layers if self.layers is None else self.layers
+        return batch.preset(LAYOUT_PRESET).layers if self.layers is None else self.layers
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         layout = self.layout.joined()  # the boxes of one phrase are one object

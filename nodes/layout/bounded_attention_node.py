@@ -6,7 +6,11 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...attention_patches.layout.descent import Effort
-from ...attention_patches.methods.bounded_attention.guidance import GUIDED, BoundedGuidance, StepSizes
+from ...attention_patches.methods.bounded_attention.guidance import (
+    GUIDANCE_PRESET,
+    BoundedGuidance,
+    StepSizes,
+)
 from ...attention_patches.methods.bounded_attention.method import BoundedAttention as BoundedAttentionMethod
 from ..host.families import family_of
 from ..host.run.install import install
@@ -196,6 +200,6 @@ def chosen_step_sizes(model: Any, first: float, last: float) -> StepSizes | None
     """The step sizes as given; None, the authors' for the kind of model, where neither is."""
     if first < 0 and last < 0:
         return None
-    authors = family_of(model).presets(ANY_SIZE)[GUIDED].step_sizes
+    authors = family_of(model).presets(ANY_SIZE)[GUIDANCE_PRESET].step_sizes
     chosen = [own if given < 0 else given for own, given in zip(authors, (first, last), strict=True)]
     return chosen[0], chosen[1]

@@ -11,8 +11,8 @@ def segment_tables(found: Sequence[Segmentation], names: Sequence[str]) -> str:
     Subjects without a segment are named below it.
     """
     return "\n\n".join(
-        "\n".join([f"Image {number} of {len(found)}", "", *_table(each, names), *_missing(each, names)])
-        for number, each in enumerate(found, start=1)
+        "\n".join([f"Image {image}", "", *_table(each, names), *_missing(each, names)])
+        for image, each in enumerate(found)
     )
 
 

@@ -83,7 +83,7 @@ def batch(shape: str, site: Site) -> Batch:
         images=site.rows.images,
         latent=site.grid,
         layers=family.layer_map(),
-        sizes=family.layer_sizes(site.grid),
+        layer_sizes=family.layer_sizes(site.grid),
         presets=family.presets(site.grid),
         conditionings={"positive": [1], "negative": [1]},
         texts=[text for text in site.rows.texts if text is not None],

@@ -6,7 +6,7 @@ import pytest
 import torch
 from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.layout.regions import Layout, Subject
-from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Places
+from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Outlines
 from attention_control.attention_patches.methods.bounded_attention.guidance import BoundedGuidance, Spill
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.nodes.host.demo_model import load_demo_model
@@ -39,7 +39,7 @@ def test_central_differences_under_the_masks(shape):
     model = tiny_model(shape, dtype=torch.float64)
     prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
     objective = spill(LAYOUT, family_of(model).layer_map().parse("middle"))
-    bounds = Bounds(layers=family_of(model).layer_map().parse("all"), places=Places(LAYOUT), guiding=True)
+    bounds = Bounds(layers=family_of(model).layer_map().parse("all"), outlines=Outlines(LAYOUT), guiding=True)
     agrees_with_differences(model, prompts, objective, controlled=bounds)
 
 

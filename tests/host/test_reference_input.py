@@ -50,7 +50,7 @@ def test_other_changes_on_the_model_are_reported(caplog):
         (
             {"width": 10},
             {},
-            r"reference_picture is 10 x 8 latent cells.* 80 x 64 pixels.*sample is 8 x 8 .* 64 x 64 pixels.*one size",
+            r"reference_picture is 10 x 8 latent.* 80 x 64 pixels.*is 8 x 8 .* 64 x 64 pixels.*one size",
         ),
         ({}, {"batch": 1, "rows": 1}, r"holds 1 image.*the picture itself.*batch size to 1 more"),
     ],

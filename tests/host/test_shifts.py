@@ -12,7 +12,7 @@ from attention_control.attention_patches.contract.denoiser import Denoiser
 from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.layout.shifting import Progress
-from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Places
+from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Outlines
 from attention_control.attention_patches.methods.bounded_attention.guidance import BoundedGuidance, Spill
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance, Misplacement
@@ -198,9 +198,9 @@ def test_layout_guidance_steps_as_the_paper_says():
 def test_bounded_attention_steps_as_the_paper_says():
     """By 8 (1 + sigma^2) times the gradient of the sum over subjects: as if begun there, under the masks."""
     layers = family_of(model()).layer_map().parse("middle")
-    everywhere, places = family_of(model()).layer_map().parse("all"), Places(LAYOUT)
+    everywhere, outlines = family_of(model()).layer_map().parse("all"), Outlines(LAYOUT)
     measured = Spill(cross_layers=layers, self_layers=layers, layout=LAYOUT)
-    bounds = Bounds(layers=everywhere, places=places, guiding=True)
+    bounds = Bounds(layers=everywhere, outlines=outlines, guiding=True)
     subjects = torch.tensor([2.0, 1.0])[:, None, None, None]
     by = 8 * (1 + float(levels(model())[0]) ** 2) * subjects * gradient(measured, bounds)
 

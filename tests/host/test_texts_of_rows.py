@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 from attention_control.attention_patches.layout.regions import Layout, Subject
-from attention_control.attention_patches.methods.bounded_attention.guidance import GUIDED
+from attention_control.attention_patches.methods.bounded_attention.guidance import GUIDANCE_PRESET
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
@@ -72,7 +72,9 @@ def test_figures_speak_of_the_positive_prompt(chunks, report):
         conditioning(base, tokens=77 * n, seed=seed) for seed, n in enumerate(chunks, start=1)
     )
     run(install(base, patch), positive, negative, noise())
-    watched = [layer for layer in layers.layers if layer.ordinal in family.presets(LATENT)[GUIDED].layers]
+    watched = [
+        layer for layer in layers.layers if layer.ordinal in family.presets(LATENT)[GUIDANCE_PRESET].layers
+    ]
     for subject, (told, _) in zip((LEFT, RIGHT), figures(report, "BoundedAttention"), strict=True):
         shares = [
             share(call, 0, subject, sizes[layer.ordinal].grid, tokens=77 * chunks[0])

@@ -11,7 +11,7 @@ def batch(**changes):
         "images": 1,
         "latent": (8, 8),
         "layers": LayerMap("U-Net", ()),
-        "sizes": {},
+        "layer_sizes": {},
         "presets": {},
         "conditionings": {},
         "texts": (Text("positive", 0, 77), Text("negative", 0, 77)),

@@ -9,8 +9,11 @@ from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.schedule import PercentRange
 from attention_control.attention_patches.contract.site import Layer
 from attention_control.attention_patches.layout.regions import Layout, Subject
-from attention_control.attention_patches.methods.bounded_attention.guidance import GUIDED
-from attention_control.attention_patches.methods.bounded_attention.method import SEARCHED, BoundedAttention
+from attention_control.attention_patches.methods.bounded_attention.guidance import GUIDANCE_PRESET
+from attention_control.attention_patches.methods.bounded_attention.method import (
+    SEARCH_PRESET,
+    BoundedAttention,
+)
 
 from .batches import batch
 
@@ -21,9 +24,9 @@ LAYOUT = Layout(((Subject("cat", (1,), (LEFT,)), Subject("dog", (2,), (RIGHT,)))
 def at_work(**settings):
     """A run that has seen random attention of one layer of 4 x 4 cells."""
     layers = LayerMap("U-Net", (Layer(1, 1, "output", 1, 0),))
-    presets = {SEARCHED: Preset(frozenset({1})), GUIDED: Preset(frozenset({1}), (8.0, 2.0))}
+    presets = {SEARCH_PRESET: Preset(frozenset({1})), GUIDANCE_PRESET: Preset(frozenset({1}), (8.0, 2.0))}
     method = BoundedAttention(layers=frozenset({1}), layout=LAYOUT, **settings)
-    (run,) = method.begin(batch(layers=layers, sizes={1: LayerSize((4, 4), 2, 8)}, presets=presets))
+    (run,) = method.begin(batch(layers=layers, layer_sizes={1: LayerSize((4, 4), 2, 8)}, presets=presets))
     q, k = (torch.randn(1, 2, n, 8, generator=torch.Generator().manual_seed(n)) for n in (16, 4))
     run.evidence.add_self(QKV(q, q, q), slice(0, 1))
     run.evidence.add_cross(QKV(q, k, k), slice(0, 1), 4, [(1, 2)])
@@ -77,15 +80,14 @@ def test_not_outside_its_range():
 
 
 def test_a_lost_subject_is_reported():
-    """By number, from 0, and name, with the times."""
+    """By name, with the times."""
     run = at_work()
     run.evidence.words[0].values[:, 1] = 0  # the dog is looked at from nowhere
     walk(run, [0.3])
     assert run.finish(torch.zeros(1)) == (
-        "Masks found anew at 0.30 of the schedule. "
-        "Subject 1 (dog) of image 0 was not found at times and kept its box."
+        "Masks found anew at 0.30 of the schedule. 'dog' of image 0 was not found at times and kept its box."
     )
-    assert torch.equal(run.places.masks((4, 4), 0)[1], LAYOUT.masks((4, 4), 0)[1])
+    assert torch.equal(run.outlines.masks((4, 4), 0)[1], LAYOUT.masks((4, 4), 0)[1])
 
 
 def test_nothing_to_tell():

@@ -9,7 +9,7 @@ from attention_control.attention_patches.contract.site import Layer, Rows, Site,
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.bounds import (
     Bounds,
-    Places,
+    Outlines,
     cross_closed,
     self_closed,
 )
@@ -139,7 +139,7 @@ def weights(bounds, where, qkv):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_closed_keys_get_nothing(dtype):
     """In every type; only the prompt's rows are bounded in cross-attention, all in self-attention."""
-    bounds = Bounds(layers=frozenset({1}), places=Places(layout()))
+    bounds = Bounds(layers=frozenset({1}), outlines=Outlines(layout()))
     masks = layout().masks(GRID, 0)
     cross = weights(bounds, site("cross", (NEGATIVE, POSITIVE)), call(2, WORDS, dtype))
     assert torch.equal(cross[1] == 0, naive_cross(masks, layout(), False))
@@ -152,7 +152,7 @@ def test_closed_keys_get_nothing(dtype):
 def test_images_have_layouts_of_their_own():
     """One without subjects stays as it is, fillers and all."""
     both = Layout((layout().images[0], ()), fillers=(1, 3), ends=(6,))
-    bounds = Bounds(layers=frozenset({1}), places=Places(both))
+    bounds = Bounds(layers=frozenset({1}), outlines=Outlines(both))
     masks = both.masks(GRID, 0)
     cross = weights(bounds, site("cross", (POSITIVE, NEGATIVE), 2), call(4, WORDS))
     assert torch.equal(cross[0] == 0, naive_cross(masks, layout(), False))
@@ -164,10 +164,10 @@ def test_images_have_layouts_of_their_own():
 
 def test_where_it_works():
     """Self-attention everywhere, cross-attention where the prompt is; unknown texts are left alone."""
-    bounds = Bounds(layers=frozenset({1}), places=Places(layout()))
+    bounds = Bounds(layers=frozenset({1}), outlines=Outlines(layout()))
     assert bounds.wants(site("self", (None,))) and bounds.wants(site("cross", (None, POSITIVE)))
     assert not bounds.wants(site("cross", (NEGATIVE, None)))
-    assert not Bounds(layers=frozenset({2}), places=Places(layout())).wants(site("self", (POSITIVE,)))
+    assert not Bounds(layers=frozenset({2}), outlines=Outlines(layout())).wants(site("self", (POSITIVE,)))
 
 
 def test_found_masks_take_the_place_of_boxes():
@@ -175,10 +175,10 @@ def test_found_masks_take_the_place_of_boxes():
     found = torch.zeros(2, 4, 4)
     found[0, :, :2], found[1, 3, 3] = 1, 1
     subjects = (Subject("cat", (1,), (CAT,)), Subject("dog", (2,), (DOG,)))
-    places = Places(Layout((subjects, subjects)), {1: found})
-    assert torch.equal(places.masks((4, 4), 1), found.flatten(1))
-    assert places.masks((2, 2), 1).tolist() == [[1, 0, 1, 0], [0, 0, 0, 1]]
+    outlines = Outlines(Layout((subjects, subjects)), {1: found})
+    assert torch.equal(outlines.masks((4, 4), 1), found.flatten(1))
+    assert outlines.masks((2, 2), 1).tolist() == [[1, 0, 1, 0], [0, 0, 0, 1]]
     assert torch.equal(
-        places.masks((8, 8), 1), found.repeat_interleave(2, 1).repeat_interleave(2, 2).flatten(1)
+        outlines.masks((8, 8), 1), found.repeat_interleave(2, 1).repeat_interleave(2, 2).flatten(1)
     )
-    assert torch.equal(places.masks((4, 4), 0), places.layout.masks((4, 4), 0))
+    assert torch.equal(outlines.masks((4, 4), 0), outlines.layout.masks((4, 4), 0))

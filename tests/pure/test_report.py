@@ -4,7 +4,6 @@ import pytest
 from attention_control.attention_patches.contract.report import LEFT_TO_ANOTHER, RunReport, Tally
 from attention_control.attention_patches.contract.site import Layer, Rows, Site
 
-
 LAYERS = tuple(Layer(ordinal, 16, "input", ordinal, 0) for ordinal in range(1, 17))
 SKIPPED_CALLS = "Not computed: 2 of 3 noise levels; another patch skips whole calls of the model."
 
@@ -48,7 +47,7 @@ def test_doing_nothing_is_told_apart():
     [
         ({}, {}, "the sampler made no step"),
         ({"steps": 2}, {}, "another pack samples with options of its own"),
-        ({"steps": 2, "passes": 2}, {}, "none of the 1 noise level lies in its range"),
+        ({"steps": 2, "passes": 2}, {}, "its range holds none of 1 noise level"),
         ({"steps": 2, "passes": 2}, {"passes": 2}, "none of its layers was computed"),
     ],
 )

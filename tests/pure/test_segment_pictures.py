@@ -117,7 +117,7 @@ def test_segments_that_sharpening_swallowed_have_no_label():
 def test_the_table_says_what_each_segment_is():
     """Numbers, labels, areas and all scores, a table for each image."""
     lines = segment_tables([FOUND, FOUND], NAMES).splitlines()
-    assert [line for line in lines if line.startswith("Image")] == ["Image 1 of 2", "Image 2 of 2"]
+    assert [line for line in lines if line.startswith("Image")] == ["Image 0", "Image 1"]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "|" in line]
     assert rows[0] == ["segment", "label", "area", "score: cat", "score: red hat"]
     assert rows[2:6] == [

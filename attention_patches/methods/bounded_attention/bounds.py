@@ -54,7 +54,7 @@ def cross_closed(masks: Tensor, layout: Layout, image: int, text: int, keys: int
 
 
 @dataclass(frozen=True)
-class Places:
+class Outlines:
     """Where the subjects of each image are in one run: as the layout says, until masks are found."""
 
     layout: Layout
@@ -91,14 +91,14 @@ class Bounds:
 
     order: ClassVar[Order] = "edit"
     layers: frozenset[int]
-    places: Places
+    outlines: Outlines
     guiding: bool = False
-    kept: dict[Any, ColumnBias | None] = field(default_factory=dict, repr=False)  # until the places change
+    kept: dict[Any, ColumnBias | None] = field(default_factory=dict, repr=False)  # until the outlines change
 
     def wants(self, site: Site) -> bool | StepAside:
         if site.layer.ordinal not in self.layers:
             return False
-        return site.kind == "self" or (site.kind == "cross" and any(map(self._bounded, site.rows.texts)))
+        return site.kind == "self" or (site.kind == "cross" and any(map(self._is_own, site.rows.texts)))
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
         return attend(self.bounded(site, qkv))
@@ -110,33 +110,34 @@ class Bounds:
         bias = self._self(site, qkv) if site.kind == "self" else self._cross(site, qkv)
         return qkv if bias is None else qkv.add_bias(bias)
 
-    def _bounded(self, text: Text | None) -> TypeGuard[Text]:
+    def _is_own(self, text: Text | None) -> TypeGuard[Text]:
         return text is not None and text.of(self.prompt)
 
     @property
     def prompt(self) -> Prompt | None:
-        return self.places.layout.prompt
+        return self.outlines.layout.prompt
 
-    def _foreign(self, text: Text | None) -> bool:
+    def _is_of_another(self, text: Text | None) -> bool:
         """Whether this is another positive prompt than the layout's; it is left as it is."""
-        return text is not None and text.role == "positive" and not self._bounded(text)
+        return text is not None and text.role == "positive" and not self._is_own(text)
 
     def _self(self, site: Site, qkv: QKV) -> ColumnBias | None:
         texts = site.rows.texts or (None,) * len(site.rows.sources)
-        chunks = zip(texts, site.rows.places, strict=True)
-        asked = [None if self._foreign(text) else (0, window) for text, window in chunks]
+        chunks = zip(texts, site.rows.windows_or_whole, strict=True)
+        asked = [None if self._is_of_another(text) else (0, window) for text, window in chunks]
         return self._bias(site, qkv, tuple(asked))
 
     def _cross(self, site: Site, qkv: QKV) -> ColumnBias | None:
-        chunks = zip(site.rows.texts, site.rows.places, strict=True)
-        asked = [(text.tokens, window) if self._bounded(text) else None for text, window in chunks]
+        chunks = zip(site.rows.texts, site.rows.windows_or_whole, strict=True)
+        asked = [(text.tokens, window) if self._is_own(text) else None for text, window in chunks]
         return self._bias(site, qkv, tuple(asked))
 
     def _cross_closed(self, masks: Tensor, image: int, *, text: int, keys: int) -> Tensor:
-        return cross_closed(masks, self.places.layout, image, text, keys, self.guiding)
+        return cross_closed(masks, self.outlines.layout, image, text, keys, self.guiding)
 
     def _bias(self, site: Site, qkv: QKV, asked: tuple[Asked | None, ...]) -> ColumnBias | None:
-        """(1 or B, 1, N, M) on the device and of the type of the queries; None if nothing is closed."""
+        """Broadcast to (B, H, N, M), on the device and of the type of the queries; None if nothing is
+        closed."""
         keys, images = qkv.k.shape[2], site.rows.images
         key = (site.kind, site.grid, asked, images, keys, qkv.q.dtype, qkv.q.device)
         if key not in self.kept:
@@ -147,7 +148,7 @@ class Bounds:
 
     def _rows(self, site: Site, asked: tuple[Asked | None, ...], keys: int) -> list[Columns]:
         """Of every row of the call, or of one, if all are the same."""
-        images = site.rows.images if self.places.differ else 1
+        images = site.rows.images if self.outlines.differ else 1
         chunks = [[self._columns(site, one, image, keys) for image in range(images)] for one in asked]
         if images == 1 and len(set(asked)) == 1:
             return chunks[0]
@@ -155,10 +156,10 @@ class Bounds:
 
     def _columns(self, site: Site, asked: Asked | None, image: int, keys: int) -> Columns:
         """An image without subjects has nothing closed, not even fillers."""
-        if asked is None or not self.places.layout.subjects(image):
+        if asked is None or not self.outlines.layout.subjects(image):
             return nothing_closed(site.grid[0] * site.grid[1], keys)
         tokens, window = asked
-        kinds, owners = kinds_of_cells(self.places.masks(site.grid, image, window))
+        kinds, owners = kinds_of_cells(self.outlines.masks(site.grid, image, window))
         if site.kind == "self":
             return few_columns(self_closed(owners)[:, kinds], kinds)
         return few_columns(self._cross_closed(owners, image, text=tokens, keys=keys), kinds)

@@ -19,19 +19,19 @@ from ...attention.attention_map import attention_map, by_token, rows_of
 from ...contract.attention_part import Attend, StepAside
 from ...contract.batch import Batch
 from ...contract.denoiser import Denoiser
-from ...contract.objective import Objective, Place
+from ...contract.objective import LayerAttention, Objective
 from ...contract.qkv import QKV
 from ...contract.site import WHOLE_PICTURE, Site, Window
 from ...layout.descent import Effort, descend
 from ...layout.regions import Layout, background
 from ...layout.shifting import Progress
-from .bounds import Bounds, Places
+from .bounds import Bounds, Outlines
 
-GUIDED = "Bounded Attention's guidance"  # the authors' layers and step sizes
+GUIDANCE_PRESET = "Bounded Attention's guidance"  # the authors' layers and step sizes
 StepSizes = tuple[float, float]
 """Of the first guided step, and that to which it falls in a straight line until guidance ends."""
 
-FIRST_STEP = 0.018  # of the authors' 50 on the noise schedule: where the first step size holds
+FIRST_STEP_AT = 0.018  # of the authors' 50 on the noise schedule: where the first step size holds
 EFFORT = Effort(until=0.3, iterations=5, target=0.2)
 
 
@@ -107,7 +107,7 @@ class Spill(Objective):
                 self.kept[key] = self.layout.masks(grid, image, window).to(like, copy=True)
         return self.kept[key]
 
-    def loss(self, measured: Mapping[Place, Tensor], images: int) -> Tensor:
+    def loss(self, measured: Mapping[LayerAttention, Tensor], images: int) -> Tensor:
         rows = len(next(iter(measured.values())))
         total = next(iter(measured.values())).new_zeros(rows)
         for kind, weight in (("cross", self.cross_weight), ("self", self.self_weight)):
@@ -141,30 +141,30 @@ class BoundedGuidance:
         """Ordinals of the layers that the loss looks at, or would look at."""
         if self.layers is not None:
             return self.layers
-        if self.effort.none and GUIDED not in batch.presets:
+        if self.effort.none and GUIDANCE_PRESET not in batch.presets:
             return frozenset()
-        return batch.preset(GUIDED).layers
+        return batch.preset(GUIDANCE_PRESET).layers
 
     def begin(
-        self, batch: Batch, places: Places, bounded: frozenset[int], progress: Progress
+        self, batch: Batch, outlines: Outlines, bounded: frozenset[int], progress: Progress
     ) -> "Guide | None":
         """What guides one run, or None if there is nothing to do; `bounded` are the layers with masks."""
         if self.effort.none or not (self.cross_weight or self.self_weight):
             return None
-        step_sizes = batch.preset(GUIDED).step_sizes if self.step_sizes is None else self.step_sizes
+        step_sizes = batch.preset(GUIDANCE_PRESET).step_sizes if self.step_sizes is None else self.step_sizes
         if not any(step_sizes):
             return None
         layers = self.watched(batch)
         spill = Spill(
             cross_layers=layers if self.cross_weight else frozenset(),
             self_layers=layers if self.self_weight else frozenset(),
-            prompt=places.layout.prompt,
-            layout=places.layout,
+            prompt=outlines.layout.prompt,
+            layout=outlines.layout,
             cross_weight=self.cross_weight,
             self_weight=self.self_weight,
         )
-        subjects = [len(places.layout.subjects(image)) for image in range(batch.images)]
-        bounds = GuidingBounds(layers=bounded, places=places, guiding=True, progress=progress)
+        subjects = [len(outlines.layout.subjects(image)) for image in range(batch.images)]
+        bounds = GuidingBounds(layers=bounded, outlines=outlines, guiding=True, progress=progress)
         return Guide(self.effort, step_sizes, spill, bounds, progress, torch.tensor(subjects))
 
 
@@ -199,7 +199,7 @@ class Guide:
         done = self.effort.done(model)
         if done is None:
             return False
-        done = max(done - FIRST_STEP / self.effort.until, 0.0)
+        done = max(done - FIRST_STEP_AT / self.effort.until, 0.0)
         rates = step_size(self.step_sizes, done, model.sigma) * self.subjects
         shifts = descend(latents, model, self.bounds, self.spill, rates, self.effort, at_least_once=True)
         losses = list(shifts)

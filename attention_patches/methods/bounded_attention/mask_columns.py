@@ -29,7 +29,8 @@ def kinds_of_cells(masks: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def few_columns(closed: Tensor, kinds: Tensor) -> Columns:
-    """What is closed for each kind of cell (R, M), and the kind of each cell (N,)."""
+    """What is closed for each kind of cell (R, M), and the kind of each cell (N,) -> cells (N, r) and keys
+    (M, r)."""
     distinct, alike = closed.unique(dim=0, return_inverse=True)
     bounded = distinct.any(1)
     cells = F.one_hot(alike[kinds], len(distinct))[:, bounded]
@@ -41,7 +42,8 @@ def nothing_closed(cells: int, keys: int) -> Columns:
 
 
 def side_by_side(rows: Sequence[Columns], like: Tensor) -> ColumnBias | None:
-    """The rows of a call as one bias (rows, 1, N, M), of the type and on the device of `like`."""
+    """The rows of a call as one bias (rows, 1, N, M), of the type and on the device of `like`;
+    None if nothing is closed."""
     most = max(cells.shape[1] for cells, _ in rows)
     if most == 0:
         return None

@@ -34,13 +34,13 @@ from ...contract.site import Site
 from ...layout.descent import Effort
 from ...layout.regions import Layout
 from ...layout.shifting import Progress
-from .bounds import Bounds, Places
+from .bounds import Bounds, Outlines
 from .guidance import BoundedGuidance, Guide
 from .refinement import Evidence, refine
 
-SEARCHED = "Bounded Attention's masks"  # the authors' layers to find subjects in
+SEARCH_PRESET = "Bounded Attention's masks"  # the authors' layers to find subjects in
 IN_A_PART = "the prompt has a part of the picture, and outlines are found in the whole one: boxes stay"
-NONE = BoundedGuidance(effort=Effort(0.0))
+NO_GUIDANCE = BoundedGuidance(effort=Effort(0.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,29 +77,29 @@ class BoundedAttention(Method):
     def start(self, batch: Batch) -> str | None:
         self.layout.check(batch.images)
         self._searched(batch)
-        (NONE if self.guidance is None else self.guidance).watched(batch)
+        (NO_GUIDANCE if self.guidance is None else self.guidance).watched(batch)
         return self.layout.missing(batch.texts)
 
     def _searched(self, batch: Batch) -> frozenset[int]:
         """Where masks are found; nowhere if they never are."""
         if self.refine_from == 1:
             return frozenset()
-        return batch.preset(SEARCHED).layers if self.mask_layers is None else self.mask_layers
+        return batch.preset(SEARCH_PRESET).layers if self.mask_layers is None else self.mask_layers
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         layers = self._searched(batch)
-        grid = max((batch.sizes[ordinal].grid for ordinal in layers), key=math.prod, default=(1, 1))
-        places = Places(self.layout)
-        guidance = NONE if self.guidance is None else self.guidance
+        grid = max((batch.layer_sizes[ordinal].grid for ordinal in layers), key=math.prod, default=(1, 1))
+        outlines = Outlines(self.layout)
+        guidance = NO_GUIDANCE if self.guidance is None else self.guidance
         progress = Progress(self.layout, batch.tell, guidance.watched(batch))
         work = Bounding(
             layers=self.layers,
-            places=places,
+            outlines=outlines,
             spec=self,
             images=batch.images,
-            guide=guidance.begin(batch, places, self.layers, progress),
+            guide=guidance.begin(batch, outlines, self.layers, progress),
             progress=progress,
-            finding=frozenset(n for n in layers if batch.sizes[n].grid == grid),
+            finding=frozenset(n for n in layers if batch.layer_sizes[n].grid == grid),
             grid=grid,
         )
         return (work,)
@@ -128,7 +128,7 @@ class Bounding(Bounds):
 
     def _in_a_part(self, site: Site) -> bool:
         """Whether the prompt has a part of the picture only, in this call."""
-        windows = [window for text, _, window in site.rows.by_text if self._bounded(text)]
+        windows = [window for text, _, window in site.rows.by_text if self._is_own(text)]
         return bool(windows) and not any(window is not None and window.whole for window in windows)
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
@@ -154,8 +154,8 @@ class Bounding(Bounds):
         return " ".join(filter(None, [*guided, self.progress.places(), *found, *lost])) or None
 
     def _remark(self, image: int, number: int) -> str:
-        phrase = self.places.layout.subjects(image)[number].phrase
-        return f"Subject {number} ({phrase}) of image {image} was not found at times and kept its box."
+        phrase = self.outlines.layout.subjects(image)[number].phrase
+        return f"{phrase!r} of image {image} was not found at times and kept its box."
 
     @property
     def _refines(self) -> bool:
@@ -167,7 +167,7 @@ class Bounding(Bounds):
     def _gather(self, site: Site, qkv: QKV) -> None:
         """What the subjects look at, from the rows of the prompt where it has the whole picture."""
         for text, rows, window in site.rows.by_text:
-            if window is None or not window.whole or not self._bounded(text):
+            if window is None or not window.whole or not self._is_own(text):
                 continue
             if site.kind == "self":
                 self.evidence.add_self(qkv, rows)
@@ -176,7 +176,7 @@ class Bounding(Bounds):
 
     @property
     def _leading(self) -> list[tuple[int, ...]]:
-        layout = self.places.layout
+        layout = self.outlines.layout
         return [tuple(s.leading for s in layout.subjects(i)) for i in range(self.images)]
 
     def _refine_if_due(self, percent: float) -> None:
@@ -193,14 +193,14 @@ class Bounding(Bounds):
                 self.guide.bounds.kept.clear()
 
     def _refine(self, image: int) -> bool:
-        layout, evidence = self.places.layout, self.evidence
+        layout, evidence = self.outlines.layout, self.evidence
         subjects = len(layout.subjects(image))
         if not subjects or not evidence.complete(image):
             return False
         refined = refine(
             evidence.own[image].values,
             evidence.words[image].values.T,
-            self.places.masks(self.grid, image),
+            self.outlines.masks(self.grid, image),
             layout.masks(self.grid, image),
             self.spec.clusters_per_subject * subjects,
             self.spec.seed,
@@ -208,5 +208,5 @@ class Bounding(Bounds):
         )
         self.centres[image] = refined.centres
         self.lost.update((image, subject) for subject in refined.lost)
-        self.places.found[image] = refined.masks.unflatten(1, self.grid)
+        self.outlines.found[image] = refined.masks.unflatten(1, self.grid)
         return True

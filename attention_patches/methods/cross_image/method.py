@@ -35,7 +35,7 @@ from ...contract.attention_part import Attend, Order, StepAside
 from ...contract.batch import Batch
 from ...contract.denoiser import Denoiser
 from ...contract.method import Method, Part
-from ...contract.objective import Place
+from ...contract.objective import LayerAttention
 from ...contract.qkv import QKV
 from ...contract.site import Site
 from ...guests.kept_keys import KeptKeys
@@ -113,7 +113,7 @@ class CrossImage(Method):
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         prompts = max((rows for role in batch.conditionings.values() for rows in role), default=1)
-        last: Place | None = (max(self.layers), "self") if self.layers else None
+        last: LayerAttention | None = (max(self.layers), "self") if self.layers else None
         return (Transfer(spec=self, prompts=prompts, last=last),)
 
     def step(self, sigma: float) -> int:
@@ -145,7 +145,7 @@ class Transfer:
     order: ClassVar[Order] = "swap"
     spec: CrossImage
     prompts: int = 1  # in one conditioning; several are one for each structure
-    last: Place | None = None  # where keys are needed last
+    last: LayerAttention | None = None  # where keys are needed last
     kept: KeptKeys = field(default_factory=KeptKeys)
     journal: Journal = field(default_factory=Journal)
 

@@ -26,19 +26,20 @@ class Pinned:
         has no other image."""
         if self.inversion.images != 1:
             raise ValueError(
-                f"reference_picture holds the inversions of {self.inversion.images} pictures, and one gives the "
-                "style. Invert one picture: LatentFromBatch takes one out of a latent batch."
+                f"reference_picture holds the inversions of {self.inversion.images} pictures, and one gives "
+                "the style. Invert one picture: LatentFromBatch takes one out of a latent batch."
             )
         size = (self.inversion.states.shape[-2], self.inversion.states.shape[-1])
         if size != batch.latent:
             raise ValueError(
-                f"reference_picture is {_size(size)}, and the latent batch to sample is {_size(batch.latent)}. Make "
-                "both one size: scale or crop the picture before you invert it, or change the empty latent."
+                f"reference_picture is {_size(size)}, and the latent batch to sample is "
+                f"{_size(batch.latent)}. Make both one size: scale or crop the picture before you invert "
+                "it, or change the empty latent."
             )
         if batch.images == 1:
             raise ValueError(
-                "The latent batch holds 1 image, and with a reference_picture that image is the picture itself: "
-                "nothing new would come out. Set the batch size to 1 more than the pictures you want."
+                "The latent batch holds 1 image, and with a reference_picture that image is the picture "
+                "itself: nothing new would come out. Set the batch size to 1 more than the pictures you want."
             )
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:

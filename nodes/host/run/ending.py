@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ....attention_patches.contract.attention_part import Attend, Order
-from ....attention_patches.contract.objective import Place
+from ....attention_patches.contract.objective import LayerAttention
 from ....attention_patches.contract.qkv import QKV
 from ....attention_patches.contract.site import Site
 from ..families.family import Reached
@@ -17,7 +17,7 @@ class Ending:
     """Ends a forward pass at an attention, when all others have seen what goes into it."""
 
     order: ClassVar[Order] = "observe"
-    place: Place
+    place: LayerAttention
 
     def wants(self, site: Site) -> bool:
         return (site.layer.ordinal, site.kind) == self.place

@@ -58,7 +58,7 @@ class ModelCall:
         wanted = [seeing for seeing in self.seeing if self._wants(seeing, site)]
         if not wanted:
             return
-        if reason := self._foreign(site, queries, keys):
+        if reason := self._why_foreign(site, queries, keys):
             self._step_aside(wanted, reason, site)
             return
         self.site, self.wanted = site, wanted
@@ -70,7 +70,7 @@ class ModelCall:
             tally.step_aside(answer.reason, f"{site.layer}")
         return bool(answer)
 
-    def _foreign(self, site: Site, queries: Tensor, keys: Tensor) -> str | None:
+    def _why_foreign(self, site: Site, queries: Tensor, keys: Tensor) -> str | None:
         """Why the tensors of a call are not those of the site."""
         rows, tokens = queries.shape[:2]
         expected = site.grid[0] * site.grid[1]

@@ -1,6 +1,6 @@
 """What a forward pass of the model is for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -29,8 +29,9 @@ class Compute(Protocol):
 class Pass:
     """One call of the guider, which the host may split into several calls of the model.
 
-    `working` is who sees its attention, `owner` who has asked for it (None for the run itself). `seen` are
-    the conditionings computed in it: guidance nodes pass some once more, which then are nobody's text.
+    `working` is who sees its attention: all methods in the run's own, the one that has asked for it in
+    others. `seen` are the conditionings computed in it: guidance nodes pass some once more, which then are
+    nobody's text.
     """
 
     kind: Literal["own", "guests", "slope"]
@@ -38,7 +39,6 @@ class Pass:
     size: Size  # of its latents, (height, width) in cells
     texts: Mapping[Any, Text]
     working: Sequence[Working]
-    owner: Working | None = None
     compute: Compute | None = None
     seen: set[Any] = field(default_factory=set)
 
@@ -75,7 +75,7 @@ class Ticket:
 
 
 @contextmanager
-def travelling(pass_: Pass, model_options: Mapping[str, Any]) -> Any:
+def travelling(pass_: Pass, model_options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """While open, calls of the guider with the options that this gives are for the pass."""
     ticket = Ticket(pass_)
     options = {**model_options.get("transformer_options", {}), PASS: ticket}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ....attention_patches.contract.attention_part import AttentionPart
 from ....attention_patches.contract.method import CallPart, GuidingPart
-from ....attention_patches.contract.objective import Objective, Place, Slope
+from ....attention_patches.contract.objective import LayerAttention, Objective, Slope
 from ....attention_patches.contract.schedule import PercentRange
 from .ending import Ending
 from .facts import RunFacts, Working
@@ -75,7 +75,7 @@ class SamplerCall:
 
     def through(self, x: Tensor) -> Tensor:
         """Who guides shifts the latents first, the last node before the others; then the parts work in the
-        order of their nodes, the last one outermost."""
+        order of their nodes, the last one outermost. Gives the picture expected at x."""
         working, inner, given = self.run.facts.working, self.own, x
         if any(isinstance(part, GuidingPart) for w in working for part in w.parts):
             given = x.clone()
@@ -104,14 +104,16 @@ class SamplerCall:
             out: Tensor = self.executor(latents, times, options, self.seed)
         return out
 
-    def guests(self, latents: Tensor, owner: Working, part: AttentionPart, until: Place | None) -> Tensor:
-        """Other latents under the run's prompts, seen by one part."""
+    def guests(
+        self, latents: Tensor, owner: Working, part: AttentionPart, until: LayerAttention | None
+    ) -> Tensor:
+        """Other latents under the run's prompts, seen by one part; gives the pictures expected there."""
         facts, guider = self.run.facts, self.executor.class_obj
         parts = [part] if until is None else [Ending(until), part]
         working = Working(owner.method, parts, owner.tally)
         with self.run.prompts.fit(guider, latents, self.seed) as fitted:
             size, texts = (latents.shape[-2], latents.shape[-1]), facts.texts if fitted is None else fitted
-            pass_ = Pass("guests", len(latents), size, texts, [working], owner)
+            pass_ = Pass("guests", len(latents), size, texts, [working])
             return self._guide(pass_, latents)
 
     def slope(
@@ -124,7 +126,7 @@ class SamplerCall:
             return None
         making = SlopePass(facts.family, objective, part, self.run.scale)
         working = Working(owner.method, making.parts, owner.tally)
-        pass_ = Pass("slope", facts.images, facts.latent, facts.texts, [working], owner, making)
+        pass_ = Pass("slope", facts.images, facts.latent, facts.texts, [working], making)
         options = {key: value for key, value in self.options.items() if key not in NOT_FOR_GRADIENTS}
         with travelling(pass_, options) as own:
             # looked up now: packs that sample with a function of their own have put it there for this run
@@ -174,7 +176,7 @@ class HostDenoiser:
     def rest(self, latents: Tensor) -> Tensor:
         return self.inner(latents)
 
-    def guests(self, latents: Tensor, part: AttentionPart, until: Place | None = None) -> Tensor:
+    def guests(self, latents: Tensor, part: AttentionPart, until: LayerAttention | None = None) -> Tensor:
         return self.call.guests(latents, self.owner, part, until)
 
     def slope(self, latents: Tensor, part: AttentionPart | None, objective: Objective) -> Slope | None:

@@ -154,7 +154,7 @@ def start_run(
         images=noise.shape[0],
         latent=latent,
         layers=layers,
-        sizes=family.layer_sizes(latent),
+        layer_sizes=family.layer_sizes(latent),
         presets=family.presets(latent),
         conditionings=conditioning_rows(guider.conds),
         texts=tuple(texts_of(guider.conds, latent).values()),

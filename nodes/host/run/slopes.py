@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from ....attention_patches.contract.attention_part import Attend, AttentionPart, Order
-from ....attention_patches.contract.objective import Objective, Place, Slope
+from ....attention_patches.contract.objective import LayerAttention, Objective, Slope
 from ....attention_patches.contract.qkv import QKV
 from ....attention_patches.contract.site import Site
 from ..families.family import Family, Reached
@@ -48,7 +48,7 @@ class Measuring:
 
     order: ClassVar[Order] = "observe"
     objective: Objective
-    measured: dict[Place, Tensor] = field(default_factory=dict)
+    measured: dict[LayerAttention, Tensor] = field(default_factory=dict)
 
     def wants(self, site: Site) -> bool:
         return (site.layer.ordinal, site.kind) in self.objective.order

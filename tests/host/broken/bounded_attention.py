@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 import torch
-from attention_control.attention_patches.methods.bounded_attention.bounds import Places, cross_closed
+from attention_control.attention_patches.methods.bounded_attention.bounds import Outlines, cross_closed
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention, Bounding
 
 from .at_work import Broken
@@ -52,7 +52,7 @@ class Remembers(BoundedAttention):
 
     def begin(self, batch):
         (part,) = super().begin(batch)
-        return [replace(part, places=Places(self.layout, self.remembered))]
+        return [replace(part, outlines=Outlines(self.layout, self.remembered))]
 
 
 class StartsLate(Broken, BoundedAttention):
@@ -81,7 +81,7 @@ class ShowsFillers(Broken, BoundedAttention):
 
     class at_work(Bounding):
         def _cross_closed(self, masks, image, *, text, keys):
-            layout = replace(self.places.layout, fillers=())
+            layout = replace(self.outlines.layout, fillers=())
             return cross_closed(masks, layout, image, text, keys, self.guiding)
 
 

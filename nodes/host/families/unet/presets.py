@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
 from .....attention_patches.contract.site import Layer
-from .....attention_patches.methods.bounded_attention.guidance import GUIDED as BOUNDED
-from .....attention_patches.methods.bounded_attention.method import SEARCHED
+from .....attention_patches.methods.bounded_attention.guidance import GUIDANCE_PRESET
+from .....attention_patches.methods.bounded_attention.method import SEARCH_PRESET
 from .....attention_patches.methods.cross_image.method import SWAPPED
-from .....attention_patches.methods.layout_guidance import GUIDED as LAYOUT
+from .....attention_patches.methods.layout_guidance import LAYOUT_PRESET
 
 LayerSizes = Mapping[int, LayerSize]
 FEWEST_CELLS = 256  # of the grid on which subjects are found again, where a model has it
@@ -21,9 +21,9 @@ def presets(model: LayerMap, sizes: LayerSizes) -> dict[str, Preset]:
     """By the names that the methods choose."""
     return {
         SWAPPED: Preset(finest_layers(model, sizes)),
-        LAYOUT: Preset(last_coarse_layers(model, sizes)),
-        BOUNDED: Preset(guided_layers(model, sizes), DEEP_STEPS if deep(model) else SHALLOW_STEPS),
-        SEARCHED: Preset(searched_layers(model, sizes)),
+        LAYOUT_PRESET: Preset(last_coarse_layers(model, sizes)),
+        GUIDANCE_PRESET: Preset(guided_layers(model, sizes), DEEP_STEPS if deep(model) else SHALLOW_STEPS),
+        SEARCH_PRESET: Preset(searched_layers(model, sizes)),
     }
 
 
