@@ -23,6 +23,16 @@ class LayerSize:
     heads: int
     width: int  # channels of one head
 
+    @property
+    def tokens(self) -> int:
+        """Of one row."""
+        return self.grid[0] * self.grid[1]
+
+    @property
+    def numbers(self) -> int:
+        """In the queries of one row."""
+        return self.tokens * self.heads * self.width
+
 
 @dataclass(frozen=True)
 class Preset:

@@ -11,7 +11,6 @@ from typing import ClassVar
 
 from ..attention.attention import MAP_BYTES
 from ..contract.batch import Batch
-from ..contract.layers import LayerSize
 from ..contract.method import Method, Part
 from ..contract.site import Text
 from .recorded import MapStore
@@ -48,7 +47,7 @@ class Recorder(Method):
     def start(self, batch: Batch) -> str | None:
         fitting = self._fitting(batch)
         if not (fitting.cross_layers or fitting.self_layers):
-            tokens = min(_tokens(size) for size in batch.layer_sizes.values())
+            tokens = min(size.tokens for size in batch.layer_sizes.values())
             return f"the smallest layer has {tokens} tokens, self_max_tokens is {self.self_max_tokens}"
         if not self.chosen(batch):
             roles = " and ".join(self.roles)
@@ -79,7 +78,7 @@ class Recorder(Method):
         return tuple(text for text in firsts if text is not None)
 
     def _fitting(self, batch: Batch) -> "Recorder":
-        small = {n for n, size in batch.layer_sizes.items() if _tokens(size) <= self.self_max_tokens}
+        small = {n for n, size in batch.layer_sizes.items() if size.tokens <= self.self_max_tokens}
         return replace(self, self_layers=self.self_layers & small)
 
     def check_memory(self, batch: Batch) -> None:
@@ -109,7 +108,7 @@ class Recorder(Method):
         text = max((n for role in self.roles for n in batch.text_tokens(role)), default=0)
         largest = 0
         for ordinal, size in batch.layer_sizes.items():
-            tokens = _tokens(size)
+            tokens = size.tokens
             columns = tokens if ordinal in self.self_layers else text
             largest = max(largest, batch.images * size.heads * tokens * columns * OPEN)
         return 3 * min(largest, MAP_BYTES)
@@ -119,14 +118,10 @@ class Recorder(Method):
         texts = sum(text.tokens for text in self.chosen(batch))
         cross = own = 0
         for ordinal, size in batch.layer_sizes.items():
-            tokens, heads = _tokens(size), size.heads if self.each_head else 1
+            tokens, heads = size.tokens, size.heads if self.each_head else 1
             if ordinal in self.cross_layers:
                 cross += batch.images * heads * tokens * texts
             if ordinal in self.self_layers:
                 features = 2 * size.heads * size.width if self.queries_and_keys else 0
                 own += batch.images * len(self.roles) * tokens * (heads * tokens + features)
         return cross, own
-
-
-def _tokens(size: LayerSize) -> int:
-    return size.grid[0] * size.grid[1]

@@ -20,6 +20,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..attention import memory
 from ..attention.attention_map import attention_map, by_token, rows_of
 from ..contract.attention_part import Attend, Order, StepAside
 from ..contract.batch import Batch
@@ -100,6 +101,9 @@ class LayoutGuidance(Method):
 
     def _watched(self, batch: Batch) -> frozenset[int]:
         return batch.preset(LAYOUT_PRESET).layers if self.layers is None else self.layers
+
+    def memory(self, batch: Batch) -> int:
+        return memory.gradient(batch, self._watched(batch))
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         layout = self.layout.joined()  # the boxes of one phrase are one object

@@ -24,6 +24,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from ...attention import memory
 from ...contract.attention_part import Attend, StepAside
 from ...contract.batch import Batch
 from ...contract.denoiser import Denoiser
@@ -85,6 +86,9 @@ class BoundedAttention(Method):
         if self.refine_from == 1:
             return frozenset()
         return batch.preset(SEARCH_PRESET).layers if self.mask_layers is None else self.mask_layers
+
+    def memory(self, batch: Batch) -> int:
+        return memory.gradient(batch, self.guidance.watched(batch)) if self.guides and self.guidance else 0
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         layers = self._searched(batch)

@@ -31,6 +31,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ...attention import memory
 from ...contract.attention_part import Attend, Order, StepAside
 from ...contract.batch import Batch
 from ...contract.denoiser import Denoiser
@@ -110,6 +111,10 @@ class CrossImage(Method):
                 "node's own LATENT output to the sampler's latent image."
             )
         return None
+
+    def memory(self, batch: Batch) -> int:
+        kept = memory.kept_keys(batch, self.layers)
+        return kept if self.contrast == 1.0 else kept + memory.maps(batch, self.layers)
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         prompts = max((rows for role in batch.conditionings.values() for rows in role), default=1)

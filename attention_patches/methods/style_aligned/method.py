@@ -23,6 +23,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
+from ...attention import memory
 from ...contract.attention_part import Attend, Order
 from ...contract.batch import Batch
 from ...contract.column_bias import ColumnBias
@@ -94,6 +95,11 @@ class StyleAligned(Method):
         if self.reference_picture is None:
             return None
         return Pinned(self.reference_picture, self.reference, self.note)
+
+    def memory(self, batch: Batch) -> int:
+        if not self.attends or self.sharing == "off":
+            return 0
+        return memory.joined_keys(batch, self.layers, batch.images if self.sharing == "all images" else 1)
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         parts: list[Part] = [pinned] if (pinned := self._pinned) else []

@@ -78,9 +78,8 @@ class Run:
         """Wrapper round the loading of the models: the host makes room for what the methods need as well."""
         wanted = sum(one.method.memory(self.batch) for one in self.enrolled if _works(one))
         image = model.model.memory_required([1, *noise_shape[1:]])
-        more = math.ceil(
-            wanted / max(2 * image, 1)
-        )  # of the shape the host only reads how much memory it takes
+        # of the shape the host only reads how much memory it takes, twice for two conditionings
+        more = math.ceil(wanted / max(2 * image, 1))
         return executor(model, [noise_shape[0] + more, *noise_shape[1:]], *rest, **named)
 
     def sample(self, executor: Any, guider: Any, sigmas: Tensor, extra: Any, *rest: Any, **named: Any) -> Any:

@@ -1,0 +1,36 @@
+"""What methods need of the device's memory, against what was measured."""
+
+from attention_control.attention_patches.attention import memory
+from attention_control.attention_patches.contract.layers import LayerSize
+
+from .batches import batch
+
+GRIDS = (64, 64, 32, 32, 16, 16, 8, 16, 16, 16)  # of SD1.5 at 512 x 512, up to where guidance looks
+SIZES = {n: LayerSize((side, side), 8, 2560 // side if side > 8 else 160) for n, side in enumerate(GRIDS, 1)}
+MEASURED = {"Layout Guidance": 206, "Bounded Attention": 271}  # MB, by benchmarks/guidance_cost.py
+
+
+def test_a_gradient_takes_what_was_measured():
+    """To a third, with the authors' layers."""
+    told = memory.gradient(batch(layer_sizes=SIZES), {7, 8, 9, 10}) / 2**20
+    assert all(measured / 1.33 < told < measured * 1.33 for measured in MEASURED.values())
+
+
+def test_memory_grows_with_the_images():
+    """In proportion; nothing is needed for no layers."""
+    one, three = (batch(layer_sizes=SIZES, images=images) for images in (1, 3))
+    for needed in (
+        lambda batch: memory.gradient(batch, {7, 8}),
+        lambda batch: memory.kept_keys(batch, [1, 3]),
+        lambda batch: memory.joined_keys(batch, [1, 3], others=1),
+    ):
+        assert needed(three) == 3 * needed(one) > 0
+    assert memory.gradient(one, set()) == memory.kept_keys(one, []) == memory.joined_keys(one, [], 1) == 0
+    assert memory.maps(one, []) == 0
+
+
+def test_keys_are_counted_as_they_lie():
+    """Keys and values of both conditionings, four bytes a number; joined ones in the largest layer alone."""
+    one = batch(layer_sizes=SIZES)
+    assert memory.kept_keys(one, [1, 3]) == 2 * 2 * 4 * 8 * (64 * 64 * 40 + 32 * 32 * 80)
+    assert memory.joined_keys(one, [1, 3], others=1) == 2 * memory.kept_keys(one, [1])
