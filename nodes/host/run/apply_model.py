@@ -36,15 +36,16 @@ class ApplyModel:
         """Wrapper round one call of the model on x (rows, C, h, w) at sigma `t` (rows,)."""
         options = transformer_options or {}
         ticket = options.get(PASS)
-        # who samples with options kept from before the call makes the run's own passes
-        pass_ = own_pass(self.facts) if ticket is None or ticket.of is None else ticket.of
+        pass_ = None if ticket is None else ticket.of
+        if pass_ is None:  # who samples with options kept from before the call makes the run's own passes
+            pass_ = own_pass(self.facts, float(t[0]))
         rows = pass_.rows(x, options)
         left = None if pass_.kind == "guests" else self._controlled(control, rows)
-        working = self._in_range(pass_, x, rows, float(t[0]), options)
+        working = self._in_range(pass_, x, rows, options)
         call = ModelCall(
             self.facts,
             rows,
-            float(t[0]),
+            pass_.sigma,
             0 if c_crossattn is None else c_crossattn.shape[1],
             [(p, w.tally) for w in working for p in w.parts if isinstance(p, AttentionPart)],
             # looked up here: only now the host has merged in what conditionings carry
@@ -87,11 +88,9 @@ class ApplyModel:
             one.tally.follow(call.sigma, call.entered, self.facts.layers.layers)
         return out
 
-    def _in_range(
-        self, pass_: Pass, x: Tensor, rows: Rows, sigma: float, options: dict[str, Any]
-    ) -> list[Working]:
+    def _in_range(self, pass_: Pass, x: Tensor, rows: Rows, options: dict[str, Any]) -> list[Working]:
         """Who works in a call of the model."""
-        report, schedule = self.facts.report, self.facts.schedule
+        report, schedule, sigma = self.facts.report, self.facts.schedule, pass_.sigma
         if pass_.kind == "own":
             report.passes += 1
             report.sigmas.add(sigma)

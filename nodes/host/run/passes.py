@@ -35,6 +35,7 @@ class Pass:
     """
 
     kind: Literal["own", "guests", "slope"]
+    sigma: float
     images: int  # in one chunk
     size: Size  # of its latents, (height, width) in cells
     texts: Mapping[Any, Text]
@@ -85,6 +86,6 @@ def travelling(pass_: Pass, model_options: Mapping[str, Any]) -> Iterator[dict[s
         ticket.of = None
 
 
-def own_pass(facts: RunFacts) -> Pass:
+def own_pass(facts: RunFacts, sigma: float) -> Pass:
     """The run's own."""
-    return Pass("own", facts.images, facts.latent, facts.texts, facts.working)
+    return Pass("own", sigma, facts.images, facts.latent, facts.texts, facts.working)

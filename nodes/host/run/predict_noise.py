@@ -94,7 +94,7 @@ class SamplerCall:
 
     def own(self, latents: Tensor) -> Tensor:
         """The guider on the run's own latents."""
-        return self._guide(own_pass(self.run.facts), latents)
+        return self._guide(own_pass(self.run.facts, self.sigma), latents)
 
     def _guide(self, pass_: Pass, latents: Tensor) -> Tensor:
         times = self.timestep
@@ -113,7 +113,7 @@ class SamplerCall:
         working = Working(owner.method, parts, owner.tally)
         with self.run.prompts.fit(guider, latents, self.seed) as fitted:
             size, texts = (latents.shape[-2], latents.shape[-1]), facts.texts if fitted is None else fitted
-            pass_ = Pass("guests", len(latents), size, texts, [working])
+            pass_ = Pass("guests", self.sigma, len(latents), size, texts, [working])
             return self._guide(pass_, latents)
 
     def slope(
@@ -126,7 +126,7 @@ class SamplerCall:
             return None
         making = SlopePass(facts.family, objective, part, self.run.scale)
         working = Working(owner.method, making.parts, owner.tally)
-        pass_ = Pass("slope", facts.images, facts.latent, facts.texts, [working], making)
+        pass_ = Pass("slope", self.sigma, facts.images, facts.latent, facts.texts, [working], making)
         options = {key: value for key, value in self.options.items() if key not in NOT_FOR_GRADIENTS}
         with travelling(pass_, options) as own:
             # looked up now: packs that sample with a function of their own have put it there for this run
