@@ -9,7 +9,10 @@ from attention_control.attention_patches.contract.schedule import PercentRange, 
 from attention_control.attention_patches.inversion.inversion import Inversion, ModelIdentity
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.guidance import EFFORT as BOUNDED
-from attention_control.attention_patches.methods.bounded_attention.method import SEARCHED, BoundedAttention
+from attention_control.attention_patches.methods.bounded_attention.method import (
+    SEARCH_PRESET,
+    BoundedAttention,
+)
 from attention_control.attention_patches.methods.cross_image.method import CrossImage
 from attention_control.attention_patches.methods.layout_guidance import EFFORT as LAYOUT
 from attention_control.nodes.host.families import family_of
@@ -39,7 +42,7 @@ def numbers(ordinals):
 def test_where_bounded_attention_finds_masks(shape, latent, expected):
     """Six layers on the coarsest grid of at least 16 x 16 in SDXL, and all three that have it in SD1.5."""
     presets = family_of(tiny_model(shape, layout="real")).presets(latent)
-    assert numbers(presets[SEARCHED].layers) == list(expected)
+    assert numbers(presets[SEARCH_PRESET].layers) == list(expected)
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,12 @@ import pytest
 import torch
 from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.layout.regions import Layout, Subject
-from attention_control.attention_patches.methods.bounded_attention.guidance import GUIDED as BOUNDED
-from attention_control.attention_patches.methods.bounded_attention.guidance import BoundedGuidance
+from attention_control.attention_patches.methods.bounded_attention.guidance import (
+    GUIDANCE_PRESET,
+    BoundedGuidance,
+)
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
-from attention_control.attention_patches.methods.layout_guidance import GUIDED as LAYOUT_GUIDANCE
-from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
+from attention_control.attention_patches.methods.layout_guidance import LAYOUT_PRESET, LayoutGuidance
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 
@@ -49,7 +50,7 @@ def sampled(method, **settings):
     layers, sizes = family_of(model).layer_map(), family_of(model).layer_sizes((8, 12))
     bounds = method is BoundedAttention
     every = {"layers": layers.parse("all")} if bounds else {}
-    watched = family_of(model).presets((8, 12))[BOUNDED if bounds else LAYOUT_GUIDANCE].layers
+    watched = family_of(model).presets((8, 12))[GUIDANCE_PRESET if bounds else LAYOUT_PRESET].layers
     prompts = conditioning(model, 2, seed=1), conditioning(model, seed=2)
     patched = install(model, method(layout=LAYOUT, **every, **settings))
     sample(patched, *prompts, steps=3, batch=2, height=8, width=12)

@@ -51,7 +51,7 @@ def test_bounded_attention_is_guided_where_its_authors_guide():
     assert sorted(2 * (n - 1) + kind for n in shallow for kind in (0, 1)) == list(range(12, 20))
     assert sorted(2 * (n - 1) + kind for n in deep for kind in (0, 1)) == list(range(70, 82))
     steps = [
-        authors.presets(model, sizes(model, grids))[authors.BOUNDED].step_sizes
+        authors.presets(model, sizes(model, grids))[authors.GUIDANCE_PRESET].step_sizes
         for model, grids in ((SD15, SD15_GRIDS), (SDXL, SDXL_GRIDS))
     ]
     assert steps == [(8.0, 2.0), (18.0, 5.0)]

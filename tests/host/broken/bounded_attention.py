@@ -89,7 +89,7 @@ class BoundsTheNegative(Broken, BoundedAttention):
     """Closes the same tokens in the negative prompt, where they are other words."""
 
     class at_work(Bounding):
-        def _bounded(self, text):
+        def _is_own(self, text):
             return text is not None
 
 
