@@ -1,0 +1,110 @@
+"""Prompt-to-Prompt: a source picture and edits of it, each with a prompt of its own, in one batch.
+
+Hertz, Mokady, Tenenbaum, Aberman, Pritch, Cohen-Or, "Prompt-to-Prompt Image Editing with Cross Attention
+Control", ICLR 2023. All images start at the same noise; image 0 has the source prompt. With A the attention
+maps of the positive prompts, j a token of the edit, and a_j the tokens of the source that it is aligned to:
+
+    cross:  A_edit[:, j] <- c_j sum_i m_ij A_source[:, i]   until the token's percent of the schedule;
+            A_edit[:, j] <- c_j A_edit[:, j]                for tokens that the source lacks
+    self:   A_edit <- A_source                              until `self_until`, on grids of few tokens
+
+m is the alignment (word swap, refinement), c the reweighting, 1 for most tokens; nothing is renormalised.
+Differences from the authors' code: times are percents of the noise schedule, theirs are numbers of steps
+(51 calls for 50 steps of PNDM). Self-attention is the source's by copied queries and keys, which gives the
+same map on a fused kernel. Reweighting alone multiplies the edit's own map, theirs the source's, which for
+equal prompts is the same. What differs in the alignment and in the blend is said in `alignment.py` and
+`blend.py`.
+
+With `picture`, an inversion of a given picture, the source is that picture during the whole run (Ju et al.,
+"Direct Inversion", ICLR 2024), and its own noisy states are what its maps are made of.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from ...contract.batch import Batch
+from ...contract.method import Method, Part
+from ...contract.site import Prompt, Text
+from .blend import Blend, Blending, blended_layers
+from .control import Control
+from .edits import Edit
+
+NOT_THIS_PROMPT = (
+    "its prompts are not among the positive conditionings; connect the node's own CONDITIONING to the sampler"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptToPrompt(Method):
+    """See the module's docstring. `edits` are those of images 1, 2, ...; `self_max_tokens` is the largest
+    grid whose self-attention is the source's. `prompt` are the node's prompts together; None stands for
+    every positive text. `note` is said in the report."""
+
+    label: ClassVar[str] = "PromptToPrompt"
+    layers: frozenset[int]
+    edits: tuple[Edit, ...]
+    self_until: float = 0.4
+    self_max_tokens: int = 256
+    blend: Blend | None = None
+    prompt: Prompt | None = None
+    note: str | None = None
+
+    @property
+    def off(self) -> bool:
+        controls = bool(self.layers) and (self.self_until > 0 or not all(e.idle for e in self.edits))
+        return super().off or not (controls or self.blend)
+
+    @property
+    def images(self) -> int:
+        return 1 + len(self.edits)
+
+    def start(self, batch: Batch) -> str | None:
+        if batch.images != self.images:
+            raise ValueError(
+                f"PromptToPrompt has {self.images} prompts (the source and {len(self.edits)} edits), and the "
+                f"latent to sample has {batch.images} images. Connect the node's own LATENT output to the "
+                "sampler's latent image: it has an image for each prompt, all of the same noise."
+            )
+        own = [text for text in batch.texts if text.of(self.prompt)]
+        self._check_lengths(own)
+        return None if own else NOT_THIS_PROMPT
+
+    def _check_lengths(self, own: Sequence[Text]) -> None:
+        aligned = max((len(edit.taken) for edit in self.edits), default=0)
+        for text in own:
+            if text.tokens < aligned:
+                raise ValueError(
+                    f"The positive conditioning has {text.tokens} tokens, and PromptToPrompt has aligned "
+                    f"{aligned}. Connect the node's own CONDITIONING to the sampler."
+                )
+
+    def begin(self, batch: Batch) -> Sequence[Part]:
+        control = Control(
+            layers=self.layers,
+            edits=self.edits,
+            self_until=self.self_until,
+            self_max_tokens=self.self_max_tokens,
+            prompt=self.prompt,
+        )
+        return [control, *self._blending(batch), Told(control, self.note)]
+
+    def _blending(self, batch: Batch) -> list[Part]:
+        if self.blend is None:
+            return []
+        layers = blended_layers(batch.sizes, batch.latent[0])
+        grid = batch.sizes[min(layers)].grid
+        return [Blending(spec=self.blend, layers=layers, grid=grid, latent=batch.latent, prompt=self.prompt)]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is said at the end of a run."""
+
+    control: Control
+    note: str | None
+
+    def finish(self, latents: Tensor) -> str | None:
+        return " ".join(filter(None, (self.control.describe(), self.note)))
