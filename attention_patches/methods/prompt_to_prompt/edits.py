@@ -37,6 +37,13 @@ class Edit:
         """Whether it never edits anything."""
         return not any(self.acting(0.0))
 
+    @property
+    def end(self) -> float:
+        """The percent of the schedule behind which it edits nothing."""
+        return max(
+            (until for until, acts in zip(self.until, self.acting(0.0), strict=True) if acts), default=0
+        )
+
 
 @dataclass(frozen=True)
 class Tables:

@@ -99,12 +99,16 @@ class PromptToPrompt(Method):
         return [Blending(spec=self.blend, layers=layers, grid=grid, latent=batch.latent, prompt=self.prompt)]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Told:
-    """What is said at the end of a run."""
+    """What is said at the end of a run. All images get the source's noise between the steps."""
 
     control: Control
     note: str | None
+    drift: str | None = None
+
+    def noise_differs(self, reason: str) -> None:
+        self.drift = f"The edits drift from the source: {reason}, and edits need the source's."
 
     def finish(self, latents: Tensor) -> str | None:
-        return " ".join(filter(None, (self.control.describe(), self.note)))
+        return " ".join(filter(None, (self.control.describe(), self.drift, self.note)))

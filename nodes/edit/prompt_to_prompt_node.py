@@ -1,0 +1,88 @@
+"""PromptToPrompt: pictures that differ only in what the words of their prompts change."""
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ...attention_patches.contract.schedule import PercentRange
+from ...attention_patches.methods.prompt_to_prompt.alignment import Mode
+from ...attention_patches.methods.prompt_to_prompt.method import PromptToPrompt as PromptToPromptMethod
+from ..host.families import family_of
+from ..host.run.install import install
+from ..inputs.node_report import shows_report
+from .edited_prompts import describe
+from .one_start import one_start
+from .prompt_to_prompt_inputs import edit_lines, encode_edits, inputs
+
+
+class PromptToPrompt(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PromptToPrompt",
+            display_name="Prompt-to-Prompt",
+            category="attention control/edit",
+            description=(
+                "Makes a picture and edits of it that differ only in what the words change, without "
+                "training: each edit takes over where the source's words and shapes are (Prompt-to-Prompt, "
+                "Hertz et al. 2023). Put it between the model and any sampler node, and use its conditioning "
+                "and latent."
+            ),
+            search_aliases=["edit", "p2p", "change a word", "replace", "reweight", "word swap"],
+            **shows_report(),
+            inputs=inputs(),
+            outputs=[
+                io.Model.Output(tooltip="The model with the patch, for any sampler node."),
+                io.Conditioning.Output(
+                    tooltip="The source prompt, then the edits, a row each: the sampler's positive."
+                ),
+                io.Latent.Output(
+                    tooltip="An image for each prompt, all of the same noise: the sampler's latent image."
+                ),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="How each edit was aligned to the source, what it weighs, what may change in it.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        clip: Any,
+        source_prompt: str,
+        edit_prompts: str,
+        latent: dict[str, Any],
+        edit: Mode,
+        cross_until: float,
+        cross_until_words: str,
+        self_until: float,
+        self_max_tokens: int,
+        reweight: str,
+        blend_words: str,
+        keep_words: str,
+        blend_threshold: float,
+        blend_from: float,
+        layers: str,
+    ) -> io.NodeOutput:
+        lines = edit_lines(source_prompt, edit_prompts)
+        encoded = encode_edits(clip, lines, edit, cross_until, cross_until_words, reweight)
+        edits = encoded.prompts.edits()
+        blend = encoded.prompts.blend(blend_words, keep_words, blend_threshold, blend_from)
+        last = max(self_until, *(each.end for each in edits))
+        method = PromptToPromptMethod(
+            layers=family_of(model).layer_map().parse(layers),
+            during=PercentRange(0.0, last if blend is None else 1.0),
+            edits=edits,
+            self_until=self_until,
+            self_max_tokens=self_max_tokens,
+            blend=blend,
+            prompt=encoded.identity,
+        )
+        return io.NodeOutput(
+            install(model, method, cls.hidden.unique_id),
+            encoded.conditioning,
+            one_start(latent, len(lines)),
+            describe(encoded.prompts, blend),
+        )
