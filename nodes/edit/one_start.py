@@ -1,11 +1,39 @@
-"""A latent for each prompt, all of which start at the same noise."""
+"""A latent for each prompt, all of which start at the same noise, or at that of a picture's inversion."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from ...attention_patches.inversion.inversion import Inversion
+from ...attention_patches.inversion.pinned import size_in_words
+from ..host.exchange import handed_on
+
 Latent = dict[str, Any]
+
+
+def start_of_edits(
+    model: Any, latent: Mapping[str, Any] | None, inversion: Inversion | None, images: int
+) -> Latent:
+    """The LATENT of a batch of so many images. Raises ValueError without either, or if the two do not fit."""
+    if inversion is None:
+        if latent is None:
+            raise ValueError("latent: nothing is connected. Connect an empty latent, or an `inversion`.")
+        return one_start(latent, images)
+    if inversion.images != 1:
+        raise ValueError(
+            f"inversion: it holds {inversion.images} pictures, and one is the source. Invert one picture: "
+            "LatentFromBatch takes one out of a latent batch."
+        )
+    size = (inversion.states.shape[-2], inversion.states.shape[-1])
+    if latent is not None and tuple(latent["samples"].shape[-2:]) != size:
+        height, width = latent["samples"].shape[-2:]
+        raise ValueError(
+            f"latent is {size_in_words((height, width))}, and inversion is {size_in_words(size)}. With an "
+            "inversion the picture's own size counts: disconnect `latent`."
+        )
+    noisiest = model.get_model_object("latent_format").process_out(inversion.states[0])
+    return {"samples": handed_on(noisiest.repeat(images, 1, 1, 1)), "batch_index": [0] * images}
 
 
 def one_start(latent: Mapping[str, Any], images: int) -> Latent:

@@ -13,6 +13,7 @@ from ..host.text.prompt_batch import Entry
 from ..host.text.prompt_identity import encode_own
 from ..inputs.model_inputs import LAYERS, model_input
 from ..inputs.sampling_inputs import percent_input
+from ..inversion.inversion_type import InversionSocket
 from .edited_prompts import EditedPrompts
 
 
@@ -64,7 +65,7 @@ def _same(conditioning: list[Entry], row: int) -> bool:
 
 def inputs() -> list[Any]:
     """All of them, in the order of the node."""
-    return [model_input(), *_prompts(), *_attention(), *_blend(), _layers()]
+    return [model_input(), *_prompts(), *_attention(), *_blend(), _layers(), _inversion()]
 
 
 def _prompts() -> list[Any]:
@@ -86,7 +87,12 @@ def _prompts() -> list[Any]:
             ),
         ),
         io.Latent.Input(
-            "latent", tooltip="Where all images start: an empty latent, or one picture for img2img."
+            "latent",
+            optional=True,
+            tooltip=(
+                "Where all images start: an empty latent, or one picture for img2img. Not needed with an "
+                "inversion."
+            ),
         ),
         io.Combo.Input(
             "edit",
@@ -194,4 +200,16 @@ def _layers() -> Any:
         default="all",
         advanced=True,
         tooltip=f"Transformer layers that take over attention, comma-separated: {LAYERS}. Paper: all.",
+    )
+
+
+def _inversion() -> Any:
+    return InversionSocket.Input(
+        "inversion",
+        optional=True,
+        tooltip=(
+            "A picture of your own, from Invert Latent under the source prompt: the source is that picture. "
+            "Sample the node's LATENT with the sampler's own noise turned off (add_noise), with the "
+            "inversion's scheduler and steps."
+        ),
     )

@@ -5,14 +5,16 @@ from typing import Any
 from comfy_api.latest import io
 
 from ...attention_patches.contract.schedule import PercentRange
+from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.prompt_to_prompt.alignment import Mode
 from ...attention_patches.methods.prompt_to_prompt.method import PromptToPrompt as PromptToPromptMethod
 from ..host.families import family_of
 from ..host.run.install import install
 from ..inputs.node_report import shows_report
 from .edited_prompts import describe
-from .one_start import one_start
+from .one_start import start_of_edits
 from .prompt_to_prompt_inputs import edit_lines, encode_edits, inputs
+from .source_inversion import remarks
 
 
 class PromptToPrompt(io.ComfyNode):
@@ -53,7 +55,6 @@ class PromptToPrompt(io.ComfyNode):
         clip: Any,
         source_prompt: str,
         edit_prompts: str,
-        latent: dict[str, Any],
         edit: Mode,
         cross_until: float,
         cross_until_words: str,
@@ -65,6 +66,8 @@ class PromptToPrompt(io.ComfyNode):
         blend_threshold: float,
         blend_from: float,
         layers: str,
+        latent: dict[str, Any] | None = None,
+        inversion: Inversion | None = None,
     ) -> io.NodeOutput:
         lines = edit_lines(source_prompt, edit_prompts)
         encoded = encode_edits(clip, lines, edit, cross_until, cross_until_words, reweight)
@@ -73,16 +76,18 @@ class PromptToPrompt(io.ComfyNode):
         last = max(self_until, *(each.end for each in edits))
         method = PromptToPromptMethod(
             layers=family_of(model).layer_map().parse(layers),
-            during=PercentRange(0.0, last if blend is None else 1.0),
+            during=PercentRange(0.0, last if blend is None and inversion is None else 1.0),
             edits=edits,
             self_until=self_until,
             self_max_tokens=self_max_tokens,
             blend=blend,
             prompt=encoded.identity,
+            picture=inversion,
+            note=None if inversion is None else remarks(inversion, model, clip, lines[0]),
         )
         return io.NodeOutput(
             install(model, method, cls.hidden.unique_id),
             encoded.conditioning,
-            one_start(latent, len(lines)),
+            start_of_edits(model, latent, inversion, len(lines)),
             describe(encoded.prompts, blend),
         )

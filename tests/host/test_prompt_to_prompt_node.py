@@ -43,7 +43,7 @@ def change(clip, source=SOURCE, edits=EDITS, latent=None, shape="sd15", **settin
     """The node's outputs."""
     latent = empty() if latent is None else latent
     with torch.inference_mode():
-        return call_node(PromptToPrompt, model(shape), clip, source, edits, latent, **settings)
+        return call_node(PromptToPrompt, model(shape), clip, source, edits, latent=latent, **settings)
 
 
 def spec(outputs):
@@ -63,8 +63,8 @@ def test_inputs_and_defaults_are_the_published_ones():
     """Workflows store widgets by their order, so names, order and defaults never change."""
     schema = PromptToPrompt.define_schema()
     prompts = ["model", "clip", "source_prompt", "edit_prompts", "latent"]
-    assert [x.id for x in schema.inputs] == [*prompts, *DEFAULTS]
-    assert {x.id: x.default for x in schema.inputs[5:]} == DEFAULTS
+    assert [x.id for x in schema.inputs] == [*prompts, *DEFAULTS, "inversion"]
+    assert {x.id: x.default for x in schema.inputs[5:-1]} == DEFAULTS
     assert all(x.tooltip for x in (*schema.inputs, *schema.outputs))
     advanced = ["self_max_tokens", "keep_words", "blend_from", "layers"]
     assert [x.id for x in schema.inputs if getattr(x, "advanced", None)] == advanced

@@ -28,9 +28,12 @@ from torch import Tensor
 from ...contract.batch import Batch
 from ...contract.method import Method, Part
 from ...contract.site import Prompt, Text
+from ...inversion.inversion import Inversion
+from ...inversion.pinned import size_in_words
 from .blend import Blend, Blending, blended_layers
 from .control import Control
 from .edits import Edit
+from .source_picture import SourcePicture
 
 NOT_THIS_PROMPT = (
     "its prompts are not among the positive conditionings; connect the node's own CONDITIONING to the sampler"
@@ -50,12 +53,13 @@ class PromptToPrompt(Method):
     self_max_tokens: int = 256
     blend: Blend | None = None
     prompt: Prompt | None = None
+    picture: Inversion | None = None
     note: str | None = None
 
     @property
     def off(self) -> bool:
         controls = bool(self.layers) and (self.self_until > 0 or not all(e.idle for e in self.edits))
-        return super().off or not (controls or self.blend)
+        return super().off or not (controls or self.blend or self.picture)
 
     @property
     def images(self) -> int:
@@ -68,9 +72,20 @@ class PromptToPrompt(Method):
                 f"latent to sample has {batch.images} images. Connect the node's own LATENT output to the "
                 "sampler's latent image: it has an image for each prompt, all of the same noise."
             )
+        self._check_picture(batch.latent)
         own = [text for text in batch.texts if text.of(self.prompt)]
         self._check_lengths(own)
         return None if own else NOT_THIS_PROMPT
+
+    def _check_picture(self, latent: tuple[int, int]) -> None:
+        if self.picture is None:
+            return
+        size = (self.picture.states.shape[-2], self.picture.states.shape[-1])
+        if size != latent:
+            raise ValueError(
+                f"inversion is {size_in_words(size)}, and the latent to sample is {size_in_words(latent)}. "
+                "Connect the node's own LATENT output to the sampler's latent image."
+            )
 
     def _check_lengths(self, own: Sequence[Text]) -> None:
         aligned = max((len(edit.taken) for edit in self.edits), default=0)
@@ -89,14 +104,23 @@ class PromptToPrompt(Method):
             self_max_tokens=self.self_max_tokens,
             prompt=self.prompt,
         )
-        return [control, *self._blending(batch), Told(control, self.note)]
+        pinned = [] if self.picture is None else [SourcePicture(self.picture, 0)]
+        return [control, *pinned, *self._blending(batch), Told(control, self.note)]
 
     def _blending(self, batch: Batch) -> list[Part]:
         if self.blend is None:
             return []
         layers = blended_layers(batch.sizes, batch.latent[0])
         grid = batch.sizes[min(layers)].grid
-        return [Blending(spec=self.blend, layers=layers, grid=grid, latent=batch.latent, prompt=self.prompt)]
+        blending = Blending(
+            spec=self.blend,
+            layers=layers,
+            grid=grid,
+            latent=batch.latent,
+            prompt=self.prompt,
+            picture=self.picture,
+        )
+        return [blending]
 
 
 @dataclass
