@@ -7,6 +7,7 @@ import comfy.samplers
 import pytest
 import torch
 from attention_control.attention_patches.contract.schedule import PercentRange
+from attention_control.attention_patches.inversion.pinned import Pinned
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
@@ -165,11 +166,11 @@ def test_it_writes_into_nothing_it_is_given():
     class Model:
         sigma = 1.0
 
-        def __call__(self, latents):
+        def rest(self, latents):
             assert latents[0].any() and not latents[1:].any()
             return answer
 
-    StyleAligned(layers=frozenset({1}), reference_picture=PICTURE).denoise(given, Model())
+    Pinned(PICTURE, 0).denoise(given, Model())
     assert not given.any() and bool((answer == 1).all())
 
 
