@@ -205,7 +205,7 @@ METHODS = [
     ),
     _prompts("prompt to prompt, until", until=0.6),
     replace(
-        _prompts("prompt to prompt, blended", blend=Blend(((1, 2), (1,), (2,)), ((5,), (5,), (5,)), 0.4)),
+        _prompts("prompt to prompt, blended", blend=Blend(((1, 2), (1,), (2,)), threshold=0.9)),
         remembers=True,
     ),
     replace(_bounded("bounded by what is found", refine_from=0.4, refine_every=0.1), remembers=True),

@@ -20,11 +20,12 @@ With `picture`, an inversion of a given picture, the source is that picture duri
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor
 
+from ...attention.explicit_maps import MAP_BYTES
 from ...contract.batch import Batch
 from ...contract.method import Method, Part
 from ...contract.site import Prompt, Text
@@ -64,6 +65,15 @@ class PromptToPrompt(Method):
     @property
     def images(self) -> int:
         return 1 + len(self.edits)
+
+    @property
+    def looking(self) -> "PromptToPrompt":
+        return replace(self, blend=None, picture=None) if self.blend or self.picture else self
+
+    def memory(self, batch: Batch) -> int:
+        tokens = max(batch.text_tokens("positive"), default=0)
+        maps = max((s.heads * s.grid[0] * s.grid[1] for s in batch.sizes.values()), default=0)
+        return 4 * min(4 * batch.images * maps * tokens, MAP_BYTES)  # logits, map, source's share, edited
 
     def start(self, batch: Batch) -> str | None:
         if batch.images != self.images:
