@@ -7,10 +7,12 @@ from comfy_api.latest import io
 from ...attention_patches.contract.schedule import PercentRange
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.prompt_to_prompt.alignment import Mode
+from ...attention_patches.methods.prompt_to_prompt.mask_store import MaskStore
 from ...attention_patches.methods.prompt_to_prompt.method import PromptToPrompt as PromptToPromptMethod
 from ..host.families import family_of
 from ..host.run.install import install
 from ..inputs.node_report import shows_report
+from .blend_masks_type import BlendMasksSocket
 from .edited_prompts import describe
 from .one_start import start_of_edits
 from .prompt_to_prompt_inputs import edit_lines, encode_edits, inputs
@@ -44,6 +46,10 @@ class PromptToPrompt(io.ComfyNode):
                 io.String.Output(
                     display_name="report",
                     tooltip="How each edit was aligned to the source, what it weighs, what may change in it.",
+                ),
+                BlendMasksSocket.Output(
+                    display_name="masks",
+                    tooltip="Where the blend let the edits differ, for Blend Masks, once the run has ended.",
                 ),
             ],
         )
@@ -81,6 +87,7 @@ class PromptToPrompt(io.ComfyNode):
             self_until=self_until,
             self_max_tokens=self_max_tokens,
             blend=blend,
+            store=MaskStore(),
             prompt=encoded.identity,
             picture=inversion,
             note=None if inversion is None else remarks(inversion, model, clip, lines[0]),
@@ -90,4 +97,5 @@ class PromptToPrompt(io.ComfyNode):
             encoded.conditioning,
             start_of_edits(model, latent, inversion, len(lines)),
             describe(encoded.prompts, blend),
+            method.store,
         )

@@ -76,7 +76,7 @@ def test_noise_that_was_added_is_told(clip, caplog):
 
 def walk_on(outputs, sigmas):
     """A run along the inversion's noise levels, without noise of its own."""
-    patched, positive, latent, _ = outputs
+    patched, positive, latent, *_ = outputs
     with torch.inference_mode():
         return comfy.sample.sample_custom(
             patched,

@@ -30,7 +30,7 @@ def run(patched, prompts, latent, **how):
 @pytest.mark.parametrize("companion", COMPANIONS, ids=lambda companion: companion.name)
 def test_the_source_is_what_it_is_beside_a_companion(clip, companion):
     """To the bit, and so is an edit of the same prompt; the other edits are edited."""
-    patched, positive, latent, _ = change(clip, edits=EDITS)
+    patched, positive, latent, *_ = change(clip, edits=EDITS)
     plain = companion.on_model(model("sd15"))
     prompts = companion.on_prompts(plain, (positive, conditioning(plain, seed=2)))
     out = run(companion.on_model(patched), prompts, latent, **companion.how)
@@ -43,7 +43,7 @@ def test_the_source_is_what_it_is_beside_a_companion(clip, companion):
 
 def test_one_call_or_two(clip):
     """A negative that comes by itself is not taken for the prompt."""
-    patched, positive, latent, _ = change(clip, edits=EDITS, blend_words="cat, dog")
+    patched, positive, latent, *_ = change(clip, edits=EDITS, blend_words="cat, dog")
     prompts = positive, conditioning(model("sd15"), seed=2)
     together = run(patched, prompts, latent)
     with split_calls(model("sd15"), rows=4):
@@ -69,7 +69,7 @@ class Seen:
 
 def test_who_observes_sees_the_edited_maps(clip):
     """What is recorded of an edit is what it attends to: the source's map, and its shapes."""
-    patched, positive, latent, _ = change(clip, edits="a red dog, on the stairs", cross_until=1.0)
+    patched, positive, latent, *_ = change(clip, edits="a red dog, on the stairs", cross_until=1.0)
     seen = Seen()
     run(install(patched, Just(parts=[seen])), (positive, conditioning(patched, seed=2)), latent)
     for (kind, _), maps in seen.maps.items():
@@ -79,7 +79,7 @@ def test_who_observes_sees_the_edited_maps(clip):
 
 def test_beside_style_aligned_in_either_order(clip):
     """The source is the reference and stays plain; both act, and an edit of the same prompt is the source."""
-    patched, positive, latent, _ = change(clip, edits=EDITS)
+    patched, positive, latent, *_ = change(clip, edits=EDITS)
     prompts = positive, conditioning(patched, seed=2)
     layers = family_of(patched).layer_map().parse("all")
     aligned = StyleAligned(layers=layers)
@@ -94,7 +94,7 @@ def test_beside_style_aligned_in_either_order(clip):
 
 def test_a_part_of_the_picture_is_edited_but_not_blended(clip, caplog):
     """An area has maps of its own cells only; the report says why nothing is blended."""
-    patched, [[text, more]], latent, _ = change(clip, edits=EDITS, blend_words="cat, dog")
+    patched, [[text, more]], latent, *_ = change(clip, edits=EDITS, blend_words="cat, dog")
     inside = [[text, {**more, "area": (6, 5, 0, 0), "strength": 1.0}]]
     everywhere = conditioning(patched, seed=5)
     prompts = inside + everywhere, conditioning(patched, seed=2)

@@ -54,7 +54,7 @@ def spec(outputs):
 
 def run(outputs, shape="sd15", **how):
     """Latents of all images, of one noise."""
-    patched, positive, latent, _ = outputs
+    patched, positive, latent, *_ = outputs
     keys = {"images": latent["batch_index"], "latent": latent["samples"]}
     return sample(patched, positive, conditioning(model(shape), seed=2), **{**keys, "steps": 3, **how})
 
@@ -111,14 +111,14 @@ def test_the_latent_is_one_start_for_every_prompt(clip):
 
 def test_another_number_of_images_is_an_error_that_names_both(clip):
     """Not after a run, but as it begins."""
-    patched, positive, _, _ = change(clip)
+    patched, positive, *_ = change(clip)
     with pytest.raises(ValueError, match=r"has 4 prompts .*has 2 images"):
         sample(patched, positive, conditioning(model("sd15"), seed=2), batch=2, **SIZE)
 
 
 def test_another_prompt_is_left_alone(clip, caplog):
     """And the report says which conditioning is missing."""
-    patched, _, latent, _ = change(clip)
+    patched, _, latent, *_ = change(clip)
     other = conditioning(model("sd15"), 4, seed=1)
     out = run((patched, other, latent, ""))
     assert torch.equal(out, run((model("sd15"), other, latent, "")))

@@ -13,7 +13,7 @@ expects, by its own. With Euler's method this is the same as blending behind eac
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -30,6 +30,7 @@ from ...contract.qkv import QKV
 from ...contract.site import Prompt, Site
 from ...inversion.inversion import Inversion
 from .edits import before
+from .mask_store import MaskStore
 
 IN_A_PART = "the model got a part of the picture, and the blend's masks are found in the whole one"
 
@@ -57,6 +58,8 @@ class Blending:
     latent: tuple[int, int]
     prompt: Prompt | None = None
     picture: Inversion | None = None  # that the source is, if it is one
+    tell: Callable[[str], None] = lambda line: None
+    store: MaskStore | None = None  # where the last masks go
     sums: Tensor | None = None  # (images, 2, N): of the words, of those to keep
     masks: Tensor | None = None  # (images, 1, h, w) of the last call, where images may differ from the source
     covered: list[float] = field(default_factory=list)  # part of the latents in the last masks, by edit
@@ -108,6 +111,7 @@ class Blending:
         self.masks = self._masks() if blends else None
         if self.masks is None:
             return expected
+        self.tell(f"Blend: {self._shares()} of the edits may differ from the source.")
         return torch.where(self.masks.to(expected.device), expected, expected[:1])
 
     def _masks(self) -> Tensor:
@@ -121,11 +125,14 @@ class Blending:
     def finish(self, latents: Tensor) -> str | None:
         if self.masks is None:
             return "Nothing was blended: no map of the words was seen, or the blend starts behind the run."
-        shares = ", ".join(f"{covered:.0%}" for covered in self.covered)
+        if self.store is not None:
+            self.store.add(latents, self.masks[:, 0])
         height, width = self.grid
-        return (
-            f"Blended by {len(self.layers)} layers of {height} x {width}; {shares} of the edits may differ."
-        )
+        layers = f"{len(self.layers)} layers of {height} x {width}"
+        return f"Blended by {layers}; {self._shares()} of the edits may differ."
+
+    def _shares(self) -> str:
+        return ", ".join(f"{covered:.0%}" for covered in self.covered)
 
 
 def where(sums: Tensor, threshold: float, size: Sequence[int], *, pooled: bool) -> Tensor:

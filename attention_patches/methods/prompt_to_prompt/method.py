@@ -34,6 +34,7 @@ from ...inversion.pinned import size_in_words
 from .blend import Blend, Blending, blended_layers
 from .control import Control
 from .edits import Edit
+from .mask_store import MaskStore
 from .source_picture import SourcePicture
 
 NOT_THIS_PROMPT = (
@@ -45,7 +46,7 @@ NOT_THIS_PROMPT = (
 class PromptToPrompt(Method):
     """See the module's docstring. `edits` are those of images 1, 2, ...; `self_max_tokens` is the largest
     grid whose self-attention is the source's. `prompt` are the node's prompts together; None stands for
-    every positive text. `note` is said in the report."""
+    every positive text. The blend's masks go into `store`; `note` is said in the report."""
 
     label: ClassVar[str] = "PromptToPrompt"
     layers: frozenset[int]
@@ -55,6 +56,7 @@ class PromptToPrompt(Method):
     blend: Blend | None = None
     prompt: Prompt | None = None
     picture: Inversion | None = None
+    store: MaskStore | None = None
     note: str | None = None
 
     @property
@@ -129,6 +131,8 @@ class PromptToPrompt(Method):
             latent=batch.latent,
             prompt=self.prompt,
             picture=self.picture,
+            tell=batch.tell,
+            store=self.store,
         )
         return [blending]
 
