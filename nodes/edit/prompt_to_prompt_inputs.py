@@ -15,6 +15,7 @@ from ..inputs.model_inputs import LAYERS, model_input
 from ..inputs.sampling_inputs import percent_input
 from ..inversion.inversion_type import InversionSocket
 from .edited_prompts import EditedPrompts
+from .word_numbers import word_ends, word_numbers
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,22 @@ def edit_lines(source: str, edits: str) -> list[str]:
             "changed or added, one line for each picture; the same line for an edit by `reweight` alone."
         )
     return [joined, *lines]
+
+
+def fault_in_texts(
+    source: str | None, edits: str | None, until_words: str | None, reweight: str | None
+) -> str | None:
+    """What can be said of these texts before anything runs; None of each that it is connected.
+
+    Whether the prompts hold the words is seen by `encode_edits`.
+    """
+    try:
+        edit_lines("-" if source is None else source, "-" if edits is None else edits)
+        word_ends(until_words or "", "cross_until_words")
+        word_numbers(reweight or "", "reweight")
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def encode_edits(

@@ -15,7 +15,7 @@ from ..inputs.node_report import shows_report
 from .blend_masks_type import BlendMasksSocket
 from .edited_prompts import describe
 from .one_start import start_of_edits
-from .prompt_to_prompt_inputs import edit_lines, encode_edits, inputs
+from .prompt_to_prompt_inputs import edit_lines, encode_edits, fault_in_texts, inputs
 from .source_inversion import remarks
 
 
@@ -53,6 +53,17 @@ class PromptToPrompt(io.ComfyNode):
                 ),
             ],
         )
+
+    @classmethod
+    def validate_inputs(
+        cls,
+        source_prompt: str | None = None,
+        edit_prompts: str | None = None,
+        cross_until_words: str | None = None,
+        reweight: str | None = None,
+    ) -> bool | str:
+        """Before anything runs: whether there are prompts, and words have numbers; None is connected."""
+        return fault_in_texts(source_prompt, edit_prompts, cross_until_words, reweight) or True
 
     @classmethod
     def execute(

@@ -180,6 +180,23 @@ def test_errors_name_the_input_and_say_what_to_do(clip, given, message):
         change(clip, **given)
 
 
+@pytest.mark.parametrize(
+    ("texts", "fault"),
+    [
+        ({"source_prompt": SOURCE, "edit_prompts": EDITS, "reweight": "big 2"}, None),
+        ({"source_prompt": None, "edit_prompts": None}, None),  # connected: not known yet
+        ({"source_prompt": " "}, "source_prompt: it is empty"),
+        ({"edit_prompts": "\n"}, "edit_prompts: there is no edit"),
+        ({"reweight": "big"}, "reweight: 'big' is no word with a number"),
+        ({"cross_until_words": "big 2"}, "cross_until_words: 'big' has 2"),
+    ],
+)
+def test_what_is_written_is_checked_before_anything_runs(texts, fault):
+    """As far as it can be without the text encoder."""
+    answer = PromptToPrompt.validate_inputs(**texts)
+    assert answer is True if fault is None else answer.startswith(fault)
+
+
 def test_ends_and_factors_reach_every_edit_that_has_the_word(clip):
     """All occurrences, by token; other words keep the general end."""
     edits = "a cat and a dog\na cat and a cat"

@@ -87,7 +87,7 @@ class Blending:
             self.sums = chosen.new_zeros(chosen.shape[0], chosen.shape[2], qkv.q.shape[2])
         for queries, maps in probabilities(qkv, rows):
             words = by_token(maps[..., : qkv.k.shape[2]].sum(1), tokens)  # (images, n, T)
-            self.sums[..., queries] += (words @ chosen).transpose(1, 2)
+            self.sums[..., queries] += (words @ chosen).transpose(1, 2).to(self.sums.device)
 
     def _chosen(self, tokens: int, device: torch.device) -> Tensor:
         """(images, T, 2): which tokens are summed."""
