@@ -1,5 +1,7 @@
 """PromptToPrompt as a user meets it: inputs, what is written in them, errors, the batch that it makes."""
 
+import comfy.sample
+import comfy.samplers
 import pytest
 import torch
 from attention_control.nodes.edit.prompt_to_prompt_node import PromptToPrompt
@@ -95,6 +97,24 @@ def test_samplers_that_draw_noise_draw_it_for_all(clip, sampler):
         (model("sd15"), alone, {"samples": torch.zeros(1, 4, 6, 10), "batch_index": [0]}, ""), sampler=sampler
     )
     assert torch.allclose(source[0], out[0], rtol=1e-3, atol=1e-3)
+
+
+def test_noise_that_cannot_be_one_is_told(clip, caplog):
+    """A sampler that adds noise of its own to each image lets the edits drift, and the report says why."""
+    patched, positive, latent, *_ = change(clip)
+    sampler = comfy.samplers.ksampler("euler", {"s_churn": 5.0})
+    with torch.inference_mode(), caplog.at_level("INFO"):
+        comfy.sample.sample_custom(
+            patched,
+            comfy.sample.prepare_noise(latent["samples"], 1, latent["batch_index"]),
+            5.0,
+            sampler,
+            torch.tensor([10.0, 3.0, 0.0]),
+            positive,
+            conditioning(patched, seed=2),
+            latent["samples"],
+        )
+    assert "The edits drift from the source: with s_churn the sampler adds noise of its own" in caplog.text
 
 
 def test_the_latent_is_one_start_for_every_prompt(clip):
