@@ -1,10 +1,14 @@
 """The rows of a batch that see the same keys, taken together and put back."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+Seen = TypeVar("Seen", bound=Hashable)
+"""What tells one row from another, such as which keys it sees."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +76,17 @@ class RowGroup:
             out.unflatten(0, (-1, self.period))[:, run] = piece
 
 
-def row_groups(seen: Sequence[tuple[bool, ...]], images: int) -> dict[tuple[bool, ...], RowGroup]:
+def row_groups(seen: Sequence[Seen], images: int) -> dict[Seen, RowGroup]:
     """What each row of a batch sees -> the rows that see just that, in as short a period as there is.
 
     images: rows that no period may split, a divisor of the number of rows. As a rule these are the images of
     a chunk, each chunk sees the same, and the chunks go together.
     """
-    seen, rows = tuple(seen), len(seen)
+    by_row, rows = tuple(seen), len(seen)
     periods = (p for p in range(images, rows + 1, images) if rows % p == 0)
-    period = next(p for p in periods if seen == seen[:p] * (rows // p))
-    runs: dict[tuple[bool, ...], list[slice]] = {}
-    for row, visible in enumerate(seen[:period]):
+    period = next(p for p in periods if by_row == by_row[:p] * (rows // p))
+    runs: dict[Seen, list[slice]] = {}
+    for row, visible in enumerate(by_row[:period]):
         found = runs.setdefault(visible, [])
         if found and found[-1].stop == row:
             found[-1] = slice(found[-1].start, row + 1)

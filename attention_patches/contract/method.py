@@ -62,6 +62,16 @@ class Uncontrolled(Protocol):
 
 
 @runtime_checkable
+class OneNoise(Protocol):
+    """Wants samplers that draw noise between their steps to give all images that of image 0, which then gets
+    what it would get alone."""
+
+    def noise_differs(self, reason: str) -> None:
+        """Told before the first step where that cannot be."""
+        ...
+
+
+@runtime_checkable
 class Reporter(Protocol):
     """Has something to say at the end."""
 
@@ -70,7 +80,7 @@ class Reporter(Protocol):
         ...
 
 
-Part = AttentionPart | CallPart | GuidingPart | ScopePart | Uncontrolled | Reporter
+Part = AttentionPart | CallPart | GuidingPart | ScopePart | Uncontrolled | OneNoise | Reporter
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,25 @@ from torch import Tensor
 
 from .column_bias import ColumnBias
 
-MapEdit = Callable[[Tensor, slice], Tensor]
-"""(probabilities (B, H, n, M) in float32, which queries these are) -> edited probabilities."""
+EditOfMap = Callable[[Tensor, slice], Tensor]
+"""(probabilities (R, H, n, M) in float32 of the rows that are read, which queries these are) -> edited
+probabilities of the rows that are changed."""
+
+
+@dataclass(frozen=True)
+class MapEdit:
+    """An edit of the probabilities of the rows marked in `rows`, made of those marked in `reads`; both are in
+    the order of the batch, and None stands for all. Rows that no edit changes stay on the fused kernel."""
+
+    edit: EditOfMap
+    rows: tuple[bool, ...] | None = None
+    reads: tuple[bool, ...] | None = None
+
+    def changed(self, row: int) -> bool:
+        return self.rows is None or self.rows[row]
+
+    def read(self, row: int) -> bool:
+        return self.reads is None or self.reads[row]
 
 
 @dataclass(frozen=True)
@@ -90,9 +107,21 @@ class QKV:
             raise ValueError("another patch weighs single keys, and the other picture has another number")
         return replace(self, k=k, v=v, swapped=True)
 
-    def edit_map(self, edit: MapEdit) -> "QKV":
-        """Edit the probabilities, before the edits of the patches outside this one."""
-        return replace(self, edits=(edit, *self.edits))
+    def edit_map(
+        self,
+        edit: EditOfMap,
+        rows: Sequence[bool] | None = None,
+        reads: Sequence[bool] | None = None,
+    ) -> "QKV":
+        """Edit the probabilities of the given rows (all, if None), before the edits of the patches outside
+        this one.
+
+        The edit is given those of `reads` (if None: of the rows that it changes), and gives back those of
+        `rows`. What it does not change is computed as if there were no edit, to the bit.
+        """
+        changed = None if rows is None else tuple(rows)
+        seen = changed if reads is None else tuple(reads)
+        return replace(self, edits=(MapEdit(edit, changed, seen), *self.edits))
 
 
 def whole_bias(bias: Tensor | None, columns: Sequence[ColumnBias], dtype: torch.dtype) -> Tensor | None:

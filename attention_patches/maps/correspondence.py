@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..attention.attention import MAP_BYTES
+from ..attention.explicit_maps import MAP_BYTES
 from .averages import Slices
 from .recorded import RecordedLayer
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ..attention.attention import MAP_BYTES
+from ..attention.explicit_maps import MAP_BYTES
 from ..contract.batch import Batch
 from ..contract.method import Method, Part
 from ..contract.site import Text

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ..attention.attention import probabilities
 from ..attention.attention_map import by_token
+from ..attention.explicit_maps import probabilities
 from ..contract.attention_part import Attend, Order, StepAside
 from ..contract.batch import Batch
 from ..contract.qkv import QKV

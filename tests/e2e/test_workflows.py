@@ -32,6 +32,17 @@ def test_style_aligned_changes_all_but_the_reference(example: Example) -> None:
     assert changed == [False, True, True, True]
 
 
+def test_prompt_to_prompt_keeps_the_source_and_the_layout(example: Example) -> None:
+    """The source, image 0, is the same with and without edits; every edit differs from its plain picture, and
+    is nearer to the source than that."""
+    found = example("prompt_to_prompt")
+    plain, edited = found["Plain, the same noise"], found["Prompt-to-Prompt"]
+    assert len(plain) == len(edited) == 5
+    assert not (plain[0] != edited[0]).any()
+    far, near = ([abs(b.astype(int) - plain[0]).mean() for b in batch[1:]] for batch in (plain, edited))
+    assert all(ours < theirs for ours, theirs in zip(near, far, strict=True))
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_sampling_again_gives_the_same_pictures(name: str, server: Server, example: Example) -> None:
     """The same seed, sampled twice with the same patched model, gives the same pixels."""

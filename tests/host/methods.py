@@ -11,12 +11,16 @@ from attention_control.attention_patches.contract.site import Kind
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.cross_image.method import CrossImage
+from attention_control.attention_patches.methods.prompt_to_prompt.alignment import OWN, Taken
+from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blend
+from attention_control.attention_patches.methods.prompt_to_prompt.edits import Edit
+from attention_control.attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from torch import Tensor
 
-from . import naive, naive_bounds
+from . import naive, naive_bounds, naive_prompts
 from .full_size import FULL, full_model
 from .inversions import tiny_inversion
 from .naive import Where
@@ -120,6 +124,36 @@ def _bounded(name: str, **settings: Any) -> Specimen:
     )
 
 
+WORDS = [
+    # one word for two, so what follows moves up; a token of its own at the end, and one that is weighed
+    naive_prompts.Words({0: ((0,), 1), 1: ((1, 2), 1), 2: ((3,), 1), 3: ((4,), 1)}, {2: -1.0, 5: 3.0}),
+    naive_prompts.Words({0: ((0,), 1), 1: ((1,), 2), 2: ((1,), 2)}, {}),  # two words for one
+]
+
+
+def edit_of(words: naive_prompts.Words, until: float = 1.0, tokens: int = 11) -> Edit:
+    """The edit of a text of that many tokens, of all but the first until this percent of the schedule."""
+    taken = {token: Taken(source, 1 / sharing) for token, (source, sharing) in words.taken.items()}
+    return Edit(
+        tuple(taken.get(token, OWN) for token in range(tokens)),
+        (1.0,) + (until,) * (tokens - 1),
+        tuple(words.factors.get(token, 1.0) for token in range(tokens)),
+    )
+
+
+def _prompts(name: str, until: float = 1.0, **settings: Any) -> Specimen:
+    edits = tuple(edit_of(words, until) for words in WORDS)
+    return Specimen(
+        name,
+        PromptToPrompt,
+        {"edits": edits, "self_until": until / 2, **settings},
+        BY_REFERENCE,
+        off=({"edits": (edit_of(naive_prompts.Words({}, {})),) * 2, "self_until": 0.0, "blend": None},),
+        exact_rows=frozenset({0}),
+        kinds=("self", "cross"),
+    )
+
+
 EACH_ALONE = ({0}, {1}, {2})
 BY_REFERENCE = ({0}, {0, 1}, {0, 2})
 
@@ -164,6 +198,15 @@ METHODS = [
     replace(
         _bounded("bounded"),
         naive_at=lambda q, k, v, where: naive_bounds.bounded(q, k, v, where, SUBJECTS, (1, 4), (6,)),
+    ),
+    replace(
+        _prompts("prompt to prompt", self_until=1.0),
+        naive_at=lambda q, k, v, where: naive_prompts.prompt_to_prompt(q, k, v, where, WORDS),
+    ),
+    _prompts("prompt to prompt, until", until=0.6),
+    replace(
+        _prompts("prompt to prompt, blended", blend=Blend(((1, 2), (1,), (2,)), threshold=0.9)),
+        remembers=True,
     ),
     replace(_bounded("bounded by what is found", refine_from=0.4, refine_every=0.1), remembers=True),
 ]

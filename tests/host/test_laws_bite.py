@@ -8,11 +8,12 @@ from attention_control.attention_patches.contract.method import Method
 from comfy.ldm.modules.attention import CrossAttention
 
 from . import guidance_methods, laws, methods
-from .broken import bounded_attention, layout_guidance, style_aligned
+from .broken import bounded_attention, layout_guidance, prompt_to_prompt, style_aligned
 from .methods import Specimen
 
 NAMED = {method.name: method for method in (*methods.METHODS, *guidance_methods.METHODS)}
 ALIGNED, BOUNDED, GUIDED = NAMED["style aligned"], NAMED["bounded"], NAMED["layout guidance"]
+PROMPTED = NAMED["prompt to prompt"]
 BOUNDED_BY_FINDS = NAMED["bounded by what is found"]
 
 
@@ -75,6 +76,17 @@ MUTATIONS = [
     Mutation(laws.patches_compose, layout_guidance.IgnoresItsRange, "not the union", GUIDED),
     Mutation(laws.patches_compose, layout_guidance.StartsLate, "not the union", GUIDED),
     Mutation(laws.same_seed_same_image, layout_guidance.RollsDice, "another picture|random", GUIDED),
+    Mutation(laws.off_is_off, prompt_to_prompt.IgnoresItsRange, "changes the images", PROMPTED),
+    Mutation(laws.calls_do_not_matter, prompt_to_prompt.EditsTheFirstChunk, "differs by", PROMPTED),
+    Mutation(laws.rows_do_not_leak, prompt_to_prompt.TakesTheLastEdit, "same =", PROMPTED),
+    Mutation(laws.rows_do_not_leak, prompt_to_prompt.RewritesTheSource, "should stay as it is", PROMPTED),
+    Mutation(laws.any_size, prompt_to_prompt.AssumesSquare, "differs by", PROMPTED),
+    Mutation(laws.nothing_is_left, prompt_to_prompt.Remembers, "otherwise afterwards", PROMPTED),
+    Mutation(laws.patches_compose, prompt_to_prompt.StartsLate, "not the union", PROMPTED),
+    Mutation(laws.equals_naive, prompt_to_prompt.Renormalises, "cross-attention is off by", PROMPTED),
+    Mutation(laws.same_seed_same_image, prompt_to_prompt.RollsDice, "random numbers were drawn", PROMPTED),
+    Mutation(laws.halves_equal_one, prompt_to_prompt.CountsSteps, "differs by", PROMPTED),
+    Mutation(laws.keeps_precision, prompt_to_prompt.ReturnsFloat, "gave torch.float32", PROMPTED),
 ]
 
 
@@ -98,6 +110,7 @@ def test_law_bites(mutation, monkeypatch):
     [
         (ALIGNED, set(laws.LAWS)),
         (BOUNDED, set(laws.LAWS)),
+        (PROMPTED, set(laws.LAWS)),
         (GUIDED, set(laws.LAWS) - laws.NEEDS_NAIVE),  # these it is not held to
     ],
     ids=lambda value: getattr(value, "name", ""),

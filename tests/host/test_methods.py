@@ -16,6 +16,8 @@ WITHOUT_NAIVE = {
     "shared group norm",
     "style of a picture",
     "bounded by what is found",
+    "prompt to prompt, until",
+    "prompt to prompt, blended",
     "layout guidance",
     "bounded attention, guided",
 }

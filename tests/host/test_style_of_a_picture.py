@@ -7,8 +7,8 @@ import comfy.samplers
 import pytest
 import torch
 from attention_control.attention_patches.contract.schedule import PercentRange
+from attention_control.attention_patches.inversion.pinned import Pinned
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
-from attention_control.attention_patches.methods.style_aligned.pinned import Pinned
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.attention import attention as module
+from attention_control.attention_patches.attention import explicit_maps as module
 from attention_control.attention_patches.attention.attention import attention
+from attention_control.attention_patches.attention.explicit_maps import probabilities
 from attention_control.attention_patches.contract.qkv import QKV
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -119,3 +120,50 @@ def test_rows_that_see_the_same_share_a_backend_call():
 
     attention(QKV(q, k, v, scale=SCALE).append(k2, v2, rows=(False, True, True, False, True, True)), counting)
     assert sorted(sizes) == [(2, M), (4, M + 8)]
+
+
+def test_rows_that_no_edit_changes_stay_on_the_fused_kernel():
+    """To the bit, and what is edited is made of the rows that it reads, after the edits inside."""
+    q, k, v, k2, v2 = tensors(N, M, M, 8, 8)
+    plain_call = QKV(q, k, v, scale=SCALE).append(k2, v2, rows=(False, True) * 3)
+    fused = attention(plain_call, backend)
+
+    def from_the_source(p, _):  # rows 0, 2 and 5 -> 2 and 5
+        assert p.shape[0] == 3
+        return 0.25 * p[1:] + 0.75 * p[:1]
+
+    marked, read = [row in (2, 5) for row in range(B)], [row in (0, 2, 5) for row in range(B)]
+    doubled = [row == 0 for row in range(B)]
+    one = plain_call.edit_map(from_the_source, rows=marked, reads=read)
+    both = one.edit_map(lambda p, _: 2 * p, rows=doubled)
+    for qkv, changed in ((one, (2, 5)), (both, (0, 2, 5))):
+        out = attention(qkv, backend)
+        kept = [row for row in range(B) if row not in changed]
+        assert torch.equal(out[kept], fused[kept])
+        source = 2.0 if qkv is both else 1.0
+        maps = torch.cat([map_ for _, map_ in probabilities(plain_call)], 2).double()
+        values = torch.cat([v, v2], 2).double()
+        for row in changed:
+            mixed = 0.25 * maps[row] + 0.75 * source * maps[0] if row else source * maps[0]
+            assert torch.allclose(out[row].double(), mixed @ values[row], atol=1e-5)
+
+
+def test_maps_of_a_few_rows_are_made_of_no_more_than_they_read():
+    """An edit whose rows nobody asked for is not made."""
+    q, k, v = tensors(N, M, M)
+    seen = []
+
+    def noted(name):
+        def edit(p, _):
+            seen.append((name, p.shape[0]))
+            return p[-1:] * 3
+
+        return edit
+
+    marks = [[row == changed for row in range(B)] for changed in range(B)]
+    qkv = QKV(q, k, v, scale=SCALE).edit_map(noted("outer"), rows=marks[4], reads=[True] * B)
+    qkv = qkv.edit_map(noted("inner"), rows=marks[5], reads=[row > 3 for row in range(B)])
+    ((_, some),) = probabilities(qkv, slice(5, 6))
+    assert seen == [("inner", 2)]
+    ((_, whole),) = probabilities(QKV(q, k, v, scale=SCALE))
+    assert torch.allclose(some, 3 * whole[5:], atol=1e-6)

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from attention_control.attention_patches.attention.attention import probabilities
+from attention_control.attention_patches.attention.explicit_maps import probabilities
 from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Layer, Rows, Site
 from attention_control.attention_patches.methods.style_aligned.method import Alignment, StyleAligned

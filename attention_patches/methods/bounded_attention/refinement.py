@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ...attention.attention import probabilities
+from ...attention.explicit_maps import probabilities
 from ...contract.qkv import QKV
 from ...layout.regions import repeated
 from ...numerics.clustering import k_means

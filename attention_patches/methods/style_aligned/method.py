@@ -33,7 +33,7 @@ from ...contract.site import Rows, Site
 from ...inversion.inversion import Inversion
 from ...numerics.adain import adain_to_one
 from .group_norm import SharedGroupNorms
-from .pinned import Pinned
+from .reference_picture import ReferencePicture
 
 Sharing = Literal["reference", "all images", "off"]
 AdaIN = Literal["queries and keys", "queries", "keys", "off"]
@@ -91,10 +91,10 @@ class StyleAligned(Method):
         return "the batch holds a single image: a plain run" if batch.images == 1 else None
 
     @property
-    def _pinned(self) -> Pinned | None:
+    def _pinned(self) -> ReferencePicture | None:
         if self.reference_picture is None:
             return None
-        return Pinned(self.reference_picture, self.reference, self.note)
+        return ReferencePicture(self.reference_picture, self.reference, self.note)
 
     def memory(self, batch: Batch) -> int:
         if not self.attends or self.sharing == "off":

@@ -9,7 +9,7 @@ from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 from torch import Tensor
 
 from ....attention_patches.contract.batch import Batch
-from ....attention_patches.contract.method import Method, Reporter
+from ....attention_patches.contract.method import Method, OneNoise, Reporter
 from ....attention_patches.contract.report import RunReport, Tally
 from ....attention_patches.contract.schedule import Schedule
 from ..families import family_of
@@ -20,6 +20,7 @@ from .facts import RunFacts, Working
 from .guest_prompts import GuestPrompts
 from .lent import Lent
 from .model_call import enter
+from .one_noise import with_one_noise
 from .predict_noise import PredictNoise
 from .sampler_state import SamplerState
 from .texts import conditioning_rows, own_names, texts_of
@@ -91,6 +92,7 @@ class Run:
         for one in self.working:
             levels = (float(sigma) for sigma in sigmas[:-1])
             one.tally.due = frozenset(s for s in levels if facts.schedule.within(s, one.method.during))
+        executor = self._sampler(executor, named.get("noise", rest[1]), sigmas, extra.get("seed"))
         state = SamplerState()
         calls = PredictNoise(facts, self.prompts, state)
         passes = ApplyModel(facts)
@@ -124,6 +126,17 @@ class Run:
             report=self.report,
             eager=Eager(is_compiled(model)),
         )
+
+    def _sampler(self, executor: Any, noise: Tensor, sigmas: Tensor, seed: int | None) -> Any:
+        """The sampler, told to draw the same noise for all images if a part wants it so."""
+        wanting = [part for one in self.working for part in one.parts if isinstance(part, OneNoise)]
+        if not wanting:
+            return executor
+        executor, reason = with_one_noise(executor, noise, sigmas, seed)
+        if reason is not None:
+            for part in wanting:
+                part.noise_differs(reason)
+        return executor
 
     def finish(self, latents: Tensor) -> None:
         """The run has ended well."""

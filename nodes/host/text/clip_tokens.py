@@ -37,7 +37,7 @@ def prompt_tokens(clip: Any, prompt: str) -> PromptTokens:
     """
     if clip is None:
         raise ValueError("clip: none arrived; does the checkpoint hold a text encoder? Load CLIP loads one")
-    tokens = _tokens(clip, prompt)
+    tokens = text_tokens(clip, prompt)
     if not tokens.keys() <= ENCODERS:
         raise ValueError(
             f"clip: words can be found for the CLIP encoders of SD1.5, SD2 and SDXL, and this text encoder "
@@ -61,7 +61,7 @@ def prompt_tokens(clip: Any, prompt: str) -> PromptTokens:
     )
 
 
-def _tokens(clip: Any, text: str) -> dict[str, list[Token]]:
+def text_tokens(clip: Any, text: str) -> dict[str, list[Token]]:
     """The text's tokens for each encoder; group 0 is the encoder's own."""
     streams = {}
     for encoder, chunks in clip.tokenize(text, return_word_ids=True).items():
@@ -121,7 +121,7 @@ def _reading(clip: Any, prompt: str) -> tuple[str, list[str]]:
 
     def loaded(mention: re.Match[str]) -> str:
         escaped = mention[1].replace("(", "\\(").replace(")", "\\)")
-        found = next(iter(_tokens(clip, f"embedding:{escaped}").values()))
+        found = next(iter(text_tokens(clip, f"embedding:{escaped}").values()))
         if not found:
             return "\n"  # no such file: the host leaves it out
         if isinstance(found[0].value, int):

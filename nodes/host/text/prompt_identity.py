@@ -13,10 +13,11 @@ from .prompt_batch import Entry, encode_rows
 MARK = "attention_control_prompt"  # a key of a conditioning, which nodes that change it carry along
 
 
-def encode_own(clip: Any, prompt: str) -> tuple[list[Entry], Prompt]:
-    """A prompt as CONDITIONING that is marked as its own, and what to know it by."""
-    entries = [[vectors, {**more, MARK: prompt}] for vectors, more in encode_rows(clip, [prompt])]
-    return entries, Prompt(prompt, digest_of(entries[0][0]) or "")
+def encode_own(clip: Any, *prompts: str) -> tuple[list[Entry], Prompt]:
+    """Prompts, one for each image, as CONDITIONING that is marked as their own, and what to know it by."""
+    text = "\n".join(prompts)
+    entries = [[vectors, {**more, MARK: text}] for vectors, more in encode_rows(clip, list(prompts))]
+    return entries, Prompt(text, digest_of(entries[0][0]) or "")
 
 
 def prompt_of(entry: Mapping[str, Any]) -> Prompt | None:

@@ -1,0 +1,1 @@
+"""Prompt-to-Prompt: pictures that differ only in what the words of their prompts change."""

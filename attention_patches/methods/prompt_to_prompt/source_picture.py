@@ -1,0 +1,33 @@
+"""A given picture as the source of the edits."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ...contract.denoiser import Denoiser
+from ...inversion.pinned import Pinned
+
+AS_IT_WAS = 0.05  # of a sigma: how far latents may be from a state that they are
+
+
+@dataclass
+class SourcePicture(Pinned):
+    """The first image; it looks whether the sampler starts where the inversion ends."""
+
+    starts_there: bool | None = None
+
+    def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
+        if self.starts_there is None:
+            first = self.inversion.states[0].to(latents)
+            off = (latents - first).square().mean().sqrt()
+            self.starts_there = bool(off <= AS_IT_WAS * model.sigma)
+        return super().denoise(latents, model)
+
+    def finish(self, latents: Tensor) -> str | None:
+        lines = [f"Image {self.row} is your picture."]
+        if self.starts_there is False:
+            lines.append(
+                "The run did not start at the inversion's noise: turn the sampler's own noise off "
+                "(add_noise), give it this node's LATENT, and the inversion's scheduler and number of steps."
+            )
+        return " ".join(lines)

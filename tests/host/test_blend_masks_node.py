@@ -1,0 +1,64 @@
+"""BlendMasks: the masks of a run as MASK, found again by the pictures that the run made."""
+
+import pytest
+import torch
+from attention_control.attention_patches.methods.prompt_to_prompt.mask_store import MaskStore
+from attention_control.nodes.edit.blend_masks_node import BlendMasks
+
+from .node_calls import call_node
+from .test_prompt_to_prompt_node import change, run
+
+EDITS = "a red dog, on the stairs\na blue cat, on the stairs"
+PROJECTION = torch.linspace(-1, 1, 12).view(4, 3)
+
+
+def pictured(latents):
+    """Pictures (images, H, W, 3) of latents, eight times as large."""
+    large = latents.float().repeat_interleave(8, 2).repeat_interleave(8, 3)
+    return (large.movedim(1, -1) @ PROJECTION / 20 + 0.5).clamp(0, 1)
+
+
+def masks_of(store, image):
+    """The node's output."""
+    with torch.inference_mode():
+        return call_node(BlendMasks, store, image)[0]
+
+
+def blended(clip):
+    """The outputs of PromptToPrompt for pictures of 16 x 24 cells, whose maps have 4 x 6."""
+    latent = {"samples": torch.zeros(1, 4, 16, 24)}
+    return change(clip, edits=EDITS, latent=latent, blend_words="cat, dog", blend_threshold=0.95)
+
+
+def test_masks_are_where_edits_differ(clip):
+    """What is outside of a mask is the source's; there is a mask for every picture, of its size."""
+    outputs = blended(clip)
+    out = run(outputs, sampler="dpmpp_2m")
+    masks = masks_of(outputs[4], pictured(out))
+    assert masks.shape == (3, 128, 192) and set(masks.unique().tolist()) == {0.0, 1.0}
+    differs = (out[1:] != out[:1]).any(1)
+    assert torch.equal(differs, masks[1:, ::8, ::8] > 0)
+    assert bool((masks[1:] >= masks[:1]).all())
+
+
+def test_pictures_of_an_earlier_run_find_their_masks(clip):
+    """As the host's cache may bring them back."""
+    outputs = blended(clip)
+    first = run(outputs)
+    expected = masks_of(outputs[4], pictured(first))
+    for seed in (1, 2, 3):
+        again = run(outputs, seed=seed)
+    assert torch.equal(masks_of(outputs[4], pictured(first)), expected)
+    assert not torch.equal(masks_of(outputs[4], pictured(again)), expected)
+
+
+def test_without_a_blend_there_are_none(clip):
+    """Said with what to do; and so is another number of pictures."""
+    outputs = change(clip, edits=EDITS)
+    out = run(outputs)
+    with pytest.raises(ValueError, match=r"masks: nothing has been blended yet\. Write `blend_words`"):
+        masks_of(outputs[4], pictured(out))
+    store = MaskStore()
+    store.add(out, torch.ones(3, 6, 10))
+    with pytest.raises(ValueError, match=r"image: 1 pictures, and the blend has masks of 3"):
+        masks_of(store, pictured(out[:1]))
