@@ -1,12 +1,20 @@
 """The rest of one call that the sampler makes, as methods see it."""
 
-from typing import Protocol
+from collections.abc import Collection
+from typing import Literal, Protocol
 
 from torch import Tensor
 
 from .attention_part import AttentionPart
 from .objective import Objective, Place, Slope
+from .residual import ResidualPart
 from .schedule import PercentRange
+
+Stop = Place | tuple[int, Literal["residual"]]
+"""A place that a pass may end behind: an attention, or the residual of a block by its ordinal among these."""
+
+Visitor = AttentionPart | ResidualPart
+"""Who sees a pass of guests."""
 
 
 class Denoiser(Protocol):
@@ -33,11 +41,15 @@ class Denoiser(Protocol):
         """Latents (B, C, h, w) to the picture expected there, by all that stands inside."""
         ...
 
-    def guests(self, latents: Tensor, part: AttentionPart, until: Place | None = None) -> Tensor:
+    def guests(
+        self, latents: Tensor, part: Visitor, until: Collection[Stop] = (), prompt: object = None
+    ) -> Tensor:
         """Let other latents, of any number and size, through the same conditioning, seen by this part alone
         and by no ControlNet.
 
-        With `until` the pass ends behind that attention, and what it gives means nothing.
+        With `until` the pass ends when it has been at all of these, and what it gives means nothing. With
+        `prompt`, a conditioning as the host's nodes hand it on, they are seen under it instead: in one chunk,
+        whose text has the role "guests".
         """
         ...
 

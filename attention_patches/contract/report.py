@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from .residual import ResidualSite
 from .site import Rows, Site
 
 OPTIONS_OF_ITS_OWN = "another pack samples with options of its own, in which no node of this pack is"
@@ -22,6 +23,7 @@ class Tally:
     remark: str | None = None
     unsound: bool = False  # the run gave no numbers
     layers: set[int] = field(default_factory=set)
+    residuals: set[int] = field(default_factory=set)  # blocks by their ordinal among these
     sigmas: set[float] = field(default_factory=set)
     scopes: int = 0
     shifts: int = 0  # calls of the sampler before which it shifted the latents
@@ -32,6 +34,12 @@ class Tally:
     def touch(self, site: Site) -> None:
         """It is called at this site."""
         self.layers.add(site.layer.ordinal)
+        self.sigmas.add(site.sigma)
+        self.images = site.rows.images
+
+    def touch_residual(self, site: ResidualSite) -> None:
+        """It is called with what this block adds to its shortcut."""
+        self.residuals.add(site.layer.ordinal)
         self.sigmas.add(site.sigma)
         self.images = site.rows.images
 
@@ -48,7 +56,8 @@ class Tally:
     @property
     def idle(self) -> bool:
         """Whether it was asked to work, and did nothing."""
-        return not (self.off or self.nothing_to_do or self.layers or self.scopes or self.shifts)
+        worked = self.layers or self.residuals or self.scopes or self.shifts
+        return not (self.off or self.nothing_to_do or worked)
 
     def describe(self, run: "RunReport") -> str:
         """One line."""
@@ -61,6 +70,7 @@ class Tally:
             return f"{self.label}: WARNING, it touched no attention layer: {self._why(run)}.{remark}"
         images = _count(self.images, "image")
         worked = f"{len(self.layers)} of {self.layers_total} layers" if self.layers else "no attention layer"
+        worked += f", features of {_count(len(self.residuals), 'block')}" if self.residuals else ""
         worked += ", all group norms" if self.scopes else ""
         line = f"{self.label}: {worked}, {len(self.sigmas)} of {len(run.sigmas)} noise levels, {images}."
         return f"{line} {self.remark}" if self.remark else line

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
+from ....attention_patches.contract.denoiser import Stop
 from ....attention_patches.contract.site import Rows, Text, Window
 from .facts import RunFacts, Working
 from .model_call import ModelCall
@@ -30,7 +31,8 @@ class Pass:
     """One call of the guider, which the host may split into several calls of the model.
 
     `working` is who sees its attention, `owner` who has asked for it (None for the run itself). `seen` are
-    the conditionings computed in it: guidance nodes pass some once more, which then are nobody's text.
+    the conditionings computed in it: guidance nodes pass some once more, which then are nobody's text. With
+    `until` each call of the model ends when it has been at all of these.
     """
 
     kind: Literal["own", "guests", "slope"]
@@ -40,6 +42,7 @@ class Pass:
     working: Sequence[Working]
     owner: Working | None = None
     compute: Compute | None = None
+    until: frozenset[Stop] = frozenset()
     seen: set[Any] = field(default_factory=set)
 
     def rows(self, x: Tensor, options: Mapping[str, Any]) -> Rows:

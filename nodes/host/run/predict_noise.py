@@ -1,7 +1,7 @@
 """One call that the sampler makes, through the parts that change it, and the passes made beside it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -9,10 +9,10 @@ import comfy.samplers
 from torch import Tensor
 
 from ....attention_patches.contract.attention_part import AttentionPart
+from ....attention_patches.contract.denoiser import Stop, Visitor
 from ....attention_patches.contract.method import CallPart, GuidingPart
-from ....attention_patches.contract.objective import Objective, Place, Slope
+from ....attention_patches.contract.objective import Objective, Slope
 from ....attention_patches.contract.schedule import PercentRange
-from .ending import Ending
 from .facts import RunFacts, Working
 from .guest_prompts import GuestPrompts
 from .passes import Pass, own_pass, travelling
@@ -20,7 +20,7 @@ from .sampler_state import SamplerState, masked_state
 from .slopes import LossScale, SlopePass
 
 Guider = Callable[[Tensor], Tensor]
-NOT_FOR_GRADIENTS = {
+OF_THE_GUIDER = {
     "multigpu_clones",
     "disable_cfg1_optimization",
     "sampler_cfg_function",
@@ -89,22 +89,50 @@ class SamplerCall:
         return self._guide(own_pass(self.run.facts), latents)
 
     def _guide(self, pass_: Pass, latents: Tensor) -> Tensor:
-        times = self.timestep
-        if len(times) != len(latents):
-            times = times[:1].expand(len(latents))
         with travelling(pass_, self.options) as options:
-            out: Tensor = self.executor(latents, times, options, self.seed)
+            out: Tensor = self.executor(latents, self._times(latents), options, self.seed)
         return out
 
-    def guests(self, latents: Tensor, owner: Working, part: AttentionPart, until: Place | None) -> Tensor:
-        """Other latents under the run's prompts, seen by one part."""
+    def _times(self, latents: Tensor) -> Tensor:
+        same = len(self.timestep) == len(latents)
+        return self.timestep if same else self.timestep[:1].expand(len(latents))
+
+    def guests(
+        self, latents: Tensor, owner: Working, part: Visitor, until: Collection[Stop], prompt: object
+    ) -> Tensor:
+        """Other latents under the run's prompts, or one of their own, seen by one part."""
         facts, guider = self.run.facts, self.executor.class_obj
-        parts = [part] if until is None else [Ending(until), part]
-        working = Working(owner.method, parts, owner.tally)
+        pass_ = Pass(
+            "guests",
+            len(latents),
+            (latents.shape[-2], latents.shape[-1]),
+            facts.texts,
+            [Working(owner.method, [part], owner.tally)],
+            owner,
+            until=frozenset(until),
+        )
+        if prompt is not None:
+            entries, texts = self.run.prompts.of_guests(guider.inner_model, prompt, latents, self.seed)
+            return self._under(entries, replace(pass_, texts=texts), latents)
         with self.run.prompts.fit(guider, latents, self.seed) as fitted:
-            size, texts = (latents.shape[-2], latents.shape[-1]), facts.texts if fitted is None else fitted
-            pass_ = Pass("guests", len(latents), size, texts, [working], owner)
-            return self._guide(pass_, latents)
+            return self._guide(pass_ if fitted is None else replace(pass_, texts=fitted), latents)
+
+    def _under(self, entries: list[dict[str, Any]], pass_: Pass, latents: Tensor) -> Tensor:
+        """What is made of latents under these of the host's entries alone, on the first device alone."""
+        options = {key: value for key, value in self.options.items() if key not in OF_THE_GUIDER}
+        with travelling(pass_, options) as own:
+            # looked up now: packs that sample with a function of their own have put it there for this run
+            out: Tensor = comfy.samplers.sampling_function(
+                self.executor.class_obj.inner_model,
+                latents,
+                self._times(latents),
+                None,
+                entries,
+                1.0,
+                own,
+                seed=self.seed,
+            )
+        return out
 
     def slope(
         self, latents: Tensor, owner: Working, part: AttentionPart | None, objective: Objective
@@ -117,12 +145,7 @@ class SamplerCall:
         making = SlopePass(facts.family, objective, part, self.run.scale)
         working = Working(owner.method, making.parts, owner.tally)
         pass_ = Pass("slope", facts.images, facts.latent, facts.texts, [working], owner, making)
-        options = {key: value for key, value in self.options.items() if key not in NOT_FOR_GRADIENTS}
-        with travelling(pass_, options) as own:
-            # looked up now: packs that sample with a function of their own have put it there for this run
-            gradient = comfy.samplers.sampling_function(
-                guider.inner_model, latents, self.timestep, None, entries, 1.0, own, seed=self.seed
-            )
+        gradient = self._under(entries, pass_, latents)
         state = masked_state(self.options)
         mask = None if state is None else state.mask
         return making.result(gradient if mask is None else gradient * mask)
@@ -166,8 +189,10 @@ class HostDenoiser:
     def rest(self, latents: Tensor) -> Tensor:
         return self.inner(latents)
 
-    def guests(self, latents: Tensor, part: AttentionPart, until: Place | None = None) -> Tensor:
-        return self.call.guests(latents, self.owner, part, until)
+    def guests(
+        self, latents: Tensor, part: Visitor, until: Collection[Stop] = (), prompt: object = None
+    ) -> Tensor:
+        return self.call.guests(latents, self.owner, part, until, prompt)
 
     def slope(self, latents: Tensor, part: AttentionPart | None, objective: Objective) -> Slope | None:
         return self.call.slope(latents, self.owner, part, objective)

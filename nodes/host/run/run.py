@@ -101,6 +101,7 @@ class Run:
         return RunFacts(
             family=self.family,
             layers=batch.layers,
+            residuals=batch.residuals,
             schedule=Schedule.of(model.get_model_object("model_sampling").percent_to_sigma),
             images=batch.images,
             latent=batch.latent,
@@ -138,6 +139,7 @@ def start_run(
         images=noise.shape[0],
         latent=latent,
         layers=layers,
+        residuals=family.residual_map(),
         sizes=family.layer_sizes(latent),
         presets=family.presets(latent),
         conditionings=conditioning_rows(guider.conds),
