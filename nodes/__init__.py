@@ -6,6 +6,7 @@ from typing import Any
 def node_classes() -> list[Any]:
     """All node classes, imported on demand so that importing the pack does not import the host."""
     from .demo.load_demo_model_node import LoadDemoModel
+    from .edit.plug_and_play_node import PlugAndPlay
     from .inspect.attention_leakage_node import AttentionLeakage
     from .inspect.attention_map_viewer_node import AttentionMapViewer
     from .inspect.attention_probe_node import AttentionProbe
@@ -40,5 +41,6 @@ def node_classes() -> list[Any]:
         CrossImageAttention,
         BoundedAttention,
         LayoutGuidance,
+        PlugAndPlay,
         LoadDemoModel,
     ]

@@ -1,0 +1,1 @@
+"""Nodes that edit pictures by words or by a guide."""

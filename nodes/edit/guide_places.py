@@ -1,0 +1,72 @@
+"""Where a guide is looked at, and under which prompt."""
+
+from typing import Any
+
+from torch import Tensor
+
+from ...attention_patches.contract.layers import Preset
+from ...attention_patches.inversion.inversion import Inversion
+from ...attention_patches.methods.plug_and_play.method import PLUGGED
+from ..host.families import family_of
+
+AUTO = "auto"  # in place of layers
+NOT_PLAIN = {
+    "area": "an area",
+    "mask": "a mask",
+    "control": "a ControlNet",
+    "hooks": "hooks (a LoRA)",
+    "start_percent": "a range of the schedule",
+    "end_percent": "a range of the schedule",
+}
+"""Keys of a conditioning that say more than which words, and what they are called."""
+
+
+def guide_places(model: Any, guide: Inversion, features: str, attention: str) -> Preset:
+    """Layers and blocks by ordinal, in the family's two maps.
+
+    Raises ValueError for places that the model does not have, or where the family has none of its own.
+    """
+    family = family_of(model)
+    height, width = guide.picture.shape[-2:]
+    authors = family.presets((height, width)).get(PLUGGED, Preset(frozenset()))
+    maps = {"feature_layers": family.residual_map(), "attention_layers": family.layer_map()}
+    own = {"feature_layers": authors.residuals, "attention_layers": authors.layers}
+    chosen = {}
+    for name, text in (("feature_layers", features), ("attention_layers", attention)):
+        if text.strip() != AUTO:
+            chosen[name] = maps[name].parse(text, name)
+        elif own[name]:
+            chosen[name] = own[name]
+        else:
+            raise ValueError(
+                f"{name}: {PLUGGED} has no layers of its own for this model ({family.name}). Name them; it "
+                f"has {maps[name].describe() or 'none'}."
+            )
+    return Preset(chosen["attention_layers"], residuals=chosen["feature_layers"])
+
+
+def plain_prompt(conditioning: Any, guide: Inversion) -> Any:
+    """A CONDITIONING that is one prompt for the whole of the guide, or None.
+
+    Raises ValueError for any other.
+    """
+    if conditioning is None:
+        return None
+    if len(conditioning) != 1:
+        raise ValueError(
+            f"guide_prompt holds {len(conditioning)} prompts, and the guide is seen under one. Connect one "
+            "CLIP Text Encode, for example an empty one."
+        )
+    vectors, more = conditioning[0]
+    if found := sorted({word for key, word in NOT_PLAIN.items() if key in more}):
+        raise ValueError(
+            f"guide_prompt has {' and '.join(found)}, and the guide is seen whole, at each step, by the "
+            "plain model. Connect CLIP Text Encode directly."
+        )
+    rows = vectors.shape[0] if isinstance(vectors, Tensor) else 1
+    if rows not in (1, guide.images):
+        raise ValueError(
+            f"guide_prompt has {rows} rows, and guide {guide.images} pictures: possible is 1 row for all, or "
+            "one for each picture."
+        )
+    return conditioning
