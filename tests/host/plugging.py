@@ -1,12 +1,12 @@
 """Plug-and-Play on tiny models: the node's outputs, and the authors' way of doing it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import comfy.samplers
 import torch
 from attention_control.attention_patches.inversion.inversion import Inversion
 from attention_control.nodes.edit.plug_and_play_node import PlugAndPlay
-from attention_control.nodes.host.families import family_of
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from comfy_api.latest import io
 from torch import Tensor
@@ -40,55 +40,72 @@ def plugged(shape: str, guide: Inversion, patcher: Any = None, rows: int = 1, **
     return (*made[:3], {"samples": made[3]["samples"].repeat(rows, 1, 1, 1)})
 
 
-def authors_way(shape: str, guide: Inversion, *, features: int, attention: int, cfg: float = 4.0) -> Tensor:
-    """Guide under its prompt, negative and positive as one batch of three, through DDIM in float64 but for
-    the model: hooks on the convolution of a ResBlock and explicit attention give the rows behind the guide
-    what is the guide's, in so many of the steps."""
-    patcher = model(shape)
-    step = 0
+def authors_way(
+    shape: str,
+    guide: Inversion,
+    *,
+    features: int,
+    attention: int,
+    cfg: float = 4.0,
+    under: Sequence[int] = (3,),
+    patcher: Any = None,
+) -> Tensor:
+    """Guides, negative and positive as one batch, through DDIM in float64 but for the model: hooks on the
+    convolution of a ResBlock and explicit attention give the last two rows what is the guide's, in so many of
+    the steps. `under` are the seeds of the guide's prompts: one, or one for the negative and one for the
+    positive. By the plain model, or `patcher`."""
+    base, step, guides = patcher or model(shape), 0, len(under)
+    whose = [*range(guides), 0, guides - 1]  # the row that each row takes from
 
     def injected(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q, k, v = q.double(), k.double(), v.double()
         if step < attention:
-            q, k = q[:1].expand_as(q), k[:1].expand_as(k)
+            q, k = q[whose], k[whose]
         return torch.stack([naive.attend(*row) for row in zip(q, k, v, strict=True)])
 
     def hook(_module: Any, _inputs: Any, h: Tensor) -> Tensor | None:
-        return h[:1].expand_as(h).clone() if step < features else None
-
-    (block,), places = authors_places(shape)
-    texts = [empty(shape), words(shape, 6), words(shape, 5)]
-    joined = [[torch.cat([text[0][0] for text in texts]), {}]]
-    joined[0][1]["pooled_output"] = torch.cat([text[0][1]["pooled_output"] for text in texts])
+        return h[whose] if step < features else None
 
     def walk(denoise: Any, x: Tensor, sigmas: Tensor, extra_args: Any = None, **_: Any) -> Tensor:
         nonlocal step
         levels, own = sigmas.double(), guide.states[0].double()
         for step in range(len(levels) - 1):
-            batch = torch.cat([guide.states[step].double(), own, own]).float()
-            _, without, told = denoise(batch, levels[step].float().expand(3), **extra_args).double()
+            batch = torch.cat([guide.states[step].double()] * guides + [own, own]).float()
+            out = denoise(batch, levels[step].float().expand(len(batch)), **extra_args).double()
+            without, told = out[-2:-1], out[-1:]
             expected = without + cfg * (told - without)
             own = expected + (own - expected) * levels[step + 1] / levels[step]
-        return own.float().expand(3, -1, -1, -1)
+        return own.float().expand(guides + 2, -1, -1, -1)
 
-    patched = naive.replace_attention(patcher, ("self",), lambda q, k, v, _where: injected(q, k, v), places)
+    block, places = authors_places(shape, base)
+    patched = naive.replace_self_attention(base, injected, places)
+    start = {"samples": torch.zeros(guides + 2, *guide.picture.shape[1:])}
     handle = block.out_layers[-1].register_forward_hook(hook)
-    start = {"samples": torch.zeros(3, *guide.picture.shape[1:])}
     try:
-        out = sampled((patched, comfy.samplers.KSAMPLER(walk), guide.sigmas, start), joined)
+        out = sampled((patched, comfy.samplers.KSAMPLER(walk), guide.sigmas, start), together(shape, under))
     finally:
         handle.remove()
     return out[:1]
 
 
-def authors_places(shape: str) -> tuple[list[Any], list[tuple[str, int]]]:
-    """The ResBlock of the paper (on SDXL of Ctrl-X), and the blocks whose self-attention is injected, counted
-    from the shape by hand."""
-    blocks = model(shape).model.diffusion_model.output_blocks
+def together(shape: str, under: Sequence[int]) -> Any:
+    """The prompts of the rows of that batch as one conditioning."""
+    vectors = [_vectors(shape, seed) for seed in (*under, 6, 5)]
+    text, pooled = (torch.cat(kind) for kind in zip(*vectors, strict=True))
+    return [[text, {"pooled_output": pooled}]]
+
+
+def _vectors(shape: str, seed: int) -> tuple[Tensor, Tensor]:
+    ((text, more),) = words(shape, seed)
+    return text, more["pooled_output"]
+
+
+def authors_places(shape: str, patcher: Any) -> tuple[Any, list[tuple[str, int]]]:
+    """The paper's ResBlock, and the blocks whose self-attention is injected, counted by hand."""
     number, last = AUTHORS[shape]
+    blocks = patcher.model.diffusion_model.output_blocks
     (block,) = (part for part in blocks[number] if isinstance(part, ResBlock))
-    with_attention = sorted({(x.block, x.number) for x in family_of(model(shape)).layer_map().layers})
-    return [block], [(b, n) for b, n in with_attention if b == "output" and number <= n <= last]
+    return block, [("output", n) for n in range(number, last + 1)]
 
 
 AUTHORS = {"sd15": (3, 5), "sd2": (3, 5), "sdxl": (1, 3)}  # the tiny one is not deep

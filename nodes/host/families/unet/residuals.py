@@ -57,7 +57,7 @@ class Step(nn.Module):
         return self.residuals(h)
 
 
-def with_step_behind(block: nn.Module, step: nn.Module) -> nn.Module:
+def with_step_behind(block: Any, step: nn.Module) -> Any:
     """A copy of a ResBlock, of the same modules, whose residual goes through one more."""
     own = copy.copy(block)
     own._modules = {**block._modules, "out_layers": nn.Sequential(*block.out_layers, step)}
