@@ -25,7 +25,8 @@ class ResidualSite:
 
 @runtime_checkable
 class ResidualPart(Protocol):
-    """Works on residuals, within the method's range only; parts in the order of their nodes."""
+    """Works on residuals, within the method's range only. The part of the last node comes first: as in
+    attention, who stands further inside has the last word."""
 
     def wants_residual(self, site: ResidualSite) -> bool | StepAside:
         """Whether it should be called at this site; must be cheap."""

@@ -9,12 +9,11 @@ from ...attention_patches.methods.plug_and_play.method import PlugAndPlay as Plu
 from ..host.exchange import handed_on
 from ..host.run.install import install
 from ..host.walks.inversion_samplers import Replay
-from ..host.walks.model_identity import require_model
 from ..inputs.model_inputs import BLOCKS, model_input
 from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import percent_input
 from ..inversion.inversion_type import InversionSocket
-from .guide_places import AUTO, guide_places, plain_prompt
+from .guide_inputs import AUTO, guide_places, of_this_model, plain_prompt
 
 
 class PlugAndPlay(io.ComfyNode):
@@ -106,7 +105,7 @@ class PlugAndPlay(io.ComfyNode):
         attention_layers: str,
         guide_prompt: Any = None,
     ) -> io.NodeOutput:
-        note = require_model(guide, model)
+        note = of_this_model(guide, model)
         places = guide_places(model, guide, feature_layers, attention_layers)
         method = PlugAndPlayMethod(
             guide=guide,

@@ -8,11 +8,12 @@ from attention_control.attention_patches.contract.method import Method
 from comfy.ldm.modules.attention import CrossAttention
 
 from . import guidance_methods, laws, methods
-from .broken import bounded_attention, layout_guidance, style_aligned
+from .broken import bounded_attention, layout_guidance, plug_and_play, style_aligned
 from .methods import Specimen
 
 NAMED = {method.name: method for method in (*methods.METHODS, *guidance_methods.METHODS)}
 ALIGNED, BOUNDED, GUIDED = NAMED["style aligned"], NAMED["bounded"], NAMED["layout guidance"]
+PLUGGED = NAMED["plug and play"]
 BOUNDED_BY_FINDS = NAMED["bounded by what is found"]
 
 
@@ -75,6 +76,13 @@ MUTATIONS = [
     Mutation(laws.patches_compose, layout_guidance.IgnoresItsRange, "not the union", GUIDED),
     Mutation(laws.patches_compose, layout_guidance.StartsLate, "not the union", GUIDED),
     Mutation(laws.same_seed_same_image, layout_guidance.RollsDice, "another picture|random", GUIDED),
+    Mutation(laws.off_is_off, plug_and_play.IgnoresItsRange, "changes the images", PLUGGED),
+    Mutation(laws.calls_do_not_matter, plug_and_play.GoesByTheOrder, "differs by", PLUGGED),
+    Mutation(laws.rows_do_not_leak, plug_and_play.AddsTheMean, "same = False", PLUGGED),
+    Mutation(laws.nothing_is_left, plug_and_play.HooksAModule, "changed during a run", PLUGGED),
+    Mutation(laws.patches_compose, plug_and_play.IgnoresItsRange, "not the union|ranges do nothing", PLUGGED),
+    Mutation(laws.same_seed_same_image, plug_and_play.RollsDice, "another picture|random", PLUGGED),
+    Mutation(laws.halves_equal_one, plug_and_play.CountsSteps, "differs by", PLUGGED),
 ]
 
 
@@ -99,6 +107,7 @@ def test_law_bites(mutation, monkeypatch):
         (ALIGNED, set(laws.LAWS)),
         (BOUNDED, set(laws.LAWS)),
         (GUIDED, set(laws.LAWS) - laws.NEEDS_NAIVE),  # these it is not held to
+        (PLUGGED, set(laws.LAWS) - laws.NEEDS_NAIVE),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )

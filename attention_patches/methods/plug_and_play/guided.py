@@ -32,16 +32,13 @@ class Guided:
     attention_during: PercentRange
     feature_during: PercentRange
     during: PercentRange
+    kept: KeptRows  # for all chunks if the guide has a prompt of its own
     guide_prompt: object = None
     prompts: int = 1  # in one conditioning; several are one for each image
     remark: str = ""
-    kept: KeptRows = field(init=False)
     now: frozenset[Stop] = frozenset()  # what is taken in this call of the sampler
     taken: dict[str, set[float]] = field(default_factory=lambda: {"features": set(), "attention": set()})
     left_alone: Counter[str] = field(default_factory=Counter)  # places by reason
-
-    def __post_init__(self) -> None:
-        self.kept = KeptRows(for_all=self.guide_prompt is not None)
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
         self.now = self._wanted(model)

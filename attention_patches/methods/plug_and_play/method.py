@@ -27,6 +27,7 @@ from typing import ClassVar
 from ...contract.batch import Batch
 from ...contract.method import Method, Part
 from ...contract.schedule import PercentRange
+from ...guests.kept_rows import KeptRows
 from ...inversion.inversion import Inversion
 from .guided import Guided
 
@@ -94,6 +95,7 @@ class PlugAndPlay(Method):
                 attention_during=PercentRange(0.0, self.attention_until),
                 feature_during=PercentRange(0.0, self.feature_until),
                 during=self.during,
+                kept=KeptRows(for_all=self.guide_prompt is not None),
                 guide_prompt=self.guide_prompt,
                 prompts=prompts,
                 remark=self.remark,

@@ -69,7 +69,8 @@ class ApplyModel:
                     return pass_.compute(call, x, options, forward)
             if not working:
                 return forward(x, options)
-            seeing = [(part, tally) for part, tally in [*parts, *ending] if isinstance(part, ResidualPart)]
+            inwards = [*reversed(parts), *ending]
+            seeing = [(part, tally) for part, tally in inwards if isinstance(part, ResidualPart)]
             with self._residuals(call, seeing, options) as options:
                 return self._through(call, working, x, options, forward)
         finally:

@@ -44,7 +44,7 @@ class ResidualCall:
         return bool(answer)
 
     def __call__(self, h: Tensor) -> Tensor:
-        """The block's residual (rows, C, h, w) through the parts, in the order of their nodes."""
+        """The block's residual (rows, C, h, w) through the parts, from the outermost one in."""
         site, wanted, self.wanted = self.site, self.wanted, ()
         if site is None:
             return h

@@ -1,4 +1,4 @@
-"""Where a guide is looked at, and under which prompt."""
+"""A guide: whose it is, where it is looked at, and under which prompt."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from ...attention_patches.contract.layers import Preset
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.plug_and_play.method import PLUGGED
 from ..host.families import family_of
+from ..host.walks.model_identity import require_model
 
 AUTO = "auto"  # in place of layers
 NOT_PLAIN = {
@@ -19,6 +20,14 @@ NOT_PLAIN = {
     "end_percent": "a range of the schedule",
 }
 """Keys of a conditioning that say more than which words, and what they are called."""
+
+
+def of_this_model(guide: Inversion, model: Any) -> str | None:
+    """Raises ValueError if the guide is another model's inversion; a remark if other changes are on it."""
+    try:
+        return require_model(guide, model)
+    except ValueError as error:
+        raise ValueError(f"guide: {error}") from None
 
 
 def guide_places(model: Any, guide: Inversion, features: str, attention: str) -> Preset:
