@@ -1,15 +1,24 @@
 """A guide: whose it is, where it is looked at, and under which prompt."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import comfy.samplers
+import torch
 from torch import Tensor
 
 from ...attention_patches.contract.layers import Preset
+from ...attention_patches.guests.guide import Guide, NoisedPicture
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.plug_and_play.method import PLUGGED
+from ..host.exchange import handed_on
 from ..host.families import family_of
+from ..host.walks.inversion_samplers import Replay
+from ..host.walks.latents import model_latent
 from ..host.walks.model_identity import require_model
 
+STEPS = 50  # of a run whose guide has none of its own; Ctrl-X
 AUTO = "auto"  # in place of layers
 NOT_PLAIN = {
     "area": "an area",
@@ -22,15 +31,40 @@ NOT_PLAIN = {
 """Keys of a conditioning that say more than which words, and what they are called."""
 
 
-def of_this_model(guide: Inversion, model: Any) -> str | None:
-    """Raises ValueError if the guide is another model's inversion; a remark if other changes are on it."""
+@dataclass(frozen=True)
+class Walk:
+    """A guide, what the report should say of it, and a run that begins as it does."""
+
+    guide: Guide
+    remark: str
+    sampler: Any
+    sigmas: Tensor
+    start: Tensor  # as a LATENT holds it
+
+
+def walk_of(given: Inversion | Mapping[str, Any], model: Any) -> Walk:
+    """An inversion along its own steps, or a LATENT, which is noised afresh: from pure noise, in 50 steps of
+    DDIM. Raises ValueError if it is another model's."""
+    latent_format = model.get_model_object("latent_format")
     try:
-        return require_model(guide, model)
+        if isinstance(given, Inversion):
+            note = require_model(given, model)
+            start = latent_format.process_out(given.states[0])
+            remark = f"Note: {note}." if note else ""
+            return Walk(given, remark, Replay(given), given.sigmas, handed_on(start))
+        picture = model_latent(model, given)
     except ValueError as error:
         raise ValueError(f"guide: {error}") from None
+    return Walk(
+        NoisedPicture(latent_format.process_in(picture)),
+        "The guide is a picture that was not inverted, with other noise at each step.",
+        comfy.samplers.sampler_object("euler"),
+        comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "ddim_uniform", STEPS),
+        handed_on(torch.zeros_like(picture)),
+    )
 
 
-def guide_places(model: Any, guide: Inversion, features: str, attention: str) -> Preset:
+def guide_places(model: Any, guide: Guide, features: str, attention: str) -> Preset:
     """Layers and blocks by ordinal, in the family's two maps.
 
     Raises ValueError for places that the model does not have, or where the family has none of its own.
@@ -54,7 +88,7 @@ def guide_places(model: Any, guide: Inversion, features: str, attention: str) ->
     return Preset(chosen["attention_layers"], residuals=chosen["feature_layers"])
 
 
-def plain_prompt(conditioning: Any, guide: Inversion) -> Any:
+def plain_prompt(conditioning: Any, guide: Guide) -> Any:
     """A CONDITIONING that is one prompt for the whole of the guide, or None.
 
     Raises ValueError for any other.

@@ -6,14 +6,12 @@ from comfy_api.latest import io
 
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.plug_and_play.method import PlugAndPlay as PlugAndPlayMethod
-from ..host.exchange import handed_on
 from ..host.run.install import install
-from ..host.walks.inversion_samplers import Replay
 from ..inputs.model_inputs import BLOCKS, model_input
 from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import percent_input
 from ..inversion.inversion_type import InversionSocket
-from .guide_inputs import AUTO, guide_places, of_this_model, plain_prompt
+from .guide_inputs import AUTO, guide_places, plain_prompt, walk_of
 
 
 class PlugAndPlay(io.ComfyNode):
@@ -33,11 +31,13 @@ class PlugAndPlay(io.ComfyNode):
             **shows_report(),
             inputs=[
                 model_input(),
-                InversionSocket.Input(
+                io.MultiType.Input(
                     "guide",
+                    [InversionSocket, io.Latent],
                     tooltip=(
                         "The picture whose layout is kept, from Invert Latent with an empty prompt at CFG 1: "
-                        "one for all images of the latent batch, or one for each."
+                        "one for all images of the latent batch, or one for each. Or a LATENT that was not "
+                        "inverted: it gets other noise at each step (Ctrl-X), and the sampler adds noise."
                     ),
                 ),
                 percent_input(
@@ -82,13 +82,17 @@ class PlugAndPlay(io.ComfyNode):
             outputs=[
                 io.Model.Output(tooltip="The model with the patch, for any sampler node."),
                 io.Sampler.Output(
-                    tooltip="Walks the inversion's steps, with its stored noise if it has any."
+                    tooltip=(
+                        "Walks the inversion's steps, with its stored noise if it has any; Euler for a "
+                        "LATENT."
+                    )
                 ),
-                io.Sigmas.Output(tooltip="The inversion's noise levels."),
+                io.Sigmas.Output(tooltip="The inversion's noise levels; 50 steps for a LATENT."),
                 io.Latent.Output(
                     tooltip=(
                         "The guide's noisiest state, to begin with; RepeatLatentBatch makes one of it for "
-                        "each of several prompts. Its noise is in it: another sampler must add none."
+                        "each of several prompts. Its noise is in it: another sampler must add none. Of a "
+                        "LATENT an empty one, to which the sampler adds noise."
                     )
                 ),
             ],
@@ -98,28 +102,23 @@ class PlugAndPlay(io.ComfyNode):
     def execute(
         cls,
         model: Any,
-        guide: Inversion,
+        guide: Inversion | dict[str, Any],
         feature_until: float,
         attention_until: float,
         feature_layers: str,
         attention_layers: str,
         guide_prompt: Any = None,
     ) -> io.NodeOutput:
-        note = of_this_model(guide, model)
-        places = guide_places(model, guide, feature_layers, attention_layers)
+        walk = walk_of(guide, model)
+        places = guide_places(model, walk.guide, feature_layers, attention_layers)
         method = PlugAndPlayMethod(
-            guide=guide,
+            guide=walk.guide,
             layers=places.layers,
             features=places.residuals,
             feature_until=feature_until,
             attention_until=attention_until,
-            guide_prompt=plain_prompt(guide_prompt, guide),
-            remark="" if note is None else f"Note: {note}.",
+            guide_prompt=plain_prompt(guide_prompt, walk.guide),
+            remark=walk.remark,
         )
-        start = model.get_model_object("latent_format").process_out(guide.states[0])
-        return io.NodeOutput(
-            install(model, method, cls.hidden.unique_id),
-            Replay(guide),
-            guide.sigmas,
-            {"samples": handed_on(start)},
-        )
+        patched = install(model, method, cls.hidden.unique_id)
+        return io.NodeOutput(patched, walk.sampler, walk.sigmas, {"samples": walk.start})

@@ -29,6 +29,7 @@ def test_inputs_and_defaults_are_the_published_ones():
     assert [x.id for x in schema.inputs] == ["model", "guide", *DEFAULTS, "guide_prompt"]
     assert {x.id: x.default for x in schema.inputs if x.id in DEFAULTS} == DEFAULTS
     assert [x.optional for x in schema.inputs] == [False] * 6 + [True]
+    assert schema.inputs[1].get_io_type() == "INVERSION,LATENT"
     assert all(x.tooltip for x in (*schema.inputs, *schema.outputs))
     assert [x.io_type for x in schema.outputs] == ["MODEL", "SAMPLER", "SIGMAS", "LATENT"]
 
@@ -72,6 +73,36 @@ def test_a_place_the_model_lacks_is_an_error_at_the_node(name, many):
     """The user learns at once which there are, of blocks and of transformers."""
     with pytest.raises(ValueError, match=rf"^{name}: no layer matches 'output 40'.*{many}"):
         plugged(SHAPE, guide(), **{name: "output 40"})
+
+
+def as_latent(shape=SHAPE, images=1, size=(6, 10)):
+    """A picture as VAE Encode gives it."""
+    return {"samples": torch.randn(images, 4, *size, generator=torch.Generator().manual_seed(4))}
+
+
+def test_a_picture_need_not_be_inverted(report):
+    """Ctrl-X: noised afresh at each step, from pure noise in 50 steps; the guide matters, and the report says
+    what it is."""
+    given = plugged(SHAPE, as_latent(), guide_prompt=empty(SHAPE))
+    other = plugged(SHAPE, {"samples": -as_latent()["samples"]}, guide_prompt=empty(SHAPE))
+    assert (
+        len(given[2]) == 51 and not given[3]["samples"].any() and given[3]["samples"].shape == (1, 4, 6, 10)
+    )
+    noise, short = torch.randn(1, 4, 6, 10, generator=torch.Generator().manual_seed(8)), given[2][::10]
+    one, again, third = (
+        sampled(
+            (outputs[0], outputs[1], short, {"samples": noise}), words(SHAPE, 5), words(SHAPE, 6), cfg=4.0
+        )
+        for outputs in (given, given, other)
+    )
+    assert torch.equal(one, again) and not torch.allclose(one, third, rtol=0.05)
+    assert "The guide is a picture that was not inverted" in report("PlugAndPlay")[0][1]
+
+
+def test_a_latent_of_another_kind_is_refused():
+    """The error names the input."""
+    with pytest.raises(ValueError, match=r"^guide: latent has the shape \(1, 16, 6, 10\)"):
+        plugged(SHAPE, {"samples": torch.ones(1, 16, 6, 10)})
 
 
 def test_another_latent_is_refused():

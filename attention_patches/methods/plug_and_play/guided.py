@@ -13,8 +13,8 @@ from ...contract.qkv import QKV
 from ...contract.residual import ResidualSite
 from ...contract.schedule import PercentRange
 from ...contract.site import Rows, Site
+from ...guests.guide import Guide
 from ...guests.kept_rows import NOT_THERE, KeptRows
-from ...inversion.inversion import Inversion
 
 IN_TILES = "the model got a part of the picture whose place is not known, and the guide is seen whole"
 IN_AREAS = "the model got a part of the picture, and under guide_prompt the guide is seen whole"
@@ -26,7 +26,7 @@ class Guided:
     """Belongs to one run; see `PlugAndPlay` for what the fields mean."""
 
     order: ClassVar[Order] = "edit"  # the guide's keys are the same places as the run's own
-    guide: Inversion
+    guide: Guide
     layers: frozenset[int]
     features: frozenset[int]
     attention_during: PercentRange

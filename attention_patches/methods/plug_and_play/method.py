@@ -17,7 +17,8 @@ negative and its conditional ones for the positive, which is what happens here w
 own; the second takes those under one prompt, an empty one, for both, as here with one. Ends are parts of the
 noise schedule: 0.8 and 0.5 are its steps 0 to 39 and 0 to 24 of 50; the first counts one step more. Of SDXL
 the authors say nothing: there the layers are those of Ctrl-X (Lin et al., NeurIPS 2024), which takes the
-block's output behind the addition, and into the positive alone; here it is as above.
+block's output behind the addition, and into the positive alone; here it is as above. From Ctrl-X as well is
+a guide without an inversion: the picture with other noise at each step.
 """
 
 from collections.abc import Sequence
@@ -27,8 +28,8 @@ from typing import ClassVar
 from ...contract.batch import Batch
 from ...contract.method import Method, Part
 from ...contract.schedule import PercentRange
+from ...guests.guide import Guide
 from ...guests.kept_rows import KeptRows
-from ...inversion.inversion import Inversion
 from .guided import Guided
 
 PLUGGED = "Plug-and-Play"  # the authors' layers
@@ -45,7 +46,7 @@ class PlugAndPlay(Method):
     """
 
     label: ClassVar[str] = "PlugAndPlay"
-    guide: Inversion
+    guide: Guide
     layers: frozenset[int]
     features: frozenset[int]
     feature_until: float = 0.8
