@@ -1,6 +1,7 @@
 """The rest of one call that the sampler makes, as methods see it."""
 
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 from torch import Tensor
@@ -50,6 +51,14 @@ class Denoiser(Protocol):
         With `until` the pass ends when it has been at all of these, and what it gives means nothing. With
         `prompt`, a conditioning as the host's nodes hand it on, they are seen under it instead: in one chunk,
         whose text has the role "guests".
+        """
+        ...
+
+    def pushing(self, prompt: object, weight: float) -> AbstractContextManager[bool]:
+        """While open, so much (0..1) of what the run is pushed away from is what is expected under this
+        prompt, a conditioning as the host's nodes hand it on, and the rest what it is anyway.
+
+        Gives whether there is something to be pushed away from: not if the run has no negative prompt.
         """
         ...
 

@@ -88,7 +88,7 @@ def guide_places(model: Any, guide: Guide, features: str, attention: str) -> Pre
     return Preset(chosen["attention_layers"], residuals=chosen["feature_layers"])
 
 
-def plain_prompt(conditioning: Any, guide: Guide) -> Any:
+def plain_prompt(name: str, conditioning: Any, guide: Guide) -> Any:
     """A CONDITIONING that is one prompt for the whole of the guide, or None.
 
     Raises ValueError for any other.
@@ -97,19 +97,19 @@ def plain_prompt(conditioning: Any, guide: Guide) -> Any:
         return None
     if len(conditioning) != 1:
         raise ValueError(
-            f"guide_prompt holds {len(conditioning)} prompts, and the guide is seen under one. Connect one "
+            f"{name} holds {len(conditioning)} prompts, and the guide is seen under one. Connect one "
             "CLIP Text Encode, for example an empty one."
         )
     vectors, more = conditioning[0]
     if found := sorted({word for key, word in NOT_PLAIN.items() if key in more}):
         raise ValueError(
-            f"guide_prompt has {' and '.join(found)}, and the guide is seen whole, at each step, by the "
+            f"{name} has {' and '.join(found)}, and the guide is seen whole, at each step, by the "
             "plain model. Connect CLIP Text Encode directly."
         )
     rows = vectors.shape[0] if isinstance(vectors, Tensor) else 1
     if rows not in (1, guide.images):
         raise ValueError(
-            f"guide_prompt has {rows} rows, and guide {guide.images} pictures: possible is 1 row for all, or "
+            f"{name} has {rows} rows, and guide {guide.images} pictures: possible is 1 row for all, or "
             "one for each picture."
         )
     return conditioning

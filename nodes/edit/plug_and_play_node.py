@@ -70,12 +70,33 @@ class PlugAndPlay(io.ComfyNode):
                         f"{BLOCKS}."
                     ),
                 ),
+                io.Float.Input(
+                    "away_alpha",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    advanced=True,
+                    tooltip=(
+                        "How much of the negative prompt is left at the beginning, if `away_from` is "
+                        "connected; less and less after it. Authors: 1 for photos, 0.75 for generated guides."
+                    ),
+                ),
                 io.Conditioning.Input(
                     "guide_prompt",
                     optional=True,
                     tooltip=(
                         "The prompt under which the guide is seen, for all rows. Paper: an empty one. Not "
                         "connected: under the prompts of the run, each row's own, which costs twice as much."
+                    ),
+                ),
+                io.Conditioning.Input(
+                    "away_from",
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "What the guide is, in words, to be pushed away from where it stays too much itself: "
+                        "it takes the place of the negative prompt more and more. One more row a step."
                     ),
                 ),
             ],
@@ -107,7 +128,9 @@ class PlugAndPlay(io.ComfyNode):
         attention_until: float,
         feature_layers: str,
         attention_layers: str,
+        away_alpha: float = 1.0,
         guide_prompt: Any = None,
+        away_from: Any = None,
     ) -> io.NodeOutput:
         walk = walk_of(guide, model)
         places = guide_places(model, walk.guide, feature_layers, attention_layers)
@@ -117,7 +140,9 @@ class PlugAndPlay(io.ComfyNode):
             features=places.residuals,
             feature_until=feature_until,
             attention_until=attention_until,
-            guide_prompt=plain_prompt(guide_prompt, walk.guide),
+            guide_prompt=plain_prompt("guide_prompt", guide_prompt, walk.guide),
+            away_from=plain_prompt("away_from", away_from, walk.guide),
+            away_alpha=away_alpha,
             remark=walk.remark,
         )
         patched = install(model, method, cls.hidden.unique_id)

@@ -21,6 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "attention_until": 0.5,
     "feature_layers": "auto",
     "attention_layers": "auto",
+    "away_alpha": 1.0,
 }
 
 
@@ -48,14 +49,18 @@ def authors_way(
     attention: int,
     cfg: float = 4.0,
     under: Sequence[int] = (3,),
+    away: float | None = None,
     patcher: Any = None,
 ) -> Tensor:
     """Guides, negative and positive as one batch, through DDIM in float64 but for the model: hooks on the
     convolution of a ResBlock and explicit attention give the last two rows what is the guide's, in so many of
     the steps. `under` are the seeds of the guide's prompts: one, or one for the negative and one for the
-    positive. By the plain model, or `patcher`."""
+    positive. `away` is the alpha of a third row, under the prompt of seed 7, that is mixed into the negative.
+    By the plain model, or `patcher`."""
     base, step, guides = patcher or model(shape), 0, len(under)
-    whose = [*range(guides), 0, guides - 1]  # the row that each row takes from
+    seeds = [*under, *([] if away is None else [7]), 6, 5]
+    whose = [*range(guides), *[0] * (len(seeds) - guides - 1), guides - 1]  # the row that each row takes from
+    sampling = base.get_model_object("model_sampling")
 
     def injected(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q, k, v = q.double(), k.double(), v.double()
@@ -70,27 +75,31 @@ def authors_way(
         nonlocal step
         levels, own = sigmas.double(), guide.states[0].double()
         for step in range(len(levels) - 1):
-            batch = torch.cat([guide.states[step].double()] * guides + [own, own]).float()
+            rest = [own] * (len(seeds) - guides)
+            batch = torch.cat([guide.states[step].double()] * guides + rest).float()
             out = denoise(batch, levels[step].float().expand(len(batch)), **extra_args).double()
             without, told = out[-2:-1], out[-1:]
+            if away is not None:
+                left = away * float(sampling.timestep(levels[step].float())) / 999
+                without = left * without + (1 - left) * out[-3:-2]
             expected = without + cfg * (told - without)
             own = expected + (own - expected) * levels[step + 1] / levels[step]
-        return own.float().expand(guides + 2, -1, -1, -1)
+        return own.float().expand(len(seeds), -1, -1, -1)
 
     block, places = authors_places(shape, base)
     patched = naive.replace_self_attention(base, injected, places)
-    start = {"samples": torch.zeros(guides + 2, *guide.picture.shape[1:])}
+    start = {"samples": torch.zeros(len(seeds), *guide.picture.shape[1:])}
     handle = block.out_layers[-1].register_forward_hook(hook)
     try:
-        out = sampled((patched, comfy.samplers.KSAMPLER(walk), guide.sigmas, start), together(shape, under))
+        out = sampled((patched, comfy.samplers.KSAMPLER(walk), guide.sigmas, start), together(shape, seeds))
     finally:
         handle.remove()
     return out[:1]
 
 
-def together(shape: str, under: Sequence[int]) -> Any:
+def together(shape: str, seeds: Sequence[int]) -> Any:
     """The prompts of the rows of that batch as one conditioning."""
-    vectors = [_vectors(shape, seed) for seed in (*under, 6, 5)]
+    vectors = [_vectors(shape, seed) for seed in seeds]
     text, pooled = (torch.cat(kind) for kind in zip(*vectors, strict=True))
     return [[text, {"pooled_output": pooled}]]
 

@@ -53,6 +53,40 @@ def test_without_a_prompt_of_its_own_each_row_has_its_own(shape):
         assert_same_image(ours, theirs(shape), tolerance=2e-2)
 
 
+@pytest.mark.parametrize("alpha", [1.0, 0.75])
+def test_the_guides_own_words_are_pushed_away(shape, alpha):
+    """More and more in place of the negative, with one prompt of the guide's and with two."""
+    away = {"away_from": words(shape, 7), "away_alpha": alpha, **OURS}
+    expected = authors_way(shape, guide(shape), **THEIRS, away=alpha)
+    assert_same_image(output(shape, guide(shape), **away), expected, tolerance=2e-3)
+    with pytest.raises(AssertionError, match="differs by"):
+        assert_same_image(theirs(shape), expected, tolerance=2e-2)
+
+
+def test_what_is_pushed_away_has_rows_of_its_own_guide():
+    """Without a prompt of the guide's own it is seen under these words as well, and nothing is left alone;
+    split into calls it is the same."""
+    how = {"away_from": words("sd15", 7), "guide_prompt": None, **OURS}
+    together = output("sd15", guide("sd15"), **how)
+    with split_calls(model("sd15"), rows=1):
+        assert_same_image(output("sd15", guide("sd15"), **how), together, tolerance=5e-4)
+    assert not torch.allclose(together, output("sd15", guide("sd15"), guide_prompt=None, **OURS), rtol=0.05)
+
+
+def test_pushing_away_the_negative_itself_changes_nothing():
+    """But for rounding."""
+    how = {"away_from": words("sd15", 6), **OURS}
+    assert_same_image(output("sd15", guide("sd15"), **how), output("sd15", guide("sd15"), **OURS), 1e-3)
+
+
+def test_without_a_negative_nothing_is_pushed_away(report):
+    """And the report says so."""
+    given = plugged("sd15", guide("sd15"), away_from=words("sd15", 7), guide_prompt=empty("sd15"))
+    bare = plugged("sd15", guide("sd15"), guide_prompt=empty("sd15"))
+    assert torch.equal(sampled(given, words("sd15", 5)), sampled(bare, words("sd15", 5)))
+    assert "Nothing was pushed away" in report("PlugAndPlay")[0][1]
+
+
 def _values_as_well(self, site, qkv, attend, right=Guided.__call__):
     if self.kept.gathers:
         self.kept.keep(("values", site.layer.ordinal), site.rows, qkv.v)

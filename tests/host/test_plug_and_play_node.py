@@ -26,9 +26,9 @@ def run(given, cfg=4.0):
 def test_inputs_and_defaults_are_the_published_ones():
     """Workflows store inputs by name, so names, order and defaults never change."""
     schema = PlugAndPlay.define_schema()
-    assert [x.id for x in schema.inputs] == ["model", "guide", *DEFAULTS, "guide_prompt"]
+    assert [x.id for x in schema.inputs] == ["model", "guide", *DEFAULTS, "guide_prompt", "away_from"]
     assert {x.id: x.default for x in schema.inputs if x.id in DEFAULTS} == DEFAULTS
-    assert [x.optional for x in schema.inputs] == [False] * 6 + [True]
+    assert [x.optional for x in schema.inputs] == [False] * 7 + [True] * 2
     assert schema.inputs[1].get_io_type() == "INVERSION,LATENT"
     assert all(x.tooltip for x in (*schema.inputs, *schema.outputs))
     assert [x.io_type for x in schema.outputs] == ["MODEL", "SAMPLER", "SIGMAS", "LATENT"]

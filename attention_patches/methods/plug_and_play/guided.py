@@ -34,6 +34,9 @@ class Guided:
     during: PercentRange
     kept: KeptRows  # for all chunks if the guide has a prompt of its own
     guide_prompt: object = None
+    away_from: object = None
+    away_alpha: float = 1.0
+    pushes: bool = False  # whether there was a negative prompt
     prompts: int = 1  # in one conditioning; several are one for each image
     remark: str = ""
     now: frozenset[Stop] = frozenset()  # what is taken in this call of the sampler
@@ -42,6 +45,13 @@ class Guided:
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
         self.now = self._wanted(model)
+        if self.away_from is None or not model.within(self.during):
+            return self._injected(latents, model)
+        with model.pushing(self.away_from, 1 - self.away_alpha * (1 - model.percent)) as pushes:
+            self.pushes |= pushes
+            return self._injected(latents, model)
+
+    def _injected(self, latents: Tensor, model: Denoiser) -> Tensor:
         if not self.now:
             return model.rest(latents)
         states = self.guide.at(model.sigma).to(latents)
@@ -112,5 +122,7 @@ class Guided:
             f"The guide gave features at {features} noise levels, and queries and keys at {attention}, seen "
             f"under {'a prompt of its own' if self.kept.for_all else 'the prompts of the run'}."
         )
+        if self.away_from is not None and not self.pushes:
+            yield "Nothing was pushed away: the run has no negative prompt."
         for reason, places in self.left_alone.items():
             yield f"Left alone {places} times: {reason}."

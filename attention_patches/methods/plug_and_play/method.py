@@ -19,6 +19,10 @@ noise schedule: 0.8 and 0.5 are its steps 0 to 39 and 0 to 24 of 50; the first c
 the authors say nothing: there the layers are those of Ctrl-X (Lin et al., NeurIPS 2024), which takes the
 block's output behind the addition, and into the positive alone; here it is as above. From Ctrl-X as well is
 a guide without an inversion: the picture with other noise at each step.
+
+Against a guide that stays too much what it is, the first code base pushes away from the guide's own prompt:
+in place of the negative's prediction e_n it takes a e_n + (1 - a) e_guide, where a falls in equal steps from
+alpha to 0; here it falls with the schedule. alpha is 0.75 for guides that a model has made, and 1 for photos.
 """
 
 from collections.abc import Sequence
@@ -42,6 +46,8 @@ class PlugAndPlay(Method):
     Takes queries and keys in `layers` until `attention_until`, and residuals of the blocks `features` (by
     their ordinal in the map of residuals) until `feature_until`, parts of the noise schedule. The guide holds
     one picture, or one for each image. `guide_prompt` is a conditioning of the host for the guide alone.
+    `away_from` is one that says what the guide is; it stands in for a part of the negative, of which
+    `away_alpha` is left at pure noise, and less and less after it.
     `remark` goes to the report. Raises ValueError for ends outside 0..1.
     """
 
@@ -52,17 +58,20 @@ class PlugAndPlay(Method):
     feature_until: float = 0.8
     attention_until: float = 0.5
     guide_prompt: object = None
+    away_from: object = None
+    away_alpha: float = 1.0
     remark: str = ""
 
     def __post_init__(self) -> None:
-        for name, end in (("feature_until", self.feature_until), ("attention_until", self.attention_until)):
-            if not 0.0 <= end <= 1.0:
-                raise ValueError(f"{name} is {end:g}; it must lie between 0 (never) and 1 (to the end)")
+        for name in ("feature_until", "attention_until", "away_alpha"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name} is {value:g}; it must lie between 0 and 1")
 
     @property
     def off(self) -> bool:
         nothing = not (self.features and self.feature_until) and not (self.layers and self.attention_until)
-        return super().off or nothing
+        return super().off or (nothing and self.away_from is None)
 
     def start(self, batch: Batch) -> str | None:
         size = tuple(self.guide.picture.shape[-2:])
@@ -98,6 +107,8 @@ class PlugAndPlay(Method):
                 during=self.during,
                 kept=KeptRows(for_all=self.guide_prompt is not None),
                 guide_prompt=self.guide_prompt,
+                away_from=self.away_from,
+                away_alpha=self.away_alpha,
                 prompts=prompts,
                 remark=self.remark,
             ),

@@ -66,6 +66,26 @@ class GuestPrompts:
             self.own[key] = fitted, texts_of({GUESTS: fitted}, (latents.shape[-2], latents.shape[-1]))
         return self.own[key]
 
+    def pushed(
+        self,
+        model: Any,
+        conds: Mapping[str, Sequence[Conditioning]],
+        prompt: Any,
+        weight: float,
+        latents: Tensor,
+        seed: int | None,
+    ) -> tuple[dict[str, Sequence[Conditioning]], dict[Any, Text]]:
+        """The run's conditionings, fitted to latents (B, C, h, w), with a CONDITIONING as so large a part of
+        the negative, which the host weighs by strength; and what its entries are."""
+        size = (latents.shape[-2], latents.shape[-1])
+        entries, _ = self.of_guests(model, prompt, latents, seed)
+        negative = conds["negative"]
+        kept = [_weighed(entry, 1 - weight) for entry in negative] if weight < 1 else []
+        pushed = {"negative": [*negative, *entries]}  # so that they are numbered behind the run's own
+        texts = texts_of(pushed, size)
+        further = {entry["uuid"]: texts[entry["uuid"]] for entry in entries if entry["uuid"] in texts}
+        return {**conds, "negative": [*kept, *(_weighed(entry, weight) for entry in entries)]}, further
+
     def _fitted(
         self, model: Any, latents: Tensor, seed: int | None
     ) -> tuple[dict[str, list[Conditioning]], dict[Any, Text]]:
@@ -86,6 +106,10 @@ class GuestPrompts:
         if "area" in kept:
             kept["area"] = scaled_area(kept["area"], self.size, size)
         return kept
+
+
+def _weighed(entry: Conditioning, weight: float) -> Conditioning:
+    return {**entry, "strength": entry.get("strength", 1.0) * weight}
 
 
 def _renamed(entry: Conditioning, name: str, other: str) -> Conditioning:

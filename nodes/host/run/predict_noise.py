@@ -1,6 +1,7 @@
 """One call that the sampler makes, through the parts that change it, and the passes made beside it."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from ....attention_patches.contract.denoiser import Stop, Visitor
 from ....attention_patches.contract.method import CallPart, GuidingPart
 from ....attention_patches.contract.objective import Objective, Slope
 from ....attention_patches.contract.schedule import PercentRange
+from ....attention_patches.contract.site import Text
 from .facts import RunFacts, Working
 from .guest_prompts import GuestPrompts
 from .passes import Pass, own_pass, travelling
@@ -62,6 +64,7 @@ class SamplerCall:
     seed: int | None
 
     def __post_init__(self) -> None:
+        self.further: dict[Any, Text] = {}  # texts that the run does not have by itself
         self.sigma = float(self.timestep[0])
         self.percent = self.run.facts.schedule.percent(self.sigma)
 
@@ -86,7 +89,26 @@ class SamplerCall:
 
     def own(self, latents: Tensor) -> Tensor:
         """The guider on the run's own latents."""
-        return self._guide(own_pass(self.run.facts), latents)
+        return self._guide(self._with_further(own_pass(self.run.facts)), latents)
+
+    def _with_further(self, pass_: Pass) -> Pass:
+        return replace(pass_, texts={**pass_.texts, **self.further}) if self.further else pass_
+
+    @contextmanager
+    def pushing(self, prompt: object, weight: float) -> Iterator[bool]:
+        """While open, the guider's negative is in so large a part this prompt."""
+        guider = self.executor.class_obj
+        own = guider.conds
+        if not own.get("negative") or weight <= 0:
+            yield bool(own.get("negative"))
+            return
+        guider.conds, self.further = self.run.prompts.pushed(
+            guider.inner_model, own, prompt, weight, self.latents, self.seed
+        )
+        try:
+            yield True
+        finally:
+            guider.conds, self.further = own, {}
 
     def _guide(self, pass_: Pass, latents: Tensor) -> Tensor:
         with travelling(pass_, self.options) as options:
@@ -115,7 +137,9 @@ class SamplerCall:
             entries, texts = self.run.prompts.of_guests(guider.inner_model, prompt, latents, self.seed)
             return self._under(entries, replace(pass_, texts=texts), latents)
         with self.run.prompts.fit(guider, latents, self.seed) as fitted:
-            return self._guide(pass_ if fitted is None else replace(pass_, texts=fitted), latents)
+            return self._guide(
+                self._with_further(pass_) if fitted is None else replace(pass_, texts=fitted), latents
+            )
 
     def _under(self, entries: list[dict[str, Any]], pass_: Pass, latents: Tensor) -> Tensor:
         """What is made of latents under these of the host's entries alone, on the first device alone."""
@@ -193,6 +217,9 @@ class HostDenoiser:
         self, latents: Tensor, part: Visitor, until: Collection[Stop] = (), prompt: object = None
     ) -> Tensor:
         return self.call.guests(latents, self.owner, part, until, prompt)
+
+    def pushing(self, prompt: object, weight: float) -> AbstractContextManager[bool]:
+        return self.call.pushing(prompt, weight)
 
     def slope(self, latents: Tensor, part: AttentionPart | None, objective: Objective) -> Slope | None:
         return self.call.slope(latents, self.owner, part, objective)
