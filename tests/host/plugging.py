@@ -73,10 +73,11 @@ def authors_way(
 
     def walk(denoise: Any, x: Tensor, sigmas: Tensor, extra_args: Any = None, **_: Any) -> Tensor:
         nonlocal step
-        levels, own = sigmas.double(), guide.states[0].double()
+        states = guide.states.to(x.device).double()
+        levels, own = sigmas.to(x.device).double(), states[0]
         for step in range(len(levels) - 1):
             rest = [own] * (len(seeds) - guides)
-            batch = torch.cat([guide.states[step].double()] * guides + rest).float()
+            batch = torch.cat([states[step]] * guides + rest).float()
             out = denoise(batch, levels[step].float().expand(len(batch)), **extra_args).double()
             without, told = out[-2:-1], out[-1:]
             if away is not None:
