@@ -7,6 +7,7 @@ def node_classes() -> list[Any]:
     """All node classes, imported on demand so that importing the pack does not import the host."""
     from .demo.load_demo_model_node import LoadDemoModel
     from .edit.blend_masks_node import BlendMasks
+    from .edit.plug_and_play_node import PlugAndPlay
     from .edit.prompt_to_prompt_node import PromptToPrompt
     from .inspect.attention_leakage_node import AttentionLeakage
     from .inspect.attention_map_viewer_node import AttentionMapViewer
@@ -44,5 +45,6 @@ def node_classes() -> list[Any]:
         LayoutGuidance,
         PromptToPrompt,
         BlendMasks,
+        PlugAndPlay,
         LoadDemoModel,
     ]

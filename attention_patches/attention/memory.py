@@ -6,7 +6,7 @@ Estimates, in bytes, of numbers of four bytes; in half precision a run needs up 
 from collections.abc import Iterable, Set
 
 from ..contract.batch import Batch
-from .attention import MAP_BYTES
+from .explicit_maps import MAP_BYTES
 
 NUMBER = 4
 CHUNKS = 2  # conditionings in one call of the model: with classifier-free guidance

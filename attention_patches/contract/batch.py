@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .layers import LayerMap, LayerSize, Preset
+from .layers import NO_LAYERS, LayerMap, LayerSize, Preset
 from .site import Text
 
 
@@ -14,6 +14,7 @@ class Batch:
     `conditionings` holds the rows of each conditioning by role, `texts` the texts of all of them,
     `layer_sizes` the layers by ordinal. `presets` are what the methods' authors use on this kind of model, by
     names that the methods choose. `tell` shows a line on the method's node while the run goes on.
+    `residuals` are the blocks whose residuals a part may see.
     """
 
     images: int
@@ -24,6 +25,7 @@ class Batch:
     conditionings: Mapping[str, Sequence[int]]
     texts: Sequence[Text]
     tell: Callable[[str], None]
+    residuals: LayerMap = NO_LAYERS
 
     def text_tokens(self, role: str) -> tuple[int, ...]:
         """The lengths of the texts of a role."""

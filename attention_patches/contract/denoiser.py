@@ -1,12 +1,21 @@
 """The rest of one call that the sampler makes, as methods see it."""
 
-from typing import Protocol
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from typing import Literal, Protocol
 
 from torch import Tensor
 
 from .attention_part import AttentionPart
 from .objective import LayerAttention, Objective, Slope
+from .residual import ResidualPart
 from .schedule import PercentRange
+
+Stop = LayerAttention | tuple[int, Literal["residual"]]
+"""A place that a pass may end behind: an attention, or the residual of a block by its ordinal among these."""
+
+Visitor = AttentionPart | ResidualPart
+"""Who sees a pass of guests."""
 
 
 class Denoiser(Protocol):
@@ -33,11 +42,23 @@ class Denoiser(Protocol):
         """Latents (B, C, h, w) to the picture expected there, by all that stands inside."""
         ...
 
-    def guests(self, latents: Tensor, part: AttentionPart, until: LayerAttention | None = None) -> Tensor:
+    def guests(
+        self, latents: Tensor, part: Visitor, until: Collection[Stop] = (), prompt: object = None
+    ) -> Tensor:
         """Let other latents, of any number and size, through the same conditioning, seen by this part alone
         and by no ControlNet; gives the pictures expected there.
 
-        With `until` the pass ends behind that attention, and what it gives means nothing.
+        With `until` the pass ends when it has been at all of these, and what it gives means nothing. With
+        `prompt`, a conditioning as the host's nodes hand it on, they are seen under it instead: in one chunk,
+        whose text has the role "guests".
+        """
+        ...
+
+    def pushing(self, prompt: object, weight: float) -> AbstractContextManager[bool]:
+        """While open, so much (0..1) of what the run is pushed away from is what is expected under this
+        prompt, a conditioning as the host's nodes hand it on, and the rest what it is anyway.
+
+        Gives whether there is something to be pushed away from: not if the run has no negative prompt.
         """
         ...
 

@@ -36,16 +36,17 @@ class LayerSize:
 
 @dataclass(frozen=True)
 class Preset:
-    """What a method's authors use on one kind of model: layers by ordinal, and for guidance the step sizes
-    of the first and of the last guided step."""
+    """What a method's authors use on one kind of model: layers by ordinal, for guidance the step sizes of the
+    first and of the last guided step, and blocks by their ordinal in the map of residuals."""
 
     layers: frozenset[int]
     step_sizes: tuple[float, float] = (0.0, 0.0)
+    residuals: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
 class LayerMap:
-    """Every transformer block of one model, in order of execution."""
+    """Every transformer block of one model, or every block with a residual, in order of execution."""
 
     family: str
     layers: tuple[Layer, ...]
@@ -122,6 +123,9 @@ class LayerMap:
             f"{block} " + ", ".join(_transformers(number, group) for number, group in _by_number(layers))
             for block, layers in groupby(self.layers, key=lambda layer: layer.block)
         )
+
+
+NO_LAYERS = LayerMap("no", ())
 
 
 def _number(digits: str) -> int:

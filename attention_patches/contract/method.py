@@ -1,7 +1,8 @@
 """A method as it stands on a node, and the parts by which it works in a run.
 
 A method is a frozen specification that can serve many runs. What works in one run are the parts that `begin`
-gives: each implements one or several of the protocols below, or `AttentionPart`, and only those.
+gives: each implements one or several of the protocols below, `AttentionPart` or `ResidualPart`, and only
+those.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from torch import Tensor
 from .attention_part import AttentionPart
 from .batch import Batch
 from .denoiser import Denoiser
+from .residual import ResidualPart
 from .schedule import PercentRange
 from .site import Rows
 
@@ -80,7 +82,7 @@ class Reporter(Protocol):
         ...
 
 
-Part = AttentionPart | CallPart | GuidingPart | ScopePart | Uncontrolled | OneNoise | Reporter
+Part = AttentionPart | ResidualPart | CallPart | GuidingPart | ScopePart | Uncontrolled | OneNoise | Reporter
 
 
 @dataclass(frozen=True, kw_only=True)

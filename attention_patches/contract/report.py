@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
+from .residual import ResidualSite
 from .site import Layer, Rows, Site
 
 OPTIONS_OF_ITS_OWN = "another pack samples with options of its own, in which no node of this pack is"
@@ -29,6 +30,7 @@ class Tally:
     remark: str | None = None
     unsound: bool = False  # the run gave no numbers
     layers: set[int] = field(default_factory=set)
+    residuals: set[int] = field(default_factory=set)  # blocks by their ordinal among these
     sigmas: set[float] = field(default_factory=set)
     scopes: int = 0
     shifts: int = 0  # calls of the sampler before which it shifted the latents
@@ -44,6 +46,12 @@ class Tally:
     def touch(self, site: Site) -> None:
         """It is called at this site."""
         self.layers.add(site.layer.ordinal)
+        self.sigmas.add(site.sigma)
+        self.images = site.rows.images
+
+    def touch_residual(self, site: ResidualSite) -> None:
+        """It is called with what this block adds to its shortcut."""
+        self.residuals.add(site.layer.ordinal)
         self.sigmas.add(site.sigma)
         self.images = site.rows.images
 
@@ -73,7 +81,7 @@ class Tally:
     @property
     def idle(self) -> bool:
         """Whether it was asked to work, and did nothing."""
-        worked = self.layers or self.scopes or self.shifts or self.calls
+        worked = self.layers or self.residuals or self.scopes or self.shifts or self.calls
         return not (self.off or self.nothing_to_do or worked)
 
     def describe(self, run: "RunReport") -> str:
@@ -93,10 +101,11 @@ class Tally:
 
     def _worked(self) -> str:
         """Where it worked."""
-        if self.calls and not self.layers:
+        if self.calls and not (self.layers or self.residuals):
             return ""
-        layers = f"{len(self.layers)} of {self.layers_total} layers" if self.layers else "no attention layer"
-        return f"{layers}, all group norms, " if self.scopes else f"{layers}, "
+        worked = f"{len(self.layers)} of {self.layers_total} layers" if self.layers else "no attention layer"
+        worked += f", features of {_count(len(self.residuals), 'block')}" if self.residuals else ""
+        return f"{worked}, all group norms, " if self.scopes else f"{worked}, "
 
     def _why(self, run: "RunReport") -> str:
         """Why it did nothing."""

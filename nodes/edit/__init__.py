@@ -1,1 +1,1 @@
-"""The nodes of `attention control/edit`."""
+"""Nodes that edit pictures by words or by a guide."""

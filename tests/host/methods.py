@@ -11,6 +11,7 @@ from attention_control.attention_patches.contract.site import Kind
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.cross_image.method import CrossImage
+from attention_control.attention_patches.methods.plug_and_play.method import PlugAndPlay
 from attention_control.attention_patches.methods.prompt_to_prompt.alignment import OWN, Taken
 from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blend
 from attention_control.attention_patches.methods.prompt_to_prompt.edits import Edit
@@ -155,6 +156,7 @@ def _prompts(name: str, until: float = 1.0, **settings: Any) -> Specimen:
 
 
 EACH_ALONE = ({0}, {1}, {2})
+TO_THE_END = {"feature_until": 1.0, "attention_until": 1.0}
 BY_REFERENCE = ({0}, {0, 1}, {0, 2})
 
 METHODS = [
@@ -179,6 +181,31 @@ METHODS = [
         },
         ({0}, {1}, {2}),
         off=({"during": (0.5, 0.5)},),
+    ),
+    Specimen(
+        "plug and play",
+        PlugAndPlay,
+        {
+            "guide": tiny_inversion(height=6, width=10, images=IMAGES),
+            "features": frozenset({8, 10}),
+            **TO_THE_END,
+        },
+        EACH_ALONE,
+        off=(
+            {"feature_until": 0.0, "attention_until": 0.0},
+            {"features": frozenset(), "attention_until": 0.0},
+        ),
+    ),
+    Specimen(
+        "plug and play, features of one guide",
+        PlugAndPlay,
+        {
+            "guide": tiny_inversion(height=6, width=10),
+            "features": frozenset({5, 9}),
+            **TO_THE_END,
+            "attention_until": 0.0,
+        },
+        EACH_ALONE,
     ),
     Specimen(
         "shared group norm",

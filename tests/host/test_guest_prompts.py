@@ -1,14 +1,16 @@
 """Prompts for a part of the picture, as guests of a run see them that are of another size."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from attention_control.nodes.host.run.guest_prompts import scaled_area
 from attention_control.nodes.host.run.install import install
 from nodes import ControlNetApplyAdvanced
 
-from .just import Just
+from .just import Blind, Just
 from .methods import model
-from .tiny import assert_same_image
+from .tiny import assert_same_image, conditioning
 from .tiny.extras import tiny_controlnet
 from .transfers import SIZE
 from .visiting import OTHER, PARTS, TWICE, Visited, as_guest, by_itself, latents, prompts, run, with_hook
@@ -72,3 +74,33 @@ def test_guests_get_no_controlnet():
     found, picture = as_guest(patcher, guest, controlled)
     assert_same_image(found, by_itself(patcher, guest, own))
     assert not torch.allclose(picture, run(patcher, SIZE, own), rtol=0.05)
+
+
+@pytest.mark.parametrize("size", [SIZE, OTHER])
+def test_a_guest_may_have_a_prompt_of_its_own(shape, size):
+    """It is seen as in a run of its own under that prompt alone, whatever its size and the run's prompts; and
+    the run is the same to the bit."""
+    patcher, guest = model(shape), latents(size)
+    own, the_runs = conditioning(patcher, seed=9), prompts(patcher, "area", SIZE)
+    found, picture = as_guest(patcher, guest, the_runs, own)
+    assert_same_image(found, by_itself(patcher, guest, (own, []), cfg=1.0))
+    assert torch.equal(picture, run(patcher, SIZE, the_runs))
+
+
+def test_a_guests_own_prompt_is_one_chunk_of_its_own_role():
+    """Of no role of the run, whether the run has CFG or not."""
+    patcher, seen = model(SHAPE), []
+
+    class Looks(Blind):
+        def wants(self, site):
+            seen.append(site.rows)
+            return False
+
+    @dataclass
+    class Visiting:
+        def denoise(self, latents, model):
+            model.guests(latents, Looks(), prompt=conditioning(patcher, seed=9))
+            return model.rest(latents)
+
+    run(install(patcher, Just([Visiting()])), SIZE, prompts(patcher, "mask", SIZE))
+    assert {tuple((text.role, text.entry) for text in rows.texts) for rows in seen} == {(("guests", 0),)}

@@ -8,11 +8,12 @@ from attention_control.attention_patches.contract.method import Method
 from comfy.ldm.modules.attention import CrossAttention
 
 from . import guidance_methods, laws, methods
-from .broken import bounded_attention, layout_guidance, prompt_to_prompt, style_aligned
+from .broken import bounded_attention, layout_guidance, plug_and_play, prompt_to_prompt, style_aligned
 from .methods import Specimen
 
 NAMED = {method.name: method for method in (*methods.METHODS, *guidance_methods.METHODS)}
 ALIGNED, BOUNDED, GUIDED = NAMED["style aligned"], NAMED["bounded"], NAMED["layout guidance"]
+PLUGGED = NAMED["plug and play"]
 PROMPTED = NAMED["prompt to prompt"]
 BOUNDED_BY_FINDS = NAMED["bounded by what is found"]
 
@@ -87,6 +88,13 @@ MUTATIONS = [
     Mutation(laws.same_seed_same_image, prompt_to_prompt.RollsDice, "random numbers were drawn", PROMPTED),
     Mutation(laws.halves_equal_one, prompt_to_prompt.CountsSteps, "differs by", PROMPTED),
     Mutation(laws.keeps_precision, prompt_to_prompt.ReturnsFloat, "gave torch.float32", PROMPTED),
+    Mutation(laws.off_is_off, plug_and_play.IgnoresItsRange, "changes the images", PLUGGED),
+    Mutation(laws.calls_do_not_matter, plug_and_play.GoesByTheOrder, "differs by", PLUGGED),
+    Mutation(laws.rows_do_not_leak, plug_and_play.AddsTheMean, "same = False", PLUGGED),
+    Mutation(laws.nothing_is_left, plug_and_play.HooksAModule, "changed during a run", PLUGGED),
+    Mutation(laws.patches_compose, plug_and_play.IgnoresItsRange, "not the union|ranges do nothing", PLUGGED),
+    Mutation(laws.same_seed_same_image, plug_and_play.RollsDice, "another picture|random", PLUGGED),
+    Mutation(laws.halves_equal_one, plug_and_play.CountsSteps, "differs by", PLUGGED),
 ]
 
 
@@ -112,6 +120,7 @@ def test_law_bites(mutation, monkeypatch):
         (BOUNDED, set(laws.LAWS)),
         (PROMPTED, set(laws.LAWS)),
         (GUIDED, set(laws.LAWS) - laws.NEEDS_NAIVE),  # these it is not held to
+        (PLUGGED, set(laws.LAWS) - laws.NEEDS_NAIVE),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )

@@ -7,7 +7,8 @@ from . import guidance_methods
 from .methods import METHODS, model
 from .tiny import conditioning, sample
 
-KEEPS = {"style aligned", "all images", "cross image", "style of a picture"}
+KEEPS = {"prompt to prompt", "prompt to prompt, until", "prompt to prompt, blended", "plug and play"}
+KEEPS |= {"style aligned", "all images", "cross image", "style of a picture"}
 KEEPS |= {"shift and scale, last is reference", *(method.name for method in guidance_methods.METHODS)}
 
 

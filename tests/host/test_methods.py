@@ -13,6 +13,8 @@ SPECIMENS = (*methods.METHODS, *guidance_methods.METHODS)
 # A single attention call cannot show what they do: tests of their own stand in for laws 4, 7 and 9.
 WITHOUT_NAIVE = {
     "cross image",
+    "plug and play",
+    "plug and play, features of one guide",
     "shared group norm",
     "style of a picture",
     "bounded by what is found",

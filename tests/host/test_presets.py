@@ -1,7 +1,7 @@
 """The authors' layers and step sizes, in U-Nets laid out as SD1.5 and SDXL are."""
 
 import pytest
-from attention_control.attention_patches.contract.layers import LayerMap, LayerSize
+from attention_control.attention_patches.contract.layers import NO_LAYERS, LayerMap, LayerSize
 from attention_control.attention_patches.contract.site import Layer
 from attention_control.nodes.host.families.unet import presets as authors
 
@@ -51,10 +51,25 @@ def test_bounded_attention_is_guided_where_its_authors_guide():
     assert sorted(2 * (n - 1) + kind for n in shallow for kind in (0, 1)) == list(range(12, 20))
     assert sorted(2 * (n - 1) + kind for n in deep for kind in (0, 1)) == list(range(70, 82))
     steps = [
-        authors.presets(model, sizes(model, grids))[authors.GUIDANCE_PRESET].step_sizes
+        authors.presets(model, sizes(model, grids), NO_LAYERS)[authors.GUIDANCE_PRESET].step_sizes
         for model, grids in ((SD15, SD15_GRIDS), (SDXL, SDXL_GRIDS))
     ]
     assert steps == [(8.0, 2.0), (18.0, 5.0)]
+
+
+BLOCKS = model_layers([("output", n, 0) for n in range(12)])  # with a residual
+PLUGGED = {"SD1.5": (SD15, SD15_GRIDS, 4, range(4, 12)), "SDXL": (SDXL, SDXL_GRIDS, 0, range(3))}
+
+
+@pytest.mark.parametrize("kind", PLUGGED)
+def test_plug_and_play_takes_what_its_authors_take(kind):
+    """SD1.5: features of output 4, attention of output 4 to 11; SDXL, as Ctrl-X: output 0, and all of
+    output 0 to 2."""
+    model, grids, block, attention = PLUGGED[kind]
+    found = authors.plugged(model, sizes(model, grids), BLOCKS)
+    assert [BLOCKS.layers[n - 1].number for n in found.residuals] == [block]
+    taken = {x.ordinal for x in model.layers if x.block == "output" and x.number in attention}
+    assert found.layers == taken and len(taken) == {"SD1.5": 8, "SDXL": 30}[kind]
 
 
 @pytest.mark.parametrize(

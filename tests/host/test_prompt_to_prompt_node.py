@@ -271,4 +271,4 @@ def test_a_run_behind_the_ends_says_so(clip, caplog):
     """As in img2img with little noise: none of its noise levels lies in the range."""
     outputs = change(clip, cross_until=0.1, self_until=0.1)
     run(outputs, denoise=0.3)
-    assert "noise levels lies in its range" in caplog.text
+    assert "its range holds none of 3 noise levels" in caplog.text

@@ -1,6 +1,7 @@
 """Runs in which a picture of another size visits, under prompts for a part of the picture."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import comfy.hooks
 import comfy.sample
@@ -26,38 +27,39 @@ class Visited:
 
     guest: Tensor
     below: float = 99.0
+    prompt: Any = None  # its own
     seen: list[Tensor] = field(default_factory=list)
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
         if model.sigma > self.below:
             return model.rest(latents)
-        self.seen.append(model.guests(self.guest, Blind()))
+        self.seen.append(model.guests(self.guest, Blind(), prompt=self.prompt))
         out = model.rest(latents)
-        self.seen.append(model.guests(self.guest, Blind()))
+        self.seen.append(model.guests(self.guest, Blind(), prompt=self.prompt))
         return out
 
 
-def run(patcher, size, prompts, sampler="euler", sigmas=SIGMAS):
-    """One step at CFG 3 from ones of this size."""
+def run(patcher, size, prompts, sampler="euler", sigmas=SIGMAS, cfg=3.0):
+    """One step from ones of this size."""
     start = torch.zeros(1, 4, *size)
     if isinstance(sampler, str):
         sampler = comfy.samplers.sampler_object(sampler)
     with torch.inference_mode():
         return comfy.sample.sample_custom(
-            patcher, torch.ones_like(start), 3.0, sampler, sigmas, *prompts, start, disable_pbar=True
+            patcher, torch.ones_like(start), cfg, sampler, sigmas, *prompts, start, disable_pbar=True
         )
 
 
-def as_guest(patcher, guest, prompts):
-    """What the host expects of `guest` inside a run of SIZE; and that run's own picture."""
-    visited = Visited(guest=guest)
+def as_guest(patcher, guest, prompts, own=None):
+    """What the host expects of `guest` inside a run of SIZE, under `own` if given; and that run's picture."""
+    visited = Visited(guest=guest, prompt=own)
     picture = run(install(patcher, Just([visited])), SIZE, prompts)
     before, after = visited.seen
     assert torch.equal(before, after)
     return before, picture
 
 
-def by_itself(patcher, guest, prompts):
+def by_itself(patcher, guest, prompts, cfg=3.0):
     """What the host expects of `guest` in a run of its own size."""
     seen = []
 
@@ -65,7 +67,7 @@ def by_itself(patcher, guest, prompts):
         seen.append(denoise(guest, sigmas[:1], **extra_args))
         return x
 
-    run(patcher, guest.shape[-2:], prompts, comfy.samplers.KSAMPLER(once))
+    run(patcher, guest.shape[-2:], prompts, comfy.samplers.KSAMPLER(once), cfg=cfg)
     return seen[0]
 
 

@@ -34,12 +34,11 @@ from torch import Tensor
 from ...attention import memory
 from ...contract.attention_part import Attend, Order, StepAside
 from ...contract.batch import Batch
-from ...contract.denoiser import Denoiser
+from ...contract.denoiser import Denoiser, Stop
 from ...contract.method import Method, Part
-from ...contract.objective import LayerAttention
 from ...contract.qkv import QKV
 from ...contract.site import Site
-from ...guests.kept_keys import KeptKeys
+from ...guests.kept_rows import KeptRows
 from ...inversion.inversion import Inversion
 from .transfer_journal import Journal
 
@@ -118,7 +117,7 @@ class CrossImage(Method):
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         prompts = max((rows for role in batch.conditionings.values() for rows in role), default=1)
-        last: LayerAttention | None = (max(self.layers), "self") if self.layers else None
+        last: frozenset[Stop] = frozenset({(max(self.layers), "self")} if self.layers else ())
         return (Transfer(spec=self, prompts=prompts, last=last),)
 
     def step(self, sigma: float) -> int:
@@ -150,8 +149,8 @@ class Transfer:
     order: ClassVar[Order] = "swap"
     spec: CrossImage
     prompts: int = 1  # in one conditioning; several are one for each structure
-    last: LayerAttention | None = None  # where keys are needed last
-    kept: KeptKeys = field(default_factory=KeptKeys)
+    last: frozenset[Stop] = frozenset()  # where keys are needed last
+    kept: KeptRows = field(default_factory=KeptRows)
     journal: Journal = field(default_factory=Journal)
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
@@ -191,10 +190,10 @@ class Transfer:
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
         if self.kept.gathers:
             self.journal.hear(site.rows.texts)
-            self.kept.keep(site, qkv)
+            self.kept.keep(site.layer.ordinal, site.rows, qkv.k, qkv.v)
             return attend(qkv)
         try:
-            swapped = qkv.swap(*self.kept.give(site, qkv.k.device))
+            swapped = qkv.swap(*self.kept.give(site.layer.ordinal, site.rows, qkv.k.device))
         except (KeyError, ValueError) as error:
             self.journal.left_alone[str(error.args[0])] += 1
             return attend(qkv)

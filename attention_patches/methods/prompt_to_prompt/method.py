@@ -25,7 +25,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ...attention.explicit_maps import MAP_BYTES
+from ...attention import memory
 from ...contract.batch import Batch
 from ...contract.method import Method, Part
 from ...contract.site import Prompt, Text
@@ -73,9 +73,7 @@ class PromptToPrompt(Method):
         return replace(self, blend=None, picture=None) if self.blend or self.picture else self
 
     def memory(self, batch: Batch) -> int:
-        tokens = max(batch.text_tokens("positive"), default=0)
-        maps = max((s.heads * s.grid[0] * s.grid[1] for s in batch.layer_sizes.values()), default=0)
-        return 4 * min(4 * batch.images * maps * tokens, MAP_BYTES)  # logits, map, source's share, edited
+        return memory.maps(batch, self.layers, max(batch.text_tokens("positive"), default=None))
 
     def start(self, batch: Batch) -> str | None:
         if batch.images != self.images:

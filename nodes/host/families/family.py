@@ -2,15 +2,27 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
-from ....attention_patches.contract.layers import LayerMap, LayerSize, Preset
+from ....attention_patches.contract.layers import NO_LAYERS, LayerMap, LayerSize, Preset
 from ....attention_patches.contract.site import Kind
 
 Enter = Callable[[Kind, Tensor, Tensor, dict[str, Any]], None]
 """Told before an attention is computed: (kind, queries (B, N, C), keys (B, M, C), the host's options)."""
+
+
+class Residuals(Protocol):
+    """Sees, in one forward pass, what blocks add to their shortcuts; a place is (block, number, index)."""
+
+    def wants(self, place: tuple[str, int, int]) -> bool:
+        """Whether it should be called at this block."""
+        ...
+
+    def __call__(self, h: Tensor) -> Tensor:
+        """What the block that was asked for last adds in place of `h` (rows, C, h, w)."""
+        ...
 
 
 class Reached(BaseException):
@@ -38,6 +50,17 @@ class Family(ABC):
     @abstractmethod
     def layer_sizes(self, latent: tuple[int, int]) -> dict[int, LayerSize]:
         """The size of every layer, by ordinal, for latents of (height, width) cells."""
+
+    def residual_map(self) -> LayerMap:
+        """The blocks that add a residual to a shortcut, in order of execution; none where nobody can see it.
+
+        A block counts in its place as a transformer block does in the map of layers.
+        """
+        return NO_LAYERS
+
+    def seen_residuals(self, options: dict[str, Any], residuals: Residuals) -> dict[str, Any]:
+        """The options of a forward pass in which these see the blocks of that map."""
+        return options
 
     def presets(self, latent: tuple[int, int]) -> Mapping[str, Preset]:
         """What the methods' authors use on such networks, by the names that the methods choose."""

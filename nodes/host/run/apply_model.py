@@ -1,6 +1,7 @@
 """Every forward pass of a run: which rows, which sigma, which parts see its attention."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +10,15 @@ from torch import Tensor
 
 from ....attention_patches.contract.attention_part import AttentionPart
 from ....attention_patches.contract.method import ScopePart
+from ....attention_patches.contract.report import Tally
+from ....attention_patches.contract.residual import ResidualPart
 from ....attention_patches.contract.site import Rows
 from ..families.family import Reached
+from .ending import Ending
 from .facts import RunFacts, Working
 from .model_call import ModelCall
 from .passes import PASS, Forward, Pass, own_pass
+from .residual_call import ResidualCall
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +47,14 @@ class ApplyModel:
         rows = pass_.rows(x, options)
         left = None if pass_.kind == "guests" else self._controlled(control, rows)
         working = self._in_range(pass_, x, rows, options)
+        parts = [(part, one.tally) for one in working for part in one.parts]
+        ending = [(Ending(set(pass_.until)), working[0].tally)] if pass_.until and working else []
         call = ModelCall(
             self.facts,
             rows,
             pass_.sigma,
             0 if c_crossattn is None else c_crossattn.shape[1],
-            [(p, w.tally) for w in working for p in w.parts if isinstance(p, AttentionPart)],
+            [(part, tally) for part, tally in [*ending, *parts] if isinstance(part, AttentionPart)],
             # looked up here: only now the host has merged in what conditionings carry
             options.get("optimized_attention_override"),
             pass_.counts,
@@ -61,9 +68,26 @@ class ApplyModel:
             if pass_.compute is not None:
                 with self.facts.eager.hold():
                     return pass_.compute(call, x, options, forward)
-            return self._through(call, working, x, options, forward) if working else forward(x, options)
+            if not working:
+                return forward(x, options)
+            inwards = [*reversed(parts), *ending]
+            seeing = [(part, tally) for part, tally in inwards if isinstance(part, ResidualPart)]
+            with self._residuals(call, seeing, options) as options:
+                return self._through(call, working, x, options, forward)
         finally:
             call.close()
+
+    @contextmanager
+    def _residuals(
+        self, call: ModelCall, seeing: Sequence[tuple[ResidualPart, Tally]], options: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        """The options of a call in which these see residuals, while it lasts."""
+        if not seeing:
+            yield options
+            return
+        residuals = ResidualCall(self.facts, call.rows, call.sigma, seeing)
+        yield self.facts.family.seen_residuals(options, residuals)
+        residuals.leave()
 
     def _through(
         self,

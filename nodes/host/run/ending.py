@@ -6,21 +6,35 @@ from typing import ClassVar
 from torch import Tensor
 
 from ....attention_patches.contract.attention_part import Attend, Order
-from ....attention_patches.contract.objective import LayerAttention
+from ....attention_patches.contract.denoiser import Stop
 from ....attention_patches.contract.qkv import QKV
+from ....attention_patches.contract.residual import ResidualSite
 from ....attention_patches.contract.site import Site
 from ..families.family import Reached
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ending:
-    """Ends a forward pass at an attention, when all others have seen what goes into it."""
+    """Ends one forward pass when it has been at all of these, and all others have seen what was there."""
 
     order: ClassVar[Order] = "observe"
-    place: LayerAttention
+    left: set[Stop]
 
     def wants(self, site: Site) -> bool:
-        return (site.layer.ordinal, site.kind) == self.place
+        return (site.layer.ordinal, site.kind) in self.left
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
-        raise Reached
+        self._been((site.layer.ordinal, site.kind))
+        return attend(qkv)
+
+    def wants_residual(self, site: ResidualSite) -> bool:
+        return (site.layer.ordinal, "residual") in self.left
+
+    def residual(self, site: ResidualSite, h: Tensor) -> Tensor:
+        self._been((site.layer.ordinal, "residual"))
+        return h
+
+    def _been(self, stop: Stop) -> None:
+        self.left.discard(stop)
+        if not self.left:
+            raise Reached

@@ -28,6 +28,7 @@ class RunFacts:
 
     family: Family
     layers: LayerMap
+    residuals: LayerMap
     schedule: Schedule
     images: int
     latent: tuple[int, int]

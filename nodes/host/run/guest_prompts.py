@@ -1,9 +1,10 @@
-"""The prompts of a run as guests see them whose latents are of another size than the run's."""
+"""The prompts of a run as guests see them whose latents are of another size, and prompts of their own."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from comfy.sampler_helpers import convert_cond
 from comfy.samplers import process_conds
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from ....attention_patches.contract.site import Text
 from .texts import Size, own_names, texts_of
 
 Conditioning = dict[str, Any]  # an entry as the guider holds it
+GUESTS = "guests"  # the role of a text that is theirs alone
 HIDDEN = "attention_control_hooks"  # from the host, which would set the run's hooks back to their beginning
 
 
@@ -26,6 +28,7 @@ class GuestPrompts:
         self.given = {role: [dict(entry) for entry in entries or ()] for role, entries in given.items()}
         self.size = size
         self.fitted: dict[tuple[int, ...], tuple[dict[str, list[Conditioning]], dict[Any, Text]]] = {}
+        self.own: dict[tuple[int, tuple[int, ...]], tuple[list[Conditioning], dict[Any, Text]]] = {}
 
     @contextmanager
     def fit(self, guider: Any, latents: Tensor, seed: int | None) -> Iterator[dict[Any, Text] | None]:
@@ -42,6 +45,46 @@ class GuestPrompts:
             yield texts
         finally:
             guider.conds = own
+
+    def of_guests(
+        self, model: Any, prompt: Any, latents: Tensor, seed: int | None
+    ) -> tuple[list[Conditioning], dict[Any, Text]]:
+        """A CONDITIONING in the host's form for latents (B, C, h, w), and what its entries are; it is made
+        once for each size."""
+        key = id(prompt), tuple(latents.shape)  # the prompt lies on a node, and outlives the run
+        if key not in self.own:
+            fitted = process_conds(
+                model,
+                latents,
+                {"positive": convert_cond(prompt)},
+                latents.device,
+                latents,
+                None,
+                seed,
+                [latents.shape],
+            )["positive"]
+            self.own[key] = fitted, texts_of({GUESTS: fitted}, (latents.shape[-2], latents.shape[-1]))
+        return self.own[key]
+
+    def pushed(
+        self,
+        model: Any,
+        conds: Mapping[str, Sequence[Conditioning]],
+        prompt: Any,
+        weight: float,
+        latents: Tensor,
+        seed: int | None,
+    ) -> tuple[dict[str, Sequence[Conditioning]], dict[Any, Text]]:
+        """The run's conditionings, fitted to latents (B, C, h, w), with a CONDITIONING as so large a part of
+        the negative, which the host weighs by strength; and what its entries are."""
+        size = (latents.shape[-2], latents.shape[-1])
+        entries, _ = self.of_guests(model, prompt, latents, seed)
+        negative = conds["negative"]
+        kept = [_weighed(entry, 1 - weight) for entry in negative] if weight < 1 else []
+        pushed = {"negative": [*negative, *entries]}  # so that they are numbered behind the run's own
+        texts = texts_of(pushed, size)
+        further = {entry["uuid"]: texts[entry["uuid"]] for entry in entries if entry["uuid"] in texts}
+        return {**conds, "negative": [*kept, *(_weighed(entry, weight) for entry in entries)]}, further
 
     def _fitted(
         self, model: Any, latents: Tensor, seed: int | None
@@ -63,6 +106,10 @@ class GuestPrompts:
         if "area" in kept:
             kept["area"] = scaled_area(kept["area"], self.size, size)
         return kept
+
+
+def _weighed(entry: Conditioning, weight: float) -> Conditioning:
+    return {**entry, "strength": entry.get("strength", 1.0) * weight}
 
 
 def _renamed(entry: Conditioning, name: str, other: str) -> Conditioning:

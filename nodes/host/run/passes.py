@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
+from ....attention_patches.contract.denoiser import Stop
 from ....attention_patches.contract.site import Rows, Text, Window
 from .facts import RunFacts, Working
 from .model_call import ModelCall
@@ -31,7 +32,7 @@ class Pass:
 
     `working` is who sees its attention: all methods in the run's own, the one that has asked for it in
     others. `seen` are the conditionings computed in it: guidance nodes pass some once more, which then are
-    nobody's text.
+    nobody's text. With `until` each call of the model ends when it has been at all of these.
     """
 
     kind: Literal["own", "guests", "slope"]
@@ -41,6 +42,7 @@ class Pass:
     texts: Mapping[Any, Text]
     working: Sequence[Working]
     compute: Compute | None = None
+    until: frozenset[Stop] = frozenset()
     seen: set[Any] = field(default_factory=set)
 
     def rows(self, x: Tensor, options: Mapping[str, Any]) -> Rows:

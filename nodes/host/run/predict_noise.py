@@ -1,7 +1,8 @@
 """One call that the sampler makes, through the parts that change it, and the passes made beside it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -9,10 +10,11 @@ import comfy.samplers
 from torch import Tensor
 
 from ....attention_patches.contract.attention_part import AttentionPart
+from ....attention_patches.contract.denoiser import Stop, Visitor
 from ....attention_patches.contract.method import CallPart, GuidingPart
-from ....attention_patches.contract.objective import LayerAttention, Objective, Slope
+from ....attention_patches.contract.objective import Objective, Slope
 from ....attention_patches.contract.schedule import PercentRange
-from .ending import Ending
+from ....attention_patches.contract.site import Text
 from .facts import RunFacts, Working
 from .guest_prompts import GuestPrompts
 from .passes import Pass, own_pass, travelling
@@ -20,7 +22,7 @@ from .sampler_state import SamplerState, masked_state
 from .slopes import LossScale, SlopePass
 
 Guider = Callable[[Tensor], Tensor]
-NOT_FOR_GRADIENTS = {
+OF_THE_GUIDER = {
     "multigpu_clones",
     "disable_cfg1_optimization",
     "sampler_cfg_function",
@@ -70,6 +72,7 @@ class SamplerCall:
     seed: int | None
 
     def __post_init__(self) -> None:
+        self.further: dict[Any, Text] = {}  # texts that the run does not have by itself
         self.sigma = float(self.timestep[0])
         self.percent = self.run.facts.schedule.percent(self.sigma)
 
@@ -94,27 +97,75 @@ class SamplerCall:
 
     def own(self, latents: Tensor) -> Tensor:
         """The guider on the run's own latents."""
-        return self._guide(own_pass(self.run.facts, self.sigma), latents)
+        return self._guide(self._with_further(own_pass(self.run.facts, self.sigma)), latents)
+
+    def _with_further(self, pass_: Pass) -> Pass:
+        return replace(pass_, texts={**pass_.texts, **self.further}) if self.further else pass_
+
+    @contextmanager
+    def pushing(self, prompt: object, weight: float) -> Iterator[bool]:
+        """While open, the guider's negative is in so large a part this prompt."""
+        guider = self.executor.class_obj
+        own = guider.conds
+        if not own.get("negative") or weight <= 0:
+            yield bool(own.get("negative"))
+            return
+        guider.conds, self.further = self.run.prompts.pushed(
+            guider.inner_model, own, prompt, weight, self.latents, self.seed
+        )
+        try:
+            yield True
+        finally:
+            guider.conds, self.further = own, {}
 
     def _guide(self, pass_: Pass, latents: Tensor) -> Tensor:
-        times = self.timestep
-        if len(times) != len(latents):
-            times = times[:1].expand(len(latents))
         with travelling(pass_, self.options) as options:
-            out: Tensor = self.executor(latents, times, options, self.seed)
+            out: Tensor = self.executor(latents, self._times(latents), options, self.seed)
         return out
 
+    def _times(self, latents: Tensor) -> Tensor:
+        same = len(self.timestep) == len(latents)
+        return self.timestep if same else self.timestep[:1].expand(len(latents))
+
     def guests(
-        self, latents: Tensor, owner: Working, part: AttentionPart, until: LayerAttention | None
+        self, latents: Tensor, owner: Working, part: Visitor, until: Collection[Stop], prompt: object
     ) -> Tensor:
-        """Other latents under the run's prompts, seen by one part; gives the pictures expected there."""
+        """Other latents under the run's prompts, or one of their own, seen by one part; gives the
+        pictures expected there."""
         facts, guider = self.run.facts, self.executor.class_obj
-        parts = [part] if until is None else [Ending(until), part]
-        working = Working(owner.method, parts, owner.tally)
+        pass_ = Pass(
+            "guests",
+            self.sigma,
+            len(latents),
+            (latents.shape[-2], latents.shape[-1]),
+            facts.texts,
+            [Working(owner.method, [part], owner.tally)],
+            until=frozenset(until),
+        )
+        if prompt is not None:
+            entries, texts = self.run.prompts.of_guests(guider.inner_model, prompt, latents, self.seed)
+            return self._under(entries, replace(pass_, texts=texts), latents)
         with self.run.prompts.fit(guider, latents, self.seed) as fitted:
-            size, texts = (latents.shape[-2], latents.shape[-1]), facts.texts if fitted is None else fitted
-            pass_ = Pass("guests", self.sigma, len(latents), size, texts, [working])
-            return self._guide(pass_, latents)
+            return self._guide(
+                self._with_further(pass_) if fitted is None else replace(pass_, texts=fitted), latents
+            )
+
+    def _under(self, entries: list[dict[str, Any]], pass_: Pass, latents: Tensor) -> Tensor:
+        """What is made of latents under these of the host's entries alone, on the first device alone."""
+        options = {key: value for key, value in self.options.items() if key not in OF_THE_GUIDER}
+        with travelling(pass_, options) as own:
+            # looked up now: packs that sample with a function of their own have put it there for this run
+            out: Tensor = comfy.samplers.sampling_function(
+                self.executor.class_obj.inner_model,
+                latents,
+                self._times(latents),
+                None,
+                entries,
+                1.0,
+                own,
+                seed=self.seed,
+            )
+        return out
 
     def slope(
         self, latents: Tensor, owner: Working, part: AttentionPart | None, objective: Objective
@@ -127,12 +178,7 @@ class SamplerCall:
         making = SlopePass(facts.family, objective, part, self.run.scale)
         working = Working(owner.method, making.parts, owner.tally)
         pass_ = Pass("slope", self.sigma, facts.images, facts.latent, facts.texts, [working], making)
-        options = {key: value for key, value in self.options.items() if key not in NOT_FOR_GRADIENTS}
-        with travelling(pass_, options) as own:
-            # looked up now: packs that sample with a function of their own have put it there for this run
-            gradient = comfy.samplers.sampling_function(
-                guider.inner_model, latents, self.timestep, None, entries, 1.0, own, seed=self.seed
-            )
+        gradient = self._under(entries, pass_, latents)
         state = masked_state(self.options)
         mask = None if state is None else state.mask
         return making.result(gradient if mask is None else gradient * mask)
@@ -176,8 +222,13 @@ class HostDenoiser:
     def rest(self, latents: Tensor) -> Tensor:
         return self.inner(latents)
 
-    def guests(self, latents: Tensor, part: AttentionPart, until: LayerAttention | None = None) -> Tensor:
-        return self.call.guests(latents, self.owner, part, until)
+    def guests(
+        self, latents: Tensor, part: Visitor, until: Collection[Stop] = (), prompt: object = None
+    ) -> Tensor:
+        return self.call.guests(latents, self.owner, part, until, prompt)
+
+    def pushing(self, prompt: object, weight: float) -> AbstractContextManager[bool]:
+        return self.call.pushing(prompt, weight)
 
     def slope(self, latents: Tensor, part: AttentionPart | None, objective: Objective) -> Slope | None:
         return self.call.slope(latents, self.owner, part, objective)

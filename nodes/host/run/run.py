@@ -118,6 +118,7 @@ class Run:
         return RunFacts(
             family=self.family,
             layers=batch.layers,
+            residuals=batch.residuals,
             schedule=Schedule.of(model.get_model_object("model_sampling").percent_to_sigma),
             images=batch.images,
             latent=batch.latent,
@@ -167,6 +168,7 @@ def start_run(
         latent=latent,
         layers=layers,
         layer_sizes=family.layer_sizes(latent),
+        residuals=family.residual_map(),
         presets=family.presets(latent),
         conditionings=conditioning_rows(guider.conds),
         texts=tuple(texts_of(guider.conds, latent).values()),

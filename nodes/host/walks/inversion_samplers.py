@@ -75,7 +75,8 @@ class Inverter(comfy.samplers.Sampler):
 class Replay(comfy.samplers.Sampler):
     """Samples from a stored state with the stored noise; what it is given as noise or latent is not used.
 
-    The schedule of the run must be the inversion's own, whole or from one of its steps on.
+    The schedule of the run must be the inversion's own, whole or from one of its steps on. One inverted
+    picture serves for any number of latents.
     """
 
     def __init__(self, inversion: Inversion, after_step: AfterStep | None = None) -> None:
@@ -94,7 +95,10 @@ class Replay(comfy.samplers.Sampler):
         disable_pbar: bool = False,
     ) -> Tensor:
         first = first_step(self.inversion, sigmas)
-        start = self.inversion.states[first].to(noise, copy=True)  # guidance shifts latents in place
+        start = self.inversion.states[first]
+        if self.inversion.images == 1:
+            start = start.expand(len(noise), -1, -1, -1)
+        start = start.to(noise, copy=True).contiguous()  # guidance shifts latents in place
         if start.shape != noise.shape:
             raise ValueError(
                 f"latent holds {tuple(noise.shape)} (images, channels, height, width), and the inversion "

@@ -9,6 +9,7 @@ from .....attention_patches.methods.bounded_attention.guidance import GUIDANCE_P
 from .....attention_patches.methods.bounded_attention.method import SEARCH_PRESET
 from .....attention_patches.methods.cross_image.method import SWAPPED
 from .....attention_patches.methods.layout_guidance import LAYOUT_PRESET
+from .....attention_patches.methods.plug_and_play.method import PLUGGED
 
 LayerSizes = Mapping[int, LayerSize]
 FEWEST_CELLS = 256  # of the grid on which subjects are found again, where a model has it
@@ -17,13 +18,14 @@ SHALLOW_STEPS = (8.0, 2.0)  # of Bounded Attention on SD1.5
 DEEP_STEPS = (18.0, 5.0)  # on SDXL
 
 
-def presets(model: LayerMap, sizes: LayerSizes) -> dict[str, Preset]:
+def presets(model: LayerMap, sizes: LayerSizes, residuals: LayerMap) -> dict[str, Preset]:
     """By the names that the methods choose."""
     return {
         SWAPPED: Preset(finest_layers(model, sizes)),
         LAYOUT_PRESET: Preset(last_coarse_layers(model, sizes)),
         GUIDANCE_PRESET: Preset(guided_layers(model, sizes), DEEP_STEPS if deep(model) else SHALLOW_STEPS),
         SEARCH_PRESET: Preset(searched_layers(model, sizes)),
+        PLUGGED: plugged(model, sizes, residuals),
     }
 
 
@@ -79,6 +81,28 @@ def searched_layers(model: LayerMap, sizes: LayerSizes) -> frozenset[int]:
     best = min(cells[n] for n in enough) if enough else max(cells.values())
     fitting = frozenset(n for n in chosen if cells[n] == best)
     return fitting & guided_layers(model, sizes) or fitting
+
+
+def plugged(model: LayerMap, sizes: LayerSizes, residuals: LayerMap) -> Preset:
+    """Plug-and-Play takes features in the second block of the decoder's first level with attention, and
+    queries and keys from there on to the end: output 4, and output 4 to 11, of SD1.5 and SD2. Where modules
+    are deep, Ctrl-X takes features in the first block of that level, and queries and keys in all of it:
+    output 0, and output 0 to 2, of SDXL."""
+    numbers = [layer.number for layer in coarse_layers(model, sizes) if layer.block == "output"]
+    level = list(dict.fromkeys(numbers))
+    if not level:
+        return Preset(frozenset())
+    block = level[0] if deep(model) else level[min(1, len(level) - 1)]
+    last = level[-1] if deep(model) else max(layer.number for layer in model.layers)
+    first = residuals.find("output", block, 0)
+    return Preset(
+        frozenset(
+            layer.ordinal
+            for layer in model.layers
+            if layer.block == "output" and block <= layer.number <= last
+        ),
+        residuals=frozenset() if first is None else frozenset({first.ordinal}),
+    )
 
 
 def _output(model: LayerMap) -> list[int]:

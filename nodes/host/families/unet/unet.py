@@ -1,6 +1,6 @@
 """The host's U-Nets (SD1.5, SD2, SDXL and their kin): their layers, and the site of an attention call."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -10,9 +10,10 @@ from torch import Tensor
 
 from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
 from .....attention_patches.contract.site import Kind, Layer
-from ..family import Enter, Family
+from ..family import Enter, Family, Residuals
 from .checkpoints import checkpointed
 from .presets import presets
+from .residuals import seen_residuals
 
 MARKED: dict[str, Kind] = {"attn1_patch": "self", "attn2_patch": "cross"}
 
@@ -29,15 +30,28 @@ class UNet(Family):
         return isinstance(network, UNetModel) and not video
 
     def layer_map(self) -> LayerMap:
-        places = [
+        return self._map(
             (block, number, index)
             for block, number, module in self._blocks()
             for transformer in module
             if isinstance(transformer, SpatialTransformer)
             for index in range(len(transformer.transformer_blocks))
-        ]
-        layers = (Layer(i, len(places), *place) for i, place in enumerate(places, start=1))
+        )
+
+    def residual_map(self) -> LayerMap:
+        return self._map(
+            (block, number, index)
+            for block, number, module in self._blocks()
+            for index in range(sum(isinstance(part, ResBlock) for part in module))
+        )
+
+    def _map(self, places: Iterable[tuple[str, int, int]]) -> LayerMap:
+        named = list(places)
+        layers = (Layer(i, len(named), *place) for i, place in enumerate(named, start=1))
         return LayerMap(self.name, tuple(layers))
+
+    def seen_residuals(self, options: dict[str, Any], residuals: Residuals) -> dict[str, Any]:
+        return seen_residuals(options, residuals)
 
     def _blocks(self) -> list[tuple[str, int, Any]]:
         unet = self.network
@@ -69,7 +83,7 @@ class UNet(Family):
         return sizes
 
     def presets(self, latent: tuple[int, int]) -> Mapping[str, Preset]:
-        return presets(self.layer_map(), self.layer_sizes(latent))
+        return presets(self.layer_map(), self.layer_sizes(latent), self.residual_map())
 
     def marks(self, enter: Enter) -> Mapping[str, Callable[..., Any]]:
         return {name: partial(_mark, enter, kind) for name, kind in MARKED.items()}

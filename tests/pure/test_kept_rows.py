@@ -6,7 +6,7 @@ import pytest
 import torch
 from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
-from attention_control.attention_patches.guests.kept_keys import KeptKeys
+from attention_control.attention_patches.guests.kept_rows import KeptRows
 
 POSITIVE, NEGATIVE = Text("positive", 0, 77), Text("negative", 0, 77)
 SECOND = Text("positive", 1, 77)
@@ -27,16 +27,16 @@ def qkv(values, tokens=6):
     return QKV(torch.zeros_like(rows), rows, -rows)
 
 
-def kept(*calls):
-    keys = KeptKeys()
+def kept(*calls, of=None):
+    keys = of or KeptRows()
     with keys.gathering():
         for where, what in calls:
-            keys.keep(where, what)
+            keys.keep(where.layer.ordinal, where.rows, what.k, what.v)
     return keys
 
 
 def given(keys, where):
-    k, v = keys.give(where, CPU)
+    k, v = keys.give(where.layer.ordinal, where.rows, CPU)
     assert torch.equal(v, -k)
     return k[:, 0, 0, 0].tolist()
 
@@ -76,26 +76,34 @@ def test_one_picture_serves_for_all_and_several_row_by_row():
         assert given(each, site([NEGATIVE, POSITIVE], 2)) == [3.0, 4.0, 1.0, 2.0]
 
 
+def test_one_chunk_may_serve_every_text():
+    """A picture under a text of its own is for all chunks, however the calls are cut."""
+    keys = kept((site([Text("guest", 0, 9)], 2), qkv([1.0, 2.0])), of=KeptRows(for_all=True))
+    with keys.giving():
+        assert given(keys, site([NEGATIVE], 2)) == [1.0, 2.0]
+        assert given(keys, site([POSITIVE, None], 2)) == [1.0, 2.0, 1.0, 2.0]
+
+
 def test_layers_have_their_own_and_another_number_of_tokens_is_kept():
     """A larger picture has more keys."""
     keys = kept((site([POSITIVE], 1, 1), qkv([1.0], 9)), (site([POSITIVE], 1, 2), qkv([2.0], 9)))
     with keys.giving():
         assert given(keys, site([POSITIVE], 1, 2)) == [2.0]
-        assert keys.give(site([POSITIVE], 1, 1), CPU)[0].shape == (1, 2, 9, 4)
+        assert keys.give(1, site([POSITIVE], 1, 1).rows, CPU)[0].shape == (1, 2, 9, 4)
 
 
 def test_nothing_is_given_that_was_not_kept_or_is_of_an_earlier_pass():
     """A chunk that did not pass is a KeyError; all is forgotten when the giving ends."""
     keys = kept((site([POSITIVE], 1), qkv([1.0])))
     with keys.giving(), pytest.raises(KeyError):
-        keys.give(site([POSITIVE, NEGATIVE], 1), CPU)
+        keys.give(1, site([POSITIVE, NEGATIVE], 1).rows, CPU)
     with keys.giving(), pytest.raises(KeyError):
-        keys.give(site([POSITIVE], 1), CPU)
+        keys.give(1, site([POSITIVE], 1).rows, CPU)
 
 
 def test_it_says_what_it_is_doing_even_after_an_error():
     """A pass that fails leaves nothing open."""
-    keys = KeptKeys()
+    keys = KeptRows()
     states = [keys.busy]
     for scope in (keys.gathering, keys.giving):
         with pytest.raises(RuntimeError), scope():

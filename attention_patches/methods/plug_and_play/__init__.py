@@ -1,0 +1,1 @@
+"""Plug-and-Play (Tumanyan et al., CVPR 2023)."""
