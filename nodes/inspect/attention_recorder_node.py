@@ -50,7 +50,10 @@ class AttentionRecorder(io.ComfyNode):
                     min=1,
                     max=1000,
                     advanced=True,
-                    tooltip="Into how many slices of equal length the steps go; each slice keeps its mean.",
+                    tooltip=(
+                        "The noise schedule is cut into so many slices of equal length; each keeps the mean "
+                        "of the steps in it. Slices without a step are left out."
+                    ),
                 ),
             ],
             outputs=[

@@ -38,6 +38,14 @@ def test_a_time_slice_is_the_mean_of_the_calls_in_it(sampler):
     assert_maps(maps, calls, slices=slices)
 
 
+def test_time_slices_without_a_step_are_left_out():
+    """Three steps at 0, a half and the end of the schedule, and nine slices."""
+    maps, calls = record("sd15", settings={"time_bins": 9}, steps=3)
+    assert [(s.start, s.end) for s in maps.slices] == [(0, 1 / 9), (4 / 9, 5 / 9), (8 / 9, 1)]
+    sigmas = sorted({call.sigma for call in calls}, reverse=True)
+    assert_maps(maps, calls, slices=[{sigma} for sigma in sigmas])
+
+
 @pytest.mark.parametrize("tokens", [(77, 154), (154, 77), (231, 154), (77, 77 * 5)])
 def test_repeated_texts_are_summed_back(tokens):
     """The host repeats a shorter prompt to the length of a longer one; maps have the prompt's own length."""
