@@ -206,6 +206,7 @@ METHODS = [
             "attention_until": 0.0,
         },
         EACH_ALONE,
+        off=({"feature_until": 0.0},),
     ),
     Specimen(
         "shared group norm",

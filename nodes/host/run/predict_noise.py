@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ....attention_patches.contract.attention_part import AttentionPart
 from ....attention_patches.contract.denoiser import Stop, Visitor
-from ....attention_patches.contract.method import CallPart, GuidingPart
+from ....attention_patches.contract.method import CallPart, GuidingPart, ScopePart
 from ....attention_patches.contract.objective import Objective, Slope
+from ....attention_patches.contract.residual import ResidualPart
 from ....attention_patches.contract.schedule import PercentRange
 from ....attention_patches.contract.site import Text
 from .facts import RunFacts, Working
@@ -21,6 +22,7 @@ from .passes import Pass, own_pass, travelling
 from .sampler_state import SamplerState, masked_state
 from .slopes import LossScale, SlopePass
 
+COUNTED = AttentionPart | ResidualPart | ScopePart | GuidingPart  # where they work, not by the call
 Guider = Callable[[Tensor], Tensor]
 OF_THE_GUIDER = {
     "multigpu_clones",
@@ -56,7 +58,7 @@ class PredictNoise:
             if not self.facts.schedule.within(call.sigma, one.method.during):
                 continue
             one.tally.asked.add(call.sigma)
-            if all(isinstance(part, CallPart) for part in one.parts):
+            if all(isinstance(part, CallPart) and not isinstance(part, COUNTED) for part in one.parts):
                 one.tally.touch_call(len(call.latents), call.sigma)
 
 
