@@ -1,15 +1,15 @@
 """Do edits change what they are to, and nothing else? 60 edits each of six kinds.
 
 Swap a subject, swap a colour, add a colour word, change the style, change the background, and push a colour
-away by a factor of -1; sources hold one subject or two different ones, whose first one is edited. The sources
-are sampled, and kept if the judge reads them as they were asked for, so that there is something to keep; or
-they are the same scenes rendered, whose masks are known, and inverted in the same number of steps. Three edits of
-a source share a run of PromptToPrompt with its defaults; the same prompts go to all other ways. A run that was stopped goes
-on where it was.
+away by a factor of -1. Sources hold one subject or two different ones, whose first one is edited. They are
+sampled, and kept if the judge reads them as they were asked for, so that there is something to keep; or they
+are the same scenes rendered, with known masks, and inverted in the same number of steps. Three edits of a
+source share a run of PromptToPrompt. A run that was stopped goes on where it was.
 """
 
 import argparse
 import json
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
@@ -32,13 +32,13 @@ from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # n
 from editing_cases import EDITS, KINDS, REWEIGHT, SEED, SIZE  # noqa: E402
 from editing_score import Measured, score  # noqa: E402
 from editing_sources import generated, rendered  # noqa: E402
-from editing_ways import OF_RENDERED, OF_SAMPLED, Bench  # noqa: E402
+from editing_tables import Kinds, header, rows  # noqa: E402
+from editing_ways import MATCHED, OF_RENDERED, OF_SAMPLED, Bench  # noqa: E402
 from subject_reader import SubjectReader  # noqa: E402
 
 STEPS = 20
-BLOCK = 6  # edits of one kind that are made and written together
-WAYS = (*OF_SAMPLED, *OF_RENDERED)
-Figures = dict[str, dict[str, dict[str, float]]]
+QUICK = 1  # kinds
+BLOCK = 3  # edits of one kind that are made and written together
 
 
 @cache
@@ -59,21 +59,25 @@ def with_masks(sprites: Sprites, draw: np.random.Generator, subjects: int) -> Sh
 
 
 @torch.inference_mode()
-def measure(unit: tuple[int, int], edits: int, steps: int, drawings: Path, quick: bool) -> Figures:
-    """The figures of one block of one kind's edits, by kind, way and measure."""
+def measure(
+    unit: tuple[int, int], edits: int, steps: int, drawings: Path, quick: bool, until: float
+) -> tuple[float, Kinds] | None:
+    """How well subjects are found, and the figures of one block of one kind's edits; None after `until`."""
+    if time.time() > until:
+        return None
     kind, block = KINDS[unit[0]], unit[1]
-    demo, judge, sprites, find, _ = loaded(drawings, quick)
-    number = edits if kind is REWEIGHT else -(-edits // EDITS)
+    demo, judge, sprites, find, trust = loaded(drawings, quick)
+    first, number = 1000 * block + block % 2, edits if kind is REWEIGHT else -(-edits // EDITS)
     values: dict[str, Measured] = {}
-    for case, source in generated(demo, judge, find, kind, 1000 * block, number, steps):
+    for case, source in generated(demo, judge, find, kind, first, number, steps):
         scene = rendered(demo, case, sprites)
         for start, ways in ((source, OF_SAMPLED), (scene, OF_RENDERED)):
             for name, way in ways.items():
                 images = way(Bench(demo, case, start, steps))
                 if images is not None:
-                    for kind_of, found in score(find, case, start, images).items():
-                        values.setdefault(name, {}).setdefault(kind_of, []).extend(found)
-    return {kind.name: {name: summed(own) for name, own in values.items()}}
+                    for measured, found in score(find, case, start, images).items():
+                        values.setdefault(name, {}).setdefault(measured, []).extend(found)
+    return trust, {kind.name: {name: summed(own) for name, own in values.items()}}
 
 
 def summed(values: Measured) -> dict[str, Any]:
@@ -81,7 +85,7 @@ def summed(values: Measured) -> dict[str, Any]:
     return {name: {"mean": float(np.mean(own)), "of": len(own)} for name, own in values.items() if own}
 
 
-def added(one: Figures, other: Figures) -> Figures:
+def added(one: Kinds, other: Kinds) -> Kinds:
     """Both together."""
     kinds = {kind: {**one.get(kind, {}), **other.get(kind, {})} for kind in (*one, *other)}
     return {
@@ -99,7 +103,9 @@ def _means(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def in_turn(units: Sequence[tuple[int, int]], given: tuple[Any, ...], jobs: int) -> Iterator[Figures]:
+def in_turn(
+    units: Sequence[tuple[int, int]], given: tuple[Any, ...], jobs: int
+) -> Iterator[tuple[float, Kinds] | None]:
     """The units' figures, `jobs` units at a time; a single job needs no further process."""
     rest = [repeat(value) for value in given]
     if jobs == 1:
@@ -111,7 +117,7 @@ def in_turn(units: Sequence[tuple[int, int]], given: tuple[Any, ...], jobs: int)
 
 
 def main() -> None:
-    parser = record.parser(__doc__, "one source of each kind, eight steps")
+    parser = record.parser(__doc__, "one source of one kind, eight steps")
     parser.add_argument("--edits", type=int, default=60, help=f"of each kind, rounded up to {BLOCK}s")
     parser.add_argument("--jobs", type=int, default=2, help="blocks at a time, each on one thread")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no block after so many")
@@ -123,19 +129,32 @@ def main() -> None:
 
 def run(options: argparse.Namespace) -> None:
     """The figures are written after every block."""
-    edits, steps = (1, 8) if options.quick else (BLOCK, STEPS)
+    edits, steps, kinds_run = (1, 8, QUICK) if options.quick else (BLOCK, STEPS, len(KINDS))
     blocks = 1 if options.quick else -(-options.edits // BLOCK)
     settings = {"edits in a block": edits, "steps": steps, "seed": SEED}
-    path = options.output / "editing.json"
-    earlier = {} if options.quick or not path.is_file() else json.loads(path.read_text())
-    same = settings.items() <= earlier.items()
-    done, kinds = (earlier["blocks"], earlier["kinds"]) if same else ([], {})
-    units = [(k, b) for b in range(blocks) for k in range(len(KINDS)) if [k, b] not in done]
-    given = (edits, steps, options.cache, options.quick)
-    for unit, figures in zip(units, in_turn(units, given, options.jobs), strict=True):
-        done, kinds = [*done, list(unit)], added(kinds, figures)
-        trust = loaded(options.cache, options.quick)[-1]
-        path = record.write("editing", {**settings, "subject reader IoU": trust, "blocks": done, "kinds": kinds}, options)
+    done, kinds = earlier(settings, options)
+    units = [(k, b) for b in range(blocks) for k in range(kinds_run) if [k, b] not in done]
+    given = (edits, steps, options.cache, options.quick, time.time() + 60 * options.minutes)
+    for unit, found in zip(units, in_turn(units, given, options.jobs), strict=True):
+        if found is None:
+            continue
+        done, kinds = [*done, list(unit)], added(kinds, found[1])
+        told = {"img2img from": MATCHED, "subject reader IoU": found[0]}
+        figures = {**settings, **told, "blocks": done, "kinds": kinds}
+        path = record.write("editing", figures, options)
         print(KINDS[unit[0]].name, "block", unit[1], flush=True)
-    print(record.table(["", *MEASURES], rows(kinds)))
+    print(record.table(header(kinds), rows(kinds)))
     print(f"written: {path.name}")
+
+
+def earlier(settings: dict[str, Any], options: argparse.Namespace) -> tuple[list[list[int]], Kinds]:
+    """The blocks and figures of a run that was stopped, if it was one in the same way."""
+    path = options.output / "editing.json"
+    if options.quick or not path.is_file():
+        return [], {}
+    figures = json.loads(path.read_text())
+    return (figures["blocks"], figures["kinds"]) if settings.items() <= figures.items() else ([], {})
+
+
+if __name__ == "__main__":
+    main()

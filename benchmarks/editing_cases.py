@@ -1,4 +1,4 @@
-"""Edits in the demo model's world: what a source shows, what each edit of it is to show, and in which words."""
+"""Edits in the demo model's world: what a source shows, what each edit is to show, and in which words."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,8 +16,8 @@ NOUN, COLOUR, STYLE, BACKGROUND = "noun 0", "colour 0", "style", "background"
 
 @dataclass(frozen=True)
 class Kind:
-    """`aspect` is what an edit of this kind changes; all else is to stay. `named`: whether the source's prompt
-    names colours. `most`: subjects in a source."""
+    """`aspect` is what an edit of this kind changes; all else is to stay. `named`: whether the source's
+    prompt names colours. `most`: subjects in a source."""
 
     name: str
     aspect: str
@@ -32,10 +32,14 @@ SWAP_COLOUR = Kind("swap a colour", COLOUR)
 ADD = Kind("add a word", COLOUR, named=False, most=1)  # no caption of training names one colour of two
 STYLED = Kind("change the style", STYLE, words=lambda look: "")
 PLACED = Kind(
-    "change the background", BACKGROUND, words=lambda look: BACKGROUNDS[look[BACKGROUND]].split()[-1], keep=True
+    "change the background",
+    BACKGROUND,
+    words=lambda look: BACKGROUNDS[look[BACKGROUND]].split()[-1],
+    keep=True,
 )
 REWEIGHT = Kind("reweight a colour", COLOUR)
 KINDS = (SWAP_SUBJECT, SWAP_COLOUR, ADD, STYLED, PLACED, REWEIGHT)
+FREED = 0.2  # the paper's least end, for words that bring shapes of their own, and for styles
 CHOICES: dict[str, tuple[str, ...]] = {
     NOUN: tuple(SUBJECTS),
     COLOUR: tuple(COLOURS),
@@ -64,16 +68,27 @@ class Case:
 
     @property
     def weighed(self) -> list[str]:
-        """The same for those who have no `reweight`: the host's own way to weigh a word stands in."""
+        """The same for those who have no `reweight`: the host's own weight stands in, 0, as its negative ones
+        break pictures."""
         if self.kind is not REWEIGHT:
             return self.edits
         colour = self.wanted[0][COLOUR]
-        return [self.prompt.replace(colour, f"({colour}:{FACTOR})", 1)]
+        return [self.prompt.replace(colour, f"({colour}:0)", 1)]
 
     @property
     def settings(self) -> dict[str, str]:
         """What PromptToPrompt is told beside the prompts."""
         return {"reweight": f"{self.wanted[0][COLOUR]}: {FACTOR}"} if self.kind is REWEIGHT else {}
+
+    @property
+    def freed(self) -> dict[str, object]:
+        """Earlier ends, as the paper advises them for new shapes; empty for colours, which need none."""
+        if self.kind.aspect == COLOUR:
+            return {}
+        words = (BACKGROUNDS.get(look[self.kind.aspect], look[self.kind.aspect]) for look in self.wanted)
+        ends = ", ".join(f"{phrase.split()[-1]}: {FREED}" for phrase in words)
+        whole = self.kind.aspect in (STYLE, BACKGROUND)
+        return {"cross_until_words": ends, **({"self_until": FREED} if whole else {})}
 
     @property
     def blend(self) -> dict[str, str]:
@@ -87,7 +102,7 @@ class Case:
 
 
 def case(kind: Kind, number: int) -> Case:
-    """The source of this number and its edits: odd numbers have two different subjects, where the kind allows."""
+    """The source of this number and its edits: odd numbers have two different subjects, if the kind may."""
     rng = np.random.default_rng([SEED, KINDS.index(kind), number])
     count = min(1 + number % 2, kind.most)
     scene = sample_scene(rng, SIZE, SIZE, count)

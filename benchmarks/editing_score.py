@@ -44,10 +44,8 @@ def psnr(case: Case, source: Source, image: Tensor) -> list[float]:
     else outside of the subject; one value, or none."""
     if case.kind.aspect == STYLE:
         return []
-    if case.kind.aspect == BACKGROUND:
-        still = ~grown(~source.subjects)
-    else:
-        still = ~grown(source.mask)
+    changing = ~source.subjects if case.kind.aspect == BACKGROUND else source.mask
+    still = ~grown(changing)
     if not bool(still.any()):
         return []
     error = (image - source.image)[still].square().mean()

@@ -16,7 +16,7 @@ from subject_reader import SubjectReader
 from torch import Tensor
 
 CFG, SAMPLER, SCHEDULER = 3.0, "euler", "normal"
-AT_ONCE = 4  # sources that are sampled and looked at
+AT_ONCE = 2  # sources that are sampled and looked at
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from editing_sources import CFG, SAMPLER, SCHEDULER, Source, noise_of
 from torch import Tensor
 
 OTHER_NOISE = 1_000_003  # img2img has noise of its own
-STRENGTHS = (0.2, 0.4, 0.6)  # percents of the schedule from which img2img goes on
+MATCHED = 0.4  # percent of the schedule from which img2img goes on: where self-attention is let go
 
 
 def defaults(node: Any) -> dict[str, Any]:
@@ -134,19 +134,32 @@ def blended(bench: Bench) -> Tensor | None:
     return bench.prompt_to_prompt(**blend) if blend else None
 
 
+def freed(bench: Bench) -> Tensor | None:
+    settings = bench.case.freed
+    return bench.prompt_to_prompt(**settings) if settings else None
+
+
+def of_the_picture(bench: Bench) -> Tensor:
+    """Blended where there is something to keep, as the node advises it for pictures of one's own."""
+    blend = bench.case.blend
+    return bench.of_the_picture(**blend, blend_from=0.2) if blend else bench.of_the_picture()
+
+
+def img2img(bench: Bench) -> Tensor:
+    return bench.img2img(MATCHED)
+
+
 OF_SAMPLED: dict[str, Way] = {
     "plain, same seed": Bench.plain,
     "P2P, cross only": lambda bench: bench.prompt_to_prompt(self_until=0.0),
     "P2P, self only": lambda bench: bench.prompt_to_prompt(cross_until=0.0),
     "P2P": Bench.prompt_to_prompt,
+    "P2P, freed": freed,
     "P2P, blend": blended,
-    **{f"img2img from {p:.0%}": lambda bench, p=p: bench.img2img(p) for p in STRENGTHS},
+    "img2img": img2img,
 }
 OF_RENDERED: dict[str, Way] = {
-    "scene: P2P": Bench.of_the_picture,
-    "scene: P2P, blend": lambda bench: bench.of_the_picture(**bench.case.blend, blend_from=0.2)
-    if bench.case.blend
-    else None,
-    "scene: PnP": Bench.plug_and_play,
-    **{f"scene: img2img from {p:.0%}": lambda bench, p=p: bench.img2img(p) for p in STRENGTHS},
+    "P2P of a scene": of_the_picture,
+    "PnP of a scene": Bench.plug_and_play,
+    "img2img of a scene": img2img,
 }

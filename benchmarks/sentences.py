@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from editing_tables import over_all
+
 Record = dict[str, Any]
 
 
@@ -42,6 +44,18 @@ def appearance(record: Record) -> str:
         f"the colours go {_percent(paper['colours moved'])} of the way to those of the appearance, and a "
         f"judge still sees the structure's subject in {_percent(paper['subject'])} of the pictures, in "
         f"{_percent(gentle['subject'])} with a `swap_guidance` of 2."
+    )
+
+
+def editing(record: Record) -> str:
+    ways = over_all(record["kinds"])
+    plain, host, ours, blended = (ways[name] for name in ("plain, same seed", "img2img", "P2P", "P2P, blend"))
+    return (
+        f"of six kinds of edits {_percent(ours['edit'])} are made with Prompt-to-Prompt, and in "
+        f"{_percent(ours['rest'])} all else is as it was, {_percent(blended['rest'])} with the blend, which "
+        f"keeps what is around with a PSNR of {blended['PSNR']:.0f} dB (img2img: {_percent(host['edit'])} and "
+        f"{_percent(host['rest'])}, {host['PSNR']:.0f} dB; the same seed alone: {_percent(plain['edit'])} and "
+        f"{_percent(plain['rest'])})."
     )
 
 
@@ -106,6 +120,7 @@ SENTENCES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "style_of_a_picture": ("The style of a picture", style_of_a_picture),
     "layout": ("Subjects in boxes", layout),
     "appearance": ("Appearance of another picture", appearance),
+    "editing": ("Edits by words", editing),
     "maps": ("Maps and segments", maps),
     "inversion": ("Inversion", inversion),
     "overhead": ("Cost of a patch", overhead),
