@@ -30,10 +30,11 @@ from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.demo_model.world import Sprites, render, sample_scene  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
 from editing_cases import EDITS, KINDS, REWEIGHT, SEED, SIZE  # noqa: E402
+from editing_runs import Bench  # noqa: E402
 from editing_score import Measured, score  # noqa: E402
 from editing_sources import generated, rendered  # noqa: E402
-from editing_tables import Kinds, header, rows  # noqa: E402
-from editing_ways import MATCHED, OF_RENDERED, OF_SAMPLED, Bench  # noqa: E402
+from editing_tables import Kinds, added, header, rows, summed  # noqa: E402
+from editing_ways import MATCHED, OF_RENDERED, OF_SAMPLED  # noqa: E402
 from subject_reader import SubjectReader  # noqa: E402
 
 STEPS = 20
@@ -78,29 +79,6 @@ def measure(
                     for measured, found in score(find, case, start, images).items():
                         values.setdefault(name, {}).setdefault(measured, []).extend(found)
     return trust, {kind.name: {name: summed(own) for name, own in values.items()}}
-
-
-def summed(values: Measured) -> dict[str, Any]:
-    """Mean and number of values of each measure."""
-    return {name: {"mean": float(np.mean(own)), "of": len(own)} for name, own in values.items() if own}
-
-
-def added(one: Kinds, other: Kinds) -> Kinds:
-    """Both together."""
-    kinds = {kind: {**one.get(kind, {}), **other.get(kind, {})} for kind in (*one, *other)}
-    return {
-        kind: {way: _means(one.get(kind, {}).get(way, {}), other.get(kind, {}).get(way, {})) for way in ways}
-        for kind, ways in kinds.items()
-    }
-
-
-def _means(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    found = {}
-    for name in dict.fromkeys((*one, *other)):
-        parts = [part[name] for part in (one, other) if name in part]
-        number = sum(part["of"] for part in parts)
-        found[name] = {"mean": sum(part["mean"] * part["of"] for part in parts) / number, "of": number}
-    return found
 
 
 def in_turn(

@@ -4,6 +4,7 @@ Writes editing.jpg and editing_sweep.jpg; in the sweep `cross_until` rises to th
 downwards, with the source on the left. Nothing is picked: the first sources of the benchmark.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ import record  # noqa: E402  the host is found only now
 import torch  # noqa: E402
 from editing import STEPS, loaded  # noqa: E402
 from editing_cases import KINDS, SWAP_SUBJECT, Case  # noqa: E402
+from editing_runs import Bench  # noqa: E402
 from editing_sources import Source, generated, rendered  # noqa: E402
-from editing_ways import OF_RENDERED, OF_SAMPLED, Bench, Way  # noqa: E402
+from editing_ways import OF_RENDERED, OF_SAMPLED, Way  # noqa: E402
 from style_sets import sheet  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-ENDS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+ENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def column(demo: Any, case: Case, start: Source, steps: int, ways: dict[str, Way]) -> list[Tensor]:
@@ -36,6 +38,7 @@ def ways(given: tuple[Any, ...], steps: int, number: int) -> dict[str, Tensor]:
     columns = []
     for kind in KINDS[:number]:
         ((case, source),) = generated(demo, judge, find, kind, 0, 1, steps)
+        case = replace(case, wanted=case.wanted[:1])
         print(kind.name, case.prompt, "->", case.edits[0], flush=True)
         scene = rendered(demo, case, sprites)
         sampled = column(demo, case, source, steps, OF_SAMPLED)
@@ -48,7 +51,7 @@ def sweep(given: tuple[Any, ...], steps: int, ends: tuple[float, ...]) -> dict[s
     """A row for each end of self-attention, a column for each of cross-attention, behind the source."""
     demo, judge, _, find, _ = given
     ((case, source),) = generated(demo, judge, find, SWAP_SUBJECT, 0, 1, steps)
-    bench = Bench(demo, case, source, steps)
+    bench = Bench(demo, replace(case, wanted=case.wanted[:1]), source, steps)
     return {
         f"self_until {held:g}": torch.stack(
             [
@@ -65,7 +68,7 @@ def main() -> None:
     cache = Path.home() / ".cache" / "attention-control" / "demo_model"
     parser.add_argument("--cache", type=Path, default=cache, help="where drawings are kept (made by npm)")
     options = parser.parse_args()
-    steps, number, ends = (8, 1, ENDS[::5]) if options.quick else (STEPS, len(KINDS), ENDS)
+    steps, number, ends = (8, 1, ENDS[::4]) if options.quick else (STEPS, len(KINDS), ENDS)
     with torch.inference_mode():
         given = loaded(options.cache, options.quick)
         sheets = {"editing": ways(given, steps, number), "editing_sweep": sweep(given, steps, ends)}

@@ -1,11 +1,36 @@
 """The figures of edits by way: over all kinds, each of which counts the same, and by kind."""
 
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 MEASURES = ("edit", "rest", "PSNR", "structure IoU")
-Kinds = dict[
-    str, dict[str, dict[str, dict[str, float]]]
-]  # by kind, way and measure: {"mean": ..., "of": ...}
+Measured = dict[str, dict[str, float]]  # by measure: {"mean": ..., "of": ...}
+Kinds = dict[str, dict[str, Measured]]  # by kind and way
+
+
+def summed(values: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]:
+    """Mean and number of values of each measure."""
+    return {name: {"mean": fmean(own), "of": len(own)} for name, own in values.items() if own}
+
+
+def added(one: Kinds, other: Kinds) -> Kinds:
+    """The figures of both together."""
+    found: Kinds = {}
+    for kind in dict.fromkeys((*one, *other)):
+        ours, theirs = one.get(kind, {}), other.get(kind, {})
+        ways = dict.fromkeys((*ours, *theirs))
+        found[kind] = {way: _means(ours.get(way, {}), theirs.get(way, {})) for way in ways}
+    return found
+
+
+def _means(one: Measured, other: Measured) -> Measured:
+    found: Measured = {}
+    for name in dict.fromkeys((*one, *other)):
+        parts = [part[name] for part in (one, other) if name in part]
+        number = sum(part["of"] for part in parts)
+        found[name] = {"mean": sum(part["mean"] * part["of"] for part in parts) / number, "of": number}
+    return found
 
 
 def over_all(kinds: Kinds) -> dict[str, dict[str, float]]:
@@ -41,7 +66,7 @@ def written(name: str, value: float) -> str:
     )
 
 
-def _pair(measured: dict[str, dict[str, float]] | None) -> str:
+def _pair(measured: Measured | None) -> str:
     """Edit and rest of one kind; nothing where the way is not for it."""
     if measured is None:
         return ""

@@ -49,13 +49,15 @@ def appearance(record: Record) -> str:
 
 def editing(record: Record) -> str:
     ways = over_all(record["kinds"])
-    plain, host, ours, blended = (ways[name] for name in ("plain, same seed", "img2img", "P2P", "P2P, blend"))
+    plain, host, ours, blended = (
+        {name: f"{own[name]:.0f} dB" if name == "PSNR" else _percent(own[name]) for name in own}
+        for own in (ways[name] for name in ("plain, same seed", "img2img", "P2P", "P2P, blend"))
+    )
     return (
-        f"of six kinds of edits {_percent(ours['edit'])} are made with Prompt-to-Prompt, and in "
-        f"{_percent(ours['rest'])} all else is as it was, {_percent(blended['rest'])} with the blend, which "
-        f"keeps what is around with a PSNR of {blended['PSNR']:.0f} dB (img2img: {_percent(host['edit'])} and "
-        f"{_percent(host['rest'])}, {host['PSNR']:.0f} dB; the same seed alone: {_percent(plain['edit'])} and "
-        f"{_percent(plain['rest'])})."
+        f"of six kinds of edits {ours['edit']} are made with Prompt-to-Prompt and its defaults, and all else "
+        f"is as it was in {ours['rest']} (the same seed alone: {plain['edit']} and {plain['rest']}; img2img: "
+        f"{host['edit']} and {host['rest']}); outside of what is to change the PSNR is {ours['PSNR']}, with "
+        f"the blend {blended['PSNR']} (img2img: {host['PSNR']})."
     )
 
 

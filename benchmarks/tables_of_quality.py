@@ -73,11 +73,11 @@ def editing(record: dict[str, Any]) -> str:
     kinds = record["kinds"]
     counts = ", ".join(f"{number} to {kind}" for kind, number in editing_tables.numbers(kinds).items())
     text = (
-        f"Edits: {counts}. Edit right: the judge finds the word that was changed or added, or, where a colour "
-        "was pushed away by a factor of -1 (by the host's weight 0 where there is no `reweight`), another "
-        "colour than before. Rest right: subjects, colours, background and style, all that is not to change "
-        "is as it was. PSNR: outside of the edited subject and a margin of 8 pixels; for another background "
-        "inside of the subjects; for a style nowhere. The mask is the true one in a rendered scene, and else "
+        f"Edits: {counts}. Edit right: the judge finds the word that was changed or added, or, where a "
+        "colour was pushed away by a factor of -1 (by the host's weight 0 where there is no `reweight`), "
+        "another colour than before. Rest right: subjects, colours, background and style, all that is not "
+        "to change is as it was. PSNR: outside of the edited subject and a margin of 8 pixels; for another "
+        "background inside of the subjects; for a style nowhere. The mask is the true one in a rendered scene, and else "
         f"what a linear map on the judge's features (IoU {record['subject reader IoU']:.2f} with true masks) "
         "finds in the judge's box. Structure IoU: of the subjects found so in the edit with those in the "
         "source. The first four columns are means over the kinds that a way is for; by kind: edit right / "
