@@ -19,6 +19,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "style_of_a_picture": tables_of_quality.style_of_a_picture,
     "layout": tables_of_quality.layout,
     "appearance": tables_of_quality.appearance,
+    "editing": tables_of_quality.editing,
     "maps": tables_of_quality.maps,
     "inversion": tables_of_quality.inversion,
     "overhead": tables_of_cost.overhead,

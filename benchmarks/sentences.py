@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from editing_tables import over_all
+
 Record = dict[str, Any]
 
 
@@ -42,6 +44,20 @@ def appearance(record: Record) -> str:
         f"the colours go {_percent(paper['colours moved'])} of the way to those of the appearance, and a "
         f"judge still sees the structure's subject in {_percent(paper['subject'])} of the pictures, in "
         f"{_percent(gentle['subject'])} with a `swap_guidance` of 2."
+    )
+
+
+def editing(record: Record) -> str:
+    ways = over_all(record["kinds"])
+    plain, host, ours, blended = (
+        {name: f"{own[name]:.0f} dB" if name == "PSNR" else _percent(own[name]) for name in own}
+        for own in (ways[name] for name in ("plain, same seed", "img2img", "P2P", "P2P, blend"))
+    )
+    return (
+        f"of six kinds of edits {ours['edit']} are made with Prompt-to-Prompt and its defaults, and all else "
+        f"is as it was in {ours['rest']} (the same seed alone: {plain['edit']} and {plain['rest']}; img2img: "
+        f"{host['edit']} and {host['rest']}); outside of what is to change the PSNR is {ours['PSNR']}, with "
+        f"the blend {blended['PSNR']} (img2img: {host['PSNR']})."
     )
 
 
@@ -106,6 +122,7 @@ SENTENCES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "style_of_a_picture": ("The style of a picture", style_of_a_picture),
     "layout": ("Subjects in boxes", layout),
     "appearance": ("Appearance of another picture", appearance),
+    "editing": ("Edits by words", editing),
     "maps": ("Maps and segments", maps),
     "inversion": ("Inversion", inversion),
     "overhead": ("Cost of a patch", overhead),

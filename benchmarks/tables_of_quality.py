@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import editing_tables
 from record import source, table
 
 
@@ -66,6 +67,27 @@ def appearance(record: dict[str, Any]) -> str:
         "words (the last row: the appearance's whole caption), Cross-Image only the structure's noun."
     )
     return f"{text}\n\n{table(['', *variants['Cross-Image']], rows)}\n\n{source(record, 'appearance.py')}"
+
+
+def editing(record: dict[str, Any]) -> str:
+    kinds = record["kinds"]
+    counts = ", ".join(f"{number} to {kind}" for kind, number in editing_tables.numbers(kinds).items())
+    text = (
+        f"Edits: {counts}; {record['steps']} steps of Euler, CFG 3. Edit right: the judge finds what "
+        "was changed or added, or, where a colour was pushed away by a factor of -1 (by the host's weight 0 "
+        "where there is no `reweight`), another colour than before. Rest right: subjects, colours, "
+        "background and style, all that is not to change is as it was. PSNR: outside of the edited subject "
+        "and a margin of 8 pixels; for another background inside of the subjects; for a style nowhere. The "
+        "mask is the true one in a rendered scene, and else what a linear map on the judge's features (IoU "
+        f"{record['subject reader IoU']:.2f} with true masks) finds in the judge's box. Structure IoU: of "
+        "the subjects found so in the edit with those in the source. The first four columns are means over "
+        "the kinds that a way is for; by kind: edit right / rest right. A scene is rendered, and inverted "
+        "(DDIM, CFG 1) for P2P, which blends there, and for PnP. img2img goes on from "
+        f"{record['img2img from']:.0%} of the schedule, where `self_until` ends; `freed`: the paper's ends "
+        "of 0.2 for new nouns, places and styles."
+    )
+    lines = table(editing_tables.header(kinds), editing_tables.rows(kinds))
+    return f"{text}\n\n{lines}\n\n{source(record, 'editing.py')}"
 
 
 def maps(record: dict[str, Any]) -> str:
