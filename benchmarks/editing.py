@@ -46,7 +46,7 @@ BLOCK = 3  # edits of one kind that are made and written together
 def loaded(drawings: Path, quick: bool) -> tuple[Any, Judge, Sprites, SubjectReader, float]:
     """Model, judge, drawings, what finds subjects and its mean IoU with true masks; once in a process."""
     demo, judge, sprites = LoadDemoModel.execute().args, Judge.load(), Sprites.load(drawings)
-    draws = [np.random.default_rng([98, i]) for i in range(40 if quick else 140)]
+    draws = [np.random.default_rng([98, i]) for i in range(28 if quick else 140)]
     scenes = [with_masks(sprites, draw, 1 + i % 2) for i, draw in enumerate(draws)]
     find = SubjectReader.fit(judge, demo[2], scenes[:-20])
     return demo, judge, sprites, find, find.trust(demo[2], scenes[-20:])
@@ -95,7 +95,7 @@ def in_turn(
 
 
 def main() -> None:
-    parser = record.parser(__doc__, "one source of one kind, eight steps")
+    parser = record.parser(__doc__, "one source of one kind, six steps")
     parser.add_argument("--edits", type=int, default=60, help=f"of each kind, rounded up to {BLOCK}s")
     parser.add_argument("--jobs", type=int, default=2, help="blocks at a time, each on one thread")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no block after so many")
@@ -107,7 +107,7 @@ def main() -> None:
 
 def run(options: argparse.Namespace) -> None:
     """The figures are written after every block."""
-    edits, steps, kinds_run = (1, 8, QUICK) if options.quick else (BLOCK, STEPS, len(KINDS))
+    edits, steps, kinds_run = (1, 6, QUICK) if options.quick else (BLOCK, STEPS, len(KINDS))
     blocks = 1 if options.quick else -(-options.edits // BLOCK)
     settings = {"edits in a block": edits, "steps": steps, "seed": SEED}
     done, kinds = earlier(settings, options)
