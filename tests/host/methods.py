@@ -16,12 +16,13 @@ from attention_control.attention_patches.methods.prompt_to_prompt.alignment impo
 from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blend
 from attention_control.attention_patches.methods.prompt_to_prompt.edits import Edit
 from attention_control.attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
+from attention_control.attention_patches.methods.shape_variations.method import ShapeVariations
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from torch import Tensor
 
-from . import naive, naive_bounds, naive_prompts
+from . import naive, naive_bounds, naive_prompts, naive_shapes
 from .full_size import FULL, full_model
 from .inversions import tiny_inversion
 from .naive import Where
@@ -155,6 +156,17 @@ def _prompts(name: str, until: float = 1.0, **settings: Any) -> Specimen:
     )
 
 
+def _shapes(name: str, shapes: tuple[float, float], **settings: Any) -> Specimen:
+    return Specimen(
+        name,
+        ShapeVariations,
+        {"images": IMAGES, "shapes": PercentRange(*shapes), **settings},
+        EACH_ALONE,
+        exact_rows=frozenset({0}),
+        kinds=("cross",),
+    )
+
+
 EACH_ALONE = ({0}, {1}, {2})
 TO_THE_END = {"feature_until": 1.0, "attention_until": 1.0}
 BY_REFERENCE = ({0}, {0, 1}, {0, 2})
@@ -235,5 +247,14 @@ METHODS = [
         _prompts("prompt to prompt, blended", blend=Blend(((1, 2), (1,), (2,)), threshold=0.9)),
         remembers=True,
     ),
+    replace(
+        _shapes("shape variations", (0.0, 1.0)),
+        naive_at=lambda q, k, v, where: naive_shapes.mixed(q, k, v, where, "proxies"),
+    ),
+    replace(
+        _shapes("shape variations, details", (0.0, 0.0)),
+        naive_at=lambda q, k, v, where: naive_shapes.mixed(q, k, v, where, "original"),
+    ),
+    _shapes("shape variations, until", (0.3, 0.7)),
     replace(_bounded("bounded by what is found", refine_from=0.4, refine_every=0.1), remembers=True),
 ]

@@ -20,6 +20,7 @@ WITHOUT_NAIVE = {
     "bounded by what is found",
     "prompt to prompt, until",
     "prompt to prompt, blended",
+    "shape variations, until",
     "layout guidance",
     "bounded attention, guided",
 }

@@ -1,0 +1,77 @@
+"""Shape variations: one picture, and others in which one object has another shape.
+
+Patashnik, Garibi, Azuri, Averbuch-Elor, Cohen-Or, "Localizing Object-level Shape Variations with
+Text-to-Image Diffusion Models", ICCV 2023. P(w) is the prompt with the object's word, P(w') the same with a
+proxy word in its place. All images start at the same noise; image 0 has P(w), each of the others its own w'.
+Prompt mixing ("Mix-and-Match"), in the cross-attention of the positive prompts:
+
+    K = K of P(w)                       always, so the layout is the original's
+    V = V of P(w')                      between two ends: the shape is formed
+    V = V of P(w)                       before them (layout) and behind them (details)
+
+Values of another number of tokens are paired with the keys by their place, as in the authors' code.
+Differences from it: times are percents of the noise schedule, theirs are numbers of steps (7, 17 and 35 of
+the 51 calls for 50 steps of PNDM). The rows of one conditioning hold P(w) and every P(w'), so the original's
+keys and values are those of row 0, and all stays on the fused kernel.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from ...contract.batch import Batch
+from ...contract.method import Method, Part
+from ...contract.schedule import PercentRange
+from ...contract.site import Prompt
+from .mixing import Mixing
+
+NOT_THIS_PROMPT = (
+    "its prompts are not among the positive conditionings; connect the node's own CONDITIONING to the sampler"
+)
+SHAPES = PercentRange(0.14, 0.34)  # the authors' 7th to 17th of 50 steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapeVariations(Method):
+    """See the module's docstring. `images` is how many prompts there are, the original's among them; in
+    `shapes` values are the proxies'. `prompt` are the node's prompts together; None stands for every positive
+    text."""
+
+    label: ClassVar[str] = "ShapeVariations"
+    layers: frozenset[int]
+    images: int
+    shapes: PercentRange = SHAPES
+    prompt: Prompt | None = None
+
+    @property
+    def off(self) -> bool:
+        return super().off or not self.layers
+
+    def start(self, batch: Batch) -> str | None:
+        if batch.images != self.images:
+            raise ValueError(
+                f"ShapeVariations has {self.images} prompts (the original and {self.images - 1} proxies), "
+                f"and the latent to sample has {batch.images} images. Connect the node's own LATENT output "
+                "to the sampler's latent image: it has an image for each prompt, all of the same noise."
+            )
+        return None if any(text.of(self.prompt) for text in batch.texts) else NOT_THIS_PROMPT
+
+    def begin(self, batch: Batch) -> Sequence[Part]:
+        mixing = Mixing(layers=self.layers, shapes=self.shapes, prompt=self.prompt)
+        return [mixing, Told(mixing)]
+
+
+@dataclass
+class Told:
+    """What is said at the end of a run. All images get the original's noise between the steps."""
+
+    mixing: Mixing
+    drift: str | None = None
+
+    def noise_differs(self, reason: str) -> None:
+        self.drift = f"The variations drift from the original: {reason}, and they need the original's."
+
+    def finish(self, latents: Tensor) -> str | None:
+        return " ".join(filter(None, (self.mixing.describe(), self.drift)))
