@@ -1,0 +1,89 @@
+"""The inputs of ShapeVariations."""
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ...attention_patches.contract.schedule import PercentRange
+from ..inputs.model_inputs import model_input
+from ..inputs.sampling_inputs import percent_input
+from .object_prompt import ObjectPrompt, proxy_lines
+
+
+def inputs() -> list[Any]:
+    """All of them, in the order of the node."""
+    return [model_input(), *_prompts(), *_times()]
+
+
+def fault_in_texts(
+    prompt: str | None, proxies: str | None, shape_from: float | None, shape_until: float | None
+) -> str | None:
+    """What can be said of these inputs before anything runs; None of each that it is connected."""
+    try:
+        ObjectPrompt.read("{-}" if prompt is None else prompt)
+        some_proxies("-" if proxies is None else proxies)
+        if shape_from is not None and shape_until is not None:
+            shape_range(shape_from, shape_until)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def some_proxies(proxies: str) -> list[str]:
+    """The words that are given. Raises ValueError for none."""
+    words = proxy_lines(proxies)
+    if not words:
+        raise ValueError(
+            "proxies: there is no word, only blank lines. Write words for things of other shapes, one a line."
+        )
+    return words
+
+
+def shape_range(shape_from: float, shape_until: float) -> PercentRange:
+    """Where values are the proxies'. Raises ValueError if the end comes before the start."""
+    if shape_from > shape_until:
+        raise ValueError(
+            f"shape_from {shape_from:g} comes after shape_until {shape_until:g}. Swap them, or make them "
+            "equal, which gives the original in every image."
+        )
+    return PercentRange(shape_from, shape_until)
+
+
+def _prompts() -> list[Any]:
+    return [
+        io.Clip.Input("clip", tooltip="Its text encoder: SD1.5, SD2 or SDXL."),
+        io.String.Input(
+            "prompt",
+            multiline=True,
+            tooltip=(
+                "What is in the picture, with the word of the object in braces: a {basket} of apples. "
+                "Weights such as ({basket}:1.2) work."
+            ),
+        ),
+        io.String.Input(
+            "proxies",
+            multiline=True,
+            tooltip="One word per line, one image each: what the object takes its shape from.",
+        ),
+        io.Latent.Input(
+            "latent",
+            tooltip="Where all images start: an empty latent, or one picture for img2img.",
+        ),
+    ]
+
+
+def _times() -> list[Any]:
+    return [
+        percent_input(
+            "shape_from",
+            0.14,
+            "Until this percent of the noise schedule (0 is pure noise) the layout forms as the prompt says; "
+            "lower: more of it moves. Paper: 0.14, 7 of 50 steps.",
+        ),
+        percent_input(
+            "shape_until",
+            0.34,
+            "Until this percent of the noise schedule the shape forms as the proxy says, and then details as "
+            "the prompt does; higher: more of the proxy's looks. Paper: 0.34, 17 of 50 steps.",
+        ),
+    ]

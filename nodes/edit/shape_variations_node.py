@@ -1,0 +1,86 @@
+"""ShapeVariations: other shapes of one object, the rest of the picture kept."""
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ...attention_patches.methods.shape_variations.method import ShapeVariations as ShapeVariationsMethod
+from ..host.families import family_of
+from ..host.run.install import install
+from ..inputs.node_report import shows_report
+from .object_prompt import ObjectPrompt
+from .one_start import one_start
+from .shape_variations_inputs import fault_in_texts, inputs, shape_range, some_proxies
+from .varied_prompts import describe, encode_varied
+
+
+class ShapeVariations(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ShapeVariations",
+            display_name="Shape Variations",
+            category="attention control/edit",
+            description=(
+                "Makes a picture and others in which one object has another shape, without training: while "
+                "shapes form, its word says what another one does (Patashnik et al. 2023). Put it between "
+                "the model and any sampler node, and use its conditioning and latent."
+            ),
+            search_aliases=["variations", "prompt mixing", "mix and match", "object shape", "localizing"],
+            **shows_report(),
+            inputs=inputs(),
+            outputs=[
+                io.Model.Output(tooltip="The model with the patch, for any sampler node."),
+                io.Conditioning.Output(
+                    tooltip="The original's prompt, then the proxies', a row each: the sampler's positive."
+                ),
+                io.Latent.Output(
+                    tooltip="An image for each prompt, all of the same noise: the sampler's latent image."
+                ),
+                io.String.Output(
+                    display_name="proxies", tooltip="The proxy words, one per line, to look at and to edit."
+                ),
+                io.String.Output(display_name="report", tooltip="For each image its word and prompt."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(
+        cls,
+        prompt: str | None = None,
+        proxies: str | None = None,
+        shape_from: float | None = None,
+        shape_until: float | None = None,
+    ) -> bool | str:
+        """Before anything runs; None is connected."""
+        return fault_in_texts(prompt, proxies, shape_from, shape_until) or True
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        clip: Any,
+        prompt: str,
+        proxies: str,
+        latent: dict[str, Any],
+        shape_from: float,
+        shape_until: float,
+    ) -> io.NodeOutput:
+        shapes = shape_range(shape_from, shape_until)
+        written = ObjectPrompt.read(prompt)
+        words = some_proxies(proxies)
+        encoded = encode_varied(clip, written, words)
+        images = 1 + len(words)
+        method = ShapeVariationsMethod(
+            layers=family_of(model).layer_map().parse("all"),
+            images=images,
+            shapes=shapes,
+            prompt=encoded.identity,
+        )
+        return io.NodeOutput(
+            install(model, method, cls.hidden.unique_id),
+            encoded.conditioning,
+            one_start(latent, images),
+            "\n".join(words),
+            describe(clip, written, words),
+        )
