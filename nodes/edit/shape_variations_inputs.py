@@ -5,9 +5,10 @@ from typing import Any
 from comfy_api.latest import io
 
 from ...attention_patches.contract.schedule import PercentRange
+from ..host.text.proxy_words import CHOSEN
 from ..inputs.model_inputs import model_input
 from ..inputs.sampling_inputs import percent_input
-from .object_prompt import ObjectPrompt, proxy_lines
+from .object_prompt import ObjectPrompt
 
 
 def inputs() -> list[Any]:
@@ -15,28 +16,15 @@ def inputs() -> list[Any]:
     return [model_input(), *_prompts(), *_times()]
 
 
-def fault_in_texts(
-    prompt: str | None, proxies: str | None, shape_from: float | None, shape_until: float | None
-) -> str | None:
+def fault_in(prompt: str | None, shape_from: float | None, shape_until: float | None) -> str | None:
     """What can be said of these inputs before anything runs; None of each that it is connected."""
     try:
         ObjectPrompt.read("{-}" if prompt is None else prompt)
-        some_proxies("-" if proxies is None else proxies)
         if shape_from is not None and shape_until is not None:
             shape_range(shape_from, shape_until)
     except ValueError as error:
         return str(error)
     return None
-
-
-def some_proxies(proxies: str) -> list[str]:
-    """The words that are given. Raises ValueError for none."""
-    words = proxy_lines(proxies)
-    if not words:
-        raise ValueError(
-            "proxies: there is no word, only blank lines. Write words for things of other shapes, one a line."
-        )
-    return words
 
 
 def shape_range(shape_from: float, shape_until: float) -> PercentRange:
@@ -63,7 +51,17 @@ def _prompts() -> list[Any]:
         io.String.Input(
             "proxies",
             multiline=True,
-            tooltip="One word per line, one image each: what the object takes its shape from.",
+            tooltip=(
+                "One word per line, one image each: what the object takes its shape from. Empty: found among "
+                "the words of the text encoder, the nearest to the object's in this prompt (as in the paper)."
+            ),
+        ),
+        io.Int.Input(
+            "count",
+            default=4,
+            min=1,
+            max=CHOSEN,
+            tooltip="How many proxies are found, if none are written. Paper: 20.",
         ),
         io.Latent.Input(
             "latent",

@@ -10,8 +10,8 @@ from ..host.run.install import install
 from ..inputs.node_report import shows_report
 from .object_prompt import ObjectPrompt
 from .one_start import one_start
-from .shape_variations_inputs import fault_in_texts, inputs, shape_range, some_proxies
-from .varied_prompts import describe, encode_varied
+from .shape_variations_inputs import fault_in, inputs, shape_range
+from .varied_prompts import choose_proxies, describe, encode_varied
 
 
 class ShapeVariations(io.ComfyNode):
@@ -48,12 +48,11 @@ class ShapeVariations(io.ComfyNode):
     def validate_inputs(
         cls,
         prompt: str | None = None,
-        proxies: str | None = None,
         shape_from: float | None = None,
         shape_until: float | None = None,
     ) -> bool | str:
         """Before anything runs; None is connected."""
-        return fault_in_texts(prompt, proxies, shape_from, shape_until) or True
+        return fault_in(prompt, shape_from, shape_until) or True
 
     @classmethod
     def execute(
@@ -62,13 +61,15 @@ class ShapeVariations(io.ComfyNode):
         clip: Any,
         prompt: str,
         proxies: str,
+        count: int,
         latent: dict[str, Any],
         shape_from: float,
         shape_until: float,
     ) -> io.NodeOutput:
         shapes = shape_range(shape_from, shape_until)
         written = ObjectPrompt.read(prompt)
-        words = some_proxies(proxies)
+        chosen = choose_proxies(clip, written, proxies, count)
+        words = chosen.words
         encoded = encode_varied(clip, written, words)
         images = 1 + len(words)
         method = ShapeVariationsMethod(
@@ -82,5 +83,5 @@ class ShapeVariations(io.ComfyNode):
             encoded.conditioning,
             one_start(latent, images),
             "\n".join(words),
-            describe(clip, written, words),
+            describe(clip, written, chosen),
         )

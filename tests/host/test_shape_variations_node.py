@@ -12,7 +12,7 @@ from .tiny import SHAPES, conditioning, sample, tiny_clip
 
 PROMPT = "a red {cat} on the stairs"
 PROXIES = "dog\nhedgehog\ncat"
-DEFAULTS = {"shape_from": 0.14, "shape_until": 0.34}
+DEFAULTS = {"count": 4, "shape_from": 0.14, "shape_until": 0.34}
 SIZE = {"height": 6, "width": 10}
 
 
@@ -45,7 +45,9 @@ def run(outputs, shape="sd15", **how):
 def test_inputs_and_defaults_are_the_published_ones():
     """Workflows store widgets by their order, so names, order and defaults never change."""
     schema = ShapeVariations.define_schema()
-    assert [x.id for x in schema.inputs] == ["model", "clip", "prompt", "proxies", "latent", *DEFAULTS]
+    assert [x.id for x in schema.inputs] == [
+        *("model", "clip", "prompt", "proxies", "count", "latent", "shape_from", "shape_until")
+    ]
     assert {x.id: x.default for x in schema.inputs if x.id in DEFAULTS} == DEFAULTS
     assert all(x.tooltip for x in (*schema.inputs, *schema.outputs))
 
@@ -127,12 +129,12 @@ def test_an_object_that_cannot_be_read_is_an_error(clip, prompt, message):
     """With an example, and as soon as it is typed."""
     with pytest.raises(ValueError, match=message):
         vary(clip, prompt)
-    assert "prompt: " in ShapeVariations.validate_inputs(prompt=prompt, proxies="dog")
+    assert "prompt: " in ShapeVariations.validate_inputs(prompt=prompt)
 
 
 def test_faults_are_told_before_anything_runs(clip):
     """Connected texts are None, and nothing is known of them yet."""
-    assert ShapeVariations.validate_inputs(prompt=PROMPT, proxies=PROXIES) is True
+    assert ShapeVariations.validate_inputs(prompt=PROMPT) is True
     assert ShapeVariations.validate_inputs() is True
     fault = ShapeVariations.validate_inputs(prompt=PROMPT, shape_from=0.5, shape_until=0.2)
     assert fault.startswith("shape_from 0.5 comes after shape_until 0.2")
@@ -161,3 +163,16 @@ def test_outputs_say_what_was_varied(clip):
     ]
     (patch,) = installed(vary(clip)[0])
     assert (patch.method.shapes.start, patch.method.shapes.end) == (0.14, 0.34)
+
+
+def test_proxies_are_found_if_none_are_written(clip):
+    """`count` of them, in the order of their likeness; given ones all get a row, whatever `count` says."""
+    _, positive, latent, proxies, report = vary(clip, proxies=" \n", count=3)
+    words = proxies.splitlines()
+    assert len(set(words) - {"cat"}) == 3
+    assert all(word.isalpha() for word in words)
+    assert len(positive[0][0]) == len(latent["samples"]) == 4
+    assert f"Found among the encoder's words, by likeness to cat (cosine): {words[0]} " in report
+    again = vary(clip, proxies=proxies, count=1)
+    assert torch.equal(again[1][0][0], positive[0][0])
+    assert "Found" not in again[4]
