@@ -13,7 +13,7 @@ from .object_prompt import ObjectPrompt
 
 def inputs() -> list[Any]:
     """All of them, in the order of the node."""
-    return [model_input(), *_prompts(), *_times()]
+    return [model_input(), *_prompts(), *_times(), *_objects()]
 
 
 def fault_in(prompt: str | None, shape_from: float | None, shape_until: float | None) -> str | None:
@@ -83,5 +83,37 @@ def _times() -> list[Any]:
             0.34,
             "Until this percent of the noise schedule the shape forms as the proxy says, and then details as "
             "the prompt does; higher: more of the proxy's looks. Paper: 0.34, 17 of 50 steps.",
+        ),
+    ]
+
+
+def _objects() -> list[Any]:
+    return [
+        io.String.Input(
+            "keep_objects",
+            default="",
+            multiline=True,
+            tooltip=(
+                "Other words of the prompt whose objects keep their shapes, one per line or comma, by the "
+                "original's self-attention. Empty: none. Paper: none."
+            ),
+        ),
+        percent_input(
+            "keep_until",
+            0.8,
+            "Until this percent of the noise schedule those objects are kept. Paper: 0.8, 40 of 50 steps.",
+            advanced=True,
+        ),
+        io.Float.Input(
+            "keep_threshold",
+            default=0.05,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            advanced=True,
+            tooltip=(
+                "A cell belongs to a word where a head gives it more than this; lower: more cells, also of "
+                "the varied object, which are free. Paper: 0.05."
+            ),
         ),
     ]

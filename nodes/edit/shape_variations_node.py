@@ -4,11 +4,12 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ...attention_patches.methods.shape_variations.keeping import Kept
 from ...attention_patches.methods.shape_variations.method import ShapeVariations as ShapeVariationsMethod
 from ..host.families import family_of
 from ..host.run.install import install
 from ..inputs.node_report import shows_report
-from .object_prompt import ObjectPrompt
+from .object_prompt import ObjectPrompt, kept_places
 from .one_start import one_start
 from .shape_variations_inputs import fault_in, inputs, shape_range
 from .varied_prompts import choose_proxies, describe, encode_varied
@@ -65,9 +66,14 @@ class ShapeVariations(io.ComfyNode):
         latent: dict[str, Any],
         shape_from: float,
         shape_until: float,
+        keep_objects: str,
+        keep_until: float,
+        keep_threshold: float,
     ) -> io.NodeOutput:
         shapes = shape_range(shape_from, shape_until)
         written = ObjectPrompt.read(prompt)
+        tokens, varied = written.object_in(clip)
+        objects = kept_places(tokens, varied, keep_objects)
         chosen = choose_proxies(clip, written, proxies, count)
         words = chosen.words
         encoded = encode_varied(clip, written, words)
@@ -76,6 +82,8 @@ class ShapeVariations(io.ComfyNode):
             layers=family_of(model).layer_map().parse("all"),
             images=images,
             shapes=shapes,
+            kept=Kept(objects, varied.positions, keep_until, keep_threshold) if objects else None,
+            same=encoded.same,
             prompt=encoded.identity,
         )
         return io.NodeOutput(

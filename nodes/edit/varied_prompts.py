@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from ...attention_patches.contract.site import Prompt
 from ..host.text.clip_tokens import text_tokens
 from ..host.text.prompt_batch import Entry
@@ -31,10 +33,12 @@ def choose_proxies(clip: Any, prompt: ObjectPrompt, written: str, count: int) ->
 
 @dataclass(frozen=True)
 class VariedPrompts:
-    """The CONDITIONING, a row for each prompt, the original's first; what it is known by in a run."""
+    """The CONDITIONING, a row for each prompt, the original's first; what it is known by in a run; which
+    images have the original's prompt."""
 
     conditioning: list[Entry]
     identity: Prompt
+    same: frozenset[int]
 
 
 def encode_varied(clip: Any, prompt: ObjectPrompt, proxies: Sequence[str]) -> VariedPrompts:
@@ -44,7 +48,9 @@ def encode_varied(clip: Any, prompt: ObjectPrompt, proxies: Sequence[str]) -> Va
     only the values of cross-attention are a proxy's.
     """
     entries, identity = encode_own(clip, prompt.original, *(prompt.of(proxy) for proxy in proxies))
-    return VariedPrompts([[text, _of_the_original(more)] for text, more in entries], identity)
+    images = range(1, len(proxies) + 1)
+    same = frozenset(i for i in images if all(torch.equal(text[i], text[0]) for text, _ in entries))
+    return VariedPrompts([[text, _of_the_original(more)] for text, more in entries], identity, same)
 
 
 def _of_the_original(more: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from attention_control.attention_patches.methods.prompt_to_prompt.alignment impo
 from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blend
 from attention_control.attention_patches.methods.prompt_to_prompt.edits import Edit
 from attention_control.attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
+from attention_control.attention_patches.methods.shape_variations.keeping import Kept
 from attention_control.attention_patches.methods.shape_variations.method import ShapeVariations
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
 from attention_control.nodes.host.families import family_of
@@ -256,5 +257,10 @@ METHODS = [
         naive_at=lambda q, k, v, where: naive_shapes.mixed(q, k, v, where, "original"),
     ),
     _shapes("shape variations, until", (0.3, 0.7)),
+    replace(
+        _shapes("shape variations, keeping", (0.0, 0.5), kept=Kept((2, 3), (5,), 1.0, 0.2)),
+        influences=BY_REFERENCE,
+        remembers=True,
+    ),
     replace(_bounded("bounded by what is found", refine_from=0.4, refine_every=0.1), remembers=True),
 ]

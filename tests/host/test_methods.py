@@ -21,6 +21,7 @@ WITHOUT_NAIVE = {
     "prompt to prompt, until",
     "prompt to prompt, blended",
     "shape variations, until",
+    "shape variations, keeping",
     "layout guidance",
     "bounded attention, guided",
 }

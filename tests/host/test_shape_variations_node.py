@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from attention_control.attention_patches.methods.shape_variations.keeping import Kept
 from attention_control.nodes.edit.object_prompt import ObjectPrompt
 from attention_control.nodes.edit.shape_variations_node import ShapeVariations
 from attention_control.nodes.host.run.install import installed
@@ -12,7 +13,14 @@ from .tiny import SHAPES, conditioning, sample, tiny_clip
 
 PROMPT = "a red {cat} on the stairs"
 PROXIES = "dog\nhedgehog\ncat"
-DEFAULTS = {"count": 4, "shape_from": 0.14, "shape_until": 0.34}
+DEFAULTS = {
+    "count": 4,
+    "shape_from": 0.14,
+    "shape_until": 0.34,
+    "keep_objects": "",
+    "keep_until": 0.8,
+    "keep_threshold": 0.05,
+}
 SIZE = {"height": 6, "width": 10}
 
 
@@ -46,7 +54,8 @@ def test_inputs_and_defaults_are_the_published_ones():
     """Workflows store widgets by their order, so names, order and defaults never change."""
     schema = ShapeVariations.define_schema()
     assert [x.id for x in schema.inputs] == [
-        *("model", "clip", "prompt", "proxies", "count", "latent", "shape_from", "shape_until")
+        *("model", "clip", "prompt", "proxies", "count", "latent", "shape_from", "shape_until"),
+        *("keep_objects", "keep_until", "keep_threshold"),
     ]
     assert {x.id: x.default for x in schema.inputs if x.id in DEFAULTS} == DEFAULTS
     assert all(x.tooltip for x in (*schema.inputs, *schema.outputs))
@@ -176,3 +185,21 @@ def test_proxies_are_found_if_none_are_written(clip):
     again = vary(clip, proxies=proxies, count=1)
     assert torch.equal(again[1][0][0], positive[0][0])
     assert "Found" not in again[4]
+
+
+def test_kept_objects_are_words_of_the_prompt(clip, caplog):
+    """Their tokens and the object's reach the method; the own word still gives the original."""
+    outputs = vary(clip, keep_objects="stairs,\nred", keep_threshold=0.02, keep_until=1.0)
+    (patch,) = installed(outputs[0])
+    assert patch.method.kept == Kept((2, 6), (3,), 1.0, 0.02)
+    with caplog.at_level("INFO"):
+        out = run(outputs)
+    assert "Objects were kept at 4 noise levels." in caplog.text
+    assert torch.equal(out[3], out[0])
+    still = run(vary(clip, keep_objects="stairs", shape_from=0.2, shape_until=0.2))
+    assert all(torch.equal(image, out[0]) for image in still)
+    assert torch.equal(out[0], run(vary(clip))[0])
+    with pytest.raises(ValueError, match=r"keep_objects: 'mat' is not in the prompt.*red, cat, stairs"):
+        vary(clip, keep_objects="mat")
+    with pytest.raises(ValueError, match=r"keep_objects: 'red cat' is the object in braces"):
+        vary(clip, keep_objects="red cat")

@@ -16,15 +16,17 @@ keys and values are those of row 0, and all stays on the fused kernel.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 from torch import Tensor
 
+from ...attention import memory
 from ...contract.batch import Batch
 from ...contract.method import Method, Part
 from ...contract.schedule import PercentRange
 from ...contract.site import Prompt
+from .keeping import Keeping, Kept, Places, small_layers
 from .mixing import Mixing
 
 NOT_THIS_PROMPT = (
@@ -36,13 +38,16 @@ SHAPES = PercentRange(0.14, 0.34)  # the authors' 7th to 17th of 50 steps
 @dataclass(frozen=True, kw_only=True)
 class ShapeVariations(Method):
     """See the module's docstring. `images` is how many prompts there are, the original's among them; in
-    `shapes` values are the proxies'. `prompt` are the node's prompts together; None stands for every positive
-    text."""
+    `shapes` values are the proxies'. `same` are images whose prompt is the original's: they are it
+    to the bit, as none of their maps is edited. `prompt` are the node's prompts together; None stands
+    for every positive text."""
 
     label: ClassVar[str] = "ShapeVariations"
     layers: frozenset[int]
     images: int
     shapes: PercentRange = SHAPES
+    kept: Kept | None = None
+    same: frozenset[int] = frozenset()
     prompt: Prompt | None = None
 
     @property
@@ -60,18 +65,40 @@ class ShapeVariations(Method):
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         mixing = Mixing(layers=self.layers, shapes=self.shapes, prompt=self.prompt)
-        return [mixing, Told(mixing)]
+        keeping = self._keeping(batch)
+        return [mixing, *keeping, Told([mixing, *keeping[1:]])]
+
+    def _keeping(self, batch: Batch) -> list[Any]:
+        if self.kept is None or self.shapes.empty:  # then all images are the original
+            return []
+        places = Places(spec=self.kept, grids=self._small(batch), prompt=self.prompt)
+        return [places, Keeping(places=places, same=self.same)]
+
+    def _small(self, batch: Batch) -> dict[int, tuple[int, int]]:
+        return small_layers({n: size.grid for n, size in batch.layer_sizes.items()}, self.layers)
+
+    def memory(self, batch: Batch) -> int:
+        if self.kept is None:
+            return 0
+        small, tokens = self._small(batch), max(batch.text_tokens("positive"), default=0)
+        sizes = [batch.layer_sizes[n] for n in small]
+        means = sum(size.heads * size.tokens * tokens * memory.NUMBER for size in sizes)
+        return memory.maps(batch, small) + means
+
+    @property
+    def looking(self) -> "ShapeVariations":
+        return replace(self, kept=None) if self.kept else self
 
 
 @dataclass
 class Told:
     """What is said at the end of a run. All images get the original's noise between the steps."""
 
-    mixing: Mixing
+    parts: Sequence[Mixing | Keeping]
     drift: str | None = None
 
     def noise_differs(self, reason: str) -> None:
         self.drift = f"The variations drift from the original: {reason}, and they need the original's."
 
     def finish(self, latents: Tensor) -> str | None:
-        return " ".join(filter(None, (self.mixing.describe(), self.drift)))
+        return " ".join(filter(None, (*(part.describe() for part in self.parts), self.drift)))
