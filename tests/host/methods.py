@@ -16,9 +16,11 @@ from attention_control.attention_patches.methods.prompt_to_prompt.alignment impo
 from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blend
 from attention_control.attention_patches.methods.prompt_to_prompt.edits import Edit
 from attention_control.attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
+from attention_control.attention_patches.methods.shape_variations.finding import Named
 from attention_control.attention_patches.methods.shape_variations.keeping import Kept
 from attention_control.attention_patches.methods.shape_variations.method import ShapeVariations
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.attention_patches.text.words import Word
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from torch import Tensor
@@ -157,6 +159,9 @@ def _prompts(name: str, until: float = 1.0, **settings: Any) -> Specimen:
     )
 
 
+NAMED = Named((Word("object", (7,)),), segments=15, threshold=0.4)  # a few cells in each shape of model
+
+
 def _shapes(name: str, shapes: tuple[float, float], **settings: Any) -> Specimen:
     return Specimen(
         name,
@@ -259,6 +264,11 @@ METHODS = [
     _shapes("shape variations, until", (0.3, 0.7)),
     replace(
         _shapes("shape variations, keeping", (0.0, 0.5), kept=Kept((2, 3), (5,), 1.0, 0.2)),
+        influences=BY_REFERENCE,
+        remembers=True,
+    ),
+    replace(
+        _shapes("shape variations, background", (0.0, 1.0), named=NAMED, blend_at=0.0),
         influences=BY_REFERENCE,
         remembers=True,
     ),

@@ -22,6 +22,7 @@ WITHOUT_NAIVE = {
     "prompt to prompt, blended",
     "shape variations, until",
     "shape variations, keeping",
+    "shape variations, background",
     "layout guidance",
     "bounded attention, guided",
 }

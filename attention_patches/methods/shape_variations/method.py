@@ -26,6 +26,8 @@ from ...contract.batch import Batch
 from ...contract.method import Method, Part
 from ...contract.schedule import PercentRange
 from ...contract.site import Prompt
+from .background import Background
+from .finding import Finding, Named
 from .keeping import Keeping, Kept, Places, small_layers
 from .mixing import Mixing
 
@@ -38,15 +40,18 @@ SHAPES = PercentRange(0.14, 0.34)  # the authors' 7th to 17th of 50 steps
 @dataclass(frozen=True, kw_only=True)
 class ShapeVariations(Method):
     """See the module's docstring. `images` is how many prompts there are, the original's among them; in
-    `shapes` values are the proxies'. `same` are images whose prompt is the original's: they are it
-    to the bit, as none of their maps is edited. `prompt` are the node's prompts together; None stands
-    for every positive text."""
+    `shapes` values are the proxies'. `kept` are objects that keep their shapes. `named` says what is to be
+    found in the images, if the original's background is blended in at `blend_at`. `same` are images whose
+    prompt is the original's: they are it to the bit, as none of their maps is edited. `prompt` are the node's
+    prompts together; None stands for every positive text."""
 
     label: ClassVar[str] = "ShapeVariations"
     layers: frozenset[int]
     images: int
     shapes: PercentRange = SHAPES
     kept: Kept | None = None
+    named: Named | None = None
+    blend_at: float = 0.7
     same: frozenset[int] = frozenset()
     prompt: Prompt | None = None
 
@@ -65,8 +70,8 @@ class ShapeVariations(Method):
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         mixing = Mixing(layers=self.layers, shapes=self.shapes, prompt=self.prompt)
-        keeping = self._keeping(batch)
-        return [mixing, *keeping, Told([mixing, *keeping[1:]])]
+        keeping, background = self._keeping(batch), self._background(batch)
+        return [mixing, *keeping, *background, Told([mixing, *keeping[1:], *background[1:]])]
 
     def _keeping(self, batch: Batch) -> list[Any]:
         if self.kept is None or self.shapes.empty:  # then all images are the original
@@ -74,27 +79,37 @@ class ShapeVariations(Method):
         places = Places(spec=self.kept, grids=self._small(batch), prompt=self.prompt)
         return [places, Keeping(places=places, same=self.same)]
 
+    def _background(self, batch: Batch) -> list[Any]:
+        if self.named is None or self.shapes.empty:
+            return []
+        finding = Finding(spec=self.named, grids=self._small(batch), prompt=self.prompt)
+        background = Background(
+            finding=finding, at=self.blend_at, latent=batch.latent, levels=batch.levels, tell=batch.tell
+        )
+        return [finding, background]
+
     def _small(self, batch: Batch) -> dict[int, tuple[int, int]]:
         return small_layers({n: size.grid for n, size in batch.layer_sizes.items()}, self.layers)
 
     def memory(self, batch: Batch) -> int:
-        if self.kept is None:
+        if self.shapes.empty or not (self.kept or self.named):
             return 0
         small, tokens = self._small(batch), max(batch.text_tokens("positive"), default=0)
         sizes = [batch.layer_sizes[n] for n in small]
-        means = sum(size.heads * size.tokens * tokens * memory.NUMBER for size in sizes)
-        return memory.maps(batch, small) + means
+        words = sum(size.heads * size.tokens * tokens for size in sizes) if self.kept else 0
+        looks = batch.images * max((size.tokens for size in sizes), default=0) ** 2 if self.named else 0
+        return memory.maps(batch, small) + (words + looks) * memory.NUMBER
 
     @property
     def looking(self) -> "ShapeVariations":
-        return replace(self, kept=None) if self.kept else self
+        return replace(self, kept=None, named=None) if self.kept or self.named else self
 
 
 @dataclass
 class Told:
     """What is said at the end of a run. All images get the original's noise between the steps."""
 
-    parts: Sequence[Mixing | Keeping]
+    parts: Sequence[Mixing | Keeping | Background]
     drift: str | None = None
 
     def noise_differs(self, reason: str) -> None:
