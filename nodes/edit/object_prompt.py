@@ -56,28 +56,6 @@ class ObjectPrompt:
         return tokens, Word(self.word, place.positions)
 
 
-def kept_places(tokens: PromptTokens, varied: Word, text: str) -> tuple[int, ...]:
-    """The tokens of the words to keep, joined by commas or lines; () for none.
-
-    Raises ValueError, naming the input, for a word that the prompt does not hold, or that is the varied one.
-    """
-    places: set[int] = set()
-    for phrase in (part.strip() for part in re.split(r"[,\n]", text)):
-        if not phrase:
-            continue
-        try:
-            found = tokens.find(phrase).positions
-        except ValueError as error:
-            raise ValueError(f"keep_objects: {error}") from None
-        if set(found) & set(varied.positions):
-            raise ValueError(
-                f"keep_objects: {phrase!r} is the object in braces, which gets other shapes. Write other "
-                "words of the prompt."
-            )
-        places |= set(found)
-    return tuple(sorted(places))
-
-
 def _times(tokens: PromptTokens, phrase: str) -> int:
     """How often a prompt holds a phrase."""
     number = 0

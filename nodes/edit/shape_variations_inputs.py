@@ -13,7 +13,7 @@ from .object_prompt import ObjectPrompt
 
 def inputs() -> list[Any]:
     """All of them, in the order of the node."""
-    return [model_input(), *_prompts(), *_times(), *_objects()]
+    return [model_input(), *_prompts(), *_times(), *_objects(), *_background()]
 
 
 def fault_in(prompt: str | None, shape_from: float | None, shape_until: float | None) -> str | None:
@@ -115,5 +115,59 @@ def _objects() -> list[Any]:
                 "A cell belongs to a word where a head gives it more than this; lower: more cells, also of "
                 "the varied object, which are free. Paper: 0.05."
             ),
+        ),
+    ]
+
+
+def _background() -> list[Any]:
+    return [
+        io.Boolean.Input(
+            "keep_background",
+            default=True,
+            tooltip=(
+                "Puts the original's background into each variation, once, by masks that are found in the "
+                "attention of both. Paper: on."
+            ),
+        ),
+        io.String.Input(
+            "background_words",
+            default="",
+            multiline=True,
+            tooltip=(
+                "Words of the prompt that name background, one per line or comma: stairs, sky. What is "
+                "labelled with another word may change; what has no label is background anyway."
+            ),
+        ),
+        percent_input(
+            "blend_at",
+            0.7,
+            "Behind the step at this percent of the noise schedule the background is put in; later keeps "
+            "more of it, earlier blends better. Paper: 0.7, 35 of 50 steps.",
+        ),
+        io.Int.Input(
+            "segments",
+            default=5,
+            min=1,
+            max=64,
+            advanced=True,
+            tooltip="How many segments each picture is cut into, background included. Paper: 5.",
+        ),
+        io.Float.Input(
+            "label_threshold",
+            default=0.3,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            advanced=True,
+            tooltip="A segment whose best word scores below this is background. Paper: 0.3.",
+        ),
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=2**32 - 1,
+            control_after_generate=False,
+            advanced=True,
+            tooltip="Of the clustering: the same seed gives the same segments. Not the picture's.",
         ),
     ]

@@ -4,12 +4,14 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ...attention_patches.methods.shape_variations.finding import Named
 from ...attention_patches.methods.shape_variations.keeping import Kept
 from ...attention_patches.methods.shape_variations.method import ShapeVariations as ShapeVariationsMethod
 from ..host.families import family_of
 from ..host.run.install import install
 from ..inputs.node_report import shows_report
-from .object_prompt import ObjectPrompt, kept_places
+from .object_prompt import ObjectPrompt
+from .object_words import labels, other_words, positions
 from .one_start import one_start
 from .shape_variations_inputs import fault_in, inputs, shape_range
 from .varied_prompts import choose_proxies, describe, encode_varied
@@ -69,11 +71,19 @@ class ShapeVariations(io.ComfyNode):
         keep_objects: str,
         keep_until: float,
         keep_threshold: float,
+        keep_background: bool,
+        background_words: str,
+        blend_at: float,
+        segments: int,
+        label_threshold: float,
+        seed: int = 0,
     ) -> io.NodeOutput:
         shapes = shape_range(shape_from, shape_until)
         written = ObjectPrompt.read(prompt)
         tokens, varied = written.object_in(clip)
-        objects = kept_places(tokens, varied, keep_objects)
+        objects = other_words(tokens, varied, keep_objects, "keep_objects")
+        ground = other_words(tokens, varied, background_words, "background_words")
+        named = Named(*labels(tokens, varied, objects, ground), segments, label_threshold, seed)
         chosen = choose_proxies(clip, written, proxies, count)
         words = chosen.words
         encoded = encode_varied(clip, written, words)
@@ -82,7 +92,9 @@ class ShapeVariations(io.ComfyNode):
             layers=family_of(model).layer_map().parse("all"),
             images=images,
             shapes=shapes,
-            kept=Kept(objects, varied.positions, keep_until, keep_threshold) if objects else None,
+            kept=Kept(positions(objects), varied.positions, keep_until, keep_threshold) if objects else None,
+            named=named if keep_background else None,
+            blend_at=blend_at,
             same=encoded.same,
             prompt=encoded.identity,
         )

@@ -20,6 +20,12 @@ DEFAULTS = {
     "keep_objects": "",
     "keep_until": 0.8,
     "keep_threshold": 0.05,
+    "keep_background": True,
+    "background_words": "",
+    "blend_at": 0.7,
+    "segments": 5,
+    "label_threshold": 0.3,
+    "seed": 0,
 }
 SIZE = {"height": 6, "width": 10}
 
@@ -55,7 +61,8 @@ def test_inputs_and_defaults_are_the_published_ones():
     schema = ShapeVariations.define_schema()
     assert [x.id for x in schema.inputs] == [
         *("model", "clip", "prompt", "proxies", "count", "latent", "shape_from", "shape_until"),
-        *("keep_objects", "keep_until", "keep_threshold"),
+        *("keep_objects", "keep_until", "keep_threshold", "keep_background", "background_words", "blend_at"),
+        *("segments", "label_threshold", "seed"),
     ]
     assert {x.id: x.default for x in schema.inputs if x.id in DEFAULTS} == DEFAULTS
     assert all(x.tooltip for x in (*schema.inputs, *schema.outputs))
@@ -203,3 +210,30 @@ def test_kept_objects_are_words_of_the_prompt(clip, caplog):
         vary(clip, keep_objects="mat")
     with pytest.raises(ValueError, match=r"keep_objects: 'red cat' is the object in braces"):
         vary(clip, keep_objects="red cat")
+
+
+def test_words_that_segments_are_labelled_with(clip):
+    """The object, what is written, and what else the prompt names; of those the background's."""
+
+    def named(prompt, **settings):
+        (patch,) = installed(vary(clip, prompt, **settings)[0])
+        found = patch.method.named
+        return [word.text for word in found.words], [found.words[n].text for n in found.ground]
+
+    prompt = "a big red {cat} sitting on wooden stairs, a dog, a cat and a dog in the snow"
+    assert named(prompt) == (["cat", "stairs", "dog", "cat", "snow"], [])
+    given = {"background_words": "wooden stairs, snow", "keep_objects": "dog#2"}
+    assert named(prompt, **given) == (
+        ["cat", "dog#2", "wooden stairs", "snow", "cat"],
+        ["wooden stairs", "snow"],
+    )
+    (patch,) = installed(vary(clip, segments=7, label_threshold=0.4, seed=3, blend_at=0.6)[0])
+    method = patch.method
+    assert (method.named.segments, method.named.threshold, method.named.seed) == (7, 0.4, 3)
+    assert method.blend_at == 0.6
+    (patch,) = installed(vary(clip, keep_background=False)[0])
+    assert patch.method.named is None
+    with pytest.raises(ValueError, match=r"background_words: 'mat' is not in the prompt"):
+        vary(clip, background_words="mat")
+    with pytest.raises(ValueError, match=r"background_words: 'cat' is the object in braces"):
+        vary(clip, background_words="cat")
