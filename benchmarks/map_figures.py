@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from attention_control.attention_patches.maps.averages import cross_map
 from attention_control.attention_patches.maps.recorded import AttentionMaps
-from attention_control.attention_patches.methods.self_segmentation.segmentation import (
+from attention_control.attention_patches.maps.self_segmentation.segmentation import (
     Segmentation,
     SelfSegmentation,
     label,

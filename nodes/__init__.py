@@ -9,6 +9,7 @@ def node_classes() -> list[Any]:
     from .edit.blend_masks_node import BlendMasks
     from .edit.plug_and_play_node import PlugAndPlay
     from .edit.prompt_to_prompt_node import PromptToPrompt
+    from .edit.shape_variations_node import ShapeVariations
     from .inspect.attention_leakage_node import AttentionLeakage
     from .inspect.attention_map_viewer_node import AttentionMapViewer
     from .inspect.attention_probe_node import AttentionProbe
@@ -46,5 +47,6 @@ def node_classes() -> list[Any]:
         PromptToPrompt,
         BlendMasks,
         PlugAndPlay,
+        ShapeVariations,
         LoadDemoModel,
     ]

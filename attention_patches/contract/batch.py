@@ -14,7 +14,8 @@ class Batch:
     `conditionings` holds the rows of each conditioning by role, `texts` the texts of all of them,
     `layer_sizes` the layers by ordinal. `presets` are what the methods' authors use on this kind of model, by
     names that the methods choose. `tell` shows a line on the method's node while the run goes on.
-    `residuals` are the blocks whose residuals a part may see.
+    `residuals` are the blocks whose residuals a part may see. `levels` are the noise levels at which the
+    sampler's steps begin, known when the methods begin; it may call the model between them.
     """
 
     images: int
@@ -26,6 +27,7 @@ class Batch:
     texts: Sequence[Text]
     tell: Callable[[str], None]
     residuals: LayerMap = NO_LAYERS
+    levels: tuple[float, ...] = ()
 
     def text_tokens(self, role: str) -> tuple[int, ...]:
         """The lengths of the texts of a role."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 ROUNDING = 1e-5  # of a sigma: the same step of two schedules differs by less
+OF_A_PERCENT = 1e-6  # which is found by halving
 HALVINGS = 40
 
 PercentToSigma = Callable[[float], float]
@@ -34,6 +35,19 @@ class PercentRange:
     @property
     def empty(self) -> bool:
         return self.start == self.end
+
+    def holds(self, percent: float) -> bool:
+        """Whether a place on the schedule, as a site has it, lies in this part."""
+        return (
+            not self.empty
+            and before(percent, self.end)
+            and not (self.start > 0 and before(percent, self.start))
+        )
+
+
+def before(percent: float, until: float) -> bool:
+    """Whether a place on the schedule lies before another; 0 is pure noise, and nothing lies behind 1."""
+    return until >= 1.0 or percent < until - OF_A_PERCENT
 
 
 @dataclass(frozen=True)

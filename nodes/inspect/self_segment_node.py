@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...attention_patches.maps.recorded import MapStore
-from ...attention_patches.methods.self_segmentation.segmentation import SelfSegmentation
+from ...attention_patches.maps.self_segmentation.segmentation import SelfSegmentation
 from ...attention_patches.text.words import PromptTokens, Word
 from ..host.exchange import handed_on
 from ..host.text.clip_tokens import prompt_tokens

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ...attention_patches.methods.self_segmentation.segmentation import Segmentation
+from ...attention_patches.maps.self_segmentation.segmentation import Segmentation
 
 
 def segment_tables(found: Sequence[Segmentation], names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ...attention_patches.methods.self_segmentation.segmentation import Segmentation
+from ...attention_patches.maps.self_segmentation.segmentation import Segmentation
 from .segment_table import segment_tables
 from .segments import draw_segments
 

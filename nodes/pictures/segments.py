@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...attention_patches.methods.self_segmentation.segmentation import Segmentation
+from ...attention_patches.maps.self_segmentation.segmentation import Segmentation
 from .captions import from_pillow, to_pillow
 from .colour_maps import colour_bytes, subject_colour
 from .heat_map import LUMA

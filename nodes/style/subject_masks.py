@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...attention_patches.maps.recorded import AttentionMaps, MapStore
 from ...attention_patches.maps.recorder import Recorder
-from ...attention_patches.methods.self_segmentation.segmentation import SelfSegmentation
+from ...attention_patches.maps.self_segmentation.segmentation import SelfSegmentation
 from ..host.families import family_of
 from ..host.run.install import reinstalled
 from ..host.text.clip_tokens import prompt_tokens

@@ -16,12 +16,16 @@ from attention_control.attention_patches.methods.prompt_to_prompt.alignment impo
 from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blend
 from attention_control.attention_patches.methods.prompt_to_prompt.edits import Edit
 from attention_control.attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
+from attention_control.attention_patches.methods.shape_variations.finding import Named
+from attention_control.attention_patches.methods.shape_variations.keeping import Kept
+from attention_control.attention_patches.methods.shape_variations.method import ShapeVariations
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.attention_patches.text.words import Word
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from torch import Tensor
 
-from . import naive, naive_bounds, naive_prompts
+from . import naive, naive_bounds, naive_prompts, naive_shapes
 from .full_size import FULL, full_model
 from .inversions import tiny_inversion
 from .naive import Where
@@ -155,6 +159,20 @@ def _prompts(name: str, until: float = 1.0, **settings: Any) -> Specimen:
     )
 
 
+NAMED = Named((Word("object", (7,)),), segments=15, threshold=0.4)  # a few cells in each shape of model
+
+
+def _shapes(name: str, shapes: tuple[float, float], **settings: Any) -> Specimen:
+    return Specimen(
+        name,
+        ShapeVariations,
+        {"images": IMAGES, "shapes": PercentRange(*shapes), **settings},
+        EACH_ALONE,
+        exact_rows=frozenset({0}),
+        kinds=("cross",),
+    )
+
+
 EACH_ALONE = ({0}, {1}, {2})
 TO_THE_END = {"feature_until": 1.0, "attention_until": 1.0}
 BY_REFERENCE = ({0}, {0, 1}, {0, 2})
@@ -234,6 +252,25 @@ METHODS = [
     _prompts("prompt to prompt, until", until=0.6),
     replace(
         _prompts("prompt to prompt, blended", blend=Blend(((1, 2), (1,), (2,)), threshold=0.9)),
+        remembers=True,
+    ),
+    replace(
+        _shapes("shape variations", (0.0, 1.0)),
+        naive_at=lambda q, k, v, where: naive_shapes.mixed(q, k, v, where, "proxies"),
+    ),
+    replace(
+        _shapes("shape variations, details", (0.0, 0.0)),
+        naive_at=lambda q, k, v, where: naive_shapes.mixed(q, k, v, where, "original"),
+    ),
+    _shapes("shape variations, until", (0.3, 0.7)),
+    replace(
+        _shapes("shape variations, keeping", (0.0, 0.5), kept=Kept((2, 3), (5,), 1.0, 0.2)),
+        influences=BY_REFERENCE,
+        remembers=True,
+    ),
+    replace(
+        _shapes("shape variations, background", (0.0, 1.0), named=NAMED, blend_at=0.0),
+        influences=BY_REFERENCE,
         remembers=True,
     ),
     replace(_bounded("bounded by what is found", refine_from=0.4, refine_every=0.1), remembers=True),

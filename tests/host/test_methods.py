@@ -20,6 +20,9 @@ WITHOUT_NAIVE = {
     "bounded by what is found",
     "prompt to prompt, until",
     "prompt to prompt, blended",
+    "shape variations, until",
+    "shape variations, keeping",
+    "shape variations, background",
     "layout guidance",
     "bounded attention, guided",
 }

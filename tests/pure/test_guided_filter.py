@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from attention_control.attention_patches.methods.self_segmentation import guided_filter as module
-from attention_control.attention_patches.methods.self_segmentation.guided_filter import guided_filter
+from attention_control.attention_patches.maps.self_segmentation import guided_filter as module
+from attention_control.attention_patches.maps.self_segmentation.guided_filter import guided_filter
 
 HEIGHT, WIDTH, RADIUS, EPS = 9, 13, 2, 1e-2
 

@@ -6,7 +6,7 @@ import pytest
 from attention_control.attention_patches.layout.leakage import leakage
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.maps.components import components
-from attention_control.attention_patches.methods.self_segmentation.segmentation import SelfSegmentation
+from attention_control.attention_patches.maps.self_segmentation.segmentation import SelfSegmentation
 from attention_control.attention_patches.text.words import Word
 
 from .recorded import recorded

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.methods.self_segmentation.segmentation import Segmentation
+from attention_control.attention_patches.maps.self_segmentation.segmentation import Segmentation
 from attention_control.nodes.pictures.segment_table import segment_tables
 from attention_control.nodes.pictures.segments import draw_segments, drawn_size
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from attention_control.attention_patches.maps.averages import self_map
-from attention_control.attention_patches.methods.self_segmentation.segmentation import SelfSegmentation
+from attention_control.attention_patches.maps.self_segmentation.segmentation import SelfSegmentation
 from attention_control.attention_patches.numerics.clustering import k_means
 from attention_control.attention_patches.text.words import Word
 

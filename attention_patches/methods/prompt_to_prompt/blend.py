@@ -27,9 +27,9 @@ from ...contract.attention_part import Attend, Order, StepAside
 from ...contract.denoiser import Denoiser
 from ...contract.layers import LayerSize
 from ...contract.qkv import QKV
+from ...contract.schedule import before
 from ...contract.site import Prompt, Site
 from ...inversion.inversion import Inversion
-from .edits import before
 from .mask_store import MaskStore
 
 IN_A_PART = "the model got a part of the picture, and the blend's masks are found in the whole one"

@@ -6,14 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...contract.schedule import before
 from .alignment import Taken
-
-ROUNDING = 1e-6  # of a percent, which is found by halving
-
-
-def before(percent: float, until: float) -> bool:
-    """Whether a place on the schedule lies before another; 0 is pure noise, and nothing lies behind 1."""
-    return until >= 1.0 or percent < until - ROUNDING
 
 
 @dataclass(frozen=True)

@@ -88,9 +88,9 @@ class Run:
         begin."""
         self.report.steps = max(len(sigmas) - 1, 0)
         guider.conds = own_names(guider.conds)
-        facts = self.begin(guider)
+        levels = tuple(float(sigma) for sigma in sigmas[:-1])
+        facts = self.begin(guider, levels)
         for one in self.working:
-            levels = (float(sigma) for sigma in sigmas[:-1])
             one.tally.due = frozenset(s for s in levels if facts.schedule.within(s, one.method.during))
         executor = self._sampler(executor, named.get("noise", rest[1]), sigmas, extra.get("seed"))
         state = SamplerState()
@@ -106,11 +106,11 @@ class Run:
                 add_wrapper_with_key(place, KEY, lent, options, is_model_options=True)
         return state.sample(executor, guider, sigmas, extra, *rest, **named)
 
-    def begin(self, guider: Any) -> RunFacts:
+    def begin(self, guider: Any, levels: tuple[float, ...] = ()) -> RunFacts:
         """The methods with something to do begin; gives what stays the same from here on."""
         model = guider.model_patcher
         texts = texts_of(guider.conds, self.batch.latent)
-        batch = replace(self.batch, texts=tuple(texts.values()))
+        batch = replace(self.batch, texts=tuple(texts.values()), levels=levels)
         for one in self.enrolled:
             if _works(one):
                 parts = one.method.begin(replace(batch, tell=one.tell))

@@ -24,11 +24,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...maps.averages import recorded_layers, self_map
-from ...maps.recorded import AttentionMaps
-from ...maps.word_maps import word_maps
 from ...numerics.clustering import k_means
 from ...text.words import Word
+from ..averages import recorded_layers, self_map
+from ..recorded import AttentionMaps
+from ..word_maps import word_maps
 from .guided_filter import guided_filter
 
 REACH = 2.0  # how many places of the grid an edge may be off

@@ -1,0 +1,73 @@
+"""A prompt whose object stands in braces, `a {basket} of apples`, and the same with other words there."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ...attention_patches.text.words import PromptTokens, Word
+from ..host.text.clip_tokens import prompt_tokens
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+EXAMPLE = "Write the object's word in braces: `a {basket} of apples`."
+
+
+@dataclass(frozen=True)
+class ObjectPrompt:
+    """What stands before the object, the object, and what stands behind it."""
+
+    before: str
+    word: str
+    after: str
+
+    @classmethod
+    def read(cls, prompt: str) -> "ObjectPrompt":
+        """Raises ValueError, with an example, unless exactly one word or phrase is in braces."""
+        text = " ".join(prompt.split())
+        found = list(_BRACES.finditer(text))
+        if len(found) != 1 or _BRACES.sub("", text).count("{") or _BRACES.sub("", text).count("}"):
+            held = ", ".join(match[0] for match in found) or "none"
+            raise ValueError(f"prompt: one word is the object, and in braces is {held}. {EXAMPLE}")
+        before, word, after = text[: found[0].start()], found[0][1].strip(), text[found[0].end() :]
+        if not word:
+            raise ValueError(f"prompt: the braces are empty. {EXAMPLE}")
+        if before[-1:].isalnum() or after[:1].isalnum():
+            raise ValueError(f"prompt: {found[0][0]} is a part of a word. {EXAMPLE}")
+        return cls(before, word, after)
+
+    @property
+    def original(self) -> str:
+        return self.of(self.word)
+
+    def of(self, word: str) -> str:
+        """The prompt with this word in place of the object's."""
+        return self.before + word + self.after
+
+    def object_in(self, clip: Any) -> tuple[PromptTokens, Word]:
+        """The original's words, and which of them is the object.
+
+        Raises ValueError for encoders whose words cannot be found, or an object that is no word.
+        """
+        tokens = prompt_tokens(clip, self.original)
+        earlier = _times(prompt_tokens(clip, self.before), self.word)
+        try:
+            place = tokens.find(f"{self.word}#{earlier + 1}")
+        except ValueError as error:
+            raise ValueError(f"prompt: {error}") from None
+        return tokens, Word(self.word, place.positions)
+
+
+def _times(tokens: PromptTokens, phrase: str) -> int:
+    """How often a prompt holds a phrase."""
+    number = 0
+    while True:
+        try:
+            tokens.find(f"{phrase}#{number + 1}")
+        except ValueError:
+            return number
+        number += 1
+
+
+def proxy_lines(proxies: str) -> list[str]:
+    """One word or phrase per line, without its spaces and braces."""
+    lines = (" ".join(line.strip(" {},\t").split()) for line in proxies.splitlines())
+    return [line for line in lines if line]
