@@ -22,6 +22,8 @@ SAME_WAY = {
     "bounded by what is found",
     "plug and play, features of one guide",
     "prompt to prompt, until",
+    "shape variations, details",
+    "shape variations, until",
 }
 """They take the same way through the host as another of their kind."""
 
@@ -94,7 +96,8 @@ def test_together_in_either_order(companion, method, shape):
 @pairs(PAIRS + GUIDED)
 def test_method_off_leaves_the_companion_alone(companion, method, shape):
     """With the method off the images are the companion's own, to the bit."""
-    images = run(companion, together(companion, method, shape, **method.off[0]), shape)
+    off = method.off[0] if method.off else {"during": (0.5, 0.5)}
+    images = run(companion, together(companion, method, shape, **off), shape)
     assert torch.equal(images, alone(companion, shape))
 
 
