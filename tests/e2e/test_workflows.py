@@ -43,6 +43,17 @@ def test_prompt_to_prompt_keeps_the_source_and_the_layout(example: Example) -> N
     assert all(ours < theirs for ours, theirs in zip(near, far, strict=True))
 
 
+def test_shape_variations_keep_the_original_and_stay_near_it(example: Example) -> None:
+    """The original, image 0, is the same with and without; every variation differs from it, and is nearer to
+    it than what its proxy gives alone."""
+    found = example("shape_variations")
+    plain, varied = found["Plain, the same noise"], found["Shape Variations"]
+    assert len(plain) == len(varied) == 7
+    assert not (plain[0] != varied[0]).any()
+    far, near = ([abs(b.astype(int) - plain[0]).mean() for b in batch[1:]] for batch in (plain, varied))
+    assert all(0 < ours < theirs for ours, theirs in zip(near, far, strict=True))
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_sampling_again_gives_the_same_pictures(name: str, server: Server, example: Example) -> None:
     """The same seed, sampled twice with the same patched model, gives the same pixels."""

@@ -4,12 +4,19 @@ import comfy.sample
 import comfy.samplers
 import pytest
 import torch
+from attention_control.attention_patches.maps.averages import self_map
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.attention_patches.maps.recorder import Recorder
 from attention_control.attention_patches.maps.self_segmentation.segmentation import Segmentation
+from attention_control.attention_patches.maps.word_maps import word_maps
 from attention_control.attention_patches.methods.shape_variations import background
-from attention_control.attention_patches.methods.shape_variations.finding import Named, object_masks
+from attention_control.attention_patches.methods.shape_variations.finding import Finding, Named, object_masks
 from attention_control.attention_patches.text.words import Word
+from attention_control.nodes.host.families import family_of
+from attention_control.nodes.host.run.install import install
 from comfy.k_diffusion.sampling import sample_euler
 
+from .just import Just
 from .methods import METHODS, NAMED, model
 from .tiny import assert_same_image, conditioning, sample
 
@@ -139,3 +146,23 @@ def test_what_was_blended_is_told(caplog, named, at, told):
     assert told in caplog.text
     plain = run(SPECIMEN.on(model("sd15"), named=None), sample_euler)
     assert torch.equal(out, plain) == told.startswith(("no", "No"))
+
+
+def test_what_is_found_is_what_the_recorder_sees():
+    """The means of the run are those from which Self Segment works: all layers are small here. (Enlarged
+    maps are cut off at 0 behind the mean of layers here, before it there.)"""
+    words = (Word("one", (7,)), Word("two", (3,)))
+    store = MapStore()
+    layers = frozenset(range(1, 17))
+    recorder = Recorder(store=store, cross_layers=layers, self_layers=layers, time_bins=1)
+    grids = {n: size.grid for n, size in family_of(model("sd15")).layer_sizes((HEIGHT, WIDTH)).items()}
+    finding = Finding(spec=Named(words), grids=grids)
+    patched = install(install(model("sd15"), recorder), Just(parts=[finding]))
+    run(patched, sample_euler)
+    maps = store.read()
+    enlarged = finding._enlarged()
+    for image in range(3):
+        looks = self_map(maps, finding.grid, image=image)
+        assert torch.allclose(finding.looks.values[image].cpu(), looks, atol=1e-4, rtol=1e-2)
+        seen = word_maps(maps, words, finding.grid, image=image)
+        assert torch.allclose(enlarged[image], seen, atol=0.05 * float(seen.max()))
