@@ -8,13 +8,21 @@ from attention_control.attention_patches.contract.method import Method
 from comfy.ldm.modules.attention import CrossAttention
 
 from . import guidance_methods, laws, methods
-from .broken import bounded_attention, layout_guidance, plug_and_play, prompt_to_prompt, style_aligned
+from .broken import (
+    bounded_attention,
+    layout_guidance,
+    plug_and_play,
+    prompt_to_prompt,
+    shape_variations,
+    style_aligned,
+)
 from .methods import Specimen
 
 NAMED = {method.name: method for method in (*methods.METHODS, *guidance_methods.METHODS)}
 ALIGNED, BOUNDED, GUIDED = NAMED["style aligned"], NAMED["bounded"], NAMED["layout guidance"]
 PLUGGED = NAMED["plug and play"]
 PROMPTED = NAMED["prompt to prompt"]
+MIXED = NAMED["shape variations"]
 BOUNDED_BY_FINDS = NAMED["bounded by what is found"]
 
 
@@ -95,6 +103,9 @@ MUTATIONS = [
     Mutation(laws.patches_compose, plug_and_play.IgnoresItsRange, "not the union|ranges do nothing", PLUGGED),
     Mutation(laws.same_seed_same_image, plug_and_play.RollsDice, "another picture|random", PLUGGED),
     Mutation(laws.halves_equal_one, plug_and_play.CountsSteps, "differs by", PLUGGED),
+    Mutation(laws.calls_do_not_matter, shape_variations.LeavesOutTheFirstChunk, "differs by", MIXED),
+    Mutation(laws.rows_do_not_leak, shape_variations.TakesTheLastRow, "should stay as it is", MIXED),
+    Mutation(laws.equals_naive, shape_variations.GivesTheProxysKeys, "cross-attention is off by", MIXED),
 ]
 
 
