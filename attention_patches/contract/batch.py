@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from .layers import NO_LAYERS, LayerMap, LayerSize, Preset
 from .site import Text
 
+NOT_THIS_PROMPT = (
+    "its prompts are not among the positive conditionings; connect the node's own CONDITIONING to the sampler"
+)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -32,6 +36,15 @@ class Batch:
     def text_tokens(self, role: str) -> tuple[int, ...]:
         """The lengths of the texts of a role."""
         return tuple(text.tokens for text in self.texts if text.role == role)
+
+    def check_prompts(self, label: str, images: int, prompts: str) -> None:
+        """Raises ValueError unless there is an image for each of a method's prompts, which are named."""
+        if self.images != images:
+            raise ValueError(
+                f"{label} has {images} prompts ({prompts}), and the latent to sample has {self.images} "
+                "images. Connect the node's own LATENT output to the sampler's latent image: it has an image "
+                "for each prompt, all of the same noise."
+            )
 
     def preset(self, name: str) -> Preset:
         """What a method's authors use here. Raises ValueError for families that the method was never tried

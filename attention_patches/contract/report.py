@@ -72,7 +72,8 @@ class Tally:
         if not entered:
             return
         self.computed.add(sigma)
-        self.skipped.update(layer for layer in layers if layer.ordinal not in entered)
+        if len(entered) < self.layers_total:
+            self.skipped.update(layer for layer in layers if layer.ordinal not in entered)
 
     def step_aside(self, reason: str, place: str) -> None:
         """A call was left alone, because of `reason`."""

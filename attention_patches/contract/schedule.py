@@ -1,7 +1,7 @@
 """When a method works: ranges of the noise schedule, in the percent by which the host counts it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 ROUNDING = 1e-5  # of a sigma: the same step of two schedules differs by less
@@ -55,6 +55,7 @@ class Schedule:
     """The noise schedule of one model; `percent_to_sigma` is the host's, and falls."""
 
     percent_to_sigma: PercentToSigma
+    found: dict[float, float] = field(default_factory=dict, compare=False, repr=False)  # percents by sigma
 
     @classmethod
     def of(cls, percent_to_sigma: PercentToSigma) -> "Schedule":
@@ -70,6 +71,11 @@ class Schedule:
         """Where a sigma stands on the schedule: 0.0 for its noisiest level and above, 1.0 for none."""
         if sigma <= 0:
             return 1.0
+        if sigma not in self.found:
+            self.found[sigma] = self._halved(sigma)
+        return self.found[sigma]
+
+    def _halved(self, sigma: float) -> float:
         low, high = 0.0, 1.0
         for _ in range(HALVINGS):
             middle = (low + high) / 2

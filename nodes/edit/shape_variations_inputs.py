@@ -8,6 +8,7 @@ from ...attention_patches.contract.schedule import PercentRange
 from ..host.text.proxy_words import CHOSEN
 from ..inputs.model_inputs import model_input
 from ..inputs.sampling_inputs import percent_input
+from ..inputs.segment_inputs import clustering_seed_input, label_threshold_input, segments_input
 from .object_prompt import ObjectPrompt
 
 
@@ -144,30 +145,9 @@ def _background() -> list[Any]:
             "Behind the step at this percent of the noise schedule the background is put in; later keeps "
             "more of it, earlier blends better. Paper: 0.7, 35 of 50 steps.",
         ),
-        io.Int.Input(
-            "segments",
-            default=5,
-            min=1,
-            max=64,
-            advanced=True,
-            tooltip="How many segments each picture is cut into, background included. Paper: 5.",
+        segments_input(advanced=True),
+        label_threshold_input(
+            "A segment whose best word scores below this is background. Paper: 0.3.", advanced=True
         ),
-        io.Float.Input(
-            "label_threshold",
-            default=0.3,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            advanced=True,
-            tooltip="A segment whose best word scores below this is background. Paper: 0.3.",
-        ),
-        io.Int.Input(
-            "seed",
-            default=0,
-            min=0,
-            max=2**32 - 1,
-            control_after_generate=False,
-            advanced=True,
-            tooltip="Of the clustering: the same seed gives the same segments. Not the picture's.",
-        ),
+        clustering_seed_input(),
     ]

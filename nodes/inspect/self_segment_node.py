@@ -12,6 +12,7 @@ from ...attention_patches.text.words import PromptTokens, Word
 from ..host.exchange import handed_on
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import LAYERS
+from ..inputs.segment_inputs import clustering_seed_input, label_threshold_input, segments_input
 from ..pictures.segmented import segmented
 from .recorded_run import recorded_run, recorded_run_inputs
 
@@ -41,23 +42,10 @@ class SelfSegment(io.ComfyNode):
                         "places, as nouns are not told from other words. Paper: the nouns."
                     ),
                 ),
-                io.Int.Input(
-                    "segments",
-                    default=5,
-                    min=1,
-                    max=64,
-                    tooltip="How many segments each picture is cut into, background included. Paper: 5.",
-                ),
-                io.Float.Input(
-                    "label_threshold",
-                    default=0.3,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip=(
-                        "A segment whose best score is below this is background; the scores stand in the "
-                        "report. Paper: 0.3, and 0.35 in the authors' script for pictures alone."
-                    ),
+                segments_input(),
+                label_threshold_input(
+                    "A segment whose best score is below this is background; the scores stand in the "
+                    "report. Paper: 0.3, and 0.35 in the authors' script for pictures alone."
                 ),
                 io.String.Input(
                     "layers",
@@ -67,15 +55,7 @@ class SelfSegment(io.ComfyNode):
                         f"{LAYERS}. Paper, with SD1.4: 16 x 16 for scores, 32 x 32 for segments."
                     ),
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=2**32 - 1,
-                    control_after_generate=False,
-                    advanced=True,
-                    tooltip="Of the clustering: the same seed gives the same segments.",
-                ),
+                clustering_seed_input(),
                 io.Boolean.Input(
                     "sharpen",
                     default=True,

@@ -10,6 +10,8 @@ from attention_control.nodes.host.run.install import installed
 
 from .methods import model
 from .node_calls import call_node
+from .one_noise_runs import SIZE, empty
+from .one_noise_runs import run as sampled
 from .tiny import SHAPES, conditioning, sample, tiny_clip
 
 SOURCE = "a red cat, on the stairs"
@@ -27,18 +29,12 @@ DEFAULTS = {
     "blend_from": 0.0,
     "layers": "all",
 }
-SIZE = {"height": 6, "width": 10}
 
 
 @pytest.fixture(scope="module")
 def clip():
     """A tiny text encoder."""
     return tiny_clip("sd15")
-
-
-def empty(images=1):
-    """A LATENT as the host's node makes it."""
-    return {"samples": torch.zeros(images, 4, *SIZE.values())}
 
 
 def change(clip, source=SOURCE, edits=EDITS, latent=None, shape="sd15", **settings):
@@ -55,10 +51,8 @@ def spec(outputs):
 
 
 def run(outputs, shape="sd15", **how):
-    """Latents of all images, of one noise."""
-    patched, positive, latent, *_ = outputs
-    keys = {"images": latent["batch_index"], "latent": latent["samples"]}
-    return sample(patched, positive, conditioning(model(shape), seed=2), **{**keys, "steps": 3, **how})
+    """Latents of all images after three steps."""
+    return sampled(outputs, shape, **{"steps": 3, **how})
 
 
 def test_inputs_and_defaults_are_the_published_ones():

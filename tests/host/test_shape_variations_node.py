@@ -9,6 +9,7 @@ from attention_control.nodes.host.run.install import installed
 
 from .methods import model
 from .node_calls import call_node
+from .one_noise_runs import SIZE, empty, run
 from .tiny import SHAPES, conditioning, sample, tiny_clip
 
 PROMPT = "a red {cat} on the stairs"
@@ -27,7 +28,6 @@ DEFAULTS = {
     "label_threshold": 0.3,
     "seed": 0,
 }
-SIZE = {"height": 6, "width": 10}
 
 
 @pytest.fixture(scope="module")
@@ -36,24 +36,12 @@ def clip():
     return tiny_clip("sd15")
 
 
-def empty(images=1):
-    """A LATENT as the host's node makes it."""
-    return {"samples": torch.zeros(images, 4, *SIZE.values())}
-
-
 def vary(clip, prompt=PROMPT, proxies=PROXIES, shape="sd15", **settings):
     """The node's outputs."""
     with torch.inference_mode():
         return call_node(
             ShapeVariations, model(shape), clip, prompt, proxies=proxies, **{"latent": empty(), **settings}
         )
-
-
-def run(outputs, shape="sd15", **how):
-    """Latents of all images, of one noise."""
-    patched, positive, latent, *_ = outputs
-    keys = {"images": latent["batch_index"], "latent": latent["samples"]}
-    return sample(patched, positive, conditioning(model(shape), seed=2), **{**keys, "steps": 5, **how})
 
 
 def test_inputs_and_defaults_are_the_published_ones():

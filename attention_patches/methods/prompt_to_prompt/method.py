@@ -26,7 +26,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ...attention import memory
-from ...contract.batch import Batch
+from ...contract.batch import NOT_THIS_PROMPT, Batch
 from ...contract.method import Method, Part
 from ...contract.site import Prompt, Text
 from ...inversion.inversion import Inversion
@@ -36,10 +36,6 @@ from .control import Control
 from .edits import Edit
 from .mask_store import MaskStore
 from .source_picture import SourcePicture
-
-NOT_THIS_PROMPT = (
-    "its prompts are not among the positive conditionings; connect the node's own CONDITIONING to the sampler"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +72,7 @@ class PromptToPrompt(Method):
         return memory.maps(batch, self.layers, max(batch.text_tokens("positive"), default=None))
 
     def start(self, batch: Batch) -> str | None:
-        if batch.images != self.images:
-            raise ValueError(
-                f"PromptToPrompt has {self.images} prompts (the source and {len(self.edits)} edits), and the "
-                f"latent to sample has {batch.images} images. Connect the node's own LATENT output to the "
-                "sampler's latent image: it has an image for each prompt, all of the same noise."
-            )
+        batch.check_prompts(self.label, self.images, f"the source and {len(self.edits)} edits")
         self._check_picture(batch.latent)
         own = [text for text in batch.texts if text.of(self.prompt)]
         self._check_lengths(own)

@@ -47,9 +47,7 @@ class Finding:
     prompt: Prompt | None = None
     looks: RunningMean | None = None  # of self-attention, (images, N, N)
     # by grid: heads of a layer, mean (images, N, words)
-    words: dict[tuple[int, int], tuple[int, RunningMean]] = field(
-        default_factory=dict
-    )  # by grid: heads, mean
+    words: dict[tuple[int, int], tuple[int, RunningMean]] = field(default_factory=dict)
     done: bool = False
 
     @property

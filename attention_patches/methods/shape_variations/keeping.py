@@ -43,7 +43,7 @@ class Kept:
 
 
 @dataclass(kw_only=True)
-class Places:
+class WordCells:
     """Where the original's words are, by layer: means over the run so far."""
 
     order: ClassVar[Order] = "observe"  # maps as all others have made them
@@ -87,7 +87,7 @@ class Keeping:
     """Keeps the objects' self-attention."""
 
     order: ClassVar[Order] = "edit"
-    places: Places
+    places: WordCells
     same: frozenset[int] = frozenset()  # images that are the original
     kept: set[float] = field(default_factory=set)  # noise levels
 

@@ -22,18 +22,15 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ...attention import memory
-from ...contract.batch import Batch
+from ...contract.batch import NOT_THIS_PROMPT, Batch
 from ...contract.method import Method, Part
 from ...contract.schedule import PercentRange
 from ...contract.site import Prompt
 from .background import Background
 from .finding import Finding, Named
-from .keeping import Keeping, Kept, Places, small_layers
+from .keeping import Keeping, Kept, WordCells, small_layers
 from .mixing import Mixing
 
-NOT_THIS_PROMPT = (
-    "its prompts are not among the positive conditionings; connect the node's own CONDITIONING to the sampler"
-)
 SHAPES = PercentRange(0.14, 0.34)  # the authors' 7th to 17th of 50 steps
 
 
@@ -60,12 +57,7 @@ class ShapeVariations(Method):
         return super().off or not self.layers
 
     def start(self, batch: Batch) -> str | None:
-        if batch.images != self.images:
-            raise ValueError(
-                f"ShapeVariations has {self.images} prompts (the original and {self.images - 1} proxies), "
-                f"and the latent to sample has {batch.images} images. Connect the node's own LATENT output "
-                "to the sampler's latent image: it has an image for each prompt, all of the same noise."
-            )
+        batch.check_prompts(self.label, self.images, f"the original and {self.images - 1} proxies")
         return None if any(text.of(self.prompt) for text in batch.texts) else NOT_THIS_PROMPT
 
     def begin(self, batch: Batch) -> Sequence[Part]:
@@ -76,7 +68,7 @@ class ShapeVariations(Method):
     def _keeping(self, batch: Batch) -> list[Any]:
         if self.kept is None or self.shapes.empty:  # then all images are the original
             return []
-        places = Places(spec=self.kept, grids=self._small(batch), prompt=self.prompt)
+        places = WordCells(spec=self.kept, grids=self._small(batch), prompt=self.prompt)
         return [places, Keeping(places=places, same=self.same)]
 
     def _background(self, batch: Batch) -> list[Any]:

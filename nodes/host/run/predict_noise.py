@@ -58,8 +58,14 @@ class PredictNoise:
             if not self.facts.schedule.within(call.sigma, one.method.during):
                 continue
             one.tally.asked.add(call.sigma)
-            if all(isinstance(part, CallPart) and not isinstance(part, COUNTED) for part in one.parts):
+            if _works_by_the_call(one):
                 one.tally.touch_call(len(call.latents), call.sigma)
+
+
+def _works_by_the_call(one: Working) -> bool:
+    return any(isinstance(part, CallPart) for part in one.parts) and not any(
+        isinstance(part, COUNTED) for part in one.parts
+    )
 
 
 @dataclass(eq=False)
