@@ -14,8 +14,8 @@ from ..host.text.prompt_identity import encode_own
 from ..inputs.model_inputs import LAYERS, model_input
 from ..inputs.sampling_inputs import percent_input
 from ..inversion.inversion_type import InversionSocket
-from .edited_prompts import EditedPrompts
-from .word_numbers import word_ends, word_numbers
+from .prompts.edited_prompts import EditedPrompts
+from .prompts.word_numbers import word_ends, word_numbers
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from ..host.families import family_of
 from ..host.run.install import install
 from ..inputs.node_report import shows_report
 from .blend_masks_type import BlendMasksSocket
-from .edited_prompts import describe
 from .one_start import start_of_edits
 from .prompt_to_prompt_inputs import edit_lines, encode_edits, fault_in_texts, inputs
-from .source_inversion import remarks
+from .prompts.edited_prompts import describe
+from .prompts.source_inversion import remarks
 
 
 class PromptToPrompt(io.ComfyNode):

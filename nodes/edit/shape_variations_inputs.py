@@ -9,7 +9,7 @@ from ..host.text.proxy_words import CHOSEN
 from ..inputs.model_inputs import model_input
 from ..inputs.sampling_inputs import percent_input
 from ..inputs.segment_inputs import clustering_seed_input, label_threshold_input, segments_input
-from .object_prompt import ObjectPrompt
+from .prompts.object_prompt import ObjectPrompt
 
 
 def inputs() -> list[Any]:

@@ -10,11 +10,11 @@ from ...attention_patches.methods.shape_variations.method import ShapeVariations
 from ..host.families import family_of
 from ..host.run.install import install
 from ..inputs.node_report import shows_report
-from .object_prompt import ObjectPrompt
-from .object_words import labels, other_words, positions
 from .one_start import one_start
+from .prompts.object_prompt import ObjectPrompt
+from .prompts.object_words import labels, other_words, positions
+from .prompts.varied_prompts import choose_proxies, describe, encode_varied
 from .shape_variations_inputs import fault_in, inputs, shape_range
-from .varied_prompts import choose_proxies, describe, encode_varied
 
 
 class ShapeVariations(io.ComfyNode):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from attention_control.nodes.host.run.guest_prompts import scaled_area
+from attention_control.nodes.host.calls.guest_prompts import scaled_area
 from attention_control.nodes.host.run.install import install
 from nodes import ControlNetApplyAdvanced
 

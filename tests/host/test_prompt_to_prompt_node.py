@@ -5,7 +5,7 @@ import comfy.samplers
 import pytest
 import torch
 from attention_control.nodes.edit.prompt_to_prompt_node import PromptToPrompt
-from attention_control.nodes.edit.word_numbers import word_numbers
+from attention_control.nodes.edit.prompts.word_numbers import word_numbers
 from attention_control.nodes.host.run.install import installed
 
 from .methods import model

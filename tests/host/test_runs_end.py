@@ -6,7 +6,11 @@ from . import guidance_methods
 from .methods import METHODS, model
 from .tiny import conditioning, sample
 
-PLACES = ("attention_control.nodes.host.run.", "attention_control.attention_patches.methods.")
+PLACES = (
+    "attention_control.nodes.host.run.",
+    "attention_control.nodes.host.calls.",
+    "attention_control.attention_patches.methods.",
+)
 
 
 def ours():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from attention_control.attention_patches.methods.shape_variations.keeping import Kept
-from attention_control.nodes.edit.object_prompt import ObjectPrompt
+from attention_control.nodes.edit.prompts.object_prompt import ObjectPrompt
 from attention_control.nodes.edit.shape_variations_node import ShapeVariations
 from attention_control.nodes.host.run.install import installed
 

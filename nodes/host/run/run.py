@@ -12,18 +12,18 @@ from ....attention_patches.contract.batch import Batch
 from ....attention_patches.contract.method import Method, OneNoise, Reporter
 from ....attention_patches.contract.report import RunReport, Tally
 from ....attention_patches.contract.schedule import Schedule
+from ..calls.apply_model import ApplyModel
+from ..calls.eager import Eager, is_compiled
+from ..calls.facts import RunFacts, Working
+from ..calls.guest_prompts import GuestPrompts
+from ..calls.model_call import enter
+from ..calls.predict_noise import PredictNoise
+from ..calls.sampler_state import SamplerState
+from ..calls.texts import conditioning_rows, own_names, texts_of
 from ..families import family_of
 from ..families.family import Family
-from .apply_model import ApplyModel
-from .eager import Eager, is_compiled
-from .facts import RunFacts, Working
-from .guest_prompts import GuestPrompts
 from .lent import Lent
-from .model_call import enter
 from .one_noise import with_one_noise
-from .predict_noise import PredictNoise
-from .sampler_state import SamplerState
-from .texts import conditioning_rows, own_names, texts_of
 
 KEY = "attention_control"
 NOT_A_NUMBER = (

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...attention_patches.methods.prompt_to_prompt.alignment import OWN, Alignment, Mode, align
-from ...attention_patches.methods.prompt_to_prompt.blend import Blend
-from ...attention_patches.methods.prompt_to_prompt.edits import Edit
-from ...attention_patches.text.token_roles import EncodedPrompt
+from ....attention_patches.methods.prompt_to_prompt.alignment import OWN, Alignment, Mode, align
+from ....attention_patches.methods.prompt_to_prompt.blend import Blend
+from ....attention_patches.methods.prompt_to_prompt.edits import Edit
+from ....attention_patches.text.token_roles import EncodedPrompt
 from .word_numbers import word_ends, word_lines, word_numbers
 
 

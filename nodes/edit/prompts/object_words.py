@@ -2,7 +2,7 @@
 
 import re
 
-from ...attention_patches.text.words import PromptTokens, Word
+from ....attention_patches.text.words import PromptTokens, Word
 
 
 def other_words(tokens: PromptTokens, varied: Word, text: str, name: str) -> tuple[Word, ...]:

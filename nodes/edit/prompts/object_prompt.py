@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ...attention_patches.text.words import PromptTokens, Word
-from ..host.text.clip_tokens import prompt_tokens
+from ....attention_patches.text.words import PromptTokens, Word
+from ...host.text.clip_tokens import prompt_tokens
 
 _BRACES = re.compile(r"\{([^{}]*)\}")
 EXAMPLE = "Write the object's word in braces: `a {basket} of apples`."

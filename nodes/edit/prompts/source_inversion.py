@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ...attention_patches.inversion.inversion import Inversion
-from ..host.text.prompt_batch import encode_rows
-from ..host.walks.invert import Conditions
-from ..host.walks.model_identity import require_model
+from ....attention_patches.inversion.inversion import Inversion
+from ...host.text.prompt_batch import encode_rows
+from ...host.walks.invert import Conditions
+from ...host.walks.model_identity import require_model
 
 
 def remarks(inversion: Inversion, model: Any, clip: Any, source: str) -> str | None:
