@@ -26,6 +26,26 @@ def test_cache_folder_is_outside_the_checkout(monkeypatch: pytest.MonkeyPatch) -
     assert folder.is_absolute() and not folder.is_relative_to(ROOT)
 
 
+def test_bytecode_is_kept_in_the_cache_folder(tmp_path: Path) -> None:
+    """Though the user keeps none, every process beneath a command writes it there and nowhere else."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "read.py").write_text("import sys\nprint(sys.pycache_prefix)")
+    start = "import environment as e, pathlib as p, sys; e.Environment(p.Path(sys.executable), p.Path()).run"
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONPYCACHEPREFIX"}
+    answer = subprocess.run(
+        [sys.executable, "-c", f"{start}(['-c', 'import read'])"],
+        env={
+            **kept,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "ATTENTION_CONTROL_CACHE": str(tmp_path / "cache"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "scripts"), str(tmp_path / "folder")]),
+        },
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert answer.stdout.strip() == str(tmp_path / "cache" / "bytecode")
+    assert list((tmp_path / "cache").rglob("read.*.pyc")) and not list((tmp_path / "folder").rglob("*.pyc"))
+
+
 def test_too_little_space_is_told_before_anything_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
