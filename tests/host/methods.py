@@ -275,3 +275,19 @@ METHODS = [
     ),
     replace(_bounded("bounded by what is found", refine_from=0.4, refine_every=0.1), remembers=True),
 ]
+
+SAME_WAY = frozenset(
+    {
+        "shift and scale, last is reference",
+        "adain only",
+        "all images",
+        "bounded by what is found",
+        "plug and play, features of one guide",
+        "prompt to prompt, until",
+        "shape variations, details",
+        "shape variations, until",
+    }
+)
+"""They take the same way through the host as another of their kind."""
+
+OTHER_WAYS = tuple(method for method in METHODS if method.name not in SAME_WAY)
