@@ -171,10 +171,10 @@ def over_the_floor(seconds: dict[str, list[float]]) -> float | None:
 
 
 def main() -> None:
-    options = record.parser(__doc__, "the demo model only, one round of two steps").parse_args()
+    options = record.parser(__doc__, "the demo model only, small, one round of one step").parse_args()
     quick = options.quick
-    steps, rounds = (2, 1) if quick else (20, 9)
-    runs = [measure("Pocket Diffusion", *demo(), latent=(4, 16), steps=steps, rounds=rounds)]
+    size, steps, rounds = (8, 1, 1) if quick else (16, 20, 9)
+    runs = [measure("Pocket Diffusion", *demo(), latent=(4, size), steps=steps, rounds=rounds)]
     if not quick:
         sd15 = random_sd15()
         runs += [
