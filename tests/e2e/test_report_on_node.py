@@ -11,7 +11,9 @@ from host_server import Server
 from ui_workflow import to_prompt
 
 from .reports import Prompt, Told, tell
-from .runs import EXAMPLES, FEW_STEPS, read, shortened, with_mark
+from .runs import EXAMPLES, read, shortened, with_mark
+
+STEPS = 2
 
 
 def node(kind: str, **inputs: Any) -> dict[str, Any]:
@@ -60,7 +62,7 @@ def of_examples(server: Server, *names: str) -> list[tuple[Prompt, set[str], Tol
             for name in names:
                 workflow = read(EXAMPLES[name])
                 await bring_inputs(client, workflow)
-                prompt = shortened(with_mark(to_prompt(workflow, known), 3), FEW_STEPS)
+                prompt = shortened(with_mark(to_prompt(workflow, known), 3), STEPS)
                 ours = {
                     at
                     for at, node in prompt.items()
@@ -77,7 +79,7 @@ def test_the_node_shows_the_report(server: Server) -> None:
     """The text goes to the node that made the patch, through the server, while it runs."""
     ((prompt, ours, heard),) = of_examples(server, "style_aligned")
     assert [prompt[at]["class_type"] for at in ours] == ["StyleAlignedBatch"]
-    line = f"StyleAligned: 7 of 7 layers, {FEW_STEPS} of {FEW_STEPS} noise levels, 4 images."
+    line = f"StyleAligned: 7 of 7 layers, {STEPS} of {STEPS} noise levels, 4 images."
     assert heard.texts == {at: [line] for at in ours}
 
 
