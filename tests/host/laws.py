@@ -252,4 +252,5 @@ LAWS = [
 ]
 NEEDS_NAIVE = {any_size, equals_naive, keeps_precision}
 OF_THE_MODEL = {calls_do_not_matter, rows_do_not_leak, any_size}  # of what it is fed, and of its grids
+OF_THE_KIND = {nothing_is_left, same_seed_same_image}  # whatever the settings
 NOT_FOR_MEMORY = {patches_compose, halves_equal_one}  # what begins late has seen less
