@@ -13,7 +13,7 @@ from . import guidance_methods
 from .companions import COMPANIONS, Companion
 from .inventory import inventory
 from .methods import IMAGES, METHODS, OTHER_WAYS, Specimen, model
-from .tiny import SHAPES, assert_same_image, conditioning, sample
+from .tiny import assert_same_image, conditioning, sample
 
 PLAIN = Companion("nothing")
 EXACT = [
@@ -27,7 +27,7 @@ PAIRS = [
     (companion, method, shape)
     for companion in COMPANIONS
     for method in METHODS
-    for shape in SHAPES
+    for shape in ("sd15", "sdxl")
     if method is METHODS[0] or (shape == "sd15" and method in OTHER_WAYS)
 ]
 TAKEN_ALONG = {"FreeU_V2", "HyperTile", "LoRA", "LoRA hook on the positive prompt", "ControlNet", "override"}
