@@ -23,7 +23,7 @@ load_pack()
 from attention_control.attention_patches.inversion.inversion_files import load_inversion  # noqa: E402
 
 STEPS = 10
-DRAWING = ROOT / "example_workflows" / "inputs" / "attention_control_example.png"
+DRAWING = ROOT / "example_workflows" / "inputs" / "example.png"
 Prompt = dict[str, dict[str, Any]]
 
 

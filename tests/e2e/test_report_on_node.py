@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from demo_pictures import bring_inputs
 from host_client import Client
 from host_server import Server
 from ui_workflow import to_prompt
@@ -60,7 +59,6 @@ def of_examples(server: Server, *names: str) -> list[tuple[Prompt, set[str], Tol
             known, found = await client.object_info(), []
             for name in names:
                 workflow = read(EXAMPLES[name])
-                await bring_inputs(client, workflow)
                 prompt = shortened(with_mark(to_prompt(workflow, known), 3), FEW_STEPS)
                 ours = {
                     at
