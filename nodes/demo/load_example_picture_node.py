@@ -43,6 +43,6 @@ class LoadExamplePicture(io.ComfyNode):
     @classmethod
     def execute(cls, picture: str) -> io.NodeOutput:
         with Image.open(FOLDER / f"{picture}.png") as file:
-            pixels = torch.from_numpy(np.asarray(file.convert("RGBA"))[None]) / 255
+            pixels = torch.from_numpy(np.array(file.convert("RGBA"))[None]) / 255
         image, mask = handed_on(pixels[..., :3]), handed_on(1 - pixels[..., 3])
         return io.NodeOutput(image, mask, ui=ui.PreviewImage(image, cls=cls))
