@@ -17,8 +17,8 @@ def test_maps_are_tiles_in_rows():
         tile = picture[y : y + height, x : x + width]
         middle = tile[2:-2, 2:-2][scale // 2 :: scale, scale // 2 :: scale]
         assert np.array_equal(middle, (cells * 255).round().byte().numpy())
-        assert set(tile[:, 0].tolist()) == {128} == set(tile[0].tolist())
-    assert set(picture[height:, 2 * width :].ravel().tolist()) == {128}
+        assert set(tile[:, 0].tolist()) == {64} == set(tile[0].tolist())
+    assert set(picture[height:, 2 * width :].ravel().tolist()) == {64}
 
 
 def test_without_a_server_nothing_is_made():

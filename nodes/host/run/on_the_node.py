@@ -19,7 +19,7 @@ from torch.nn.functional import interpolate, pad
 
 SIDE = 128  # pixels, at least, of one map
 COLUMNS = 4
-GROUND = 0.5  # between maps
+GROUND = 0.25  # between maps
 
 
 @dataclass(frozen=True)
