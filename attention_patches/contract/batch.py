@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from .layers import NO_LAYERS, LayerMap, LayerSize, Preset
 from .site import Text
 
@@ -17,7 +19,8 @@ class Batch:
 
     `conditionings` holds the rows of each conditioning by role, `texts` the texts of all of them,
     `layer_sizes` the layers by ordinal. `presets` are what the methods' authors use on this kind of model, by
-    names that the methods choose. `tell` shows a line on the method's node while the run goes on.
+    names that the methods choose. `tell` shows a line on the method's node while the run goes on, `draw`
+    maps (images, h, w) in 0..1 as a picture; it asks for them only where somebody looks.
     `residuals` are the blocks whose residuals a part may see. `levels` are the noise levels at which the
     sampler's steps begin, known when the methods begin; it may call the model between them.
     """
@@ -32,6 +35,7 @@ class Batch:
     tell: Callable[[str], None]
     residuals: LayerMap = NO_LAYERS
     levels: tuple[float, ...] = ()
+    draw: Callable[[Callable[[], Tensor]], None] = lambda make: None
 
     def text_tokens(self, role: str) -> tuple[int, ...]:
         """The lengths of the texts of a role."""
