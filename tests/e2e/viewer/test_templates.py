@@ -2,9 +2,10 @@
 
 import pytest
 
-from ..runs import EXAMPLES
-from .browser import RENDERERS, Ui, workflow
+from .browser import EXAMPLE, RENDERERS, Ui, workflow
 from .layout import faults
+
+EXAMPLES = {path.stem: path for path in sorted(EXAMPLE.parent.glob("*.json"))}
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)
