@@ -4,7 +4,8 @@ One step at pure noise, where all that a method edits is edited: Prompt-to-Promp
 schedule and shapes until 0.4, Plug-and-Play features until 0.8 and attention until 0.5, so that a whole run
 costs less. Of Shape Variations the values are mixed from the first step on, and objects found by the maps of
 each step; that they are cut into segments once in a run is not in it. On a CPU its own time is counted, which
-others on the machine disturb least. Weights and prompts are random, which makes no difference to the cost.
+others on the machine disturb least. Larger pictures cost less, in proportion: their own self-attention, which
+no method here makes slower, grows faster than what is edited. Weights and prompts are random, which makes no difference to the cost.
 """
 
 import time
@@ -64,11 +65,12 @@ def variants(model: Any, prompts: Any, size: int) -> dict[str, Any]:
 def main() -> None:
     parser = record.parser(__doc__, "the demo model only, one round")
     parser.add_argument("--rounds", type=int, default=1, help="behind one that warms up")
+    parser.add_argument("--cells", type=int, default=32, help="of a side of the latents")
     options = parser.parse_args()
     if options.quick:
         name, (model, prompts), size, rounds = "Pocket Diffusion", demo(IMAGES), 16, 1
     else:
-        name, (model, prompts), size, rounds = "random SD1.5", random_sd15(), 64, options.rounds
+        name, (model, prompts), size, rounds = "random SD1.5", random_sd15(), options.cells, options.rounds
     positive = [[prompts[0][0][0].expand(IMAGES, -1, -1), prompts[0][0][1]]]
     made = variants(model, prompts, size)
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
