@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from ..runs import EXAMPLES
-from .browser import RENDERERS, Ui, workflow
+from .browser import EXAMPLE, RENDERERS, Ui, workflow
 from .layout import drawn, faults, overlaps, tell
 
+EXAMPLES = {path.stem: path for path in sorted(EXAMPLE.parent.glob("*.json"))}
 REPORT = (
     "PlugAndPlay: 7 of 7 layers, 20 of 20 noise levels, 4 images. The guide gave features at 16 noise "
     "levels, and queries and keys at 10, seen under a prompt of its own. Left alone at 4 noise levels: "
