@@ -4,8 +4,7 @@ One step at pure noise, where all that a method edits is edited: Prompt-to-Promp
 schedule and shapes until 0.4, Plug-and-Play features until 0.8 and attention until 0.5, so that a whole run
 costs less. Of Shape Variations the values are mixed from the first step on, and objects found by the maps of
 each step; that they are cut into segments once in a run is not in it. On a CPU its own time is counted, which
-others on the machine disturb least. Larger pictures cost less, in proportion: their own self-attention, which
-no method here makes slower, grows faster than what is edited. Weights and prompts are random, which makes no difference to the cost.
+others on the machine disturb least. Weights and prompts are random, which makes no difference to the cost.
 """
 
 import time

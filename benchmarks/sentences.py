@@ -61,6 +61,16 @@ def editing(record: Record) -> str:
     )
 
 
+def shapes(record: Record) -> str:
+    paper, early = (record["ways"][way] for way in ("the paper's times", "0.05 to 0.6"))
+    return (
+        f"with the paper's times an object has another shape in {_percent(paper['shape changed'])} of the "
+        f"variations, and its class in {_percent(paper['class kept'])}; with 0.05 to 0.6, which suits this "
+        f"model, in {_percent(early['shape changed'])} and {_percent(early['class kept'])}; outside of it "
+        f"the PSNR is {early['background PSNR']:.0f} dB."
+    )
+
+
 def maps(record: Record) -> str:
     words, masks = (record["rows"][name] for name in ("DAAM-style average", "SelfSegment"))
     return (
@@ -84,6 +94,17 @@ def inversion(record: Record) -> str:
     return (
         f"50 steps at CFG 1 lead from a picture to noise and back with a PSNR of {ddim} dB (DDIM) or "
         f"{exact} dB (edit friendly DDPM)."
+    )
+
+
+def editing_cost(record: Record) -> str:
+    (run,) = record["runs"]
+    size = run["latent"][-1] * 8
+    edits, blend, plugged, shapes = (f"{run['time'][name]:.2f}" for name in list(run["time"])[1:])
+    return (
+        f"a source and three edits take {edits} times as long as four plain images on an SD1.5 of full size "
+        f"({size} px) at most, {blend} times with the blend; Plug-and-Play {plugged} and Shape Variations "
+        f"{shapes} times."
     )
 
 
@@ -123,9 +144,11 @@ SENTENCES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "layout": ("Subjects in boxes", layout),
     "appearance": ("Appearance of another picture", appearance),
     "editing": ("Edits by words", editing),
+    "shapes": ("Shapes of one object", shapes),
     "maps": ("Maps and segments", maps),
     "inversion": ("Inversion", inversion),
     "overhead": ("Cost of a patch", overhead),
+    "editing_cost": ("Cost of edits", editing_cost),
     "cross_image_cost": ("Cost of appearance transfer", cross_image_cost),
     "guidance_cost": ("Cost of guidance", guidance_cost),
 }

@@ -9,8 +9,6 @@ Background: PSNR outside of the objects of both, with a margin.
 
 import json
 from pathlib import Path
-from statistics import fmean
-from typing import Any
 
 import host
 
@@ -24,6 +22,7 @@ from editing_runs import Bench  # noqa: E402
 from editing_score import MOST, grown  # noqa: E402
 from editing_sources import Source, generated, looks  # noqa: E402
 from editing_ways import Way  # noqa: E402
+from shape_tables import MEASURES, Values, means, rows  # noqa: E402
 from subject_reader import SubjectReader, iou  # noqa: E402
 from torch import Tensor  # noqa: E402
 
@@ -37,8 +36,6 @@ WAYS: dict[str, Way] = {
     "0.05 to 0.6": lambda bench: bench.shape_variations(**EARLY),
     "0.05 to 0.6, no background": lambda bench: bench.shape_variations(**EARLY, keep_background=False),
 }
-MEASURES = ("shape changed", "object IoU", "class kept", "rest kept", "background PSNR")
-Values = dict[str, dict[str, list[float]]]  # by way and measure
 
 
 def score(find: SubjectReader, case: Case, source: Source, images: Tensor) -> dict[str, list[float]]:
@@ -79,20 +76,6 @@ def main() -> None:
         print(f"{done} of {number}", flush=True)
     print(record.table(["", *MEASURES], rows(json.loads(path.read_text()))))
     print(f"written: {path.name}")
-
-
-def means(values: Values) -> dict[str, dict[str, float]]:
-    """By way and measure."""
-    return {way: {name: fmean(own) for name, own in by.items() if own} for way, by in values.items()}
-
-
-def rows(figures: dict[str, Any]) -> list[list[Any]]:
-    """A line for each way."""
-    forms = ("{:.0%}", "{:.2f}", "{:.0%}", "{:.0%}", "{:.1f} dB")
-    return [
-        [way, *(form.format(own[name]) for name, form in zip(MEASURES, forms, strict=True))]
-        for way, own in figures["ways"].items()
-    ]
 
 
 if __name__ == "__main__":
