@@ -105,7 +105,11 @@ MUTATIONS = [
     Mutation(laws.halves_equal_one, plug_and_play.CountsSteps, "differs by", PLUGGED),
     Mutation(laws.calls_do_not_matter, shape_variations.LeavesOutTheFirstChunk, "differs by", MIXED),
     Mutation(laws.rows_do_not_leak, shape_variations.TakesTheLastRow, "should stay as it is", MIXED),
+    Mutation(laws.off_is_off, shape_variations.IgnoresItsRange, "changes the images", MIXED),
+    Mutation(laws.any_size, shape_variations.IgnoresLayers, "differs by", MIXED),
     Mutation(laws.equals_naive, shape_variations.GivesTheProxysKeys, "cross-attention is off by", MIXED),
+    Mutation(laws.halves_equal_one, shape_variations.CountsSteps, "differs by", MIXED),
+    Mutation(laws.keeps_precision, shape_variations.ReturnsFloat, "gave torch.float32", MIXED),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -30,6 +30,10 @@ NODES = """() => app.graph.nodes.map(node => {
     };
 })""".replace("TITLE", str(TITLE))
 BROUGHT = ("CheckpointLoaderSimple", "ControlNetLoader", "LoraLoader")  # load what only the user has
+TELL = """([kinds, text]) => {
+    for (const node of app.graph.nodes.filter(node => kinds.includes(node.type)))
+        app.api.dispatchCustomEvent("progress_text", { nodeId: String(node.id), text });
+}"""
 COMPLAINTS = "[data-testid*=error]:visible, .p-dialog:visible, .p-toast-message-error:visible"
 
 
@@ -75,8 +79,18 @@ def faults(page: Any) -> Iterator[str]:
             yield f"{node.title!r} is marked as an error"
         if node.needs[1] > node.size[1] + 1:
             yield f"{node.title!r} is {node.size[1]:.0f} high, and needs {node.needs[1]:.0f}"
+    yield from overlaps(nodes)
+    for message in [] if lacks else page.locator(COMPLAINTS).all_inner_texts():
+        yield f"the page says: {message[:200]}"
+
+
+def overlaps(nodes: list[Drawn]) -> Iterator[str]:
+    """Nodes that lie over each other."""
     for one, other in combinations(nodes, 2):
         if one.covers(other):
             yield f"{one.title!r} and {other.title!r} lie over each other"
-    for message in [] if lacks else page.locator(COMPLAINTS).all_inner_texts():
-        yield f"the page says: {message[:200]}"
+
+
+def tell(page: Any, kinds: Sequence[str], text: str) -> None:
+    """Put a text on all nodes of these kinds, as the server does after a run."""
+    page.evaluate(TELL, [list(kinds), text])
