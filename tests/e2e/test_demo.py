@@ -148,16 +148,22 @@ def test_failing_demo_says_why_and_leaves_nothing(checkout: Path, temporary: Pat
 
 
 def test_serve_prints_an_address_that_answers_until_it_is_stopped(checkout: Path, temporary: Path) -> None:
-    """With --serve the one line of output is the address of the web UI; Ctrl-C ends it in good order."""
+    """With --serve the one line of output is the address of the web UI; Ctrl-C ends it in good order.
+
+    A second --serve prints the same address, and ends.
+    """
     process = demo(checkout, temporary, "--serve")
     assert process.stdout is not None
     address = process.stdout.readline().strip()
     with urllib.request.urlopen(address) as page:
         assert b"ComfyUI" in page.read()
+    second = demo(checkout, temporary, "--serve")
+    out, err = second.communicate(timeout=60)
+    assert second.returncode == 0 and out.splitlines() == [address], err
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 0 and "Traceback" not in err
-    assert not list(processes_of(checkout))
+    assert not list(processes_of(checkout)) and not list((temporary / "cache").rglob("address"))
 
 
 def test_taken_port_is_told_at_once(checkout: Path, temporary: Path, server: Server) -> None:

@@ -66,7 +66,32 @@ def test_cache_that_is_a_file(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert answer.returncode == 1 and "Traceback" not in answer.stderr
-    assert str(tmp_path / "file") in answer.stderr.splitlines()[-1]
+    last = answer.stderr.splitlines()[-1]
+    assert str(tmp_path / "file") in last and "ATTENTION_CONTROL_CACHE" in last
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "70000"], "70000"),
+        (["--port", "x"], "no port"),
+        (["--workflow", "none.json"], "there is no file none.json"),
+        ([], "COMFYUI_PATH is not"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_built(
+    arguments: list[str], words: str, tmp_path: Path
+) -> None:
+    """A port, a file or a setting that cannot be right is refused, and the cache stays empty."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("COMFYUI_")}
+    answer = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "demo.py", *arguments],
+        env={**kept, "ATTENTION_CONTROL_CACHE": str(tmp_path), "COMFYUI_PYTHON": sys.executable},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert answer.returncode != 0 and "Traceback" not in answer.stderr
+    assert words in answer.stderr.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("own", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])

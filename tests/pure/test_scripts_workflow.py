@@ -1,12 +1,15 @@
 """The conversion of a saved workflow into a prompt, on graphs whose prompt is known."""
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from failures import Failure
 from ui_workflow import to_prompt
+from workflow_file import read_workflow
 
 OBJECT_INFO: dict[str, Any] = {
     "Load": {"input": {"required": {}}, "input_order": {"required": []}, "display_name": "Load It"},
@@ -190,3 +193,23 @@ def test_what_cannot_be_converted_is_named(saved: dict[str, Any], words: str) ->
     """The failure names the node, the input or the link."""
     with pytest.raises(Failure, match=words):
         to_prompt(saved, OBJECT_INFO)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "neither"),
+        (json.dumps({"nodes": [7]}), "neither"),
+        (json.dumps({"nodes": [{"id": 1}]}), "neither"),
+        (json.dumps(workflow(node(3, "Note"))), "no active node"),
+        (json.dumps(workflow(node(3, "Sample", [1], model=("MODEL", 9)))), "link 9"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_known_without_a_server(text: str, words: str, tmp_path: Path) -> None:
+    """Reading says so."""
+    (tmp_path / "file.json").write_text(text)
+    with pytest.raises(Failure, match=words):
+        read_workflow(tmp_path / "file.json")
+    with pytest.raises(Failure, match="there is no file"):
+        read_workflow(tmp_path / "none.json")
