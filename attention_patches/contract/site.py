@@ -84,13 +84,15 @@ class Rows:
     with the negative alone calls that 0. `texts[c]` says it by name, and is None for the extra passes of
     guidance nodes. `windows[c]` is the part of the run's picture that chunk c holds, an area of its text or a
     window, None if its place is not known; without any, every chunk holds the whole picture. Chunks of one
-    call may hold different parts, all of one size.
+    call may hold different parts, all of one size. `viewed` says that these are windows of a picture of which
+    the model sees no more in one call, and not the areas of texts.
     """
 
     sources: tuple[int, ...]
     images: int
     texts: tuple[Text | None, ...] = ()
     windows: tuple[Window | None, ...] = ()
+    viewed: bool = False
 
     @property
     def total(self) -> int:
