@@ -27,6 +27,8 @@ def node_classes() -> list[Any]:
     from .style.cross_image_attention_node import CrossImageAttention
     from .style.encode_prompt_batch_node import EncodePromptBatch
     from .style.style_aligned_batch_node import StyleAlignedBatch
+    from .wide.multidiffusion_node import MultiDiffusion
+    from .wide.prompt_region_node import PromptRegion
 
     return [
         StyleAlignedBatch,
@@ -49,6 +51,8 @@ def node_classes() -> list[Any]:
         BlendMasks,
         PlugAndPlay,
         ShapeVariations,
+        MultiDiffusion,
+        PromptRegion,
         LoadDemoModel,
         LoadExamplePicture,
     ]
