@@ -26,10 +26,12 @@ def node_classes() -> list[Any]:
     from .style.cross_image_attention_node import CrossImageAttention
     from .style.encode_prompt_batch_node import EncodePromptBatch
     from .style.style_aligned_batch_node import StyleAlignedBatch
+    from .style.style_reference_node import StyleReference
 
     return [
         StyleAlignedBatch,
         EncodePromptBatch,
+        StyleReference,
         AttentionRecorder,
         AttentionProbe,
         AttentionMapViewer,
