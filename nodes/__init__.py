@@ -27,6 +27,8 @@ def node_classes() -> list[Any]:
     from .style.encode_prompt_batch_node import EncodePromptBatch
     from .style.style_aligned_batch_node import StyleAlignedBatch
     from .style.style_reference_node import StyleReference
+    from .wide.multidiffusion_node import MultiDiffusion
+    from .wide.prompt_region_node import PromptRegion
 
     return [
         StyleAlignedBatch,
@@ -50,5 +52,7 @@ def node_classes() -> list[Any]:
         BlendMasks,
         PlugAndPlay,
         ShapeVariations,
+        MultiDiffusion,
+        PromptRegion,
         LoadDemoModel,
     ]

@@ -1,7 +1,7 @@
 """Every method as the laws see it: how to make it, when it is off, who influences whom, the naive version."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
@@ -12,6 +12,7 @@ from attention_control.attention_patches.contract.site import Kind
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.cross_image.method import CrossImage
+from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.attention_patches.methods.plug_and_play.method import PlugAndPlay
 from attention_control.attention_patches.methods.prompt_to_prompt.alignment import OWN, Taken
 from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blend
@@ -55,11 +56,10 @@ class Specimen:
     def make(
         self, model: Any, layers: str = "all", during: tuple[float, float] = (0.0, 1.0), **changes: Any
     ) -> Method:
-        return self.method(
-            layers=family_of(model).layer_map().parse(layers),
-            during=PercentRange(*during),
-            **{**self.settings, **changes},
-        )
+        settings = {**self.settings, **changes}
+        if any(field.name == "layers" for field in fields(self.method)):
+            settings["layers"] = family_of(model).layer_map().parse(layers)
+        return self.method(during=PercentRange(*during), **settings)
 
     def on(self, model: Any, **how: Any) -> Any:
         """A clone of `model` with the method."""
@@ -290,5 +290,6 @@ METHODS = [
         influences=BY_REFERENCE,
         remembers=True,
     ),
+    Specimen("multidiffusion", MultiDiffusion, {"window": (4, 6), "stride": 3, "per_call": 3}, EACH_ALONE),
     replace(_bounded("bounded by what is found", refine_from=0.4, refine_every=0.1), remembers=True),
 ]

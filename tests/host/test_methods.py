@@ -24,6 +24,7 @@ WITHOUT_NAIVE = {
     "shape variations, until",
     "shape variations, keeping",
     "shape variations, background",
+    "multidiffusion",
     "layout guidance",
     "bounded attention, guided",
 }
