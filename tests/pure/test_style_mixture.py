@@ -12,7 +12,7 @@ from attention_control.attention_patches.methods.style_aligned.visiting_styles i
 from attention_control.attention_patches.numerics.adain import mean_and_std
 from torch.nn.functional import scaled_dot_product_attention
 
-from .naive_styles import mixture
+from ..naive_styles import mixture
 
 GRID = (3, 4)
 WHOLE, LEFT, RIGHT = Window(), Window(right=0.5), Window(left=0.5)

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from comfy.sampler_helpers import convert_cond
 from comfy.samplers import process_conds
 from torch import Tensor
 
-from ....attention_patches.contract.site import Text
+from ....attention_patches.contract.site import WHOLE_PICTURE, Text
+from .region_prompts import merged_texts, of_region, with_regions
 from .texts import Size, own_names, texts_of
 
 Conditioning = dict[str, Any]  # an entry as the guider holds it
@@ -22,7 +24,8 @@ class GuestPrompts:
 
     Masks, areas in percent and the sizes that SDXL is told are fitted to a guest as the host fits them to a
     run of that size. The host's other areas are absolute; a guest has them at the same part of its picture.
-    Guests that are seen whole have none of them, and the first row of each conditioning.
+    Guests that are seen whole have none of them, and the first row of each conditioning; they are seen under the
+    prompts of regions as well.
     """
 
     def __init__(self, given: Mapping[str, Sequence[Conditioning] | None], size: Size) -> None:
@@ -95,7 +98,11 @@ class GuestPrompts:
         self, model: Any, latents: Tensor, seed: int | None, whole: bool
     ) -> tuple[dict[str, list[Conditioning]], dict[Any, Text]]:
         size = (latents.shape[-2], latents.shape[-1])
-        entries = {role: [self._entry(entry, size) for entry in own] for role, own in self.given.items()}
+        entries = {
+            role: [self._entry(entry, size) for entry in own]
+            for role, own in self.given.items()
+            if whole or not of_region(role)
+        }
         if whole:
             entries = {role: [_first(entry) for entry in own] for role, own in entries.items()}
         fitted: dict[str, list[Conditioning]] = process_conds(
@@ -104,9 +111,13 @@ class GuestPrompts:
         named = own_names(
             {role: [_renamed(entry, HIDDEN, "hooks") for entry in own] for role, own in fitted.items()}
         )
-        if whole:  # only now: the host has copied entries for the areas of others, as it has in the run
-            named = {role: [_without_place(entry) for entry in own] for role, own in named.items()}
-        return named, texts_of(named, size)
+        if not whole:
+            return named, texts_of(named, size)
+        # only now: the host has copied entries for the areas of others, as it has in the run
+        texts = merged_texts(texts_of(named, size))
+        texts = {uuid: replace(text, window=WHOLE_PICTURE) for uuid, text in texts.items()}
+        named = with_regions(named)
+        return {role: [_without_place(entry) for entry in own] for role, own in named.items()}, texts
 
     def _entry(self, entry: Conditioning, size: Size) -> Conditioning:
         """The entry for latents of this size; without ControlNet, which no guest gets."""

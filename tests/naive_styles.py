@@ -1,6 +1,7 @@
 """StyleAligned from several pictures once more, in float64, query by query."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,3 +54,13 @@ def mixture(
             "hm,hmd->hd", (logits + torch.cat(bias)).softmax(-1), torch.cat(values, 1)
         )
     return out
+
+
+def with_references(q: Tensor, k: Tensor, v: Tensor, weights: Sequence[float], **settings: Any) -> Tensor:
+    """One chunk (b, H, N, d), whose first images are references of these weights, and look at themselves."""
+    some, cells = len(weights), q.shape[2]
+    references = [(q[r], k[r], v[r]) for r in range(some)]
+    own = torch.tensor(weights)[:, None].expand(-1, cells)
+    alone = [mixture(*one, [], own[:0], adain="off") for one in references]
+    others = [mixture(q[i], k[i], v[i], references, own, **settings) for i in range(some, len(q))]
+    return torch.stack([*alone, *others])
