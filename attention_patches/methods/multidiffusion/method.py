@@ -73,6 +73,7 @@ class MultiDiffusion(Method):
         return min(self.per_call, views), windows.shape
 
     def begin(self, batch: Batch) -> Sequence[Part]:
+        assert batch.noise is not None, "a run has noise when its methods begin"
         return [Fusing(self, self.windows(batch.latent), masks(self.regions, batch.latent), batch.noise)]
 
 

@@ -110,7 +110,7 @@ class Run:
         calls = PredictNoise(facts, self.prompts, state)
         passes = ApplyModel(facts)
         # the guider looks for the first in its own options, the model for the other in those of a call
-        wrappers = [
+        wrappers: list[tuple[str, Callable[..., Any]]] = [
             (WrappersMP.PREDICT_NOISE, calls.predict_noise),
             (WrappersMP.APPLY_MODEL, passes.apply_model),
         ]
