@@ -1,4 +1,4 @@
-"""StyleAligned from several pictures once more, in float64, query by query."""
+"""StyleAligned from several pictures once more: float64, loops over heads, channels and references."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,22 +7,23 @@ import torch
 from torch import Tensor
 
 FEWEST = 1e-3
+NOT_SEEN = -1e30
 
 
 def aligned(x: Tensor, references: Sequence[Tensor], weights: Tensor) -> Tensor:
-    """AdaIN of (H, N, d) to the mixture of (H, M, d) references, weights (R, N)."""
+    """AdaIN of (H, N, d) to the mixture of (H, M, d) references, weights (R, N); cells without any stay."""
     out = x.clone()
+    there = weights.sum(0) > 0
     for head in range(x.shape[0]):
         for channel in range(x.shape[2]):
             own = x[head, :, channel]
-            spread = (own.var() + 1e-5).sqrt()
-            for place in range(len(own)):
-                if weights[:, place].sum() == 0:
-                    continue
-                there = [reference[head, :, channel] for reference in references]
-                mean = sum(w * r.mean() for w, r in zip(weights[:, place], there, strict=True))
-                std = sum(w * (r.var() + 1e-5).sqrt() for w, r in zip(weights[:, place], there, strict=True))
-                out[head, place, channel] = (own[place] - own.mean()) / spread * std + mean
+            mean, std = torch.zeros_like(own), torch.zeros_like(own)
+            for reference, weight in zip(references, weights, strict=True):
+                values = reference[head, :, channel]
+                mean += weight * values.mean()
+                std += weight * (values.var() + 1e-5).sqrt()
+            changed = (own - own.mean()) / (own.var() + 1e-5).sqrt() * std + mean
+            out[head, there, channel] = changed[there]
     return out
 
 
@@ -42,18 +43,14 @@ def mixture(
     pictures = [tuple(x.double() for x in one) for one in references]
     q = aligned(q, [one[0] for one in pictures], weights) if "queries" in adain else q
     k = aligned(k, [one[1] for one in pictures], weights) if "keys" in adain else k
-    out = torch.zeros_like(q)
-    for place in range(q.shape[1]):
-        keys, values, bias = [k], [v], [k.new_zeros(k.shape[1])]
-        for (_, k_r, v_r), weight in zip(pictures, weights[:, place], strict=True):
-            if attends and weight >= FEWEST:
-                keys, values = [*keys, scale * k_r], [*values, v_r]
-                bias.append(k.new_full((k_r.shape[1],), float(shift + weight.log())))
-        logits = torch.einsum("hd,hmd->hm", q[:, place], torch.cat(keys, 1)) / q.shape[-1] ** 0.5
-        out[:, place] = torch.einsum(
-            "hm,hmd->hd", (logits + torch.cat(bias)).softmax(-1), torch.cat(values, 1)
-        )
-    return out
+    logits, values = [q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5], [v]
+    for (_, k_r, v_r), weight in zip(pictures, weights, strict=True):
+        bias = torch.full_like(weight, NOT_SEEN)
+        bias[weight >= FEWEST] = shift + weight[weight >= FEWEST].log()
+        if attends:
+            logits.append(q @ (scale * k_r).transpose(-1, -2) / q.shape[-1] ** 0.5 + bias[:, None])
+            values.append(v_r)
+    return torch.cat(logits, -1).softmax(-1) @ torch.cat(values, 1)
 
 
 def with_references(q: Tensor, k: Tensor, v: Tensor, weights: Sequence[float], **settings: Any) -> Tensor:

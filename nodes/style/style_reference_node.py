@@ -38,7 +38,7 @@ class StyleReference(io.ComfyNode):
                     step=0.01,
                     tooltip=(
                         "How much this style counts against the others of the chain: 1 and 1 are half and "
-                        "half, 3 and 1 three quarters and one. 0 leaves it out; alone, all others do the same."
+                        "half, 3 and 1 three quarters and one. 0 leaves it out."
                     ),
                 ),
                 io.Mask.Input(

@@ -10,15 +10,14 @@ from attention_control.attention_patches.methods.style_aligned.mixture import St
 from attention_control.attention_patches.methods.style_aligned.style_reference import StyleReference
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
+from nodes import ConditioningSetArea
 
 from ..naive_styles import with_references
 from . import test_style_of_a_picture as in_batch
-from nodes import ConditioningSetArea
-
 from .inversions import tiny_inversion
 from .methods import blocks, model
 from .naive import replace_self_attention
-from .tiny import assert_same_image, conditioning, sample
+from .tiny import assert_same_image, conditioning
 
 SIZE = in_batch.SIZE
 PICTURE, OTHER = in_batch.PICTURE, tiny_inversion(**SIZE, seed=1)
@@ -80,7 +79,7 @@ def test_the_same_picture_twice_is_the_picture():
 
 
 def test_two_styles_equal_the_naive_version(shape):
-    """Both pictures in the batch, another sampler, the host's slots for attention, query by query in float64."""
+    """Both pictures in the batch, another sampler, the host's slots for attention, float64."""
     weights, patcher = (0.75, 0.25), model(shape)
     naive = replace_self_attention(
         patcher,
@@ -104,10 +103,11 @@ def test_references_are_seen_under_the_first_prompt():
     assert_same_image(both[:1], run(mixed(model("sd15"), SMALL), start[:1], (first, own[1])), 1e-4)
 
 
-@pytest.mark.parametrize("references", [(StyleReference(PICTURE, weight=0.0),), (StyleReference(PICTURE, mask=0 * LEFT),)])
-def test_no_weights_are_the_plain_run(references, report):
+@pytest.mark.parametrize("how", [{"weight": 0.0}, {"mask": 0 * LEFT}], ids=["weight", "mask"])
+def test_no_weights_are_the_plain_run(how, report):
     """To the bit, and it is said."""
-    assert torch.equal(run(mixed(model("sd15"), *references), noise()), run(model("sd15"), noise()))
+    nothing = mixed(model("sd15"), StyleReference(PICTURE, **how))
+    assert torch.equal(run(nothing, noise()), run(model("sd15"), noise()))
     assert any("all weights of its references are 0" in line for _, line in report())
 
 
@@ -134,7 +134,9 @@ def test_references_are_seen_under_the_prompts_of_regions():
     """A region of the whole picture: as under its prompts as the sampler's own."""
     other = conditioning(model("sd15"), seed=3), conditioning(model("sd15"), seed=4)
     region = Region(RegionPrompts(positive=other[0], negative=other[1]), torch.ones(1, 1))
-    windows = install(model("sd15"), MultiDiffusion(window=(6, 16), stride=6, regions=(region,), bootstrap=0.0))
+    windows = install(
+        model("sd15"), MultiDiffusion(window=(6, 16), stride=6, regions=(region,), bootstrap=0.0)
+    )
     ours = run(mixed(windows, SMALL), noise())
     assert_same_image(ours, run(mixed(model("sd15"), SMALL), noise(), other), 1e-4)
 

@@ -86,9 +86,10 @@ class Mixing:
         references = self.visiting.references
         shares = weights(references, WHOLE_PICTURE, ONE_CELL).flatten().tolist()
         each = ", ".join(f"{share:.0%}" for share in shares)
+        count = "1 reference" if len(references) == 1 else f"{len(references)} references"
         by = ", each cell by its own place" if self.by_place and self.placed else ""
         yield (
-            f"The style is of {len(references)} reference(s) ({each} of the picture{by}), seen at "
+            f"The style is of {count} ({each} of the picture{by}), seen at "
             f"{len(self.visiting.seen)} noise levels."
         )
         if self.bare:

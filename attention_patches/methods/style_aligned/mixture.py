@@ -5,7 +5,7 @@ reference r has a weight in the part of the picture that a call holds, its own t
 that part, and all of them add up to 1. With b the shift and s the scale of StyleAligned:
 
     Q <- AdaIN to sum_r w_r (mean_r, std_r) of the references' queries; K likewise
-    out = softmax(Q [K ; s K_1 ; s K_2 ; ..]^T / sqrt(d) + [0 ; b + log w_1 ; b + log w_2 ; ..]) [V ; V_1 ; ..]
+    out = softmax(Q [K ; s K_1 ; s K_2 ; ..]^T / sqrt(d) + [0 ; b + log w_1 ; ..]) [V ; V_1 ; V_2 ; ..]
 
 A reference of less than 0.001 is not attended to. So one reference alone is StyleAligned from that picture,
 and the same picture twice is the picture once. By places instead of parts, w_r is that of each query's own

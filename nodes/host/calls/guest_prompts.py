@@ -24,8 +24,8 @@ class GuestPrompts:
 
     Masks, areas in percent and the sizes that SDXL is told are fitted to a guest as the host fits them to a
     run of that size. The host's other areas are absolute; a guest has them at the same part of its picture.
-    Guests that are seen whole have none of them, and the first row of each conditioning; they are seen under the
-    prompts of regions as well.
+    Guests that are seen whole have none of them, the first row of each conditioning, and the prompts of
+    regions as well.
     """
 
     def __init__(self, given: Mapping[str, Sequence[Conditioning] | None], size: Size) -> None:
