@@ -6,6 +6,7 @@ from typing import Any
 def node_classes() -> list[Any]:
     """All node classes, imported on demand so that importing the pack does not import the host."""
     from .demo.load_demo_model_node import LoadDemoModel
+    from .demo.load_example_picture_node import LoadExamplePicture
     from .edit.blend_masks_node import BlendMasks
     from .edit.plug_and_play_node import PlugAndPlay
     from .edit.prompt_to_prompt_node import PromptToPrompt
@@ -55,4 +56,5 @@ def node_classes() -> list[Any]:
         MultiDiffusion,
         PromptRegion,
         LoadDemoModel,
+        LoadExamplePicture,
     ]

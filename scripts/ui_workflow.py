@@ -15,6 +15,7 @@ Json = dict[str, Any]
 MUTED, BYPASSED = 2, 4
 WITHOUT_EFFECT = ("Note", "MarkdownNote", "PrimitiveNode", "Reroute")
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COLOR", "BOUNDING_BOXES")
+SHOWING = {"IMAGECOMPARE": ["", ""]}  # widgets that the UI does not save, and what it queues for them
 DYNAMIC = ("COMFY_DYNAMICCOMBO_V3", "COMFY_DYNAMICSLOT_V3")
 SEEDS = ("seed", "noise_seed")
 
@@ -124,12 +125,20 @@ def passing_link(node: Json, slot: int) -> int | None:
 def widget_values(node: Json, info: Mapping[str, Any]) -> Json:
     """The widgets of `node` by name, from the values that the UI saved by position (some packs: by name)."""
     saved = node.get("widgets_values") or []
-    widgets = list(widgets_of(node, info))
+    widgets, showing = list(widgets_of(node, info)), dict(showing_widgets(info))
     if isinstance(saved, dict):
-        return {name: wrapped(saved.get(name, default)) for name, default in widgets if name}
+        return {name: wrapped(saved.get(name, default)) for name, default in widgets if name} | showing
     # What the UI adds behind the last widget, such as an upload button, is no input; the rest has defaults.
     values = [*saved, *(default for _, default in widgets[len(saved) :])]
-    return {name: wrapped(value) for (name, _), value in zip(widgets, values, strict=False) if name}
+    named = {name: wrapped(value) for (name, _), value in zip(widgets, values, strict=False) if name}
+    return named | showing
+
+
+def showing_widgets(info: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Name and value of each required widget that only shows something."""
+    for name, (kind, *_) in info["input"].get("required", {}).items():
+        if isinstance(kind, str) and kind in SHOWING:
+            yield name, wrapped(SHOWING[kind])
 
 
 def widgets_of(node: Json, info: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

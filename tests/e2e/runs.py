@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from demo_pictures import bring_inputs
 from host_client import Client
 from host_server import Server
 from pack import ROOT
@@ -53,7 +52,6 @@ async def pictures(
     """
     workflow = on_the_demo_model(workflow)
     async with Client(server.address) as client:
-        await bring_inputs(client, workflow)
         prompt = with_mark(to_prompt(workflow, await client.object_info()), again)
         prompt = shortened(prompt, steps) if steps else prompt
         saved = await client.run(prompt, lambda done, running: None)

@@ -20,7 +20,7 @@ from .inverting import METHODS, STEPS, invert, own_scale, picture, prompts, reco
 from .tiny import assert_same_image, split_calls, spy_calls, tiny_model
 from .tiny.extras import tiny_controlnet
 
-DRAWING = ROOT / "example_workflows" / "inputs" / "attention_control_example.png"
+DRAWING = ROOT / "example_workflows" / "inputs" / "example.png"
 CAPTION = "a red cat and a blue dog on the beach, flat style"
 
 

@@ -1,11 +1,12 @@
 """MultiDiffusion against a naive loop over windows, with any sampler and guider."""
 
+import comfy.sampler_helpers
 import pytest
 import torch
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.nodes.host.run.install import install
 
-from .methods import model
+from .methods import METHODS, model
 from .naive_windows import panorama
 from .tiny import assert_same_image, conditioning, sample, spy_calls
 
@@ -61,6 +62,24 @@ def test_windows_of_a_call(per_call, rows):
     assert {call.shape[2:] for call in calls} == {(4, 6)}
     assert max(call.shape[0] for call in calls) == rows
     assert sum(call.shape[0] for call in calls) == 2 * 6 * 2 * 2  # steps, windows, images, prompts
+
+
+def test_the_memory_that_the_host_is_told(monkeypatch):
+    """Is that of the windows of a call, however large the picture is; and what other methods need in them."""
+    asked, estimate = [], comfy.sampler_helpers.estimate_memory
+
+    def note(patcher, noise_shape, conds):
+        asked.append(list(noise_shape))
+        return estimate(patcher, noise_shape, conds)
+
+    monkeypatch.setattr(comfy.sampler_helpers, "estimate_memory", note)
+    for width in (14, 28):
+        sample(with_windows(model("sd15"), per_call=3), *prompts(), **{**WIDE, "width": width}, steps=1)
+    sample(with_windows(model("sd15"), per_call=99), *prompts(), **WIDE, steps=1)
+    (aligned,) = [method for method in METHODS if method.name == "style aligned"]
+    sample(aligned.on(with_windows(model("sd15"), per_call=3)), *prompts(), **WIDE, steps=1)
+    assert asked[:3] == [[6, 4, 4, 6], [6, 4, 4, 6], [12, 4, 4, 6]]
+    assert asked[3][0] > 6 and asked[3][1:] == [4, 4, 6]
 
 
 def test_what_the_report_says(report):

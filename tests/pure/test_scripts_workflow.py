@@ -26,6 +26,12 @@ OBJECT_INFO: dict[str, Any] = {
     "Noise": {"input": {"required": {"noise_seed": ["INT", {}], "steps": ["INT", {"default": 4}]}}},
     "Patch": {"input": {"required": {"strength": ["FLOAT", {}], "model": ["MODEL"], "mask": ["MASK"]}}},
     "Canvas": {"input": {"required": {"width": ["INT", {}], "drawn": ["BOUNDING_BOXES", {"default": []}]}}},
+    "Compare": {
+        "input": {
+            "required": {"view": ["IMAGECOMPARE", {"socketless": True}]},
+            "optional": {"image_a": ["IMAGE", {}], "side": ["INT", {"default": 1}]},
+        }
+    },
     "Points": {"input": {"required": {"text": ["STRING", {}]}}},
     "Shifting": {"input": {"required": {"kind": ["COMFY_DYNAMICCOMBO_V3", {}]}}},
 }
@@ -79,6 +85,12 @@ def test_drawn_boxes_are_a_widget() -> None:
     boxes = [{"x": 0, "y": 16, "width": 32, "height": 32}]
     saved = workflow(node(1, "Canvas", [64, boxes]))
     assert inputs_of(saved, 1) == {"width": 64, "drawn": {"__value__": boxes}}
+
+
+@pytest.mark.parametrize("values", [[3], {"side": 3}])
+def test_a_widget_that_only_shows_is_queued_as_the_web_ui_does(values: Any) -> None:
+    """It is required, and not saved: the values are those of the other widgets."""
+    assert inputs_of(workflow(node(1, "Compare", values)), 1) == {"side": 3, "view": {"__value__": ["", ""]}}
 
 
 def test_more_values_than_widgets() -> None:

@@ -27,6 +27,7 @@ from ..calls.viewed import Viewing
 from ..families import family_of
 from ..families.family import Family
 from .lent import Lent
+from .on_the_node import OnTheNode
 from .one_noise import with_one_noise
 
 KEY = "attention_control"
@@ -38,11 +39,11 @@ NOT_A_NUMBER = (
 
 @dataclass(frozen=True, eq=False)
 class Enrolled:
-    """A method that was put on the MODEL, in one run; `tell` shows a line on its node."""
+    """A method that was put on the MODEL, in one run, and the node that it is from."""
 
     method: Method
     tally: Tally
-    tell: Callable[[str], None]
+    node: OnTheNode
 
 
 @dataclass(eq=False)
@@ -132,7 +133,7 @@ class Run:
         batch = replace(self.batch, texts=tuple(texts.values()), levels=levels, noise=noise)
         for one in self.enrolled:
             if _works(one):
-                parts = one.method.begin(replace(batch, tell=one.tell))
+                parts = one.method.begin(replace(batch, tell=one.node.tell, draw=one.node.draw))
                 self.working.append(Working(one.method, parts, one.tally))
         return RunFacts(
             family=self.family,
@@ -173,10 +174,8 @@ def _works(one: Enrolled) -> bool:
     return not one.tally.off and one.tally.nothing_to_do is None
 
 
-def start_run(
-    guider: Any, methods: Sequence[Method], tell: Sequence[Callable[[str], None]], noise: Tensor
-) -> Run:
-    """Let the run that this guider is about to make go through the methods; `tell` shows a line for each.
+def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode], noise: Tensor) -> Run:
+    """Let the run that this guider is about to make go through the methods, each from a node.
 
     Raises ValueError for settings that do not fit the run.
     """
@@ -197,7 +196,7 @@ def start_run(
     for method, tally in zip(methods, tallies, strict=True):
         if not method.off:
             tally.nothing_to_do = method.start(batch)
-    enrolled = [Enrolled(*one) for one in zip(methods, tallies, tell, strict=True)]
+    enrolled = [Enrolled(*one) for one in zip(methods, tallies, nodes, strict=True)]
     for one in enrolled:
         if _works(one) and one.method.largest_call(batch) is not None:
             check_viewed(guider.conds)
