@@ -98,9 +98,9 @@ def test_references_are_seen_under_the_first_prompt():
     """Of a batch of prompts: image 0 is what it is alone, whichever prompts follow it."""
     own = prompts(2)
     start = torch.cat([noise(slice(0, 8)), noise(slice(8, 16))])
-    both = run(mixed(model("sd15"), SMALL), start, own)
+    both = run(mixed(model("sd15"), PICTURE, OTHER), start, own)
     first = [[own[0][0][0][:1], {"pooled_output": own[0][0][1]["pooled_output"][:1]}]]
-    assert_same_image(both[:1], run(mixed(model("sd15"), SMALL), start[:1], (first, own[1])), 1e-4)
+    assert_same_image(both[:1], run(mixed(model("sd15"), PICTURE, OTHER), start[:1], (first, own[1])), 1e-4)
 
 
 @pytest.mark.parametrize("how", [{"weight": 0.0}, {"mask": 0 * LEFT}], ids=["weight", "mask"])
