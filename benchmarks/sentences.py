@@ -38,16 +38,6 @@ def layout(record: Record) -> str:
     )
 
 
-def panorama(record: Record) -> str:
-    ways, cost = record["ways"], record["cost"][0]
-    paper, half = ways["stride 1/8 (paper)"], ways["stride 1/2, gaussian"]
-    return (
-        f"across edges of windows brightness steps {paper['seams']:.2f} times as far as elsewhere with the "
-        f"paper's stride, {half['seams']:.2f} times with half a window and gaussian weights; a run takes "
-        f"{cost['time over the floor']:.2f} times as long as its windows in plain batches."
-    )
-
-
 def appearance(record: Record) -> str:
     paper, gentle = (record["variants"][name] for name in ("Cross-Image", "with guidance 2"))
     return (
@@ -133,7 +123,6 @@ SENTENCES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "layout": ("Subjects in boxes", layout),
     "appearance": ("Appearance of another picture", appearance),
     "editing": ("Edits by words", editing),
-    "panorama": ("Panoramas", panorama),
     "maps": ("Maps and segments", maps),
     "inversion": ("Inversion", inversion),
     "overhead": ("Cost of a patch", overhead),

@@ -54,39 +54,6 @@ def layout(record: dict[str, Any]) -> str:
     return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'layout.py')}"
 
 
-def panorama(record: dict[str, Any]) -> str:
-    ways, costs = record["ways"], record["cost"]
-    rows = [
-        [name, f"{own['seams']:.2f}", f"{own['plain run there']:.2f}", f"{own['one style']:.0%}"]
-        for name, own in ways.items()
-    ]
-    text = (
-        "Panoramas of 512 x 128 pixels from windows of 128, four prompts, no style word. Seams: the step of "
-        "brightness across edges of windows over that elsewhere; beside it that of the whole picture made at "
-        "once, at the same columns. One style: the share of a panorama's four crops in its most frequent "
-        "style, as the judge sees them."
-    )
-    below = (
-        "Time of a run over its number of windows times one window of a plain batch as large as a call, and "
-        "peak memory of tensors, weights not counted, beside that batch's:"
-    )
-    spent = [
-        [
-            f"{own['windows in a call']:g}",
-            f"{own['pixels']:g}",
-            f"{own['windows']:g}",
-            f"{own['time over the floor']:.2f}",
-            f"{own['megabytes']:.1f}",
-            f"{own['megabytes of a plain batch']:.1f}",
-        ]
-        for own in costs
-    ]
-    quality = table(["", *next(iter(ways.values()))], rows)
-    return (
-        f"{text}\n\n{quality}\n\n{below}\n\n{table(list(costs[0]), spent)}\n\n{source(record, 'panorama.py')}"
-    )
-
-
 def appearance(record: dict[str, Any]) -> str:
     variants = record["variants"]
     rows = [[name, *(f"{value:.2f}" for value in measures.values())] for name, measures in variants.items()]
