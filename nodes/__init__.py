@@ -27,12 +27,14 @@ def node_classes() -> list[Any]:
     from .style.cross_image_attention_node import CrossImageAttention
     from .style.encode_prompt_batch_node import EncodePromptBatch
     from .style.style_aligned_batch_node import StyleAlignedBatch
+    from .style.style_reference_node import StyleReference
     from .wide.multidiffusion_node import MultiDiffusion
     from .wide.prompt_region_node import PromptRegion
 
     return [
         StyleAlignedBatch,
         EncodePromptBatch,
+        StyleReference,
         AttentionRecorder,
         AttentionProbe,
         AttentionMapViewer,

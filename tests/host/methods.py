@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
+import torch
 from attention_control.attention_patches.contract.method import Method
 from attention_control.attention_patches.contract.schedule import PercentRange
 from attention_control.attention_patches.contract.site import Kind
@@ -21,6 +22,8 @@ from attention_control.attention_patches.methods.shape_variations.finding import
 from attention_control.attention_patches.methods.shape_variations.keeping import Kept
 from attention_control.attention_patches.methods.shape_variations.method import ShapeVariations
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.attention_patches.methods.style_aligned.mixture import StyleMixture
+from attention_control.attention_patches.methods.style_aligned.style_reference import StyleReference
 from attention_control.attention_patches.text.words import Word
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
@@ -240,6 +243,20 @@ METHODS = [
         {"reference_picture": tiny_inversion(height=6, width=10), "score_shift": 0.7},
         (set(), {1}, {2}),
         off=({"sharing": "off", "adain": "off"},),
+    ),
+    Specimen(
+        "styles of two pictures",
+        StyleMixture,
+        {
+            "references": (
+                StyleReference(tiny_inversion(height=5, width=8), mask=torch.eye(4)),
+                StyleReference(tiny_inversion(height=5, width=8, seed=1), weight=0.5),
+            ),
+            "score_shift": 0.7,
+            "by_place": True,
+        },
+        EACH_ALONE,
+        off=({"attends": False, "adain": "off"},),
     ),
     replace(
         _bounded("bounded"),

@@ -17,6 +17,7 @@ WITHOUT_NAIVE = {
     "plug and play, features of one guide",
     "shared group norm",
     "style of a picture",
+    "styles of two pictures",
     "bounded by what is found",
     "prompt to prompt, until",
     "prompt to prompt, blended",

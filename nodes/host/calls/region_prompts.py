@@ -24,6 +24,21 @@ def region_role(region: int, role: str) -> str:
     return f"{REGION} {region} {role}"
 
 
+def of_region(role: str) -> bool:
+    """Whether a name of the guider's is one for the prompts of a region."""
+    return role.startswith(REGION)
+
+
+def with_regions(conds: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """The sampler's roles, with the entries of all regions behind its own."""
+    found = {role: list(entries) for role, entries in conds.items() if not of_region(role)}
+    for name, entries in conds.items():
+        role = name.rsplit(" ", 1)[-1]
+        if of_region(name) and role in found:  # what the host has copied for an area is nobody's
+            found[role] += [entry for entry in entries if "area" not in entry]
+    return found
+
+
 def region_entries(regions: Sequence[RegionPrompts]) -> dict[str, list[dict[str, Any]]]:
     """Entries for the guider by its names for them. Raises ValueError for what a region cannot have."""
     found = {}
@@ -55,7 +70,7 @@ def merged_texts(texts: Mapping[Any, Text]) -> dict[Any, Text]:
     counts = {role: sum(text.role == role for text in texts.values()) for role in roles}
     named = dict(texts)
     for uuid, text in texts.items():
-        if text.role.startswith(REGION):
+        if of_region(text.role):
             role = text.role.rsplit(" ", 1)[-1]
             named[uuid] = replace(text, role=role, entry=counts[role])
             counts[role] += 1

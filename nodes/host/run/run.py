@@ -197,11 +197,10 @@ def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode]
         if not method.off:
             tally.nothing_to_do = method.start(batch)
     enrolled = [Enrolled(*one) for one in zip(methods, tallies, nodes, strict=True)]
-    prompts = GuestPrompts(guider.conds, latent)
     for one in enrolled:
         if _works(one) and one.method.largest_call(batch) is not None:
             check_viewed(guider.conds)
             guider.conds.update(region_entries(one.method.region_prompts))
-    run = Run(family, batch, enrolled, prompts, RunReport(tallies))
+    run = Run(family, batch, enrolled, GuestPrompts(guider.conds, latent), RunReport(tallies))
     run.attach(guider.model_options)
     return run
