@@ -96,10 +96,6 @@ class UNet(Family):
         height, width = options["activations_shape"][-2:]
         return height, width
 
-    def token_slices(self, kind: Kind, keys: int) -> tuple[slice, slice]:
-        every, none = slice(0, keys), slice(0, 0)
-        return (every, none) if kind == "self" else (none, every)
-
     def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
         return checkpointed(options, measured)
 
