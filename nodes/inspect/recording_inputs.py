@@ -21,7 +21,7 @@ def make_recorder(
     **further: Any,
 ) -> Recorder:
     """A recorder with an empty store; `further` are fields that only one of the nodes has."""
-    chosen = family_of(model).layer_map().parse(layers)
+    chosen = family_of(model, Recorder.label).layer_map().parse(layers)
     return Recorder(
         store=MapStore(),
         cross_layers=chosen if record in ("cross", "both") else frozenset(),

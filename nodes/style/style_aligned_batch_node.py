@@ -136,7 +136,7 @@ class StyleAlignedBatch(io.ComfyNode):
             score_shift=score_shift,
             score_scale=score_scale,
             share_group_norm=share_group_norm,
-            layers=family_of(model).layer_map().parse(layers),
+            layers=family_of(model, StyleAligned.label).layer_map().parse(layers),
             during=PercentRange(start_percent, end_percent),
             reference_picture=reference_picture,
             note=None if reference_picture is None else require_model(reference_picture, model),

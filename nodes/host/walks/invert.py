@@ -83,7 +83,7 @@ def invert(
     `sigmas` falls to 0. A noise mask is ignored, and so is guidance on the model. Raises ValueError for
     models and latents that cannot be.
     """
-    family_of(model)
+    family_of(model, "InvertLatent")
     require_states(model)
     sampler = Inverter(method, seed, latent.get("batch_index"))
     noisiest = conditions.sample(_following(model), sampler, sigmas, model_latent(model, latent), seed)
