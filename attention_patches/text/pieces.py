@@ -1,0 +1,36 @@
+"""Words of a text from pieces of it whose places are known, as language models cut it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .words import WORD, Word
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one or several tokens stand for, characters `start` to `end` of the text, and where they are."""
+
+    start: int
+    end: int
+    positions: tuple[int, ...]
+
+
+def words_of_pieces(text: str, pieces: Sequence[Piece], within: slice) -> tuple[Word, ...]:
+    """The words in a part of the text, each with all pieces that it overlaps.
+
+    Words that share a piece (a tokenizer may join a hyphen to what follows) become one, so that no two words
+    have a position in common.
+    """
+    words: list[tuple[int, int, set[Piece]]] = []
+    for match in WORD.finditer(text, within.start, within.stop):
+        own = {piece for piece in pieces if piece.start < match.end() and match.start() < piece.end}
+        start = match.start()
+        if words and words[-1][2] & own:
+            start, _, before = words.pop()
+            own |= before
+        if own:
+            words.append((start, match.end(), own))
+    return tuple(
+        Word(text[start:end], tuple(sorted(p for piece in own for p in piece.positions)))
+        for start, end, own in words
+    )
