@@ -1,19 +1,34 @@
 """Transformers for text and picture: what the host computes is seen as it is, and stays as it is."""
 
+import inspect
 from dataclasses import dataclass, field
 from functools import cache
 from typing import ClassVar
 
+import comfy.model_patcher
+import comfy.supported_models
 import pytest
 import torch
 from attention_control.attention_patches.attention.explicit_maps import probabilities
+from attention_control.attention_patches.contract.batch import Batch
+from attention_control.attention_patches.contract.site import Text
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.attention_patches.maps.recorder import WORDS, Recorder
+from attention_control.nodes.edit.plug_and_play_node import PlugAndPlay
+from attention_control.nodes.edit.prompt_to_prompt_node import PromptToPrompt
+from attention_control.nodes.edit.shape_variations_node import ShapeVariations
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
+from attention_control.nodes.inspect.recording_inputs import AUTO, make_recorder
+from attention_control.nodes.inversion.invert_latent_node import InvertLatent
+from attention_control.nodes.layout.bounded_attention_node import BoundedAttention
+from attention_control.nodes.layout.layout_guidance_node import LayoutGuidance
+from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 from comfy_extras.nodes_sd3 import SkipLayerGuidanceSD3
 
 from .just import Just
 from .tiny.precision import nearly
-from .tiny.transformers import SIX, TOKENS, TRANSFORMERS, painted, spoken, transformer
+from .tiny.transformers import FLUX, SIX, TOKENS, TRANSFORMERS, Z_IMAGE, painted, spoken, transformer
 
 KINDS = tuple(TRANSFORMERS)
 LIGHT = tuple(kind for kind in KINDS if kind != "flux2")  # whose text is filled up to 512 tokens
@@ -176,3 +191,95 @@ def test_blocks_are_known_where_another_patch_leaves_some_out():
     painted(install(skipping, Just([looking])), "sd3", steps=1)
     assert passes.count(((0,), 0)) > 0 and ((0,), 1) not in passes
     assert [number for sources, number in passes if len(sources) == 2] == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("kind", SIX)
+def test_recorded_maps_are_means_of_the_joint_softmax(kind):
+    """Over the steps and the heads, in half precision; the picture stays as it is, to the bit."""
+    model, calls, store = transformer(kind), [], MapStore()
+    every = family_of(model).layer_map().parse("all")
+    recorder = Recorder(store=store, cross_layers=every, self_layers=every, time_bins=1)
+    once = {"batch": 1, "cfg": 1.0}
+    out = painted(install(spied(model, calls), recorder), kind, **once)
+    assert torch.equal(out, painted(model, kind, **once))
+    maps = store.read()
+    for what, kept in (("cross", "cross_attention"), ("self", "self_attention")):
+        found = [joint_maps(kind, what, call, 24) for call in calls if call[0].shape[2] >= 24]
+        found = [map_ for map_ in found if map_ is not None]
+        assert len(found) == 2 * len(every)
+        for layer in maps.layers:
+            steps = found[layer.layer.ordinal - 1 :: len(every)]
+            expected = torch.stack(steps).mean(0).mean(1)
+            assert nearly(getattr(layer, kept)["positive"][0, :, 0], expected, rtol=2e-3, atol=2e-5)
+
+
+def test_what_is_recorded_by_itself_fits_into_memory():
+    """1024 pixels on Flux.1, whose layers all have 4096 tokens: the published layers, one for the picture."""
+    real = {**FLUX, "vec_in_dim": 768, "context_in_dim": 4096, "hidden_size": 3072, "mlp_ratio": 4.0}
+    real |= {"num_heads": 24, "depth": 19, "depth_single_blocks": 38, "axes_dim": [16, 56, 56]}
+    model = unloaded("Flux", real)
+    recorder = make_recorder(model, "both", AUTO, 1024, "mean", False, 2048)
+    layers = family_of(model).layer_map()
+    assert recorder.cross_layers == layers.parse("double 11-12, double 14, double 17-18")
+    assert recorder.self_layers == layers.parse("double 18")
+    batch = Batch(
+        images=1,
+        latent=(128, 128),
+        layers=layers,
+        layer_sizes=family_of(model).layer_sizes((128, 128)),
+        presets={},
+        conditionings={},
+        texts=(Text("positive", 0, 512),),
+        tell=print,
+    )
+    assert recorder.start(batch) is None  # raises where it would be too much
+    everything = make_recorder(model, "both", "all", 16384, "mean", False, 2048)
+    with pytest.raises(ValueError, match="memory_limit_mb is 2048, but these maps would take"):
+        everything.start(batch)
+
+
+def unloaded(config, numbers):
+    """A MODEL of the host's, whose weights are nowhere."""
+    settings = getattr(comfy.supported_models, config)(numbers)
+    settings.set_inference_dtype(torch.float32, None)
+    model = settings.get_model({}, device=torch.device("meta"))
+    return comfy.model_patcher.ModelPatcher(model, torch.device("cpu"), torch.device("cpu"))
+
+
+def test_layers_that_no_one_has_published_lie_behind_the_middle():
+    """Of 30 blocks of Z-Image the 16th to the 20th."""
+    model = unloaded("ZImage", {**Z_IMAGE, "n_layers": 30})
+    assert sorted(family_of(model).presets((8, 8))[WORDS].layers) == [16, 17, 18, 19, 20]
+
+
+REFUSED = (
+    BoundedAttention,
+    LayoutGuidance,
+    CrossImageAttention,
+    PlugAndPlay,
+    PromptToPrompt,
+    ShapeVariations,
+    InvertLatent,
+)
+
+
+@pytest.mark.parametrize("node", REFUSED)
+def test_what_does_not_work_yet_is_refused_by_its_node(node):
+    """By the model's name, with the method's, where it works, and what works here."""
+    given = {
+        "model": transformer("flux"),
+        "sigmas": torch.tensor([1.0, 0.0]),
+        "latent": {"samples": torch.zeros(1, 16, 8, 8)},
+        "cfg": 1.0,
+    }
+    wanted = inspect.signature(node.execute).parameters
+    with pytest.raises(ValueError, match=rf"^model: this is Flux, on which {node.__name__}\w* does not work") as e:
+        node.execute(**{name: given.get(name) for name in wanted})
+    assert "U-Nets" in str(e.value) and "AttentionRecorder and StyleAligned" in str(e.value)
+
+
+def test_videos_are_refused():
+    """Before anything is computed."""
+    frames = torch.zeros(1, 16, 5, 4, 4)
+    with pytest.raises(ValueError, match="latent_image holds 5 frames"):
+        painted(install(transformer("qwen-image"), Just([Looking()])), "qwen-image", latent=frames)

@@ -31,6 +31,11 @@ class FluxFamily(Transformer):
         patch: int = self.network.patch_size
         return patch
 
+    def best_blocks(self) -> list[tuple[str, int]]:
+        """Of Flux.1: Shin et al., "Exploring Multimodal Diffusion Transformers for Enhanced Prompt-based
+        Image Editing", ICCV 2025, and its code."""
+        return [("double", number) for number in (18, 17, 12, 14, 11)]
+
     def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary:
         """The picture stands at (0, row, column), and all text of Flux.1 at (0, 0, 0)."""
         heeded = {} if type(self.network) is Chroma else options

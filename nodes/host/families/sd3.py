@@ -40,6 +40,14 @@ class SD3Family(Transformer):
         patch: int = self.network.patch_size
         return patch
 
+    def best_blocks(self) -> list[tuple[str, int]]:
+        """Of SD3 and SD3.5 medium, and of SD3.5 large with its 38 blocks: Shin et al., ICCV 2025, as for
+        Flux."""
+        blocks = self.network.joint_blocks
+        medium = (7, 9, 8, 5, 10) if blocks[0].x_block.x_block_self_attn else (7, 8, 5, 4, 9)
+        best = (18, 21, 20, 24, 16) if len(blocks) > 24 else medium
+        return [("double", number) for number in best]
+
     def told(self, options: dict[str, Any]) -> dict[str, Any]:
         """Counting would not do: Skip Layer Guidance leaves out blocks in some passes."""
         replacing = options.get("patches_replace", {})
