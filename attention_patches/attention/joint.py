@@ -59,12 +59,16 @@ class JointCall:
     @property
     def others(self) -> QKV:
         """The call of all other queries, with which nobody does anything."""
-        before, behind = slice(0, self.queries.start), slice(self.queries.stop, self.whole.q.shape[2])
-        q = _around(self.whole.q, before, behind)
         bias = self.whole.bias
         if bias is not None and bias.shape[2] > 1:
-            bias = _around(bias, before, behind)
-        return replace(self.whole, q=q, bias=bias)
+            bias = self.of_others(bias)
+        return replace(self.whole, q=self.of_others(self.whole.q), bias=bias)
+
+    def of_others(self, x: Tensor) -> Tensor:
+        """What of (B, H, N, ...) of all queries belongs to those that are not the picture's."""
+        before, behind = x[:, :, : self.queries.start], x[:, :, self.queries.stop :]
+        pieces = [piece for piece in (before, behind) if piece.shape[2]]
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=2)
 
     def joined(self, others: Tensor, image: Tensor) -> Tensor:
         """(B, H, N, d) of all queries, from what the others and what the picture's have got."""
@@ -80,12 +84,8 @@ class JointCall:
     def home(self, qkv: QKV) -> QKV:
         """The same call in the host's order, with the host's own tensors where nothing has been changed."""
         ordered = arranged(qkv, [part.name for part in self.parts])
-        count, plain = len(self.parts) - 1, self.plain
-        own, before = (x.appended[:count] for x in (ordered, plain))
-        pairs = [
-            (own_part(ordered), own_part(plain)),
-            *zip(own, before, strict=True),
-        ]
+        count = len(self.parts) - 1
+        pairs = zip(_parts_of(ordered)[: count + 1], _parts_of(self.plain), strict=True)
         if not all(_same(now, then) for now, then in pairs):
             return ordered
         whole = self.whole
@@ -95,6 +95,25 @@ class JointCall:
     def untouched(self, home: QKV) -> bool:
         """Whether a call in the host's order is what the host would compute."""
         return home.q is self.plain.q and home.k is self.whole.k and not (home.appended or home.edits)
+
+    def rows_untouched(self, home: QKV) -> tuple[bool, ...]:
+        """Which rows of a call in the host's order hold what they held, and see nothing else. It reads the
+        tensors, so it is for the processor."""
+        merged = home.k is self.whole.k
+        named = 0 if merged else len(self.parts) - 1
+        pairs = [] if merged else list(zip(_parts_of(home)[: named + 1], _parts_of(self.plain), strict=True))
+        rows = range(home.q.shape[0])
+        if any(now.bias is not then.bias or now.columns for now, then in pairs):
+            return (False,) * len(rows)
+        tensors = [(home.q, self.plain.q)]
+        tensors += [pair for now, then in pairs for pair in ((now.k, then.k), (now.v, then.v))]
+        changed = [(now, then) for now, then in tensors if now is not then]
+        return tuple(
+            not any(further.rows[row] for further in home.appended[named:])
+            and not any(edit.changed(row) for edit in home.edits)
+            and all(now.shape == then.shape and torch.equal(now[row], then[row]) for now, then in changed)
+            for row in rows
+        )
 
 
 def chain_of_views(seen: Sequence[tuple[AttentionPart, Site]], call: JointCall, innermost: Attend) -> Attend:
@@ -149,20 +168,13 @@ def _columns(map_: Tensor, widths: Sequence[int], order: Sequence[int]) -> Tenso
     return torch.cat([*(pieces[place] for place in order), rest], dim=-1)
 
 
+def _parts_of(qkv: QKV) -> list[Appended]:
+    return [own_part(qkv), *qkv.appended]
+
+
 def _same(now: Appended, then: Appended) -> bool:
     return now.k is then.k and now.v is then.v and now.bias is then.bias and not now.columns
 
 
 def _of_queries(bias: Tensor, queries: slice) -> Tensor:
     return bias if bias.shape[2] == 1 else bias[:, :, queries]
-
-
-def _around(x: Tensor, before: slice, behind: slice) -> Tensor:
-    """What of (B, H, N, ...) lies before and behind a range of queries."""
-    if before.stop == 0:
-        return x[:, :, behind]
-    return (
-        x[:, :, before]
-        if behind.start == behind.stop
-        else torch.cat([x[:, :, before], x[:, :, behind]], dim=2)
-    )

@@ -5,9 +5,8 @@ attention call holds is enough to turn keys back, or to move them elsewhere: a t
 of s times that of p.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -44,27 +43,44 @@ class Rotary:
     axes: tuple[Axis, ...]
     grid: tuple[int, int]
     halves: bool = False
+    tables: dict[Hashable, tuple[Tensor, Tensor]] = field(default_factory=dict, compare=False, repr=False)
 
     def rotated(self, x: Tensor) -> Tensor:
         """As the host rotates what is in un-rotated space; in float32."""
-        return self._turned(x, self._angles)
+        cos, sin = self._table("places", x, self._angles)
+        return self._turned(x, cos, sin)
 
     def unrotated(self, x: Tensor) -> Tensor:
         """What the host has rotated, before it did; in float32."""
-        return self._turned(x, -self._angles)
+        cos, sin = self._table("places", x, self._angles)
+        return self._turned(x, cos, -sin)
 
     def moved(self, x: Tensor, columns: float) -> Tensor:
         """Rotated queries or keys so many columns further to the right, in the type they came in."""
-        steps = [axis.frequencies * axis.by_column * columns for axis in self.axes]
-        return self._turned(x, torch.cat(steps)).to(x.dtype)
 
-    def weighed(self, x: Tensor, weights: Sequence[Tensor]) -> Tensor:
-        """Rotated queries or keys, each pair of channels times the weight of its frequency, in the type they
-        came in; `weights` are (channels / 2,) for each axis. To weigh commutes with the rotation."""
-        per_pair = torch.cat(list(weights)).to(x.device, torch.promote_types(x.dtype, torch.float32))
-        return (x * self._by_channel(per_pair)).to(x.dtype)
+        def steps() -> Tensor:
+            return torch.cat([axis.frequencies * axis.by_column * columns for axis in self.axes])
 
-    @cached_property
+        return self._turned(x, *self._table(columns, x, steps)).to(x.dtype)
+
+    def weighed(self, x: Tensor, highest: float, lowest: float, power: float) -> Tensor:
+        """Rotated queries or keys, each pair of channels times a weight of its frequency, in the type they
+        came in: `highest` for the highest frequency of each axis, `lowest` for its lowest, and for number d
+        of n between them the part (d / (n - 1)) ** power of the way. To weigh commutes with the rotation."""
+        ranks = [torch.arange(axis.channels // 2) / max(axis.channels // 2 - 1, 1) for axis in self.axes]
+        weights = highest + (lowest - highest) * torch.cat(ranks) ** power
+        by_channel = torch.cat([weights, weights]) if self.halves else weights.repeat_interleave(2)
+        return (x * by_channel.to(x.device, torch.promote_types(x.dtype, torch.float32))).to(x.dtype)
+
+    def _table(self, name: Hashable, x: Tensor, angles: Callable[[], Tensor]) -> tuple[Tensor, Tensor]:
+        """Cosines and sines on the device of x, in float32 or better; made once."""
+        precise = torch.promote_types(x.dtype, torch.float32)
+        key = (name, x.device, precise)
+        if key not in self.tables:
+            turned = angles()
+            self.tables[key] = (turned.cos().to(x.device, precise), turned.sin().to(x.device, precise))
+        return self.tables[key]
+
     def _angles(self) -> Tensor:
         """(N, d / 2) in float64."""
         height, width = self.grid
@@ -74,15 +90,10 @@ class Rotary:
         pairs = zip(places, self.axes, strict=True)
         return torch.cat([place[:, None] * axis.frequencies for place, axis in pairs], dim=-1)
 
-    def _turned(self, x: Tensor, angles: Tensor) -> Tensor:
-        precise = torch.promote_types(x.dtype, torch.float32)
-        cos, sin = (part.to(x.device, precise) for part in (angles.cos(), angles.sin()))
-        x = x.to(precise)
+    def _turned(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        x = x.to(cos.dtype)
         if self.halves:
             first, second = x.chunk(2, dim=-1)
             return torch.cat([cos * first - sin * second, sin * first + cos * second], dim=-1)
         first, second = x.unflatten(-1, (-1, 2)).unbind(-1)
         return torch.stack([cos * first - sin * second, sin * first + cos * second], dim=-1).flatten(-2)
-
-    def _by_channel(self, per_pair: Tensor) -> Tensor:
-        return torch.cat([per_pair, per_pair]) if self.halves else per_pair.repeat_interleave(2)

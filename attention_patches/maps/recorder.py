@@ -18,7 +18,7 @@ from .recording import Recording, Wanted
 
 MEGABYTE = 2**20
 WORDS, PICTURE = "recorded, of words", "recorded, of the picture"
-"""The presets that say which layers of cross- and self-attention are worth keeping; all, where there are none."""
+"""The presets that say which layers of cross- and self-attention are worth keeping; without them, all are."""
 
 KEPT, OPEN = 2, 4  # bytes of a value in a closed time slice, and in the one that is being averaged
 
@@ -28,8 +28,8 @@ class Recorder(Method):
     """Which attention to keep, and where it goes.
 
     `cross_layers` and `self_layers` are ordinals; of the latter only layers of at most `self_max_tokens`
-    tokens are kept (any, if None). The schedule is cut into `time_bins` equal slices, each with a mean of its own.
-    `queries_and_keys` also keeps those of self-attention, from the last call in each slice.
+    tokens are kept (any, if None). The schedule is cut into `time_bins` equal slices, each with a mean of
+    its own. `queries_and_keys` also keeps those of self-attention, from the last call in each slice.
     """
 
     label: ClassVar[str] = "AttentionRecorder"

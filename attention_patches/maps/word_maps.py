@@ -80,9 +80,9 @@ def check_length(maps: AttentionMaps, tokens: PromptTokens, role: str = "positiv
     if kept and tokens.length not in (None, kept[0].shape[-1]):
         raise ValueError(
             f"prompt: it gives {tokens.length} tokens, and the text that was recorded has "
-            f"{kept[0].shape[-1]}. Give the very prompt that went to the sampler, encoded by CLIP Text Encode: "
-            "words of a text that another node has put together (with pictures in it, or a template of its "
-            "own) can't be found. Leave `prompt` empty to see single tokens."
+            f"{kept[0].shape[-1]}. Give the very prompt that went to the sampler, encoded by CLIP Text "
+            "Encode: words of a text that another node has put together (with pictures in it, or a template "
+            "of its own) can't be found. Leave `prompt` empty to see single tokens."
         )
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.contract.layers import ALL
+from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.maps.recorder import MEGABYTE, PICTURE, WORDS, Recorder
 from ..host.families import family_of
 from ..inputs.model_inputs import LAYERS
@@ -64,9 +64,9 @@ def recording_inputs() -> list[Any]:
             "layers",
             default=AUTO,
             tooltip=(
-                f"Transformer layers, comma-separated: {LAYERS}. auto: all of a U-Net; of a transformer those "
-                "in which its words were found to lie best (Flux: double 11, 12, 14, 17, 18), and one of "
-                "them for self-attention, of any size."
+                f"Transformer layers, comma-separated: {LAYERS}. auto: all of a U-Net; of a transformer "
+                "those in which its words were found to lie best (Flux: double 11, 12, 14, 17, 18), and one "
+                "of them for self-attention, of any size."
             ),
         ),
         io.Int.Input(

@@ -6,8 +6,13 @@ from comfy_api.latest import io
 
 from ...attention_patches.contract.schedule import PercentRange
 from ...attention_patches.inversion.inversion import Inversion
-from ...attention_patches.methods.style_aligned.method import AdaIN, Sharing, StyleAligned
-from ..host.families import family_of
+from ...attention_patches.methods.style_aligned.method import (
+    AdaIN,
+    Placement,
+    Sharing,
+    StyleAligned,
+)
+from ..host.families import INVERSION, family_of
 from ..host.run.install import install
 from ..host.walks.model_identity import require_model
 from ..inputs.model_inputs import LAYERS, model_input
@@ -101,6 +106,19 @@ class StyleAlignedBatch(io.ComfyNode):
                     tooltip=f"Transformer layers to align, comma-separated: {LAYERS}. Paper: all.",
                 ),
                 *range_inputs("Paper: 1."),
+                io.Combo.Input(
+                    "placement",
+                    options=list(get_args(Placement)),
+                    default="beside",
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "In transformers (Flux, Z-Image, Qwen-Image, ...), where the reference stands for "
+                        "the other images. beside: to the right of the picture (AlignedGen). same place: "
+                        "tends to copy its layout. untwisted: the same place, with what carries places "
+                        "turned down, less and less so (Untwisting RoPE). No effect on U-Nets and SD3."
+                    ),
+                ),
                 InversionSocket.Input(
                     "reference_picture",
                     optional=True,
@@ -128,15 +146,25 @@ class StyleAlignedBatch(io.ComfyNode):
         end_percent: float,
         share_group_norm: bool = False,
         reference_picture: Inversion | None = None,
+        placement: Placement = "beside",
     ) -> io.NodeOutput:
+        family = family_of(model, StyleAligned.label)
+        if share_group_norm and not family.group_norms:
+            raise ValueError(
+                f"share_group_norm is on, and {family.models} have no group norms to share. Switch it off."
+            )
+        if reference_picture is not None:
+            family_of(model, INVERSION)
         method = StyleAligned(
             sharing=sharing,
             adain=adain,
             reference=reference_index,
             score_shift=score_shift,
             score_scale=score_scale,
+            placement=placement,
+            remark=family.unplaced if sharing == "reference" and placement != "same place" else None,
             share_group_norm=share_group_norm,
-            layers=family_of(model, StyleAligned.label).layer_map().parse(layers),
+            layers=family.layer_map().parse(layers),
             during=PercentRange(start_percent, end_percent),
             reference_picture=reference_picture,
             note=None if reference_picture is None else require_model(reference_picture, model),

@@ -22,6 +22,7 @@ DEFAULTS = {
     "layers": "all",
     "start_percent": 0.0,
     "end_percent": 1.0,
+    "placement": "beside",
 }
 
 
@@ -44,7 +45,7 @@ def test_inputs_and_defaults_are_the_published_ones():
     assert {x.id: x.default for x in schema.inputs[1:-1]} == DEFAULTS
     assert schema.inputs[-1].optional
     assert all(x.tooltip for x in (*schema.inputs, *schema.outputs))
-    assert [x.id for x in schema.inputs if x.advanced] == ["share_group_norm"]
+    assert [x.id for x in schema.inputs if x.advanced] == ["share_group_norm", "placement"]
 
 
 def test_the_model_it_was_given_stays_plain():

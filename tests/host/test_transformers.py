@@ -273,7 +273,9 @@ def test_what_does_not_work_yet_is_refused_by_its_node(node):
         "cfg": 1.0,
     }
     wanted = inspect.signature(node.execute).parameters
-    with pytest.raises(ValueError, match=rf"^model: this is Flux, on which {node.__name__}\w* does not work") as e:
+    with pytest.raises(
+        ValueError, match=rf"^model: this is Flux, on which {node.__name__}\w* does not work"
+    ) as e:
         node.execute(**{name: given.get(name) for name in wanted})
     assert "U-Nets" in str(e.value) and "AttentionRecorder and StyleAligned" in str(e.value)
 

@@ -121,7 +121,9 @@ def test_what_the_encoder_makes_of_two_prompts_differs_where_the_word_stands():
     with torch.inference_mode():
         clip = comfy.sd.CLIP(target, model_options=options)
         fill_randomly(clip.cond_stage_model, 0)
-        texts = [clip.encode_from_tokens(clip.tokenize(f"a tiny {word} on a hill")) for word in ("fox", "owl")]
+        texts = [
+            clip.encode_from_tokens(clip.tokenize(f"a tiny {word} on a hill")) for word in ("fox", "owl")
+        ]
     changed = (texts[0] != texts[1]).any(-1)[0].nonzero().flatten().tolist()
     tokens = prompt_tokens(clip, "a tiny fox on a hill")
     assert tokens.find("fox").positions[0] == changed[0]

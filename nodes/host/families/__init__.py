@@ -12,6 +12,9 @@ from .sd3 import SD3Family
 from .unet import UNet
 from .z_image import ZImageFamily
 
+INVERSION = "InvertLatent"
+"""What works as a method does, and is none: given pictures are followed along their noisy states."""
+
 FAMILIES: tuple[type[Family], ...] = (
     UNet,
     FluxFamily,

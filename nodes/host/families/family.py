@@ -66,6 +66,11 @@ class Family(ABC):
     def __init__(self, network: Any) -> None:
         self.network = network
 
+    group_norms: ClassVar[bool] = False
+    unplaced: ClassVar[str | None] = (
+        None  # said of shared keys whose place cannot be chosen, as might be hoped
+    )
+
     @classmethod
     def supports(cls, label: str) -> bool:
         """Whether the method of this name works on it."""

@@ -32,8 +32,7 @@ class FluxFamily(Transformer):
         return patch
 
     def best_blocks(self) -> list[tuple[str, int]]:
-        """Of Flux.1: Shin et al., "Exploring Multimodal Diffusion Transformers for Enhanced Prompt-based
-        Image Editing", ICCV 2025, and its code."""
+        """Of Flux.1: Shin et al., ICCV 2025, code of exploring-mmdit."""
         return [("double", number) for number in (18, 17, 12, 14, 11)]
 
     def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary:

@@ -23,6 +23,10 @@ class SD3Family(Transformer):
 
     name: ClassVar[str] = "SD3"
     models: ClassVar[str] = "SD3 and SD3.5"
+    unplaced = (
+        "Positions of SD3 are no rotations, so `placement` has no effect: the reference is shared where it "
+        "stands."
+    )
 
     @staticmethod
     def fits(network: Any) -> bool:

@@ -165,8 +165,8 @@ def start_run(
     family, latent = family_of(guider.model_patcher), (noise.shape[-2], noise.shape[-1])
     if noise.ndim == 5 and noise.shape[2] != 1:
         raise ValueError(
-            f"latent_image holds {noise.shape[2]} frames, and attention control works on pictures of one. Use an "
-            "empty latent of length 1."
+            f"latent_image holds {noise.shape[2]} frames, and attention control works on pictures of one. "
+            "Use an empty latent of length 1."
         )
     layers = family.layer_map()
     batch = Batch(

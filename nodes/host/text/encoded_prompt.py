@@ -15,8 +15,8 @@ def encoded_prompt(clip: Any, prompt: str, length: int) -> EncodedPrompt:
     tokens, streams = prompt_tokens(clip, prompt), text_tokens(clip, prompt)
     if not streams.keys() <= ENCODERS:
         raise ValueError(
-            f"clip: prompts can be aligned for the CLIP encoders of SD1.5, SD2 and SDXL, and this text encoder "
-            f"({', '.join(streams)}) is another. Use such a model."
+            "clip: prompts can be aligned for the CLIP encoders of SD1.5, SD2 and SDXL, and this text "
+            f"encoder ({', '.join(streams)}) is another. Use such a model."
         )
     stream = next(iter(streams.values()))
     chunk = len(next(iter(clip.tokenize("").values()))[0])

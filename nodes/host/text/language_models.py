@@ -1,8 +1,8 @@
 """The words of a prompt that a language model reads (T5, Qwen): from its tokens to places on the key axis.
 
 These models get a prompt in one chunk. Qwen gets it inside a template, of which some encoders cut off the
-beginning again; T5 honours weights, and gets the parts between them one by one. A word owns all tokens that it
-overlaps. Padding is no word.
+beginning again; T5 honours weights, and gets the parts between them one by one. A word owns all tokens that
+it overlaps. Padding is no word.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,8 @@ START, USER, LINE = 151644, 872, 198  # Qwen's <|im_start|>, user and a new line
 class Reader:
     """How one stream of tokens becomes words.
 
-    With `cut` the encoder leaves out all before the user's text. With `lengthened` the model fills the text up.
+    With `cut` the encoder leaves out all before the user's text. With `lengthened` the model fills the text
+    up.
     """
 
     stream: str
@@ -39,7 +40,8 @@ class Reader:
         own = [at for at, (_value, _weight, group) in enumerate(chunk) if group]
         if any(not isinstance(values[at], int) for at in own):
             raise ValueError(
-                "prompt: words can't be found beside an embedding in the prompt of this text encoder. Take it out."
+                "prompt: words can't be found beside an embedding in the prompt of this text encoder. Take it"
+                " out."
             )
         first = _begin_of_user(values) if self.cut else 0
         text, pieces = "", []

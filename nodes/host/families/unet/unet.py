@@ -22,6 +22,7 @@ class UNet(Family):
     """A U-Net for images."""
 
     name: ClassVar[str] = "U-Net"
+    group_norms = True
     models: ClassVar[str] = "U-Nets for images (SD1.5, SD2, SDXL and models built like them)"
 
     @staticmethod
