@@ -19,6 +19,8 @@ from attention_control.nodes.edit.prompt_to_prompt_node import PromptToPrompt
 from attention_control.nodes.edit.shape_variations_node import ShapeVariations
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
+from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
+from attention_control.nodes.inspect.attention_probe_node import AttentionProbe
 from attention_control.nodes.inspect.recording_inputs import AUTO, make_recorder
 from attention_control.nodes.inversion.invert_latent_node import InvertLatent
 from attention_control.nodes.layout.bounded_attention_node import BoundedAttention
@@ -27,6 +29,7 @@ from attention_control.nodes.style.cross_image_attention_node import CrossImageA
 from comfy_extras.nodes_sd3 import SkipLayerGuidanceSD3
 
 from .just import Just
+from .node_calls import call_node
 from .tiny.precision import nearly
 from .tiny.transformers import FLUX, SIX, TOKENS, TRANSFORMERS, Z_IMAGE, painted, spoken, transformer
 
@@ -285,3 +288,16 @@ def test_videos_are_refused():
     frames = torch.zeros(1, 16, 5, 4, 4)
     with pytest.raises(ValueError, match="latent_image holds 5 frames"):
         painted(install(transformer("qwen-image"), Just([Looking()])), "qwen-image", latent=frames)
+
+
+@pytest.mark.parametrize("kind", ["flux", "qwen-image"])
+def test_probe_and_viewer(kind):
+    """One look at a latent at a noise level that is the host's percent, and its words as pictures."""
+    frames = (1,) if TRANSFORMERS[kind].frames else ()
+    latent = {"samples": torch.zeros(1, 16, *frames, 7, 12)}
+    (store,) = call_node(AttentionProbe, transformer(kind), spoken(kind), latent)
+    maps = store.read()
+    assert {layer.grid for layer in maps.layers} == {(4, 6)}
+    assert maps.latents.shape == (1, 16, 7, 12)
+    pictures, masks = call_node(AttentionMapViewer, store, torch.rand(1, 56, 96, 3), words="token 3, token 5")
+    assert pictures.shape == (2, 56, 96, 3) and masks.shape == (2, 56, 96)
