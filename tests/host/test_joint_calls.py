@@ -1,11 +1,13 @@
 """One joint call of the host's attention: what parts change arrives at the picture's queries alone."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
 import torch
-from attention_control.attention_patches.attention.joint import KeyPart
+from attention_control.attention_patches.attention import joint
+from attention_control.attention_patches.attention.joint import JointCall, KeyPart
 from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
 from attention_control.nodes.host.calls.backend import HostCall
 from attention_control.nodes.host.calls.seen_attention import SeenAttention, why_foreign
@@ -118,22 +120,22 @@ def test_keys_values_biases_and_further_keys_in_two_views():
 
 
 def test_an_edit_sees_its_maps_as_it_has_left_them():
-    """One of the text's columns in the view of cross-attention, another patch in another view between."""
+    """One of the picture's columns, which stand first in its view and not in the host's call."""
     q, k, v = tensors()
 
     def stronger(map_, queries):
-        return torch.cat([map_[..., :5] * 2, map_[..., 5:]], -1)
+        return torch.cat([map_[..., :12] * 2, map_[..., 12:]], -1)
 
     parts = [
-        Part("self", lambda qkv, attend: attend(qkv.append(qkv.k[:, :, :1] * 0, qkv.v[:, :, :1] * 0))),
+        Part("cross", lambda qkv, attend: attend(qkv.append(qkv.k[:, :, :1] * 0, qkv.v[:, :, :1] * 0))),
         Part("self", lambda qkv, attend: attend(qkv)),
-        Part("cross", lambda qkv, attend: attend(qkv.edit_map(stronger))),
+        Part("self", lambda qkv, attend: attend(qkv.edit_map(stronger))),
     ]
     out = through(parts, call(q, k, v))
     zero = torch.zeros(ROWS, HEADS, 1, 8, dtype=torch.float64)
     keys, values = torch.cat([k.double(), zero], 2), torch.cat([v.double(), zero], 2)
     map_ = (q[:, :, IMAGE].double() @ keys.transpose(-1, -2) / 8**0.5).softmax(-1)
-    map_[..., TEXT] *= 2
+    map_[..., IMAGE] *= 2
     assert nearly(out[:, :, IMAGE], map_ @ values, rtol=1e-4, atol=1e-5)
 
 
@@ -145,3 +147,23 @@ def test_what_does_not_add_up_is_said():
         "another patch attends to other tokens (23 keys where there should be 5 of text, 3 of padding, "
     )
     assert why_foreign(SEEN, call(q, k, v), 2) == "another patch has made 4 rows of 2"
+
+
+def image_first(call, others, image):
+    return torch.cat([image, others], dim=2)
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "mistake", "law"),
+    [
+        (joint, "_moved", lambda edit, *_: edit.edit, test_an_edit_sees_its_maps_as_it_has_left_them),
+        (JointCall, "joined", image_first, partial(test_a_result_arrives_where_it_should, "heads")),
+        (JointCall, "untouched", lambda *_: True, test_keys_values_biases_and_further_keys_in_two_views),
+    ],
+    ids=["edits of moved columns", "order of the queries", "changes are dropped"],
+)
+def test_mistakes_are_seen(monkeypatch, where, name, mistake, law):
+    """Each fails the test that is there for it."""
+    monkeypatch.setattr(where, name, mistake)
+    with pytest.raises(AssertionError):
+        law()
