@@ -12,7 +12,7 @@ from .row_groups import RowGroup
 
 def own_part(qkv: QKV) -> Appended:
     """The own keys as if they were appended for all."""
-    return Appended(qkv.k, qkv.v, qkv.bias, (True,) * qkv.q.shape[0], qkv.columns)
+    return Appended(qkv.k, qkv.v, qkv.bias, (True,) * qkv.q.shape[0], qkv.columns, qkv.name)
 
 
 def join_bias(parts: Sequence[Appended], group: RowGroup, dtype: torch.dtype) -> Tensor | None:

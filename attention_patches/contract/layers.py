@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
-from .site import Layer
+from .site import STAGES, Layer
 
 ALL = "all"
 DIGITS = 9  # most of a number
 _ORDINALS = r"(\d+)(?:\s*-\s*(\d+))?"
-_PLACE = r"([a-z_]+)(?:\s+(\d+)(?:\.(\d+))?)?"
+_PLACE = r"([a-z_]+)(?:\s+(\d+)(?:\.(\d+)|\s*-\s*(\d+))?)?"
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,10 @@ class LayerMap:
     def parse(self, text: str, name: str = "layers") -> frozenset[int]:
         """Ordinals of the layers that `text` names.
 
-        Comma-separated parts: `all`; `input`, `middle`, `output`; a block such as `output 4`; one
-        transformer in it, `output 4.1`, both counted from 0 as the host does; an ordinal or an inclusive
-        range of ordinals, `10` or `10-20`, counted from 1. Raises ValueError that begins with the name of the
+        Comma-separated parts: `all`; `input`, `middle`, `output`, or what else this model has, such as
+        `double` and `single`; a block such as `output 4`, or several, `double 0-18`; one transformer in it,
+        `output 4.1`, all counted from 0 as the host does; an ordinal or an inclusive range of ordinals, `10`
+        or `10-20`, counted from 1. Raises ValueError that begins with the name of the
         input, quotes the part it could not use and lists what this model has.
         """
         chosen: set[int] = set()
@@ -83,12 +84,16 @@ class LayerMap:
             in_map = 1 <= first <= last <= len(self.layers)
             return set(range(first, last + 1)) if in_map else set()
         if match := re.fullmatch(_PLACE, part):
-            block, number, index = match[1], match[2], match[3]
+            block, begin, index, end = match[1], match[2], match[3], match[4]
+            blocks = {layer.number for layer in self.layers if layer.block == block}
+            ends = (0, max(blocks, default=0)) if begin is None else (_number(begin), _number(end or begin))
+            if end is not None and not set(ends) <= blocks:
+                return set()
             return {
                 layer.ordinal
                 for layer in self.layers
                 if layer.block == block
-                and (number is None or layer.number == _number(number))
+                and ends[0] <= layer.number <= ends[1]
                 and (index is None or layer.index == _number(index))
             }
         return set()
@@ -96,8 +101,15 @@ class LayerMap:
     def _complaint(self, part: str, text: str) -> str:
         return (
             f"{self._fault(part, text)}. This model ({self.family}) has layers 1-{len(self.layers)}: "
-            f"{self.describe()}. Name them as 'all', 'output', 'output 4', 'output 4.1', '10' or '10-20', "
-            "separated by commas."
+            f"{self.describe()}. Name them as {self._examples()}, '10' or '10-20', separated by commas."
+        )
+
+    def _examples(self) -> str:
+        last = self.layers[-1].block if self.layers else STAGES[-1]
+        return (
+            "'all', 'output', 'output 4', 'output 4.1'"
+            if last in STAGES
+            else f"'all', '{last}', '{last} 0-2'"
         )
 
     def _fault(self, part: str, text: str) -> str:
@@ -118,9 +130,10 @@ class LayerMap:
         return f"{quoted} runs backwards; write '{last}-{first}'"
 
     def describe(self) -> str:
-        """`input 1.0, 2.0; middle 0.0-9`: every block with the transformers in it."""
+        """`input 1.0, 2.0; middle 0.0-9`: every block with the transformers in it; `double 0-18` where each
+        block is one."""
         return "; ".join(
-            f"{block} " + ", ".join(_transformers(number, group) for number, group in _by_number(layers))
+            f"{block} " + _blocks(block, list(layers))
             for block, layers in groupby(self.layers, key=lambda layer: layer.block)
         )
 
@@ -131,6 +144,13 @@ NO_LAYERS = LayerMap("no", ())
 def _number(digits: str) -> int:
     """The number, or a large one for more digits than any count of layers has."""
     return int(digits) if len(digits) <= DIGITS else 10**DIGITS
+
+
+def _blocks(block: str, layers: list[Layer]) -> str:
+    if block not in STAGES:
+        first, last = layers[0].number, layers[-1].number
+        return f"{first}" if first == last else f"{first}-{last}"
+    return ", ".join(_transformers(number, group) for number, group in _by_number(layers))
 
 
 def _by_number(layers: Iterable[Layer]) -> Iterable[tuple[int, list[Layer]]]:

@@ -38,6 +38,7 @@ class Appended:
     bias: Tensor | None
     rows: tuple[bool, ...]
     columns: tuple[ColumnBias, ...] = ()  # added to the bias
+    name: str = ""  # of a part of the call's own tokens; what a patch has appended has none
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class QKV:
     added to it. `edits` see explicit maps whose first M columns are the own keys; appended keys follow.
     `scale` of the logits is the host's. If keys and values are `swapped` for those of other pictures, keys
     are places there, and M may be any.
+
+    A joint attention of text and picture is seen as self- or cross-attention of one softmax: the part that
+    is looked at is the own one, called by its `name`, and the other parts are appended for all rows. So maps
+    give the true joint probabilities, and a bias or an edit speaks of the own part.
     """
 
     q: Tensor  # (B, H, N, d)
@@ -60,6 +65,7 @@ class QKV:
     scale: float | None = None  # None: 1 / sqrt(d)
     swapped: bool = False
     columns: tuple[ColumnBias, ...] = ()
+    name: str = ""
 
     @property
     def logit_scale(self) -> float:

@@ -6,7 +6,12 @@ from typing import Literal
 
 from torch import Tensor
 
+from .rotary import Rotary
+
 Kind = Literal["self", "cross", "joint"]
+
+
+STAGES = ("input", "middle", "output")  # of a U-Net: its blocks hold transformers; elsewhere each is one
 
 
 @dataclass(frozen=True)
@@ -15,12 +20,13 @@ class Layer:
 
     ordinal: int  # 1..total, in order of execution
     total: int
-    block: str  # the host's name: "input", "middle", "output"
+    block: str  # the host's name: "input", "middle", "output"; "double", "single", "block"
     number: int  # of the block, counted by the host from 0
     index: int  # of the transformer inside the block, from 0
 
     def __str__(self) -> str:
-        return f"{self.block} {self.number}.{self.index}"
+        place = f"{self.block} {self.number}"
+        return f"{place}.{self.index}" if self.block in STAGES else place
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,8 @@ class Site:
 
     `image_tokens` and `text_tokens` are slices of the key axis; one of them is empty unless the kind is
     "joint". `sigma` is the noise level of the call, `percent` the same as the host counts the schedule: 0.0
-    is pure noise, 1.0 the finished picture.
+    is pure noise, 1.0 the finished picture. `rotary` says how the picture's queries and keys were rotated, in
+    self-attention of families whose positions are rotations.
     """
 
     family: str
@@ -147,3 +154,4 @@ class Site:
     percent: float
     sigma: float
     rows: Rows
+    rotary: Rotary | None = None

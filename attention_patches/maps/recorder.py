@@ -17,6 +17,9 @@ from .recorded import MapStore
 from .recording import Recording, Wanted
 
 MEGABYTE = 2**20
+WORDS, PICTURE = "recorded, of words", "recorded, of the picture"
+"""The presets that say which layers of cross- and self-attention are worth keeping; without them, all are."""
+
 KEPT, OPEN = 2, 4  # bytes of a value in a closed time slice, and in the one that is being averaged
 
 
@@ -25,15 +28,15 @@ class Recorder(Method):
     """Which attention to keep, and where it goes.
 
     `cross_layers` and `self_layers` are ordinals; of the latter only layers of at most `self_max_tokens`
-    tokens are kept. The schedule is cut into `time_bins` equal slices, each with a mean of its own.
-    `queries_and_keys` also keeps those of self-attention, from the last call in each slice.
+    tokens are kept (any, if None). The schedule is cut into `time_bins` equal slices, each with a mean of
+    its own. `queries_and_keys` also keeps those of self-attention, from the last call in each slice.
     """
 
     label: ClassVar[str] = "AttentionRecorder"
     store: MapStore
     cross_layers: frozenset[int] = frozenset()
     self_layers: frozenset[int] = frozenset()
-    self_max_tokens: int = 1024
+    self_max_tokens: int | None = 1024
     time_bins: int = 8
     each_head: bool = False
     queries_and_keys: bool = False
@@ -78,7 +81,8 @@ class Recorder(Method):
         return tuple(text for text in firsts if text is not None)
 
     def _fitting(self, batch: Batch) -> "Recorder":
-        small = {n for n, size in batch.layer_sizes.items() if size.tokens <= self.self_max_tokens}
+        most = self.self_max_tokens
+        small = {n for n, size in batch.layer_sizes.items() if most is None or size.tokens <= most}
         return replace(self, self_layers=self.self_layers & small)
 
     def check_memory(self, batch: Batch) -> None:
@@ -90,7 +94,7 @@ class Recorder(Method):
         spare = self.memory_limit - self._working(batch)
         fewer = int((spare / (cross + own) - OPEN) // KEPT)
         ways = [f"time_bins from {self.time_bins} to {fewer}"] if fewer >= 1 else []
-        if own > cross:
+        if own > cross and self.self_max_tokens is not None:
             ways.append(f"self_max_tokens from {self.self_max_tokens}")
         ways += ["the number of layers", "the batch size"]
         raise ValueError(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..text.words import Word
+from ..text.words import PromptTokens, Word
 from .averages import Layers, Slices, cross_map, recorded_layers
 from .recorded import AttentionMaps
 
@@ -72,6 +72,18 @@ def ranking(maps: Tensor, cell: tuple[int, int]) -> list[int]:
     """Of maps (words, h, w) those that are strongest at a cell (row, column), against their own maximum."""
     order: list[int] = normalised(maps)[:, cell[0], cell[1]].argsort(descending=True, stable=True).tolist()
     return order
+
+
+def check_length(maps: AttentionMaps, tokens: PromptTokens, role: str = "positive") -> None:
+    """Raises ValueError if the text that was recorded is of another length than the prompt gives."""
+    kept = [layer.cross_attention[role] for layer in maps.layers if role in layer.cross_attention]
+    if kept and tokens.length not in (None, kept[0].shape[-1]):
+        raise ValueError(
+            f"prompt: it gives {tokens.length} tokens, and the text that was recorded has "
+            f"{kept[0].shape[-1]}. Give the very prompt that went to the sampler, encoded by CLIP Text "
+            "Encode: words of a text that another node has put together (with pictures in it, or a template "
+            "of its own) can't be found. Leave `prompt` empty to see single tokens."
+        )
 
 
 def check_words(words: Sequence[Word], tokens: int) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 _OCCURRENCE = r"(?s)(?P<phrase>.*\S)\s*#(?P<number>\d{1,9})"
 # A special token, a suffix such as 's, letters and digits, or punctuation: CLIP never joins these.
 _SUFFIX = r"['\u2019](?:s|t|re|ve|m|ll|d)(?![^\W_])"
-_WORD = rf"(?i)<\|\w+\|>|(?<=[^\W_]){_SUFFIX}|[^\W_]+|(?:[^\w\s]|_)+"
+WORD = rf"(?i)<\|\w+\|>|(?<=[^\W_]){_SUFFIX}|[^\W_]+|(?:[^\w\s]|_)+"
 _SAME = str.maketrans("\u2019", "'", "-_\u2010\u2011\u2013")
 
 FILLERS = frozenset(
@@ -37,10 +37,11 @@ class Word:
 
 @dataclass(frozen=True)
 class PromptTokens:
-    """A prompt and its words in order, punctuation included."""
+    """A prompt and its words in order, punctuation included; `length` of the encoded text, if it is known."""
 
     prompt: str
     words: tuple[Word, ...]
+    length: int | None = None
 
     def find(self, phrase: str) -> Word:
         """The tokens of a phrase: of all places where it stands, or of the second one for `cat#2`.
@@ -129,7 +130,7 @@ def read_words(text: str, pieces: Sequence[Word]) -> tuple[Word, ...]:
     # Combining marks count as letters; replaced by one they keep their place.
     marked = "".join("x" if unicodedata.category(c)[0] == "M" else c for c in text)
     words, following = [], 0
-    for match in re.finditer(_WORD, marked):
+    for match in re.finditer(WORD, marked):
         positions: tuple[int, ...] = ()
         while following < len(pieces) and starts[following] < match.end():
             positions += pieces[following].positions

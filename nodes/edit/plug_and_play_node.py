@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.plug_and_play.method import PlugAndPlay as PlugAndPlayMethod
+from ..host.families import family_of
 from ..host.run.install import install
 from ..inputs.model_inputs import BLOCKS, model_input
 from ..inputs.node_report import shows_report
@@ -132,6 +133,7 @@ class PlugAndPlay(io.ComfyNode):
         guide_prompt: Any = None,
         away_from: Any = None,
     ) -> io.NodeOutput:
+        family_of(model, PlugAndPlayMethod.label)
         walk = walk_of(guide, model)
         places = guide_places(model, walk.guide, feature_layers, attention_layers)
         method = PlugAndPlayMethod(

@@ -86,13 +86,14 @@ class PromptToPrompt(io.ComfyNode):
         latent: dict[str, Any] | None = None,
         inversion: Inversion | None = None,
     ) -> io.NodeOutput:
+        family = family_of(model, PromptToPromptMethod.label)
         lines = edit_lines(source_prompt, edit_prompts)
         encoded = encode_edits(clip, lines, edit, cross_until, cross_until_words, reweight)
         edits = encoded.prompts.edits()
         blend = encoded.prompts.blend(blend_words, keep_words, blend_threshold, blend_from)
         last = max(self_until, *(each.end for each in edits))
         method = PromptToPromptMethod(
-            layers=family_of(model).layer_map().parse(layers),
+            layers=family.layer_map().parse(layers),
             during=PercentRange(0.0, last if blend is None and inversion is None else 1.0),
             edits=edits,
             self_until=self_until,

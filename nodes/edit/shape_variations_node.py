@@ -78,6 +78,7 @@ class ShapeVariations(io.ComfyNode):
         label_threshold: float,
         seed: int = 0,
     ) -> io.NodeOutput:
+        family = family_of(model, ShapeVariationsMethod.label)
         shapes = shape_range(shape_from, shape_until)
         written = ObjectPrompt.read(prompt)
         tokens, varied = written.object_in(clip)
@@ -89,7 +90,7 @@ class ShapeVariations(io.ComfyNode):
         encoded = encode_varied(clip, written, words)
         images = 1 + len(words)
         method = ShapeVariationsMethod(
-            layers=family_of(model).layer_map().parse("all"),
+            layers=family.layer_map().parse("all"),
             images=images,
             shapes=shapes,
             kept=Kept(positions(objects), varied.positions, keep_until, keep_threshold) if objects else None,

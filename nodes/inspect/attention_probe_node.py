@@ -11,7 +11,7 @@ from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import seed_input
 from ..inversion.inversion_type import InversionSocket
 from .attention_maps_type import AttentionMapsSocket
-from .recording_inputs import make_recorder, recording_inputs
+from .recording_inputs import AUTO, make_recorder, recording_inputs
 
 
 class AttentionProbe(io.ComfyNode):
@@ -75,7 +75,7 @@ class AttentionProbe(io.ComfyNode):
         noise_level: float = 0.6,
         seed: int = 0,
         record: str = "both",
-        layers: str = "all",
+        layers: str = AUTO,
         self_max_tokens: int = 1024,
         heads: str = "mean",
         queries_and_keys: bool = False,

@@ -4,10 +4,14 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ...attention_patches.contract.layers import ALL
 from ...attention_patches.maps.recorded import MapStore
-from ...attention_patches.maps.recorder import MEGABYTE, Recorder
+from ...attention_patches.maps.recorder import MEGABYTE, PICTURE, WORDS, Recorder
 from ..host.families import family_of
 from ..inputs.model_inputs import LAYERS
+
+AUTO = "auto"
+ANY_SIZE = (64, 64)  # of latents: which layers these are does not hang on it
 
 
 def make_recorder(
@@ -21,17 +25,30 @@ def make_recorder(
     **further: Any,
 ) -> Recorder:
     """A recorder with an empty store; `further` are fields that only one of the nodes has."""
-    chosen = family_of(model).layer_map().parse(layers)
+    cross, own, most = _chosen(model, layers, self_max_tokens)
     return Recorder(
         store=MapStore(),
-        cross_layers=chosen if record in ("cross", "both") else frozenset(),
-        self_layers=chosen if record in ("self", "both") else frozenset(),
-        self_max_tokens=self_max_tokens,
+        cross_layers=cross if record in ("cross", "both") else frozenset(),
+        self_layers=own if record in ("self", "both") else frozenset(),
+        self_max_tokens=most,
         each_head=heads == "each",
         queries_and_keys=queries_and_keys,
         memory_limit=memory_limit_mb * MEGABYTE,
         **further,
     )
+
+
+def _chosen(
+    model: Any, layers: str, self_max_tokens: int
+) -> tuple[frozenset[int], frozenset[int], int | None]:
+    """Layers of cross- and of self-attention, and the most tokens of the latter: `auto` is what the family
+    says is worth keeping, all of it where it says nothing."""
+    family = family_of(model, Recorder.label)
+    presets = family.presets(ANY_SIZE)
+    if layers.strip() == AUTO and PICTURE in presets:
+        return presets[WORDS].layers, presets[PICTURE].layers, None
+    every = family.layer_map().parse(ALL if layers.strip() == AUTO else layers)
+    return every, every, self_max_tokens
 
 
 def recording_inputs() -> list[Any]:
@@ -45,8 +62,12 @@ def recording_inputs() -> list[Any]:
         ),
         io.String.Input(
             "layers",
-            default="all",
-            tooltip=f"Transformer layers, comma-separated: {LAYERS}.",
+            default=AUTO,
+            tooltip=(
+                f"Transformer layers, comma-separated: {LAYERS}. auto: all of a U-Net; of a transformer "
+                "those in which its words were found to lie best (Flux: double 11, 12, 14, 17, 18), and one "
+                "of them for self-attention, of any size."
+            ),
         ),
         io.Int.Input(
             "self_max_tokens",

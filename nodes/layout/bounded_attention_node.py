@@ -94,10 +94,11 @@ class BoundedAttention(io.ComfyNode):
         more_filler_words: str = "",
         positive: Any = None,
     ) -> io.NodeOutput:
+        family = family_of(model, BoundedAttentionMethod.label)
         given = LayoutInputs(boxes, subjects, width, height, bboxes, elements, masks, more_filler_words)
         layout, conditioning = own_layout(given, clip, prompt)
         method = BoundedAttentionMethod(
-            layers=family_of(model).layer_map().parse(layers),
+            layers=family.layer_map().parse(layers),
             layout=layout,
             refine_from=refine_from,
             refine_every=refine_every,

@@ -89,12 +89,13 @@ class LayoutGuidance(io.ComfyNode):
         more_filler_words: str = "",
         positive: Any = None,
     ) -> io.NodeOutput:
+        family = family_of(model, LayoutGuidanceMethod.label)
         given = LayoutInputs(boxes, subjects, width, height, bboxes, elements, masks, more_filler_words)
         layout, conditioning = own_layout(given, clip, prompt)
         method = LayoutGuidanceMethod(
             layout=layout,
             effort=Effort(guidance_until, guidance_iterations, loss_target),
             loss_scale=loss_scale,
-            layers=None if layers.strip() == AUTHORS else family_of(model).layer_map().parse(layers),
+            layers=None if layers.strip() == AUTHORS else family.layer_map().parse(layers),
         )
         return io.NodeOutput(install(model, method, cls.hidden.unique_id), conditioning)

@@ -9,7 +9,7 @@ from torch import Tensor
 from ...attention_patches.contract.layers import ALL
 from ...attention_patches.maps.recorded import AttentionMaps
 from ...attention_patches.maps.time_slices import parse_time
-from ...attention_patches.maps.word_maps import token_words, word_columns
+from ...attention_patches.maps.word_maps import check_length, token_words, word_columns
 from ...attention_patches.text.words import PromptTokens, Word
 
 UNREAD = 16  # token names shown where the prompt is not known
@@ -108,6 +108,7 @@ def _columns(
         tokens = PromptTokens("", token_words(next(counts)))
         content = tokens.words[:UNREAD]
     else:
+        check_length(maps, tokens, role)
         content = tuple(tokens.find(text) for text in dict.fromkeys(w.text for w in tokens.content_words()))
     try:
         found = [tokens.find(phrase) for phrase in phrases]

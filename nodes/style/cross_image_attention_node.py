@@ -9,6 +9,7 @@ from ...attention_patches.contract.schedule import PercentRange
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.cross_image.latent_adain import LatentAdaIN
 from ...attention_patches.methods.cross_image.method import CrossImage
+from ..host.families import family_of
 from ..host.run.install import install
 from ..host.walks.inversion_samplers import Replay
 from ..inputs.model_inputs import BLOCKS
@@ -168,6 +169,7 @@ class CrossImageAttention(io.ComfyNode):
         appearance_mask: Tensor | None = None,
         clip: Any = None,
     ) -> io.NodeOutput:
+        family_of(model, CrossImage.label)
         pair = InversionPair(model, structure, appearance)
         swap, first = PercentRange(start_percent, end_percent), pair.begin(begin_percent)
         remarks, after_step = pair.remarks(), None

@@ -7,10 +7,15 @@ from comfy_api.latest import io
 from ...attention_patches.contract.method import Method
 from ...attention_patches.contract.schedule import PercentRange
 from ...attention_patches.inversion.inversion import Inversion
-from ...attention_patches.methods.style_aligned.method import AdaIN, Sharing, StyleAligned
+from ...attention_patches.methods.style_aligned.method import (
+    AdaIN,
+    Placement,
+    Sharing,
+    StyleAligned,
+)
 from ...attention_patches.methods.style_aligned.mixture import StyleMixture
 from ...attention_patches.methods.style_aligned.style_reference import StyleReference
-from ..host.families import family_of
+from ..host.families import INVERSION, family_of
 from ..host.run.install import install
 from ..host.walks.model_identity import require_model
 from ..inputs.model_inputs import LAYERS, model_input
@@ -137,6 +142,19 @@ class StyleAlignedBatch(io.ComfyNode):
                         "mixture, by how much of it each mask covers."
                     ),
                 ),
+                io.Combo.Input(
+                    "placement",
+                    options=list(get_args(Placement)),
+                    default="beside",
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "In transformers (Flux, Z-Image, Qwen-Image, ...), where the reference stands for "
+                        "the other images. beside: to the right of the picture (AlignedGen). same place: "
+                        "tends to copy its layout. untwisted: the same place, with what carries places "
+                        "turned down, less and less so (Untwisting RoPE). No effect on U-Nets and SD3."
+                    ),
+                ),
             ],
             outputs=[io.Model.Output(tooltip="The model with the patch, for any sampler node.")],
         )
@@ -157,8 +175,16 @@ class StyleAlignedBatch(io.ComfyNode):
         reference_picture: Inversion | None = None,
         references: tuple[StyleReference, ...] | None = None,
         follow_masks: str = PLACES[0],
+        placement: Placement = "beside",
     ) -> io.NodeOutput:
-        layers_, during = family_of(model).layer_map().parse(layers), PercentRange(start_percent, end_percent)
+        family = family_of(model, StyleAligned.label)
+        if share_group_norm and not family.group_norms:
+            raise ValueError(
+                f"share_group_norm is on, and {family.models} have no group norms to share. Switch it off."
+            )
+        if reference_picture is not None or references is not None:
+            family_of(model, INVERSION)
+        layers_, during = family.layer_map().parse(layers), PercentRange(start_percent, end_percent)
         method: Method
         if references is not None:
             require_alone(sharing, share_group_norm, reference_picture)
@@ -179,6 +205,8 @@ class StyleAlignedBatch(io.ComfyNode):
                 reference=reference_index,
                 score_shift=score_shift,
                 score_scale=score_scale,
+                placement=placement,
+                remark=family.unplaced if sharing == "reference" and placement != "same place" else None,
                 share_group_norm=share_group_norm,
                 layers=layers_,
                 during=during,

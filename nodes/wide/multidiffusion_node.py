@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ...attention_patches.methods.multidiffusion.method import MultiDiffusion as MultiDiffusionMethod
 from ...attention_patches.methods.multidiffusion.regions import Region
 from ...attention_patches.methods.multidiffusion.windows import Weighting
+from ..host.families import family_of
 from ..host.run.install import install, installed
 from ..inputs.model_inputs import model_input
 from ..inputs.node_report import shows_report
@@ -132,6 +133,7 @@ class MultiDiffusion(io.ComfyNode):
         regions: tuple[Region, ...] = (),
         vae: Any = None,
     ) -> io.NodeOutput:
+        family_of(model, MultiDiffusionMethod.label)
         require_windows(window_width, window_height, stride)
         if any(isinstance(one.method, MultiDiffusionMethod) for one in installed(model)):
             raise ValueError(

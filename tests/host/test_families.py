@@ -41,7 +41,7 @@ def test_layers_are_named_as_the_family_has_them(toy):
     """And an unknown one is told so."""
     layers = families.family_of(toy).layer_map()
     assert layers.parse("block 1") == {2}
-    with pytest.raises(ValueError, match=r"toy\) has layers 1-2: block 0.0, 1.0"):
+    with pytest.raises(ValueError, match=r"toy\) has layers 1-2: block 0-1"):
         layers.parse("output")
 
 
@@ -78,7 +78,7 @@ TINY_UNET = {
 @pytest.mark.parametrize(
     ("config", "network", "called"),
     [
-        ("SD3", {"input_size": None, "patch_size": 2, "in_channels": 16, "depth": 1}, "SD3"),
+        ("AuraFlow", {"cond_seq_dim": 8, "n_double_layers": 0, "n_layers": 1, "dim": 64}, "AuraFlow"),
         ("SVD_img2vid", TINY_UNET, "SVD img2vid"),
     ],
 )

@@ -101,3 +101,43 @@ def test_an_empty_part_is_an_error(text):
     """Nothing between commas is a mistake, not a way to say none."""
     with pytest.raises(ValueError, match="empty part"):
         MAP.parse(text)
+
+
+STREAMS = LayerMap(
+    "Flux",
+    tuple(
+        Layer(i, 57, *place, 0)
+        for i, place in enumerate(
+            [("double", n) for n in range(19)] + [("single", n) for n in range(38)], start=1
+        )
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "ordinals"),
+    [
+        ("double", range(1, 20)),
+        ("double 0-18", range(1, 20)),
+        ("single 3", [23]),
+        ("single 0 - 1, double 18", [19, 20, 21]),
+        ("20-57", range(20, 58)),
+    ],
+)
+def test_blocks_that_are_one_layer_each(text, ordinals):
+    """They are named by their kind, a number or a range of numbers."""
+    assert STREAMS.parse(text) == frozenset(ordinals)
+
+
+@pytest.mark.parametrize("text", ["double 0-19", "double 5-2", "output 4", "single 38"])
+def test_what_a_transformer_does_not_have(text):
+    """Is named, with what there is."""
+    with pytest.raises(
+        ValueError, match=r"layers 1-57: double 0-18; single 0-37\. Name them as 'all', 'single'"
+    ):
+        STREAMS.parse(text)
+
+
+def test_layers_of_a_transformer_have_no_second_number():
+    """A block is one layer."""
+    assert [str(STREAMS.layers[n]) for n in (0, 22)] == ["double 0", "single 3"]

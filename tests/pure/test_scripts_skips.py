@@ -16,11 +16,12 @@ EXPECTED_FAILURE = "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_a()
 
 def run(folder: Path, test: str, ci: str) -> subprocess.CompletedProcess[str]:
     """Run a one-file suite under this suite's rules and settings."""
-    shutil.copy(ROOT / "tests" / "conftest.py", folder)
-    shutil.copy(ROOT / "pyproject.toml", folder)
-    (folder / "test_one.py").write_text(test)
+    (folder / "tests" / "pure").mkdir(parents=True)
+    for file in ("tests/conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / file, folder / file)
+    (folder / "tests" / "pure" / "test_one.py").write_text(test)
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "test_one.py"],
+        [sys.executable, "-m", "pytest", "tests/pure/test_one.py"],
         cwd=folder, env={**os.environ, "CI": ci}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

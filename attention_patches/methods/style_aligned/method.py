@@ -12,6 +12,20 @@ tensors are those of a plain run (on the CPU the picture is the same to the bit)
 fused attention. Their `share_layer_norm` is left out: a LayerNorm works within a token, so sharing it changes
 nothing.
 
+In transformers whose positions are rotations (RoPE) K_r stands somewhere, and `placement` says where:
+
+- beside: to the right of the picture, as if both were one wide picture (AlignedGen, NeurIPS 2025, ShiftPE).
+  At equal places attention locks to coordinates and copies the reference.
+- same place: where it stands.
+- untwisted: where it stands, but channels of high frequency, which carry places, count less ("Untwisting
+  RoPE", Mikaeili, Patashnik, Tagliasacchi, Cohen-Or, Mahdavi-Amiri, arXiv 2602.05013). Each pair of channels
+  of K_r is weighed by its frequency, see `FREQUENCIES`; the numbers are those that a public port states for
+  the paper.
+
+AdaIN is computed before the rotation, so what comes is turned back first. Only the picture's queries share:
+AlignedGen's code lets the text's see the shared keys too. AlignedGen shares in Flux's single blocks only,
+with a score_scale of 1.1.
+
 The style of a given picture (the paper's transfer from an input image): the reference's row follows the
 states of the picture's inversion, and ControlNets leave it alone. The authors' `offset` is left out: for the
 first five of 50 steps it shows the model a later state, with less noise in it than the model is told.
@@ -29,6 +43,7 @@ from ...contract.batch import Batch
 from ...contract.column_bias import ColumnBias
 from ...contract.method import Method, Part
 from ...contract.qkv import QKV
+from ...contract.rotary import Rotary
 from ...contract.site import Rows, Site
 from ...inversion.inversion import Inversion
 from ...numerics.adain import adain_to_one
@@ -37,6 +52,11 @@ from .reference_picture import ReferencePicture
 
 Sharing = Literal["reference", "all images", "off"]
 AdaIN = Literal["queries and keys", "queries", "keys", "off"]
+Placement = Literal["beside", "same place", "untwisted"]
+
+FREQUENCIES = ((0.25, 1.0), (0.75, 1.4))
+"""Weights of the highest and of the lowest frequency at the start of the schedule, and at its end."""
+POWER = 2.0  # by which weights go from the highest to the lowest frequency
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +65,9 @@ class StyleAligned(Method):
 
     `sharing="all images"` lets every image attend to all of its chunk, without AdaIN, shift or scale
     (the paper's full attention sharing, section 5). `score_shift` is b, log-odds on the reference's keys,
-    `score_scale` is s. `share_group_norm` takes the statistics of every GroupNorm over image and reference.
+    `score_scale` is s. `placement` is where the reference's keys stand, see the module's docstring; `remark`
+    is said of it in the report. `share_group_norm` takes the statistics of every GroupNorm over image and
+    reference.
 
     With `reference_picture`, an inversion of one picture, the reference is that picture during the whole run,
     also where the range ends earlier; `note` is said about it in the report.
@@ -58,6 +80,8 @@ class StyleAligned(Method):
     reference: int = 0
     score_shift: float = 0.0
     score_scale: float = 1.0
+    placement: Placement = "beside"
+    remark: str | None = None
     share_group_norm: bool = False
     reference_picture: Inversion | None = None
     note: str | None = None
@@ -107,7 +131,19 @@ class StyleAligned(Method):
             parts.append(SharedGroupNorms(self.reference))
         if self.attends:
             parts.append(Alignment(self))
+        if self.attends and self.remark:
+            parts.append(Said(self.remark))
         return parts
+
+
+@dataclass(frozen=True)
+class Said:
+    """A remark for the report."""
+
+    remark: str
+
+    def finish(self, latents: Tensor) -> str:
+        return self.remark
 
 
 @dataclass(frozen=True)
@@ -124,11 +160,12 @@ class Alignment:
         spec = self.spec
         if spec.sharing == "all images":
             return attend(share_all(qkv, site.rows))
-        aligned = self.aligned(qkv, site.rows)
+        aligned = self.aligned(qkv, site)
         if spec.sharing == "off":
             return attend(aligned)
         # the reference's own keys are untouched by AdaIN, so qkv.k serves here
         keys, values = (site.rows.split(x)[:, spec.reference] for x in (qkv.k, qkv.v))
+        keys = self.placed(keys, site)
         return attend(
             aligned.append(
                 keys if spec.score_scale == 1.0 else keys * spec.score_scale,
@@ -138,19 +175,34 @@ class Alignment:
             )
         )
 
-    def aligned(self, qkv: QKV, rows: Rows) -> QKV:
+    def aligned(self, qkv: QKV, site: Site) -> QKV:
         """The call with the reference's statistics."""
         q, k = qkv.q, qkv.k
         if self.spec.adain in ("queries", "queries and keys"):
-            q = align(q, rows, self.spec.reference)
+            q = align(q, site.rows, self.spec.reference, site.rotary)
         if self.spec.adain in ("keys", "queries and keys"):
-            k = align(k, rows, self.spec.reference)
+            k = align(k, site.rows, self.spec.reference, site.rotary)
         return replace(qkv, q=q, k=k)
 
+    def placed(self, keys: Tensor, site: Site) -> Tensor:
+        """The reference's keys (C, H, N, d) where the other images see them."""
+        if site.rotary is None or self.spec.placement == "same place":
+            return keys
+        if self.spec.placement == "beside":
+            return site.rotary.moved(keys, columns=site.grid[1])
+        start, end = FREQUENCIES
+        highest, lowest = (a + (b - a) * site.percent for a, b in zip(start, end, strict=True))
+        return site.rotary.weighed(keys, highest, lowest, POWER)
 
-def align(x: Tensor, rows: Rows, reference: int) -> Tensor:
-    """AdaIN of every image of (B, H, N, d) to its chunk's reference."""
-    return adain_to_one(rows.split(x), reference).flatten(0, 1)
+
+def align(x: Tensor, rows: Rows, reference: int, rotary: Rotary | None = None) -> Tensor:
+    """AdaIN of every image of (B, H, N, d) to its chunk's reference, which stays as it is to the bit."""
+    images = rows.split(x)
+    if rotary is None:
+        return adain_to_one(images, reference).flatten(0, 1)
+    aligned = rotary.rotated(adain_to_one(rows.split(rotary.unrotated(x)), reference)).to(x.dtype)
+    aligned[:, reference] = images[:, reference]
+    return aligned.flatten(0, 1)
 
 
 def share_all(qkv: QKV, rows: Rows) -> QKV:

@@ -13,11 +13,11 @@ from ....attention_patches.contract.method import ScopePart
 from ....attention_patches.contract.report import Tally
 from ....attention_patches.contract.residual import ResidualPart
 from ....attention_patches.contract.site import Rows
-from ..families.family import Reached
+from ..families.family import Forward, Reached
 from .ending import Ending
 from .facts import RunFacts, Working
 from .model_call import ModelCall
-from .passes import Forward, Pass, own_pass, pass_in
+from .passes import Pass, RunModel, own_pass, pass_in
 from .residual_call import ResidualCall
 
 
@@ -51,7 +51,7 @@ class ApplyModel:
             self.facts,
             rows,
             pass_.sigma,
-            0 if c_crossattn is None else c_crossattn.shape[1],
+            Forward((x.shape[-2], x.shape[-1]), 0 if c_crossattn is None else c_crossattn.shape[1]),
             [(part, tally) for part, tally in [*ending, *parts] if isinstance(part, AttentionPart)],
             # looked up here: only now the host has merged in what conditionings carry
             options.get("optimized_attention_override"),
@@ -93,7 +93,7 @@ class ApplyModel:
         working: list[Working],
         x: Tensor,
         options: dict[str, Any],
-        forward: Forward,
+        forward: RunModel,
     ) -> Tensor:
         with ExitStack() as scopes:
             for one in working:

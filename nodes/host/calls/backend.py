@@ -71,10 +71,22 @@ class HostCall:
         return QKV(q, k, v, _as_bias(self._mask(), q), scale=self.scale)
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, N, H*d) -> (B, H, N, d)
+        by_head = x if x.ndim == 4 else x.unflatten(-1, (self.heads, -1))  # SD3 has (B, N, H, d) for values
+        return by_head.transpose(1, 2)  # (B, N, H*d) -> (B, H, N, d)
+
+    def by_head(self, out: Tensor) -> Tensor:
+        """What the host's attention has given, as (B, H, N, d)."""
+        return out if self.kwargs.get("skip_output_reshape") else self._split(out)
 
     def _mask(self) -> Tensor | None:
         return self.rest[0] if self.rest else self.kwargs.get("mask")
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """(rows, queries, keys)."""
+        q, k, _ = self.tensors
+        axis = 2 if self.split_heads else 1
+        return q.shape[0], q.shape[axis], k.shape[axis]
 
     @property
     def scale(self) -> float:
@@ -99,8 +111,7 @@ class HostCall:
         kwargs = {**self.kwargs, **mask, **further}
         if not self.split_heads:
             q, k, v = (x.transpose(1, 2).flatten(2) for x in (q, k, v))
-        out = self._call(q, k, v, *rest, **kwargs)
-        return out if self.kwargs.get("skip_output_reshape") else self._split(out)
+        return self.by_head(self._call(q, k, v, *rest, **kwargs))
 
     def finish(self, out: Tensor) -> Tensor:
         """(B, H, N, d) in the layout in which the host expects the result."""

@@ -9,14 +9,19 @@ from torch import Tensor
 
 from ....attention_patches.attention.attention import attention
 from ....attention_patches.attention.chain import chain
+from ....attention_patches.attention.joint import OWN
 from ....attention_patches.contract.attention_part import AttentionPart, StepAside
 from ....attention_patches.contract.report import LEFT_TO_ANOTHER, Tally
-from ....attention_patches.contract.site import Kind, Rows, Site
+from ....attention_patches.contract.site import Kind, Layer, Rows, Site
+from ..families.family import Forward, Seen
 from .backend import HostCall, Override
 from .facts import RunFacts
+from .seen_attention import SeenAttention, why_foreign
 
 CALL = "attention_control_call"
 """Where a call of the model travels in its own transformer options."""
+
+KINDS_INWARDS: tuple[Kind, ...] = ("cross", "self")  # of one call, the view nearest to the host first
 
 Seeing = tuple[AttentionPart, Tally]
 
@@ -29,7 +34,7 @@ class ModelCall:
     facts: RunFacts
     rows: Rows
     sigma: float
-    text_length: int  # of the call's text vectors, before other patches change them
+    forward: Forward  # with the length of the call's text, before other patches change it
     seeing: Sequence[Seeing]
     inner: Override | None  # the override that stood in our place
     counts: bool = True  # whether the report counts what is done
@@ -41,6 +46,7 @@ class ModelCall:
 
     def options(self, options: dict[str, Any]) -> dict[str, Any]:
         """The transformer options with this call in them."""
+        options = self.facts.family.told(options)
         return {**options, CALL: self, "optimized_attention_override": self.override}
 
     def close(self) -> None:
@@ -79,7 +85,7 @@ class ModelCall:
         if rows != self.rows.total:
             return f"another patch has made {rows} rows of {self.rows.total}"
         if site.kind == "cross" and self._share(keys) is None:
-            return f"another patch gives {keys.shape[1]} keys for a text of {self.text_length} tokens"
+            return f"another patch gives {keys.shape[1]} keys for a text of {self.forward.text} tokens"
         return None
 
     def leave(self) -> None:
@@ -116,7 +122,7 @@ class ModelCall:
     def _share(self, keys: Tensor) -> int | None:
         """How many text vectors stand behind each key: 1, or more where another patch makes one key of
         several (negative weights); None if that does not come out even."""
-        length = max(self.text_length, 1)
+        length = max(self.forward.text, 1)
         if keys.shape[1] >= length:
             return 1
         return length // keys.shape[1] if length % keys.shape[1] == 0 else None
@@ -135,7 +141,9 @@ class ModelCall:
         """The `optimized_attention_override` of this call: the host's attention through the parts."""
         host = HostCall(self.inner, self.forced or func, (q, k, v), heads, rest, kwargs)
         site, wanted = self.site, self.wanted
-        if site is None or not wanted:
+        if site is None:
+            return self._unmarked(host)
+        if not wanted:
             return host.untouched()
         self.reached = True
         qkv = host.qkv()
@@ -152,6 +160,47 @@ class ModelCall:
                 tally.touch(site)
         innermost = partial(attention, backend=host.backend, wider=host.wider)
         return host.finish(chain([part for part, _ in wanted], site, innermost)(qkv))
+
+    def _unmarked(self, host: HostCall) -> Tensor:
+        """An attention of which no mark has told: the family knows it by what the host says of it."""
+        options = host.kwargs.get("transformer_options") or {}
+        seen = self.facts.family.seen(options, host.size[2], self.forward)
+        layer = None if seen is None else self.facts.layers.find(*seen.place)
+        if seen is None or layer is None:
+            return host.untouched()
+        self.entered.add(layer.ordinal)
+        sites = [self._seen_site(kind, layer, seen, host) for kind in KINDS_INWARDS if _holds(seen, kind)]
+        wanted = [(one, site) for one in self.seeing for site in sites if self._wants(one, site)]
+        if not wanted:
+            return host.untouched()
+        if reason := why_foreign(seen, host, self.rows.total):
+            self._step_aside([one for one, _ in wanted], reason, sites[0])
+            return host.untouched()
+        if self.counts:
+            for (_, tally), site in wanted:
+                tally.touch(site)
+        return SeenAttention(host, seen).through([(part, site) for (part, _), site in wanted])
+
+    def _seen_site(self, kind: Kind, layer: Layer, seen: Seen, host: HostCall) -> Site:
+        keys = next(part.tokens for part in seen.parts if part.name == OWN[kind])
+        image_tokens, text_tokens = self.facts.family.token_slices(kind, keys)
+        return Site(
+            family=self.facts.family.name,
+            kind=kind,
+            layer=layer,
+            grid=seen.grid,
+            image_tokens=image_tokens,
+            text_tokens=text_tokens,
+            heads=host.heads,
+            percent=self.facts.schedule.percent(self.sigma),
+            sigma=self.sigma,
+            rows=self.rows,
+            rotary=seen.rotary if kind == "self" else None,
+        )
+
+
+def _holds(seen: Seen, kind: Kind) -> bool:
+    return any(part.name == OWN[kind] for part in seen.parts)
 
 
 def enter(kind: Kind, queries: Tensor, keys: Tensor, options: dict[str, Any]) -> None:

@@ -17,14 +17,14 @@ from .texts import Size, cells_of
 PASS = "attention_control_pass"
 """Where a pass travels in the transformer options of the calls that the guider makes for it."""
 
-Forward = Callable[[Tensor, dict[str, Any]], Tensor]
+RunModel = Callable[[Tensor, dict[str, Any]], Tensor]
 """(x (rows, C, h, w), transformer options) -> the model's output."""
 
 
 class Compute(Protocol):
     """How a call of the model is made in place of a plain forward pass."""
 
-    def __call__(self, call: ModelCall, x: Tensor, options: dict[str, Any], forward: Forward) -> Tensor: ...
+    def __call__(self, call: ModelCall, x: Tensor, options: dict[str, Any], forward: RunModel) -> Tensor: ...
 
 
 @dataclass(frozen=True, eq=False)

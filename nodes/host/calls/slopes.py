@@ -24,7 +24,7 @@ from ....attention_patches.contract.site import Site
 from ..families.family import Family, Reached
 from ..private_weights import PrivateWeights
 from .model_call import ModelCall
-from .passes import Forward
+from .passes import RunModel
 
 LARGEST_SCALE = 2.0**8  # keeps small gradients above the smallest float16; exact, so harmless elsewhere
 
@@ -85,7 +85,7 @@ class SlopePass:
             return None
         return Slope(torch.stack(self.losses).mean(0), gradient)
 
-    def __call__(self, call: ModelCall, x: Tensor, options: dict[str, Any], forward: Forward) -> Tensor:
+    def __call__(self, call: ModelCall, x: Tensor, options: dict[str, Any], forward: RunModel) -> Tensor:
         """In place of one call of the model on x (rows, C, h, w): the gradient, of the same shape."""
         comfy.model_management.throw_exception_if_processing_interrupted()
         if not call.seeing:
@@ -110,7 +110,7 @@ class SlopePass:
                 raise ValueError(_OVERFLOW)
 
     def _gradient(
-        self, call: ModelCall, x: Tensor, options: dict[str, Any], forward: Forward
+        self, call: ModelCall, x: Tensor, options: dict[str, Any], forward: RunModel
     ) -> Tensor | None:
         """None if it overflows."""
         leaf = x.clone().requires_grad_()

@@ -1,25 +1,62 @@
 """What is true of one architecture only, a package or a file each."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from .cosmos import CosmosFamily
 from .family import Family
+from .flux import FluxFamily
+from .krea2 import Krea2Family
+from .qwen_image import QwenImageFamily
+from .sd3 import SD3Family
 from .unet import UNet
+from .z_image import ZImageFamily
 
-FAMILIES: tuple[type[Family], ...] = (UNet,)
+INVERSION = "InvertLatent"
+"""What works as a method does, and is none: given pictures are followed along their noisy states."""
+
+FAMILIES: tuple[type[Family], ...] = (
+    UNet,
+    FluxFamily,
+    ZImageFamily,
+    QwenImageFamily,
+    SD3Family,
+    CosmosFamily,
+    Krea2Family,
+)
 
 
-def family_of(model: Any) -> Family:
-    """The family of a MODEL, asked for once per run or node. Raises ValueError for networks of no known
-    family."""
+def family_of(model: Any, wanted: str | None = None) -> Family:
+    """The family of a MODEL, asked for once per run or node.
+
+    `wanted` is the name of a method that has to work on it. Raises ValueError for networks of no known
+    family, and for a method that does not work on this one.
+    """
     network = model.get_model_object("diffusion_model")
     network = getattr(network, "_orig_mod", network)  # compiled
     for family in FAMILIES:
         if family.fits(network):
+            if wanted is not None and not family.supports(wanted):
+                raise ValueError(_unsupported(wanted, family, _called(model, network)))
             return family(network)
     raise ValueError(
         f"model: this is {_called(model, network)}, and attention control works on "
-        f"{' and '.join(family.models for family in FAMILIES)}. Use such a checkpoint."
+        f"{_listed([family.models for family in FAMILIES])}. Use such a checkpoint."
     )
+
+
+def _unsupported(wanted: str, family: type[Family], called: str) -> str:
+    """What works where, if a method does not work on a family."""
+    others = _listed([other.models for other in FAMILIES if other.supports(wanted)])
+    here = _listed(sorted(family.works or ()))
+    return (
+        f"model: this is {called}, on which {wanted} does not work yet; it works on {others}. On "
+        f"{family.models} these work: {here}."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + "".join(names[-1:])
 
 
 def _called(model: Any, network: Any) -> str:

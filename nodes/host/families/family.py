@@ -1,12 +1,16 @@
 """What the rest of the adapter asks of an architecture."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
+from ....attention_patches.attention.joint import KeyPart
 from ....attention_patches.contract.layers import NO_LAYERS, LayerMap, LayerSize, Preset
+from ....attention_patches.contract.rotary import Rotary
 from ....attention_patches.contract.site import Kind
 
 Enter = Callable[[Kind, Tensor, Tensor, dict[str, Any]], None]
@@ -29,14 +33,48 @@ class Reached(BaseException):
     """A forward pass has got as far as it is needed. No `except Exception` on the way may stop it."""
 
 
+@dataclass(eq=False)
+class Forward:
+    """One forward pass, as far as a family has to know it: x is (rows, C, ..., height, width)."""
+
+    cells: tuple[int, int] = (0, 0)  # (height, width) of x
+    text: int = 0  # vectors of the text that the network is given
+    visits: Counter[Any] = field(default_factory=Counter)  # for families to count
+    rotary: Rotary | None = None  # once it is known
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An attention call as the function that computes it is told of it: the layer, what its keys are in the
+    order of the key axis, and which of its queries are the picture's. Parts of other names than `IMAGE` and
+    `TEXT` (padding, reference pictures, registers) are nobody's."""
+
+    place: tuple[str, int, int]
+    grid: tuple[int, int]
+    parts: tuple[KeyPart, ...]
+    queries: slice
+    rotary: Rotary | None = None  # how the picture's queries and keys have been rotated
+
+
 class Family(ABC):
     """One network of an architecture."""
 
     name: ClassVar[str]
     models: ClassVar[str]  # which models these are, for messages
+    works: ClassVar[frozenset[str] | None] = None  # which methods work on it, by label; None: all
 
     def __init__(self, network: Any) -> None:
         self.network = network
+
+    group_norms: ClassVar[bool] = False
+    unplaced: ClassVar[str | None] = (
+        None  # said of shared keys whose place cannot be chosen, as might be hoped
+    )
+
+    @classmethod
+    def supports(cls, label: str) -> bool:
+        """Whether the method of this name works on it."""
+        return cls.works is None or label in cls.works
 
     @staticmethod
     @abstractmethod
@@ -66,21 +104,32 @@ class Family(ABC):
         """What the methods' authors use on such networks, by the names that the methods choose."""
         return {}
 
-    @abstractmethod
     def marks(self, enter: Enter) -> Mapping[str, Callable[..., Any]]:
-        """Patches by the host's names for their places, which change nothing and tell of each attention."""
+        """Patches by the host's names for their places, which change nothing and tell of each attention.
+        Families without such places say in `seen` what an attention call is."""
+        return {}
 
-    @abstractmethod
+    def seen(self, options: dict[str, Any], keys: int, forward: Forward) -> Seen | None:
+        """What an attention call of so many keys is, of which no mark has told; None if it is nobody's
+        (among the tokens of a text alone, in an encoder). The host checks that its parts add up."""
+        return None
+
+    def told(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options of a forward pass in which the network says which of its blocks it computes."""
+        return options
+
     def place(self, options: dict[str, Any]) -> tuple[str, int, int] | None:
-        """(block, number, index) of the layer that the host is computing."""
+        """(block, number, index) of the layer that the host is computing, if marks tell of it."""
+        return None
 
-    @abstractmethod
     def grid(self, options: dict[str, Any]) -> tuple[int, int]:
         """(height, width) of the tokens, as the host states them; never guessed from their number."""
+        raise NotImplementedError
 
-    @abstractmethod
     def token_slices(self, kind: Kind, keys: int) -> tuple[slice, slice]:
         """(image tokens, text tokens) on the key axis of that many keys."""
+        every, none = slice(0, keys), slice(0, 0)
+        return (every, none) if kind == "self" else (none, every)
 
     def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
         """The options of a forward pass with a graph that holds the activations of one layer at a time.

@@ -162,6 +162,7 @@ class Run:
     def finish(self, latents: Tensor) -> None:
         """The run has ended well."""
         sound = bool(latents.isfinite().all())
+        latents = latents[:, :, 0] if latents.ndim == 5 else latents  # of one frame
         self.report.close()
         for working in self.working:
             reporters = [part for part in working.parts if isinstance(part, Reporter)] if sound else []
@@ -180,6 +181,11 @@ def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode]
     Raises ValueError for settings that do not fit the run.
     """
     family, latent = family_of(guider.model_patcher), (noise.shape[-2], noise.shape[-1])
+    if noise.ndim == 5 and noise.shape[2] != 1:
+        raise ValueError(
+            f"latent_image holds {noise.shape[2]} frames, and attention control works on pictures of one. "
+            "Use an empty latent of length 1."
+        )
     layers = family.layer_map()
     batch = Batch(
         images=noise.shape[0],

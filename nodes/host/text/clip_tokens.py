@@ -1,7 +1,7 @@
 """The words of a prompt, read from the tokens that the host's CLIP really gives it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -11,8 +11,11 @@ from tokenizers.decoders import ByteLevel
 from torch import Tensor
 
 from ....attention_patches.text.words import PromptTokens, Word, read_words
+from .language_models import KNOWN, reader_of
 
 ENCODERS = {"l", "g", "h"}  # the host's names for CLIP-L, CLIP-G and the CLIP-H of SD2
+SD3 = {"g", "l", "t5xxl"}
+CHUNK = 77  # tokens of CLIP's
 WORD_END = "</w>"
 UNFINISHED = "\ufffd"  # what bytes of half a character decode to
 EMBEDDING = "\ufffc"  # stands for an embedding in the text
@@ -29,7 +32,8 @@ class Token:
 
 
 def prompt_tokens(clip: Any, prompt: str) -> PromptTokens:
-    """The words of a prompt and where their tokens are, for the CLIP encoders of SD1.5, SD2 and SDXL.
+    """The words of a prompt and where their tokens are, for the CLIP encoders of SD1.5, SD2 and SDXL and for
+    those of `language_models`.
 
     Positions are read off the tokens themselves, so they hold for weights, escapes, embeddings and prompts
     of several chunks. Raises ValueError for other encoders, for embeddings that do not fit, and where two
@@ -38,11 +42,21 @@ def prompt_tokens(clip: Any, prompt: str) -> PromptTokens:
     if clip is None:
         raise ValueError("clip: none arrived; does the checkpoint hold a text encoder? Load CLIP loads one")
     tokens = text_tokens(clip, prompt)
+    reader = reader_of(tokens)
+    if reader is not None and tokens.keys() == SD3:
+        return _in_both(clip, prompt, tokens, reader.read(clip, prompt))
+    if reader is not None:
+        return reader.read(clip, prompt)
     if not tokens.keys() <= ENCODERS:
         raise ValueError(
-            f"clip: words can be found for the CLIP encoders of SD1.5, SD2 and SDXL, and this text encoder "
+            f"clip: words can be found for the text encoders of SD1.5, SD2, SDXL, {KNOWN}, and this one "
             f"({', '.join(tokens)}) is another. Leave `clip` and `prompt` empty, or use such a model."
         )
+    return _clip_words(clip, prompt, tokens)
+
+
+def _clip_words(clip: Any, prompt: str, tokens: Mapping[str, Sequence[Token]]) -> PromptTokens:
+    """The words of a prompt that CLIP alone reads."""
     for encoder, stream in tokens.items():
         _refuse_ignored_embeddings(clip, encoder, stream)
     first, *others = tokens.values()
@@ -59,6 +73,25 @@ def prompt_tokens(clip: Any, prompt: str) -> PromptTokens:
     return PromptTokens(
         prompt, tuple(replace(w, text=next(name)) if w.text == EMBEDDING else w for w in words)
     )
+
+
+def _in_both(
+    clip: Any, prompt: str, tokens: Mapping[str, Sequence[Token]], second: PromptTokens
+) -> PromptTokens:
+    """Words that stand twice on the key axis: as CLIP's tokens, and behind all of these as T5's.
+
+    Where the two read other words (T5 does not know a character), T5's places alone are given.
+    """
+    first = _clip_words(clip, prompt, {name: tokens[name] for name in ("l", "g")})
+    chunks = max(len(clip.tokenize(prompt)[name]) for name in ("l", "g"))
+    behind = chunks * CHUNK
+    alike = [w.text.casefold() for w in first.words] == [w.text.casefold() for w in second.words]
+    both = zip(first.words if alike else [None] * len(second.words), second.words, strict=True)
+    words = tuple(
+        Word(t5.text, (*(own.positions if own else ()), *(behind + p for p in t5.positions)))
+        for own, t5 in both
+    )
+    return PromptTokens(prompt, words, behind + (second.length or 0))
 
 
 def text_tokens(clip: Any, text: str) -> dict[str, list[Token]]:

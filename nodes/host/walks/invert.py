@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ....attention_patches.inversion.inversion import Inversion, InversionMethod
-from ..families import family_of
+from ..families import INVERSION, family_of
 from ..run.install import installed, reinstalled
 from ..run.on_the_node import OnTheNode
 from ..text.prompt_identity import digest_of
@@ -83,7 +83,7 @@ def invert(
     `sigmas` falls to 0. A noise mask is ignored, and so is guidance on the model. Raises ValueError for
     models and latents that cannot be.
     """
-    family_of(model)
+    family_of(model, INVERSION)
     require_states(model)
     sampler = Inverter(method, seed, latent.get("batch_index"))
     noisiest = conditions.sample(_following(model), sampler, sigmas, model_latent(model, latent), seed)

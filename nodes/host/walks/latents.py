@@ -10,11 +10,15 @@ from ..numbers import require_numbers
 
 
 def model_latent(model: Any, latent: Mapping[str, Any]) -> Tensor:
-    """(images, C, h, w) of a LATENT. Raises ValueError if it is not one of this model's, or no numbers."""
+    """(images, C, h, w) of a LATENT, or (images, C, 1, h, w) for models that know frames.
+
+    Raises ValueError if it is not one of this model's, or no numbers.
+    """
     given = latent["samples"]
     if given.is_nested:
         raise ValueError(f"latent holds several kinds of latents, as of video and sound, {_wanted(model)}")
-    if given.ndim != 4 or not given.numel():
+    axes = 2 + model.get_model_object("latent_format").latent_dimensions
+    if given.ndim not in (4, axes) or not given.numel():
         raise ValueError(f"latent has the shape {tuple(given.shape)}, {_wanted(model)}")
     require_numbers(given, "latent: image")
     samples: Tensor = comfy.sample.fix_empty_latent_channels(
@@ -23,7 +27,8 @@ def model_latent(model: Any, latent: Mapping[str, Any]) -> Tensor:
         latent.get("downscale_ratio_spacial"),
         latent.get("downscale_ratio_temporal"),
     )
-    if samples.ndim != 4 or samples.shape[1] != _channels(model):
+    frames = samples.shape[2] if axes == 5 else 1
+    if samples.ndim != axes or frames != 1 or samples.shape[1] != _channels(model):
         raise ValueError(f"latent has the shape {tuple(samples.shape)}, {_wanted(model)}")
     return samples
 

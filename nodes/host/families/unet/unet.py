@@ -22,6 +22,7 @@ class UNet(Family):
     """A U-Net for images."""
 
     name: ClassVar[str] = "U-Net"
+    group_norms = True
     models: ClassVar[str] = "U-Nets for images (SD1.5, SD2, SDXL and models built like them)"
 
     @staticmethod
@@ -95,10 +96,6 @@ class UNet(Family):
     def grid(self, options: dict[str, Any]) -> tuple[int, int]:
         height, width = options["activations_shape"][-2:]
         return height, width
-
-    def token_slices(self, kind: Kind, keys: int) -> tuple[slice, slice]:
-        every, none = slice(0, keys), slice(0, 0)
-        return (every, none) if kind == "self" else (none, every)
 
     def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
         return checkpointed(options, measured)

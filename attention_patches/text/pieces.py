@@ -1,0 +1,37 @@
+"""Words of a text from pieces of it whose places are known, as language models cut it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .words import WORD, Word
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one or several tokens stand for, characters `start` to `end` of the text, and where they are."""
+
+    start: int
+    end: int
+    positions: tuple[int, ...]
+
+
+def words_of_pieces(text: str, pieces: Sequence[Piece], within: slice) -> tuple[Word, ...]:
+    """The words in a part of the text, each with all pieces that it overlaps.
+
+    Words that share a piece (a tokenizer may join a hyphen to what follows) become one, so that no two words
+    have a position in common.
+    """
+    words: list[tuple[int, int, set[Piece]]] = []
+    for match in re.finditer(WORD, text[within]):
+        start, end = within.start + match.start(), within.start + match.end()
+        own = {piece for piece in pieces if piece.start < end and start < piece.end}
+        if words and words[-1][2] & own:
+            start, _, before = words.pop()
+            own |= before
+        if own:
+            words.append((start, end, own))
+    return tuple(
+        Word(text[start:end], tuple(sorted(p for piece in own for p in piece.positions)))
+        for start, end, own in words
+    )

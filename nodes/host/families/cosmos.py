@@ -1,0 +1,66 @@
+"""Cosmos-Predict2 and Anima: self- and cross-attention apart, as in a U-Net, in blocks of one grid."""
+
+from typing import Any, ClassVar
+
+from comfy.ldm.anima.model import Anima
+from comfy.ldm.cosmos.predict2 import MiniTrainDIT
+
+from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
+from ....attention_patches.contract.rotary import Axis, Rotary
+from .family import Forward, Seen
+from .transformer import Grid, Transformer
+
+
+class CosmosFamily(Transformer):
+    """Networks of the host's class `MiniTrainDIT` or `Anima`. Each block computes self-attention, which is
+    rotated, and then cross-attention; nothing but their order tells them apart."""
+
+    name: ClassVar[str] = "Anima"
+    models: ClassVar[str] = "Anima and Cosmos-Predict2"
+
+    @staticmethod
+    def fits(network: Any) -> bool:
+        return type(network) in (MiniTrainDIT, Anima)
+
+    def blocks(self) -> dict[str, int]:
+        return {"block": len(self.network.blocks)}
+
+    def heads(self) -> tuple[int, int]:
+        return self.network.num_heads, self.network.model_channels // self.network.num_heads
+
+    @property
+    def patch(self) -> int:
+        patch: int = self.network.patch_spatial
+        return patch
+
+    def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None:
+        return ("block", options["block_index"]) if "block_index" in options else None
+
+    def seen(self, options: dict[str, Any], keys: int, forward: Forward) -> Seen | None:
+        place = self.block_of(options)
+        if place is None:
+            return None
+        grid = self.grid_of(forward.cells)
+        tokens = grid[0] * grid[1]
+        forward.visits[place] += 1
+        if forward.visits[place] == 1:
+            rotary = self._rotary_of(grid, options, forward)
+            return Seen((*place, 0), grid, (KeyPart(IMAGE, tokens),), slice(0, tokens), rotary)
+        return Seen((*place, 0), grid, (KeyPart(TEXT, forward.text),), slice(0, tokens))
+
+    def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary:
+        """The picture stands at (0, row, column); a pair is a channel of each half."""
+        positions = self.network.pos_embedder
+        width = self.heads()[1]
+        spatial = width // 6 * 2
+        thetas = (
+            10000.0 * factor
+            for factor in (positions.t_ntk_factor, positions.h_ntk_factor, positions.w_ntk_factor)
+        )
+        time, rows, columns = thetas
+        axes = (
+            Axis(width - 2 * spatial, time),
+            Axis(spatial, rows, by_row=1.0),
+            Axis(spatial, columns, by_column=1.0),
+        )
+        return Rotary(axes, grid, halves=True)

@@ -1,0 +1,41 @@
+"""Flux.1, Flux.2 and Chroma: blocks of two streams, then of one, in which text and picture attend jointly."""
+
+from typing import Any, ClassVar
+
+from comfy.ldm.chroma.model import Chroma
+from comfy.ldm.flux.model import Flux
+
+from ....attention_patches.contract.rotary import Rotary
+from .family import Forward
+from .transformer import Grid, Transformer, rows_and_columns
+
+
+class FluxFamily(Transformer):
+    """Networks of the host's class `Flux` or `Chroma`."""
+
+    name: ClassVar[str] = "Flux"
+    models: ClassVar[str] = "Flux.1, Flux.2 and Chroma"
+
+    @staticmethod
+    def fits(network: Any) -> bool:
+        return type(network) in (Flux, Chroma)
+
+    def blocks(self) -> dict[str, int]:
+        return {"double": len(self.network.double_blocks), "single": len(self.network.single_blocks)}
+
+    def heads(self) -> tuple[int, int]:
+        return self.network.num_heads, self.network.hidden_size // self.network.num_heads
+
+    @property
+    def patch(self) -> int:
+        patch: int = self.network.patch_size
+        return patch
+
+    def best_blocks(self) -> list[tuple[str, int]]:
+        """Of Flux.1: Shin et al., ICCV 2025, code of exploring-mmdit."""
+        return [("double", number) for number in (18, 17, 12, 14, 11)]
+
+    def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary:
+        """The picture stands at (0, row, column), and all text of Flux.1 at (0, 0, 0)."""
+        heeded = {} if type(self.network) is Chroma else options
+        return Rotary(rows_and_columns(self.network.pe_embedder, heeded, 1, 2, {}), grid)

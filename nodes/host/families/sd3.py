@@ -1,0 +1,91 @@
+"""SD3 and SD3.5: joint blocks that say nothing of themselves, so each is told where it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from comfy.ldm.modules.diffusionmodules.mmdit import OpenAISignatureMMDITWrapper
+
+from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
+from .family import Forward, Seen
+from .transformer import Transformer
+
+PLACE = "attention_control_block"
+"""Where a block's number travels in the transformer options that it is given."""
+
+
+class SD3Family(Transformer):
+    """Networks of the host's class `OpenAISignatureMMDITWrapper`.
+
+    The second attention of SD3.5's first blocks, of the picture alone, stays as it is. Positions are in what
+    the tokens hold: nothing is rotated.
+    """
+
+    name: ClassVar[str] = "SD3"
+    models: ClassVar[str] = "SD3 and SD3.5"
+    unplaced = (
+        "Positions of SD3 are no rotations, so `placement` has no effect: the reference is shared where it "
+        "stands."
+    )
+
+    @staticmethod
+    def fits(network: Any) -> bool:
+        return type(network) is OpenAISignatureMMDITWrapper
+
+    def blocks(self) -> dict[str, int]:
+        return {"double": len(self.network.joint_blocks)}
+
+    def heads(self) -> tuple[int, int]:
+        attention = self.network.joint_blocks[0].x_block.attn
+        return attention.num_heads, attention.head_dim
+
+    @property
+    def patch(self) -> int:
+        patch: int = self.network.patch_size
+        return patch
+
+    def best_blocks(self) -> list[tuple[str, int]]:
+        """Of SD3 and SD3.5 medium, and of SD3.5 large with its 38 blocks: Shin et al., ICCV 2025, as for
+        Flux."""
+        blocks = self.network.joint_blocks
+        medium = (7, 9, 8, 5, 10) if blocks[0].x_block.x_block_self_attn else (7, 8, 5, 4, 9)
+        best = (18, 21, 20, 24, 16) if len(blocks) > 24 else medium
+        return [("double", number) for number in best]
+
+    def told(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Counting would not do: Skip Layer Guidance leaves out blocks in some passes."""
+        replacing = options.get("patches_replace", {})
+        blocks = dict(replacing.get("dit", {}))
+        for number in range(len(self.network.joint_blocks)):
+            place = ("double_block", number)
+            blocks[place] = Told(number, blocks.get(place))
+        return {**options, "patches_replace": {**replacing, "dit": blocks}}
+
+    def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None:
+        return ("double", options[PLACE]) if PLACE in options else None
+
+    def seen(self, options: dict[str, Any], keys: int, forward: Forward) -> Seen | None:
+        height, width = self.grid_of(forward.cells)
+        return None if keys == height * width else super().seen(options, keys, forward)
+
+    def parts(self, tokens: int, options: dict[str, Any], forward: Forward) -> tuple[KeyPart, ...]:
+        every = (
+            KeyPart("registers", self.network.register_length),
+            KeyPart(TEXT, forward.text),
+            KeyPart(IMAGE, tokens),
+        )
+        return tuple(part for part in every if part.tokens)
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """A replacement of a block that only tells it its number; one that was there works as before."""
+
+    number: int
+    inner: Callable[..., dict[str, Any]] | None
+
+    def __call__(self, args: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+        options = {**args["transformer_options"], PLACE: self.number}
+        args = {**args, "transformer_options": options}
+        out = extra["original_block"](args) if self.inner is None else self.inner(args, extra)
+        return dict(out)

@@ -1,0 +1,139 @@
+"""What the transformers have in common: one grid in all layers, and blocks that are one layer each."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
+from ....attention_patches.contract.layers import LayerMap, LayerSize, Preset
+from ....attention_patches.contract.rotary import Axis, Rotary
+from ....attention_patches.contract.site import Layer
+from ....attention_patches.maps.recorder import PICTURE, WORDS, Recorder
+from ....attention_patches.methods.style_aligned.method import StyleAligned
+from .family import Family, Forward, Seen
+
+Grid = tuple[int, int]
+
+
+class Transformer(Family):
+    """A transformer for text and picture; nothing of it is marked, as the host's attention tells all."""
+
+    works = frozenset({Recorder.label, StyleAligned.label})
+
+    @abstractmethod
+    def blocks(self) -> Mapping[str, int]:
+        """How many blocks there are of each name, in order of execution."""
+
+    @abstractmethod
+    def heads(self) -> tuple[int, int]:
+        """(heads, channels of one) of every attention."""
+
+    @property
+    @abstractmethod
+    def patch(self) -> int:
+        """Cells on a side of one token."""
+
+    def grid_of(self, cells: Grid) -> Grid:
+        """The tokens for latents of (height, width) cells, which the host fills up at the lower right."""
+        height, width = cells
+        return -(-height // self.patch), -(-width // self.patch)
+
+    def layer_map(self) -> LayerMap:
+        places = [(name, number) for name, count in self.blocks().items() for number in range(count)]
+        layers = (Layer(i, len(places), *place, 0) for i, place in enumerate(places, start=1))
+        return LayerMap(self.name, tuple(layers))
+
+    def layer_sizes(self, latent: Grid) -> dict[int, LayerSize]:
+        size = LayerSize(self.grid_of(latent), *self.heads())
+        return {layer.ordinal: size for layer in self.layer_map().layers}
+
+    def seen(self, options: dict[str, Any], keys: int, forward: Forward) -> Seen | None:
+        place = self.block_of(options)
+        if place is None:
+            return None
+        grid = self.grid_of(forward.cells)
+        parts = self.parts(grid[0] * grid[1], options, forward)
+        rotary = self._rotary_of(grid, options, forward)
+        return Seen((*place, 0), grid, parts, queries_of(parts), rotary)
+
+    def _rotary_of(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary | None:
+        """Made once for each forward pass."""
+        if forward.rotary is None:
+            forward.rotary = self.rotary(grid, options, forward)
+        return forward.rotary
+
+    def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None:
+        """(name, number) of the block that is being computed; None before the blocks."""
+        if "block_index" not in options:
+            return None
+        return options["block_type"], options["block_index"]
+
+    def parts(self, tokens: int, options: dict[str, Any], forward: Forward) -> tuple[KeyPart, ...]:
+        """The key axis: text, picture, and reference pictures behind it."""
+        text, image = KeyPart(TEXT, forward.text), KeyPart(IMAGE, tokens)
+        return (text, image, *references(options.get("reference_image_num_tokens", ())))
+
+    def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary | None:
+        """How the picture's queries and keys are rotated; None without such positions."""
+        return None
+
+    def presets(self, latent: Grid) -> Mapping[str, Preset]:
+        """The layers in which words lie best, and the best of them for the picture."""
+        model, named = self.layer_map(), self.best_blocks()
+        found = [model.find(*place, 0) for place in named]
+        layers = [layer for layer in found if layer is not None]
+        if not named or len(layers) < len(named):  # another size of the model
+            layers = behind_the_middle(model.layers)
+        return {
+            WORDS: Preset(frozenset(layer.ordinal for layer in layers)),
+            PICTURE: Preset(frozenset({layers[0].ordinal})),
+        }
+
+    def best_blocks(self) -> Sequence[tuple[str, int]]:
+        """The blocks in which words were found to lie best, the best first; none if nobody has published
+        any."""
+        return ()
+
+
+def behind_the_middle(layers: Sequence[Layer]) -> list[Layer]:
+    """Five layers round six tenths of the depth, where the families with published choices have theirs."""
+    first = max(min(round(0.6 * len(layers)) - 3, len(layers) - 5), 0)
+    return list(layers[first : first + 5])
+
+
+def references(counts: Sequence[int]) -> list[KeyPart]:
+    """Tokens of further pictures beside the one that is made."""
+    return [KeyPart(f"reference picture {i}", count) for i, count in enumerate(counts, start=1)]
+
+
+def queries_of(parts: Sequence[KeyPart]) -> slice:
+    """Where the picture's tokens are among the queries of a joint call, which are its keys' tokens."""
+    start = 0
+    for part in parts:
+        if part.name == IMAGE:
+            return slice(start, start + part.tokens)
+        start += part.tokens
+    return slice(0, 0)
+
+
+def rows_and_columns(
+    embedder: Any, options: Mapping[str, Any], rows: int, columns: int, starts: Mapping[int, float]
+) -> tuple[Axis, ...]:
+    """The axes of the host's `EmbedND`: which of them count rows and columns, and where each starts, as the
+    user's `rope_options` have stretched and shifted them."""
+    given: Mapping[str, float] = options.get("rope_options") or {}
+    shift = {
+        0: given.get("shift_t", 0.0),
+        rows: given.get("shift_y", 0.0),
+        columns: given.get("shift_x", 0.0),
+    }
+    return tuple(
+        Axis(
+            channels,
+            float(embedder.theta),
+            starts.get(axis, 0.0) + shift.get(axis, 0.0),
+            given.get("scale_y", 1.0) if axis == rows else 0.0,
+            given.get("scale_x", 1.0) if axis == columns else 0.0,
+        )
+        for axis, channels in enumerate(embedder.axes_dim)
+    )

@@ -1,0 +1,105 @@
+"""The words of a prompt that a language model reads (T5, Qwen): from its tokens to places on the key axis.
+
+These models get a prompt in one chunk. Qwen gets it inside a template, of which some encoders cut off the
+beginning again; T5 honours weights, and gets the parts between them one by one. A word owns all tokens that
+it overlaps. Padding is no word.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tokenizers.decoders import ByteLevel
+
+from ....attention_patches.text.pieces import Piece, words_of_pieces
+from ....attention_patches.text.words import PromptTokens
+
+KNOWN = "Flux, Chroma, SD3, Anima (T5), Z-Image, Flux.2 Klein, Qwen-Image and Krea 2 (Qwen)"
+UNFINISHED = "\ufffd"  # what bytes of half a character decode to
+SPACE = "\u2581"  # of SentencePiece
+START, USER, LINE = 151644, 872, 198  # Qwen's <|im_start|>, user and a new line
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How one stream of tokens becomes words.
+
+    With `cut` the encoder leaves out all before the user's text. With `lengthened` the model fills the text
+    up.
+    """
+
+    stream: str
+    bytewise: bool = False  # symbols stand for bytes, as in Qwen; else for text, as in T5
+    cut: bool = False
+    lengthened: bool = False
+
+    def read(self, clip: Any, prompt: str) -> PromptTokens:
+        """The words of a prompt. Raises ValueError for embeddings in it."""
+        (chunk,) = clip.tokenize(prompt, return_word_ids=True)[self.stream]
+        values = [value for value, _weight, _group in chunk]
+        own = [at for at, (_value, _weight, group) in enumerate(chunk) if group]
+        if any(not isinstance(values[at], int) for at in own):
+            raise ValueError(
+                "prompt: words can't be found beside an embedding in the prompt of this text encoder. Take it"
+                " out."
+            )
+        first = _begin_of_user(values) if self.cut else 0
+        text, pieces = "", []
+        for places in self._together(clip, values, own):
+            part = self._text(clip, [values[at] for at in places])
+            positions = tuple(at - first for at in places if at >= first)
+            if positions:
+                pieces.append(Piece(len(text), len(text) + len(part), positions))
+            text += part
+        words = words_of_pieces(text, pieces, self._users(clip, text))
+        return PromptTokens(prompt, words, None if self.lengthened else len(chunk) - first)
+
+    def _together(self, clip: Any, values: Sequence[int], own: Sequence[int]) -> Iterator[list[int]]:
+        """Tokens one by one, or those together that only together make a character."""
+        open_: list[int] = []
+        for at in own:
+            open_.append(at)
+            if UNFINISHED not in self._text(clip, [values[place] for place in open_]):
+                yield open_
+                open_ = []
+        if open_:
+            yield open_
+
+    def _text(self, clip: Any, values: Sequence[int]) -> str:
+        tokenizer = getattr(clip.tokenizer, self.stream, clip.tokenizer)  # of one stream it is itself
+        symbols = [symbol for _, symbol in tokenizer.untokenize([(value, 1.0) for value in values])]
+        return ByteLevel().decode(symbols) if self.bytewise else "".join(symbols).replace(SPACE, " ")
+
+    def _users(self, clip: Any, text: str) -> slice:
+        """The characters that the user has written, without the template round them."""
+        before, _, behind = (getattr(clip.tokenizer, "llama_template", None) or "{}").partition("{}")
+        if text.startswith(before) and text.endswith(behind):
+            return slice(len(before), len(text) - len(behind))
+        return slice(0, len(text))  # a template of the user's own
+
+
+def _begin_of_user(values: Sequence[Any]) -> int:
+    """Where the text that the encoder gives begins, as the host finds it: behind the second start of a turn,
+    and behind its heading if this is the user's."""
+    starts = [at for at, value in enumerate(values) if value == START][:2]
+    first = starts[-1] if starts else -1
+    if len(values) > first + 3 and list(values[first + 1 : first + 3]) == [USER, LINE]:
+        return first + 3
+    return first
+
+
+READERS: Mapping[frozenset[str], Reader] = {
+    frozenset({"l", "t5xxl"}): Reader("t5xxl"),
+    frozenset({"t5xxl"}): Reader("t5xxl"),
+    frozenset({"g", "l", "t5xxl"}): Reader("t5xxl"),
+    frozenset({"qwen3_06b", "t5xxl"}): Reader("t5xxl", lengthened=True),
+    frozenset({"qwen3_4b"}): Reader("qwen3_4b", bytewise=True),
+    frozenset({"qwen3_8b"}): Reader("qwen3_8b", bytewise=True),
+    frozenset({"qwen25_7b"}): Reader("qwen25_7b", bytewise=True, cut=True),
+    frozenset({"qwen3vl_4b"}): Reader("qwen3vl_4b", bytewise=True, cut=True),
+}
+
+
+def reader_of(streams: Mapping[str, Any]) -> Reader | None:
+    """How the words of these streams are found, None for CLIP alone and for encoders that nobody knows."""
+    return READERS.get(frozenset(streams))

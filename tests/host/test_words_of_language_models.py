@@ -1,0 +1,130 @@
+"""Words of prompts that T5 and Qwen read: their places on the key axis, by the host's own tokenizers."""
+
+from functools import cache
+
+import comfy.sd
+import comfy.text_encoders.anima
+import comfy.text_encoders.flux
+import comfy.text_encoders.krea2
+import comfy.text_encoders.pixart_t5
+import comfy.text_encoders.qwen_image
+import comfy.text_encoders.sd3_clip
+import comfy.text_encoders.z_image
+import pytest
+import torch
+from attention_control.nodes.host.text.clip_tokens import prompt_tokens
+from comfy.supported_models_base import ClipTarget
+
+from .tiny.weights import fill_randomly
+
+TOKENIZERS = {
+    "flux": (comfy.text_encoders.flux.FluxTokenizer, "t5xxl"),
+    "chroma": (comfy.text_encoders.pixart_t5.PixArtTokenizer, "t5xxl"),
+    "anima": (comfy.text_encoders.anima.AnimaTokenizer, "t5xxl"),
+    "sd3": (comfy.text_encoders.sd3_clip.SD3Tokenizer, "t5xxl"),
+    "z-image": (comfy.text_encoders.z_image.ZImageTokenizer, "qwen3_4b"),
+    "klein": (comfy.text_encoders.flux.KleinTokenizer, "qwen3_4b"),
+    "qwen-image": (comfy.text_encoders.qwen_image.QwenImageTokenizer, "qwen25_7b"),
+    "krea2": (comfy.text_encoders.krea2.Krea2Tokenizer, "qwen3vl_4b"),
+}
+CUT = {"qwen-image": 34, "krea2": 34}  # tokens of the template in front, which the encoder leaves out
+LENGTHS = {"flux": 256, "klein": 512, "sd3": 77 + 77, "anima": None}  # as the model gets the text
+PROMPT = "two blue-ish birds, (a red fox:1.2) at night, café, a red hat and the image of a cat"
+PHRASES = ("blue-ish birds", "birds", "red fox", "fox", "at night", "café", "red hat", "image", "cat")
+
+
+@cache
+def tokenizing(kind):
+    """The host's CLIP with a tokenizer and no encoder."""
+    clip = comfy.sd.CLIP(no_init=True)
+    clip.tokenizer, clip.tokenizer_options = TOKENIZERS[kind][0](), {}
+    return clip
+
+
+@pytest.fixture(params=TOKENIZERS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def clip(kind):
+    return tokenizing(kind)
+
+
+def decoded(clip, kind, positions):
+    """What the tokens at these places say, by the tokenizer itself."""
+    stream = TOKENIZERS[kind][1]
+    (chunk,) = clip.tokenize(PROMPT)[stream]
+    behind = 77 if kind == "sd3" else -CUT.get(kind, 0)
+    ids = [chunk[p - behind][0] for p in positions if kind != "sd3" or p >= 77]
+    return (getattr(clip.tokenizer, stream, None) or clip.tokenizer.clip_t5xxl).tokenizer.decode(ids)
+
+
+def test_a_phrase_is_where_its_tokens_are(clip, kind):
+    """The tokens spell it, with a neighbour at most that a tokenizer has joined to it."""
+    tokens = prompt_tokens(clip, PROMPT)
+    for phrase in PHRASES:
+        spelled = decoded(clip, kind, tokens.find(phrase).positions)
+        assert phrase.replace(" ", "") in spelled.replace(" ", "")
+        assert len(spelled.strip()) <= len(phrase) + 2, spelled
+
+
+def test_a_repeated_word_has_all_its_places(clip, kind):
+    """And the second has its own."""
+    tokens = prompt_tokens(clip, PROMPT)
+    every, second = tokens.find("red").positions, tokens.find("red#2").positions
+    assert set(second) < set(every) and decoded(clip, kind, second).strip() == "red"
+
+
+def test_no_two_words_share_a_place(clip):
+    """Each position belongs to one word."""
+    places = [p for word in prompt_tokens(clip, PROMPT).words for p in word.positions]
+    assert len(places) == len(set(places))
+
+
+def test_the_template_is_no_text(clip):
+    """Its words are not found, and the length of what the model gets is known."""
+    with pytest.raises(ValueError, match="is not in the prompt"):
+        prompt_tokens(clip, "a cat").find("assistant")
+
+
+def test_the_length_is_that_of_the_encoded_text(clip, kind):
+    """Padding included, the template in front left out where the encoder does."""
+    stream = TOKENIZERS[kind][1]
+    expected = LENGTHS.get(kind, len(clip.tokenize(PROMPT)[stream][0]) - CUT.get(kind, 0))
+    assert prompt_tokens(clip, PROMPT).length == expected
+
+
+def test_a_line_before_the_text_stays_in_front(clip, kind):
+    """Qwen joins it to the template's own, and the host then cuts off less; the words are where they were
+    found before."""
+    word = prompt_tokens(clip, "\nfox").find("fox")
+    (chunk,) = clip.tokenize("\nfox")[TOKENIZERS[kind][1]]
+    if kind in CUT:
+        assert prompt_tokens(clip, "\nfox").length == len(chunk) - CUT[kind] + 3
+    assert len(word.positions) >= 1
+
+
+def test_sd3_has_a_word_twice():
+    """Among CLIP's tokens and among T5's behind them; in a long prompt CLIP has several chunks."""
+    clip = tokenizing("sd3")
+    assert prompt_tokens(clip, "a cat").find("cat").positions == (2, 77 + 2)
+    long = "a cat, " * 40
+    assert min(p for p in prompt_tokens(clip, long).find("cat").positions if p >= 154) == 154 + 2
+
+
+def test_what_the_encoder_makes_of_two_prompts_differs_where_the_word_stands():
+    """Z-Image's, with random weights: causal attention changes nothing in front of it."""
+    sizes = {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 1}
+    options = {"qwen3_4b_model_config": {**sizes, "intermediate_size": 64, "vocab_size": 151936}}
+    target = ClipTarget(TOKENIZERS["z-image"][0], comfy.text_encoders.z_image.te())
+    with torch.inference_mode():
+        clip = comfy.sd.CLIP(target, model_options=options)
+        fill_randomly(clip.cond_stage_model, 0)
+        texts = [
+            clip.encode_from_tokens(clip.tokenize(f"a tiny {word} on a hill")) for word in ("fox", "owl")
+        ]
+    changed = (texts[0] != texts[1]).any(-1)[0].nonzero().flatten().tolist()
+    tokens = prompt_tokens(clip, "a tiny fox on a hill")
+    assert tokens.find("fox").positions[0] == changed[0]
+    assert tokens.length == texts[0].shape[1]
