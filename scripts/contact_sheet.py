@@ -13,6 +13,7 @@ GAP = 4
 SMALLEST = 192
 LONGEST_LINE = 4
 THUMBNAIL = 640
+LOWEST = 128  # pixels of the shorter side of a thumbnail
 PAPER, INK = "white", "#222222"
 
 
@@ -45,10 +46,10 @@ def contact_sheet(batches: Sequence[Batch]) -> Image.Image:
 
 
 def thumbnail(sheet: Image.Image) -> Image.Image:
-    """The sheet, small enough for a list of workflows."""
-    small = sheet.copy()
-    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-    return small
+    """The sheet, small enough for a list of workflows, and never a strip too low to be seen in it."""
+    scale = min(1.0, max(THUMBNAIL / max(sheet.size), LOWEST / min(sheet.size)))
+    width, height = (round(scale * side) for side in sheet.size)
+    return sheet.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def _line(batches: Sequence[Batch], smallest: int) -> Image.Image:
