@@ -7,11 +7,16 @@ WEB_DIRECTORY = "./web"
 
 async def comfy_entrypoint() -> Any:
     """The extension, for the host; nothing of the host is imported before it asks."""
-    from comfy_api.latest import ComfyExtension
+    from comfy_api.latest import ComfyAPI, ComfyExtension
 
     from .nodes import node_classes
+    from .nodes.style.style_aligned_replacement import replacements
 
     class AttentionControl(ComfyExtension):
+        async def on_load(self) -> None:
+            for replacement in replacements():
+                await ComfyAPI().node_replacement.register(replacement)
+
         async def get_node_list(self) -> list[Any]:
             return node_classes()
 

@@ -46,8 +46,8 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures(Sprites.load(options.cache)).items():
-        picture.save(options.output / f"attention_control_{name}.png", optimize=True)
-        print(f"written: attention_control_{name}.png")
+        picture.save(options.output / f"{name}.png", optimize=True)
+        print(f"written: {name}.png")
 
 
 def pictures(sprites: Sprites) -> Mapping[str, Image.Image]:

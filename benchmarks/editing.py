@@ -46,10 +46,11 @@ BLOCK = 3  # edits of one kind that are made and written together
 def loaded(drawings: Path, quick: bool) -> tuple[Any, Judge, Sprites, SubjectReader, float]:
     """Model, judge, drawings, what finds subjects and its mean IoU with true masks; once in a process."""
     demo, judge, sprites = LoadDemoModel.execute().args, Judge.load(), Sprites.load(drawings)
-    draws = [np.random.default_rng([98, i]) for i in range(28 if quick else 140)]
+    held = 4 if quick else 20
+    draws = [np.random.default_rng([98, i]) for i in range(12 if quick else 140)]
     scenes = [with_masks(sprites, draw, 1 + i % 2) for i, draw in enumerate(draws)]
-    find = SubjectReader.fit(judge, demo[2], scenes[:-20])
-    return demo, judge, sprites, find, find.trust(demo[2], scenes[-20:])
+    find = SubjectReader.fit(judge, demo[2], scenes[:-held])
+    return demo, judge, sprites, find, find.trust(demo[2], scenes[-held:])
 
 
 def with_masks(sprites: Sprites, draw: np.random.Generator, subjects: int) -> Shown:

@@ -38,6 +38,7 @@ PLACED = Kind(
     keep=True,
 )
 REWEIGHT = Kind("reweight a colour", COLOUR)
+VARY = Kind("vary the shape", NOUN, most=1)  # not of a prompt's words: its edits are proxies
 KINDS = (SWAP_SUBJECT, SWAP_COLOUR, ADD, STYLED, PLACED, REWEIGHT)
 FREED = 0.2  # the paper's least end, for words that bring shapes of their own, and for styles
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -103,7 +104,7 @@ class Case:
 
 def case(kind: Kind, number: int) -> Case:
     """The source of this number and its edits: odd numbers have two different subjects, if the kind may."""
-    rng = np.random.default_rng([SEED, KINDS.index(kind), number])
+    rng = np.random.default_rng([SEED, (*KINDS, VARY).index(kind), number])
     count = min(1 + number % 2, kind.most)
     scene = sample_scene(rng, SIZE, SIZE, count)
     while len({subject.noun for subject in scene.subjects}) < count:

@@ -7,12 +7,14 @@ from typing import Any
 import comfy.sample
 import comfy.samplers
 import torch
+from attention_control.demo_model.world import BACKGROUNDS
 from attention_control.nodes.edit.plug_and_play_node import PlugAndPlay
 from attention_control.nodes.edit.prompt_to_prompt_node import PromptToPrompt
+from attention_control.nodes.edit.shape_variations_node import ShapeVariations
 from attention_control.nodes.host.text.prompt_batch import encode_rows
 from attention_control.nodes.inversion.invert_latent_node import InvertLatent
 from comfy_api.latest import io
-from editing_cases import Case
+from editing_cases import NOUN, Case
 from editing_sources import CFG, SAMPLER, SCHEDULER, Source, noise_of
 from torch import Tensor
 
@@ -71,6 +73,22 @@ class Bench:
         model, sampler, sigmas, latent = node.execute(self.demo[0], self._inverted(""), **given).args
         start = latent["samples"].repeat(len(self.case.edits), 1, 1, 1)
         return self._run(model, self._edits(), torch.zeros_like(start), start, sigmas, sampler)
+
+    def shape_variations(self, **settings: Any) -> Tensor:
+        """The node on the source's noise, with the edits' nouns as proxies of the first subject's."""
+        noun = self.case.scene.subjects[0].noun
+        words = {
+            "prompt": self.case.prompt.replace(noun, f"{{{noun}}}", 1),
+            "proxies": "\n".join(look[NOUN] for look in self.case.wanted),
+            "background_words": BACKGROUNDS[self.case.scene.background].split()[-1],
+        }
+        given = {**defaults(ShapeVariations), **words, **settings}
+        node = prepared(ShapeVariations)
+        model, positive, latent, *_ = node.execute(
+            *self.demo[:2], **given, latent={"samples": torch.zeros_like(self.source.latent)}
+        ).args
+        noise = comfy.sample.prepare_noise(latent["samples"], self.case.seed, latent["batch_index"])
+        return self._run(model, positive, noise, latent["samples"])[1:]
 
     def img2img(self, percent: float) -> Tensor:
         """The host's own: the source, given noise up to a point of the schedule, under the edited prompts."""

@@ -99,13 +99,13 @@ def in_turn(numbers: Sequence[int], each: int, steps: int, jobs: int) -> Iterato
 
 
 def main() -> None:
-    parser = record.parser(__doc__, "one prompt of the first two groups, two steps")
+    parser = record.parser(__doc__, "one prompt of the first two groups, one step")
     parser.add_argument("--each", type=int, default=4, help="prompts in each of the 11 groups")
     parser.add_argument("--jobs", type=int, default=2, help="groups at a time, each on one thread")
     names = [asked[0].group for asked in asks(1)]
     parser.add_argument("--only", choices=names, nargs="*", help="run these groups, keep the others' figures")
     options = parser.parse_args()
-    each, steps = (1, 2) if options.quick else (options.each, STEPS)
+    each, steps = (1, 1) if options.quick else (options.each, STEPS)
     chosen = options.only or names[: 2 if options.quick else None]
     settings = {"prompts in a group": each, "steps": steps, "strength": STRENGTH, "scale": SCALE}
     fresh: dict[str, Figures] = {}

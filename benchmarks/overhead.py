@@ -11,7 +11,7 @@ SD1.5 alone, with four images of 64 x 64 cells, each with boxes of its own.
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -124,29 +124,29 @@ def run(model: Any, prompts: tuple[Any, Any], latent: tuple[int, int], steps: in
 
 def measure(
     name: str,
-    model: Any,
+    all_variants: Mapping[str, Any],
     prompts: Any,
     latent: tuple[int, int],
     steps: int,
     rounds: int,
-    only: Sequence[str] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Any]:
-    """Ratios to the unpatched run for every variant, or some; each round begins with another variant."""
-    made = variants(model, latent[0])
-    all_variants = made if only is None else {variant: made[variant] for variant in only}
-    seconds: dict[str, list[float]] = {variant: [] for variant in all_variants}
-    for round_number in range(rounds + 1):
-        first = round_number % len(all_variants)
-        for variant in (*all_variants, *all_variants)[first : first + len(all_variants)]:
-            started = time.perf_counter()
-            run(all_variants[variant], prompts, latent, steps)
-            if round_number:  # the first round warms up
-                seconds[variant].append(time.perf_counter() - started)
-    memory = {}
+    """Ratios to the unpatched run for every variant of a model; each round begins with another variant.
+
+    A round before them warms up, and counts memory.
+    """
+    memory: dict[str, int] = {}
     for variant, patched in all_variants.items():
         with PeakBytes() as counter:
             run(patched, prompts, latent, 1)
         memory[variant] = counter.peak
+    seconds: dict[str, list[float]] = {variant: [] for variant in all_variants}
+    for round_number in range(rounds):
+        first = round_number % len(all_variants)
+        for variant in (*all_variants, *all_variants)[first : first + len(all_variants)]:
+            started = clock()
+            run(all_variants[variant], prompts, latent, steps)
+            seconds[variant].append(clock() - started)
     base = seconds["unpatched"]
     return {
         "model": name,
@@ -171,21 +171,24 @@ def over_the_floor(seconds: dict[str, list[float]]) -> float | None:
 
 
 def main() -> None:
-    options = record.parser(__doc__, "the demo model only, one round of two steps").parse_args()
+    options = record.parser(__doc__, "the demo model only, small, one round of one step").parse_args()
     quick = options.quick
-    steps, rounds = (2, 1) if quick else (20, 9)
-    runs = [measure("Pocket Diffusion", *demo(), latent=(4, 16), steps=steps, rounds=rounds)]
+    size, steps, rounds = (8, 1, 1) if quick else (16, 20, 9)
+    small, prompts = demo()
+    runs = [measure("Pocket Diffusion", variants(small, 4), prompts, (4, size), steps, rounds)]
     if not quick:
-        sd15 = random_sd15()
+        sd15, prompts = random_sd15()
         runs += [
-            measure("random SD1.5", *sd15, latent=latent, steps=1, rounds=3) for latent in ((4, 32), (1, 64))
+            measure("random SD1.5", variants(sd15, latent[0]), prompts, latent, steps=1, rounds=3)
+            for latent in ((4, 32), (1, 64))
         ]
-        only = ("unpatched", "Bounded Attention, masks")
-        level = random_sd15(FIRST_LEVEL)
-        runs.append(measure("SD1.5's first level", *level, latent=(4, 64), steps=1, rounds=3, only=only))
+        level, prompts = random_sd15(FIRST_LEVEL)
+        made = variants(level, 4)
+        only = {name: made[name] for name in ("unpatched", "Bounded Attention, masks")}
+        runs.append(measure("SD1.5's first level", only, prompts, (4, 64), steps=1, rounds=3))
     for result in runs:
-        made = f"latent {result['latent']}, {result['steps']} steps, {record.machine_class()}"
-        print(f"\n{result['model']}, {made}")
+        told = f"latent {result['latent']}, {result['steps']} steps, {record.machine_class()}"
+        print(f"\n{result['model']}, {told}")
         rows = [
             [
                 variant,

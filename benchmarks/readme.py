@@ -20,6 +20,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "layout": tables_of_quality.layout,
     "appearance": tables_of_quality.appearance,
     "editing": tables_of_quality.editing,
+    "shapes": tables_of_quality.shapes,
     "maps": tables_of_quality.maps,
     "inversion": tables_of_quality.inversion,
     "overhead": tables_of_cost.overhead,

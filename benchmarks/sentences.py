@@ -61,6 +61,18 @@ def editing(record: Record) -> str:
     )
 
 
+def shapes(record: Record) -> str:
+    paper, early = (record["ways"][way] for way in ("the paper's times", "0.05 to 0.6"))
+    number = record["sources"]
+    return (
+        f"of {3 * number} variations of {number} pictures, few as they are, an object has another shape in "
+        f"{_percent(paper['shape changed'])} with the paper's times, and in "
+        f"{_percent(early['shape changed'])} with 0.05 to 0.6, which suits this model; its class is kept in "
+        f"{_percent(paper['class kept'])} and {_percent(early['class kept'])}, and outside of it the PSNR is "
+        f"{paper['background PSNR']:.0f} and {early['background PSNR']:.0f} dB."
+    )
+
+
 def maps(record: Record) -> str:
     words, masks = (record["rows"][name] for name in ("DAAM-style average", "SelfSegment"))
     return (
@@ -123,6 +135,7 @@ SENTENCES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "layout": ("Subjects in boxes", layout),
     "appearance": ("Appearance of another picture", appearance),
     "editing": ("Edits by words", editing),
+    "shapes": ("Shapes of one object", shapes),
     "maps": ("Maps and segments", maps),
     "inversion": ("Inversion", inversion),
     "overhead": ("Cost of a patch", overhead),

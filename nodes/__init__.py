@@ -6,6 +6,7 @@ from typing import Any
 def node_classes() -> list[Any]:
     """All node classes, imported on demand so that importing the pack does not import the host."""
     from .demo.load_demo_model_node import LoadDemoModel
+    from .demo.load_example_picture_node import LoadExamplePicture
     from .edit.blend_masks_node import BlendMasks
     from .edit.plug_and_play_node import PlugAndPlay
     from .edit.prompt_to_prompt_node import PromptToPrompt
@@ -26,10 +27,14 @@ def node_classes() -> list[Any]:
     from .style.cross_image_attention_node import CrossImageAttention
     from .style.encode_prompt_batch_node import EncodePromptBatch
     from .style.style_aligned_batch_node import StyleAlignedBatch
+    from .style.style_reference_node import StyleReference
+    from .wide.multidiffusion_node import MultiDiffusion
+    from .wide.prompt_region_node import PromptRegion
 
     return [
         StyleAlignedBatch,
         EncodePromptBatch,
+        StyleReference,
         AttentionRecorder,
         AttentionProbe,
         AttentionMapViewer,
@@ -48,5 +53,8 @@ def node_classes() -> list[Any]:
         BlendMasks,
         PlugAndPlay,
         ShapeVariations,
+        MultiDiffusion,
+        PromptRegion,
         LoadDemoModel,
+        LoadExamplePicture,
     ]

@@ -44,6 +44,18 @@ def remove(folder: Path) -> None:
 
 
 @contextlib.contextmanager
+def locked_at_once(path: Path) -> Iterator[bool]:
+    """Hold the lock file `path` if nobody else does, and say whether it is held."""
+    with path.open("a+") as file:
+        held = _take(file, wait=False)
+        try:
+            yield held
+        finally:
+            if held:
+                _release(file)
+
+
+@contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file `path`, waiting for its holder; the system lets it go when its process ends.
 

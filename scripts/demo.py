@@ -9,9 +9,15 @@ def main() -> int:
     """Build the environment if need be and run the demo in it; its exit status is ours."""
     from demo_options import parser
     from environment import environment
+    from host_server import checked_port
     from pins import ROOT
+    from workflow_file import read_workflow
 
-    parser().parse_args()
+    options = parser().parse_args()
+    if not options.serve:  # what is wrong with these is told before anything takes its time
+        read_workflow(options.workflow)
+        if options.port is not None:
+            checked_port(options.port)
     return environment(needs=[]).run([str(ROOT / "scripts" / "run_demo.py"), *sys.argv[1:]])
 
 

@@ -10,6 +10,13 @@ from pins import ROOT
 WORKFLOW = ROOT / "example_workflows" / "style_aligned.json"
 
 
+def port(text: str) -> int:
+    """A port that can be asked for; argparse tells the user of the error."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 1 to 65535")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of the demo's command line."""
     options = argparse.ArgumentParser(
@@ -29,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     add("--output", type=Path, default=ROOT / "output", metavar="DIR", help="where the pictures go")
     add(
         "--port",
-        type=int,
+        type=port,
         default=None,
         help="the server's port on the loopback interface (default: a free one)",
     )

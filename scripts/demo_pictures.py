@@ -15,12 +15,10 @@ from contact_sheet import Batch, contact_sheet, thumbnail
 from failures import Failure
 from host_client import Client, Picture
 from host_server import Server
-from pins import ROOT
 from run_progress import title
 from ui_workflow import to_prompt
 
 Json = dict[str, Any]
-INPUTS = ROOT / "example_workflows" / "inputs"
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,6 @@ class Result:
 async def run_workflow(server: Server, workflow: Json) -> Result:
     """Run `workflow`, in either form, on the server; raises Failure if it saves no picture."""
     async with Client(server.address) as client:
-        await bring_inputs(client, workflow)
         prompt = to_prompt(workflow, await client.object_info())
         with tqdm(total=len(prompt), bar_format="{l_bar}{bar}| {elapsed}") as bar:
 
@@ -57,18 +54,6 @@ async def run_workflow(server: Server, workflow: Json) -> Result:
         if not kept:
             raise Failure("the workflow saved no picture", "give one with a Save Image node")
         return Result(prompt, kept, [await client.content(picture) for picture in kept])
-
-
-async def bring_inputs(client: Client, workflow: Json) -> None:
-    """Upload the pictures of `example_workflows/inputs` that the workflow loads by name."""
-    loaded = {
-        node["widgets_values"][0]
-        for node in workflow.get("nodes", [])
-        if node["type"] == "LoadImage" and node.get("widgets_values")
-    }
-    for path in sorted(INPUTS.glob("*.png")):
-        if path.name in loaded:
-            await client.upload(path)
 
 
 def save_all(result: Result, folder: Path, name: str, small: Path | None) -> list[Path]:

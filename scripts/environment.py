@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from build_once import build_once
-from failures import Failure, of_os_error
+from failures import FULL, Failure, disk_full, of_os_error
 from host_source import fetch
 from pins import COMFYUI, NEWEST, OLDEST, REQUIREMENTS, UV, fingerprint
 from run_tool import run_tool
@@ -29,8 +29,19 @@ class Environment:
     comfyui: Path
 
     def run(self, arguments: Sequence[str]) -> int:
-        """Run the interpreter in place of this process (on Windows: beneath it)."""
-        variables = {**os.environ, "COMFYUI_PATH": str(self.comfyui), "COMFYUI_PYTHON": str(self.python)}
+        """Run the interpreter in place of this process (on Windows: beneath it).
+
+        Its bytecode is kept in the cache folder, whatever the user's setting: without any the host takes
+        twice as long to start, and elsewhere it would lie in the checkout and in the host's folder.
+        """
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        bytecode = {"PYTHONPYCACHEPREFIX": str(cache_folder() / "bytecode")}
+        variables = {
+            **bytecode,
+            **kept,
+            "COMFYUI_PATH": str(self.comfyui),
+            "COMFYUI_PYTHON": str(self.python),
+        }
         command = [str(self.python), *arguments]
         if os.name == "nt":
             return subprocess.call(command, env=variables)
@@ -48,8 +59,17 @@ def environment(needs: Sequence[str]) -> Environment:
         return existing(
             Path(os.environ["COMFYUI_PATH"]), os.environ.get("COMFYUI_PYTHON") or sys.executable, needs
         )
+    if os.environ.get("COMFYUI_PYTHON"):
+        raise Failure(
+            "COMFYUI_PYTHON is set, and COMFYUI_PATH is not",
+            "set COMFYUI_PATH to the folder of the ComfyUI that it runs, or unset COMFYUI_PYTHON to let "
+            "this command bring its own",
+        )
     check_python()
-    folder = build_once(cache_folder() / fingerprint(), build)
+    try:
+        folder = build_once(cache_folder() / fingerprint(), build)
+    except OSError as error:
+        raise of_cache(error) from error
     return Environment(python_of(folder / "venv"), folder / "ComfyUI")
 
 
@@ -105,6 +125,16 @@ def cache_folder() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "attention-control"
+
+
+def of_cache(error: OSError) -> Failure:
+    """The failure behind an error at the cache folder; it names the variable that moves it."""
+    if error.errno in FULL:
+        return disk_full(f" at {cache_folder()}")
+    return Failure(
+        f"the cache folder {cache_folder()} cannot be used ({error.strerror or error})",
+        f"set {CACHE} to a folder that you may write to, or make this one writable",
+    )
 
 
 def build(folder: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -103,13 +102,6 @@ class Client:
     async def interrupt(self, prompt_id: str) -> None:
         """Stop the prompt with this number, if it is running."""
         async with self.session.post("/interrupt", json={"prompt_id": prompt_id}) as response:
-            response.raise_for_status()
-
-    async def upload(self, path: Path) -> None:
-        """Put a picture into the server's input folder, under its own name."""
-        form = aiohttp.FormData({"overwrite": "true"})
-        form.add_field("image", path.read_bytes(), filename=path.name, content_type="image/png")
-        async with self.session.post("/upload/image", data=form) as response:
             response.raise_for_status()
 
     async def content(self, picture: Picture) -> bytes:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bytecode import forget_bytecode
 from failures import Failure
 from pins import ROOT
 
@@ -98,6 +99,7 @@ def running_server(
         yield server
     finally:
         server.stop()
+        forget_bytecode(base)
 
 
 def prepare(base: Path) -> None:

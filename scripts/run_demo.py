@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
-from typing import Any
 
-from build_once import locked
+from build_once import locked_at_once
 from demo_options import parser
 from demo_pictures import run_workflow, save_all
-from environment import cache_folder
+from environment import cache_folder, of_cache
 from failures import Failure, command
 from host_server import running_server
+from workflow_file import read_workflow
 
-Json = dict[str, Any]
+ADDRESS = "address"
 
 
 def main() -> int:
@@ -41,30 +41,46 @@ def main() -> int:
 def serve(options: argparse.Namespace) -> int:
     """Run the web UI until Ctrl-C; workflows and models stay in a folder of the cache."""
     base = cache_folder() / "web-ui"
-    base.mkdir(parents=True, exist_ok=True)
-    with locked(base / "lock"):
-        say("starting ComfyUI (about half a minute) ...")
-        with running_server(python(), comfyui(), base, base / "server.log", options.port) as server:
-            print(server.address, flush=True)
-            say(f"the web UI runs there; its files are in {base}; stop it with Ctrl-C")
-            try:
-                server.process.wait()
-            except KeyboardInterrupt:
-                return 0
-            raise Failure(f"the server ended ({server.last_words()})", f"see {server.log}")
-
-
-def read_workflow(path: Path) -> Json:
-    """The workflow in a file; raises Failure if there is none."""
     try:
-        workflow = json.loads(path.read_text(encoding="utf-8"))
+        base.mkdir(parents=True, exist_ok=True)
+        (base / "lock").touch()
+    except OSError as error:
+        raise of_cache(error) from error
+    while True:
+        with locked_at_once(base / "lock") as ours:
+            if ours:
+                return serve_from(base, options.port)
+        if address := address_in(base):
+            print(address, flush=True)
+            say("the web UI runs there already; stop it where it was started")
+            return 0
+        time.sleep(0.5)  # the other run is starting, or is just ending
+
+
+def serve_from(base: Path, port: int | None) -> int:
+    """Run the web UI on `base`, which is ours alone; its address stands in a file there while it runs."""
+    note = base / ADDRESS
+    note.unlink(missing_ok=True)
+    say("starting ComfyUI (about half a minute) ...")
+    with running_server(python(), comfyui(), base, base / "server.log", port) as server:
+        note.write_text(server.address, encoding="utf-8")
+        print(server.address, flush=True)
+        say(f"the web UI runs there; its files are in {base}; stop it with Ctrl-C")
+        try:
+            server.process.wait()
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            note.unlink(missing_ok=True)
+        raise Failure(f"the server ended ({server.last_words()})", f"see {server.log}")
+
+
+def address_in(base: Path) -> str:
+    """The address of the web UI that another run serves from `base`; empty while it is starting."""
+    try:
+        return (base / ADDRESS).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        raise Failure(f"there is no file {path}", "give a workflow with --workflow") from None
-    except ValueError as error:
-        raise Failure(f"{path} is not JSON ({error})", "give a workflow as the web UI saves it") from None
-    if not isinstance(workflow, dict):
-        raise Failure(f"{path} is not a workflow", "give a workflow as the web UI saves it")
-    return workflow
+        return ""
 
 
 def python() -> Path:

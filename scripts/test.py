@@ -18,7 +18,7 @@ def main() -> int:
     for threshold in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
         os.environ.setdefault(threshold, KEPT)
     modules = ["pytest", "pytest_timeout", "xdist", "hypothesis"]
-    workers = ["-n", str(WORKERS), "--dist", "worksteal"]
+    workers = ["-n", str(WORKERS), "--dist", "loadscope", "--no-loadscope-reorder"]
     return environment(needs=modules).run(["-m", "pytest", *workers, *sys.argv[1:]])
 
 

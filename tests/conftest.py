@@ -2,11 +2,42 @@
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 Report = pytest.TestReport | pytest.CollectReport
+FOLDERS = ("e2e", "host", "style", "pure")  # what takes longest first
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the folders in their order; the files of each keep theirs."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: FOLDERS.index(item.path.relative_to(here).parts[0]))
+
+
+def shares(nodeid: str) -> str:
+    """What a test has in common with those that the same worker should run: the server and its browser, the
+    process that has the host ready for benchmarks, or what a file keeps of its runs."""
+    file = nodeid.partition("::")[0]
+    if not file.startswith("tests/e2e/"):
+        return file
+    return "benchmarks" if file.endswith(("_benchmark.py", "_benchmarks.py", "_cost.py")) else "server"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`--dist loadscope` is by what tests share."""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByWhatTheyShare(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return shares(nodeid)
+
+    return ByWhatTheyShare(config, log)
 
 
 def fail_instead_of_skip(report: Report) -> Report:

@@ -56,6 +56,7 @@ function addPanel(node) {
       node.properties[SETTINGS] = { opacity, layout };
       if (colormap && colormap.value !== chosen) colormap.value = chosen;
     },
+    write: (inputs) => write(node, inputs),
   });
   panel.say(NEVER_RUN);
   panel.element.addEventListener("wheel", zoomCanvas);
@@ -83,6 +84,25 @@ function addPanel(node) {
     if (payload) panel.open(payload);
   });
   after(node, "onRemoved", panel.close);
+}
+
+/**
+ * Set widgets of a node; a connection to one stays, and wins.
+ *
+ * @param {Node} node
+ * @param {Record<string, string | number>} inputs
+ * @returns {string[]} the names of those that are connected
+ */
+function write(node, inputs) {
+  const linked = node.inputs.filter((input) => input.link != null).map((input) => input.name);
+  for (const [name, value] of Object.entries(inputs)) {
+    const widget = node.widgets?.find((widget) => widget.name === name);
+    if (!widget || linked.includes(name)) continue;
+    widget.value = value;
+    widget.callback?.(value);
+  }
+  node.setDirtyCanvas(true, true);
+  return Object.keys(inputs).filter((name) => linked.includes(name));
 }
 
 /**

@@ -1,7 +1,9 @@
 """What a run is about to sample, as a method is told before it begins."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from torch import Tensor
 
 from .layers import NO_LAYERS, LayerMap, LayerSize, Preset
 from .site import Text
@@ -17,9 +19,11 @@ class Batch:
 
     `conditionings` holds the rows of each conditioning by role, `texts` the texts of all of them,
     `layer_sizes` the layers by ordinal. `presets` are what the methods' authors use on this kind of model, by
-    names that the methods choose. `tell` shows a line on the method's node while the run goes on.
+    names that the methods choose. `tell` shows a line on the method's node while the run goes on, `draw`
+    maps (images, h, w) in 0..1 as a picture; it asks for them only where somebody looks.
     `residuals` are the blocks whose residuals a part may see. `levels` are the noise levels at which the
-    sampler's steps begin, known when the methods begin; it may call the model between them.
+    sampler's steps begin (it may call the model between them) and `noise` (B, C, h, w) what it begins with,
+    zeros if it goes on with the latents of another; both are known when the methods begin.
     """
 
     images: int
@@ -32,6 +36,8 @@ class Batch:
     tell: Callable[[str], None]
     residuals: LayerMap = NO_LAYERS
     levels: tuple[float, ...] = ()
+    noise: Tensor | None = field(default=None, compare=False, repr=False)
+    draw: Callable[[Callable[[], Tensor]], None] = lambda make: None
 
     def text_tokens(self, role: str) -> tuple[int, ...]:
         """The lengths of the texts of a role."""

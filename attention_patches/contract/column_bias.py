@@ -7,6 +7,11 @@ from torch import Tensor
 
 KEPT_BYTES = 64 * 2**20  # larger masks are made anew each time
 
+CLOSED = -2048.0
+"""What is added to the logit of a closed key. It is exact in every type, and stays within float16 when it is
+divided by the scale of a head. In float32 nothing is left of a key that is 104 below another, so logits of
+one cell may differ by 1900 before a closed key is seen; half of float16's lowest number would not fit."""
+
 
 @dataclass(frozen=True)
 class ColumnBias:

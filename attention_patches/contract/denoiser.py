@@ -43,10 +43,18 @@ class Denoiser(Protocol):
         ...
 
     def guests(
-        self, latents: Tensor, part: Visitor, until: Collection[Stop] = (), prompt: object = None
+        self,
+        latents: Tensor,
+        part: Visitor,
+        until: Collection[Stop] = (),
+        prompt: object = None,
+        whole: bool = False,
     ) -> Tensor:
         """Let other latents, of any number and size, through the same conditioning, seen by this part alone
         and by no ControlNet; gives the pictures expected there.
+
+        With `whole` each of them is seen whole under the first row of every conditioning, also where that
+        holds for a part of the picture only, or has a row for each image of the run.
 
         With `until` the pass ends when it has been at all of these, and what it gives means nothing. With
         `prompt`, a conditioning as the host's nodes hand it on, they are seen under it instead: in one chunk,

@@ -11,8 +11,8 @@ from .site import Layer
 
 ALL = "all"
 DIGITS = 9  # most of a number
-_ORDINALS = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
-_PLACE = re.compile(r"([a-z_]+)(?:\s+(\d+)(?:\.(\d+))?)?")
+_ORDINALS = r"(\d+)(?:\s*-\s*(\d+))?"
+_PLACE = r"([a-z_]+)(?:\s+(\d+)(?:\.(\d+))?)?"
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ class LayerMap:
     def _parse_part(self, part: str) -> set[int]:
         if part == ALL:
             return {layer.ordinal for layer in self.layers}
-        if match := _ORDINALS.fullmatch(part):
+        if match := re.fullmatch(_ORDINALS, part):
             first, last = _number(match[1]), _number(match[2] or match[1])
             in_map = 1 <= first <= last <= len(self.layers)
             return set(range(first, last + 1)) if in_map else set()
-        if match := _PLACE.fullmatch(part):
+        if match := re.fullmatch(_PLACE, part):
             block, number, index = match[1], match[2], match[3]
             return {
                 layer.ordinal
@@ -107,7 +107,7 @@ class LayerMap:
         quoted = reprlib.repr(part) if part == text else f"{reprlib.repr(part)} in {reprlib.repr(text)}"
         if not part:
             return f"there is an empty part in {reprlib.repr(text)}"
-        match = _ORDINALS.fullmatch(part)
+        match = re.fullmatch(_ORDINALS, part)
         if match is None:
             return f"no layer matches {quoted}"
         first, last = _number(match[1]), _number(match[2] or match[1])

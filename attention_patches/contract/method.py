@@ -18,6 +18,7 @@ from .denoiser import Denoiser
 from .residual import ResidualPart
 from .schedule import PercentRange
 from .site import Rows
+from .views import RegionPrompts, ViewingPart
 
 WHOLE_SCHEDULE = PercentRange()
 
@@ -82,7 +83,17 @@ class Reporter(Protocol):
         ...
 
 
-Part = AttentionPart | ResidualPart | CallPart | GuidingPart | ScopePart | Uncontrolled | OneNoise | Reporter
+Part = (
+    AttentionPart
+    | ResidualPart
+    | CallPart
+    | GuidingPart
+    | ScopePart
+    | ViewingPart
+    | Uncontrolled
+    | OneNoise
+    | Reporter
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +123,16 @@ class Method:
     def start(self, batch: Batch) -> str | None:
         """Called before the model is loaded. Returns why there is nothing to do here, or None; raises
         ValueError for settings that do not fit the batch."""
+        return None
+
+    @property
+    def region_prompts(self) -> Sequence[RegionPrompts]:
+        """Prompts that the host should prepare beside the sampler's own, for the views of a `ViewingPart`."""
+        return ()
+
+    def largest_call(self, batch: Batch) -> tuple[int, tuple[int, int]] | None:
+        """How many views of which size (height, width) in cells a `ViewingPart` has in one call of the model
+        at most; None if this has none."""
         return None
 
     def memory(self, batch: Batch) -> int:

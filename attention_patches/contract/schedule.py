@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
+from scipy.optimize import brentq
+
 ROUNDING = 1e-5  # of a sigma: the same step of two schedules differs by less
-OF_A_PERCENT = 1e-6  # which is found by halving
-HALVINGS = 40
+OF_A_PERCENT = 1e-6
+FOUND_WITHIN = 1e-8  # of a percent
 
 PercentToSigma = Callable[[float], float]
 
@@ -71,16 +73,8 @@ class Schedule:
         """Where a sigma stands on the schedule: 0.0 for its noisiest level and above, 1.0 for none."""
         if sigma <= 0:
             return 1.0
+        if sigma >= self.percent_to_sigma(0.0):
+            return 0.0
         if sigma not in self.found:
-            self.found[sigma] = self._halved(sigma)
+            self.found[sigma] = brentq(lambda p: self.percent_to_sigma(p) - sigma, 0, 1, xtol=FOUND_WITHIN)
         return self.found[sigma]
-
-    def _halved(self, sigma: float) -> float:
-        low, high = 0.0, 1.0
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            if self.percent_to_sigma(middle) > sigma:
-                low = middle
-            else:
-                high = middle
-        return (low + high) / 2

@@ -41,7 +41,10 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Window:
-    """A part of the run's picture, as fractions of its height and width."""
+    """A part of the run's picture, as fractions of its height and width.
+
+    A part with `right` above 1 goes round: behind the right edge of the picture it goes on at its left edge.
+    """
 
     top: float = 0.0
     left: float = 0.0
@@ -79,14 +82,17 @@ class Rows:
     `images` latents in the same order. `sources[c]` is the conditioning of chunk c as the caller counts
     those it passes: 0 positive, 1 negative in classifier-free guidance, but a guidance node's extra pass
     with the negative alone calls that 0. `texts[c]` says it by name, and is None for the extra passes of
-    guidance nodes. `windows[c]` is the part of the run's picture that chunk c holds, None if its place is not
-    known; without any, every chunk holds the whole picture.
+    guidance nodes. `windows[c]` is the part of the run's picture that chunk c holds, an area of its text or a
+    window, None if its place is not known; without any, every chunk holds the whole picture. Chunks of one
+    call may hold different parts, all of one size. `viewed` says that these are windows of a picture of which
+    the model sees no more in one call, and not the areas of texts.
     """
 
     sources: tuple[int, ...]
     images: int
     texts: tuple[Text | None, ...] = ()
     windows: tuple[Window | None, ...] = ()
+    viewed: bool = False
 
     @property
     def total(self) -> int:

@@ -23,10 +23,12 @@ class KeptRows:
 
     A chunk is found by its text, so the passes may be split into calls and ordered as the host likes. What
     guidance nodes pass once more under a text that has come already is told apart by its turn. With
-    `for_all` the pass has one chunk, and it serves those of every text.
+    `for_all` the pass has one chunk, and it serves those of every text. With `repeats` a text may come more
+    often than it was kept, as with many windows of one picture: from then on its last turn serves.
     """
 
     for_all: bool = False
+    repeats: bool = False
     doing: Literal["gather", "give"] | None = None
     tensors: dict[Chunk, tuple[Tensor, ...]] = field(default_factory=dict)
     turns: Counter[tuple[Hashable, str | int, int]] = field(default_factory=Counter)
@@ -69,11 +71,23 @@ class KeptRows:
 
         Raises KeyError if none were kept.
         """
-        chunks = list(self._chunks(place, rows))
+        by_kind = zip(*self.of_chunks(place, rows, device), strict=True)
+        return tuple(_joined([_for(rows.images, x) for x in kind]) for kind in by_kind)
+
+    def of_chunks(self, place: Hashable, rows: Rows, device: torch.device) -> list[tuple[Tensor, ...]]:
+        """Those of all the other pictures for each chunk of a call. Raises KeyError if none were kept."""
+        chunks = [self._found(chunk) for chunk in self._chunks(place, rows)]
         if any(chunk not in self.tensors for chunk in chunks):
             raise KeyError(NOT_THERE)
-        by_kind = zip(*(self.tensors[chunk] for chunk in chunks), strict=True)
-        return tuple(_joined([_for(rows.images, x.to(device)) for x in kind]) for kind in by_kind)
+        return [tuple(x.to(device) for x in self.tensors[chunk]) for chunk in chunks]
+
+    def _found(self, chunk: Chunk) -> Chunk:
+        """The chunk whose tensors serve for this one."""
+        *name, turn = chunk
+        if not self.repeats or chunk in self.tensors:
+            return chunk
+        earlier = ((*name, before) for before in range(turn - 1, -1, -1))
+        return next((one for one in earlier if one in self.tensors), chunk)
 
     def _chunks(self, place: Hashable, rows: Rows) -> Iterator[Chunk]:
         for name in _names(rows):

@@ -56,7 +56,7 @@ class Subject:
         """The subject as it lies in a part of the picture; None if it does not reach into it."""
         if window.whole:
             return self
-        boxes = tuple(box for whole in self.boxes if (box := _cut(whole, window)))
+        boxes = tuple(box for whole in self.boxes for box in _cut(whole, window))
         mask = None if self.mask is None else crop(self.mask, window)
         mask = mask if mask is not None and mask.any() else None
         return replace(self, boxes=boxes, mask=mask) if boxes or mask is not None else None
@@ -133,16 +133,23 @@ class Layout:
 def crop(masks: Tensor, window: Window) -> Tensor:
     """The part of masks (..., H, W) that lies in a window, at least one row and column of it."""
     height, width = masks.shape[-2:]
+    if window.right > 1:  # it goes round
+        masks, width = torch.cat([masks, masks], -1), 2 * width
+        window = replace(window, left=window.left / 2, right=window.right / 2)
     rows, columns = _span(window.top, window.bottom, height), _span(window.left, window.right, width)
     return masks[..., rows, columns]
 
 
-def _cut(box: Box, window: Window) -> Box | None:
-    """A box in fractions of the picture, in fractions of a part of it; None if it lies outside."""
+def _cut(box: Box, window: Window) -> Iterator[Box]:
+    """A box in fractions of the picture, in fractions of a part of it: none if it lies outside, two if the
+    part goes round and begins and ends in it."""
     x0, y0, x1, y1 = box
-    left, right = _fraction(x0, window.left, window.right), _fraction(x1, window.left, window.right)
     top, bottom = _fraction(y0, window.top, window.bottom), _fraction(y1, window.top, window.bottom)
-    return (left, top, right, bottom) if left < right and top < bottom else None
+    for turn in (0, 1):
+        left = _fraction(x0 + turn, window.left, window.right)
+        right = _fraction(x1 + turn, window.left, window.right)
+        if left < right and top < bottom:
+            yield left, top, right, bottom
 
 
 def _fraction(place: float, start: float, stop: float) -> float:

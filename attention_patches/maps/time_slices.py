@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from .recorded import TimeSlice
 
 ALL = "all"
-_NUMBERS = re.compile(r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?")
-_LEVEL = re.compile(r"[01]?\.\d+|[01]\.")
+_NUMBERS = r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?"
+_LEVEL = r"[01]?\.\d+|[01]\."
 
 
 def parse_time(text: str, slices: Sequence[TimeSlice]) -> tuple[int, ...] | None:
@@ -21,11 +21,11 @@ def parse_time(text: str, slices: Sequence[TimeSlice]) -> tuple[int, ...] | None
     stripped = text.strip()
     if stripped == ALL:
         return None
-    if match := _NUMBERS.fullmatch(stripped):
+    if match := re.fullmatch(_NUMBERS, stripped):
         first, last = int(match[1]), int(match[2] or match[1])
         if 1 <= first <= last <= len(slices):
             return tuple(range(first - 1, last))
-    elif _LEVEL.fullmatch(stripped) and float(stripped) <= 1:
+    elif re.fullmatch(_LEVEL, stripped) and float(stripped) <= 1:
         level = float(stripped)
         return (min(range(len(slices)), key=lambda index: abs(slices[index].time - level)),)
     there = ", ".join(f"{number} (t {part.time:.2f})" for number, part in enumerate(slices, 1))

@@ -19,6 +19,18 @@ def adain(x: Tensor, reference: Tensor) -> Tensor:
     return torch.addcmul(mean_r, centred, std_r / std_x).to(x.dtype)
 
 
+def adain_to(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Give `x` (..., N, d) this mean and deviation (..., 1 or N, d); statistics and dtype as in `adain`."""
+    centred, _, std_x = _statistics(x)
+    return torch.addcmul(mean, centred, std / std_x).to(x.dtype)
+
+
+def mean_and_std(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Of (..., N, d) over the tokens, (..., 1, d) in float32, as `adain` takes them."""
+    _, mean, std = _statistics(x)
+    return mean, std
+
+
 def adain_to_one(images: Tensor, reference: int) -> Tensor:
     """The same for images (C, images, ..., N, d) and one of each chunk, which stays as it is, to the bit."""
     one = slice(reference, reference + 1)

@@ -5,10 +5,10 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-_OCCURRENCE = re.compile(r"(?P<phrase>.*\S)\s*#(?P<number>\d{1,9})", re.DOTALL)
+_OCCURRENCE = r"(?s)(?P<phrase>.*\S)\s*#(?P<number>\d{1,9})"
 # A special token, a suffix such as 's, letters and digits, or punctuation: CLIP never joins these.
 _SUFFIX = r"['\u2019](?:s|t|re|ve|m|ll|d)(?![^\W_])"
-_WORD = re.compile(rf"<\|\w+\|>|(?<=[^\W_]){_SUFFIX}|[^\W_]+|(?:[^\w\s]|_)+", re.IGNORECASE)
+_WORD = rf"(?i)<\|\w+\|>|(?<=[^\W_]){_SUFFIX}|[^\W_]+|(?:[^\w\s]|_)+"
 _SAME = str.maketrans("\u2019", "'", "-_\u2010\u2011\u2013")
 
 FILLERS = frozenset(
@@ -51,7 +51,7 @@ class PromptTokens:
         """
         asked = phrase.strip()
         places = list(self._places(asked))
-        numbered = _OCCURRENCE.fullmatch(asked)
+        numbered = re.fullmatch(_OCCURRENCE, asked)
         if not places and numbered:
             places = list(self._places(numbered["phrase"]))
             number = int(numbered["number"])
@@ -129,7 +129,7 @@ def read_words(text: str, pieces: Sequence[Word]) -> tuple[Word, ...]:
     # Combining marks count as letters; replaced by one they keep their place.
     marked = "".join("x" if unicodedata.category(c)[0] == "M" else c for c in text)
     words, following = [], 0
-    for match in _WORD.finditer(marked):
+    for match in re.finditer(_WORD, marked):
         positions: tuple[int, ...] = ()
         while following < len(pieces) and starts[following] < match.end():
             positions += pieces[following].positions

@@ -17,7 +17,7 @@ from ..host.run.install import install
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import LAYERS
 from ..inputs.node_report import shows_report
-from .guidance_inputs import guided_layout_inputs, own_layout
+from .guidance_inputs import bypass_input, guided_layout_inputs, own_layout
 from .layout_inputs import LayoutInputs, fault_in_texts
 from .layout_report import describe
 
@@ -50,6 +50,7 @@ class BoundedAttention(io.ComfyNode):
                     advanced=True,
                     tooltip=f"Transformer layers to bound, comma-separated: {LAYERS}. Paper: all.",
                 ),
+                bypass_input(),
             ],
             outputs=[
                 io.Model.Output(tooltip="The model with the patch, for any sampler node."),
@@ -91,6 +92,7 @@ class BoundedAttention(io.ComfyNode):
         elements: Any = None,
         masks: Tensor | None = None,
         more_filler_words: str = "",
+        positive: Any = None,
     ) -> io.NodeOutput:
         given = LayoutInputs(boxes, subjects, width, height, bboxes, elements, masks, more_filler_words)
         layout, conditioning = own_layout(given, clip, prompt)

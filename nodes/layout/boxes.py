@@ -15,8 +15,8 @@ Canvas = tuple[int, int]
 
 ELEMENT_SCALE = 1000  # sides of the picture in the host's `elements`
 _NUMBER = r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))"
-_LINE = re.compile(rf"\s*{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}\s*(?::\s*(.*?))?\s*")
-_NEXT_IMAGE = re.compile(r"\s*-{3,}\s*")
+_LINE = rf"\s*{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}\s*(?::\s*(.*?))?\s*"
+_NEXT_IMAGE = r"\s*-{3,}\s*"
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = 60
 
@@ -65,7 +65,7 @@ def written_boxes(text: str, canvas: Canvas) -> list[list[Drawn]]:
         return drawn_boxes(value, canvas, "boxes")
     frames: list[list[str]] = [[]]
     for line in text.splitlines():
-        if _NEXT_IMAGE.fullmatch(line):
+        if re.fullmatch(_NEXT_IMAGE, line):
             frames.append([])
         elif line.strip():
             frames[-1].append(line.strip())
@@ -86,7 +86,7 @@ def _each(
 
 
 def _written(line: str, canvas: Canvas, where: str) -> Drawn:
-    match = _LINE.fullmatch(line)
+    match = re.fullmatch(_LINE, line)
     if match is None:
         raise ValueError(
             f"boxes: {_short(line)} is not of the form `x y w h: phrase`, four numbers and then what is in "

@@ -35,6 +35,19 @@ def guided_layout_inputs(until: float) -> list[Any]:
     ]
 
 
+def bypass_input() -> Any:
+    """A CONDITIONING that the host hands on while the node is bypassed; else nobody asks for it."""
+    return io.Conditioning.Input(
+        "positive",
+        optional=True,
+        lazy=True,
+        tooltip=(
+            "For comparing: what the sampler gets while this node is bypassed (Ctrl-B). Connect the "
+            "same prompt from CLIP Text Encode. Otherwise it is not used."
+        ),
+    )
+
+
 def effort_inputs(until: float) -> list[Any]:
     """Until when is guided, by default the paper's percent, and how long in each step."""
     return [

@@ -12,7 +12,7 @@ from ..host.families import family_of
 from ..host.run.install import install
 from ..inputs.model_inputs import LAYERS
 from ..inputs.node_report import shows_report
-from .guidance_inputs import guided_layout_inputs, own_layout
+from .guidance_inputs import bypass_input, guided_layout_inputs, own_layout
 from .layout_inputs import LayoutInputs, fault_in_texts
 
 AUTHORS = "paper"
@@ -55,6 +55,7 @@ class LayoutGuidance(io.ComfyNode):
                         f"comma-separated: {LAYERS}. Later and larger layers cost more."
                     ),
                 ),
+                bypass_input(),
             ],
             outputs=[
                 io.Model.Output(tooltip="The model with the guidance, for any sampler node."),
@@ -86,6 +87,7 @@ class LayoutGuidance(io.ComfyNode):
         elements: Any = None,
         masks: Tensor | None = None,
         more_filler_words: str = "",
+        positive: Any = None,
     ) -> io.NodeOutput:
         given = LayoutInputs(boxes, subjects, width, height, bboxes, elements, masks, more_filler_words)
         layout, conditioning = own_layout(given, clip, prompt)

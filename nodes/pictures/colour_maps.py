@@ -23,7 +23,9 @@ HUES = (0.58, 0.06, 0.38, 0.88, 0.14, 0.74, 0.48, 0.98)  # far from one another,
 
 def colour_table(name: str) -> Tensor:
     """(256, 3) in 0..1, from the lowest value to the highest."""
-    stops = np.array([list(bytes.fromhex(colour)) for colour in COLOURS[name].split()]) / 255
+    stops = (
+        np.array([[int(colour[i : i + 2], 16) for i in (0, 2, 4)] for colour in COLOURS[name].split()]) / 255
+    )
     places = np.linspace(0, len(stops) - 1, 256)
     channels = [np.interp(places, np.arange(len(stops)), stops[:, channel]) for channel in range(3)]
     return torch.from_numpy(np.stack(channels, axis=1)).float()

@@ -4,9 +4,12 @@ from typing import Any, get_args
 
 from comfy_api.latest import io
 
+from ...attention_patches.contract.method import Method
 from ...attention_patches.contract.schedule import PercentRange
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.style_aligned.method import AdaIN, Sharing, StyleAligned
+from ...attention_patches.methods.style_aligned.mixture import StyleMixture
+from ...attention_patches.methods.style_aligned.style_reference import StyleReference
 from ..host.families import family_of
 from ..host.run.install import install
 from ..host.walks.model_identity import require_model
@@ -14,6 +17,9 @@ from ..inputs.model_inputs import LAYERS, model_input
 from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import range_inputs
 from ..inversion.inversion_type import InversionSocket
+from .style_references import REFERENCES, StyleReferencesSocket, checked, require_alone
+
+PLACES = ("each place", "each part")
 
 
 class StyleAlignedBatch(io.ComfyNode):
@@ -110,6 +116,27 @@ class StyleAlignedBatch(io.ComfyNode):
                         "new pictures, all of the picture's size. ControlNets leave the picture alone."
                     ),
                 ),
+                StyleReferencesSocket.Input(
+                    REFERENCES,
+                    optional=True,
+                    tooltip=(
+                        "Pictures of your own from Style Reference, one or several, of any size: all images "
+                        "follow the mixture of their styles. They take no place in the batch, so "
+                        "reference_index is ignored, and a batch of one image works."
+                    ),
+                ),
+                io.Combo.Input(
+                    "follow_masks",
+                    options=list(PLACES),
+                    default=PLACES[0],
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "Where references have masks. each place: every cell follows the references that "
+                        "cover it. each part: the whole image, or each window of a wide picture, follows one "
+                        "mixture, by how much of it each mask covers."
+                    ),
+                ),
             ],
             outputs=[io.Model.Output(tooltip="The model with the patch, for any sampler node.")],
         )
@@ -128,17 +155,34 @@ class StyleAlignedBatch(io.ComfyNode):
         end_percent: float,
         share_group_norm: bool = False,
         reference_picture: Inversion | None = None,
+        references: tuple[StyleReference, ...] | None = None,
+        follow_masks: str = PLACES[0],
     ) -> io.NodeOutput:
-        method = StyleAligned(
-            sharing=sharing,
-            adain=adain,
-            reference=reference_index,
-            score_shift=score_shift,
-            score_scale=score_scale,
-            share_group_norm=share_group_norm,
-            layers=family_of(model).layer_map().parse(layers),
-            during=PercentRange(start_percent, end_percent),
-            reference_picture=reference_picture,
-            note=None if reference_picture is None else require_model(reference_picture, model),
-        )
+        layers_, during = family_of(model).layer_map().parse(layers), PercentRange(start_percent, end_percent)
+        method: Method
+        if references is not None:
+            require_alone(sharing, share_group_norm, reference_picture)
+            method = StyleMixture(
+                references=checked(references, model),
+                attends=sharing == "reference",
+                adain=adain,
+                score_shift=score_shift,
+                score_scale=score_scale,
+                by_place=follow_masks == PLACES[0],
+                layers=layers_,
+                during=during,
+            )
+        else:
+            method = StyleAligned(
+                sharing=sharing,
+                adain=adain,
+                reference=reference_index,
+                score_shift=score_shift,
+                score_scale=score_scale,
+                share_group_norm=share_group_norm,
+                layers=layers_,
+                during=during,
+                reference_picture=reference_picture,
+                note=None if reference_picture is None else require_model(reference_picture, model),
+            )
         return io.NodeOutput(install(model, method, cls.hidden.unique_id))

@@ -19,7 +19,7 @@ from host_client import Client
 from host_server import Server, running_server
 from pack import ROOT, load_pack
 
-from .runs import EXAMPLES, FEW_STEPS, Example, Script, pictures, read
+from .runs import EXAMPLES, FEW_STEPS, Example, Pictures, Script, pictures, read
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +68,12 @@ def server(tmp_path_factory: pytest.TempPathFactory, script: Script) -> Iterator
 @pytest.fixture(scope="session")
 def example(server: Server) -> Example:
     """`example("style_aligned")`: its pictures by title, sampled once in a few steps."""
-    return cache(lambda name: asyncio.run(pictures(server, read(EXAMPLES[name]), steps=FEW_STEPS)))
+
+    def run(name: str) -> Pictures:
+        steps = 2 if name == "bounded_attention_paper" else FEW_STEPS  # it has twelve samplers
+        return asyncio.run(pictures(server, read(EXAMPLES[name]), steps=steps))
+
+    return cache(run)
 
 
 @pytest.fixture(scope="session")

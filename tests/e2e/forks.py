@@ -43,7 +43,6 @@ def fork(script: str, options: list[str], log: str) -> int:
 
 
 def main() -> None:
-    sys.dont_write_bytecode = True
     sys.path.insert(0, str(BENCHMARKS))
     import host
 

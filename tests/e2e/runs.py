@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from demo_pictures import bring_inputs
 from host_client import Client
 from host_server import Server
 from pack import ROOT
@@ -20,6 +19,11 @@ from ui_workflow import to_prompt
 
 EXAMPLES = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*.json"))}
 FEW_STEPS = 4
+IN_ITS_STYLE = {
+    "style_of_your_picture": "In its style",
+    "style_of_your_picture_controlnet": "In its style, with that layout",
+    "style_of_your_picture_lora": "Your subject in its style",
+}
 Pixels = npt.NDArray[np.uint8]
 Pictures = dict[str, list[Pixels]]
 Example = Callable[..., Pictures]
@@ -43,6 +47,14 @@ def on_the_demo_model(workflow: dict[str, Any]) -> dict[str, Any]:
     return workflow
 
 
+def brief(workflow: dict[str, Any], steps: int = FEW_STEPS) -> dict[str, Any]:
+    """A workflow as it is saved, with so many steps in its samplers."""
+    for node in workflow["nodes"]:
+        if node["type"] == "KSampler":
+            node["widgets_values"][2] = steps
+    return workflow
+
+
 async def pictures(
     server: Server, workflow: dict[str, Any], again: int = 0, steps: int | None = None
 ) -> Pictures:
@@ -53,7 +65,6 @@ async def pictures(
     """
     workflow = on_the_demo_model(workflow)
     async with Client(server.address) as client:
-        await bring_inputs(client, workflow)
         prompt = with_mark(to_prompt(workflow, await client.object_info()), again)
         prompt = shortened(prompt, steps) if steps else prompt
         saved = await client.run(prompt, lambda done, running: None)
@@ -81,6 +92,15 @@ def shortened(prompt: dict[str, Any], steps: int) -> dict[str, Any]:
             if name in inputs:
                 inputs[name] = min(inputs[name], most)
     return prompt
+
+
+def shows_something(workflow: dict[str, Any], found: Pictures) -> None:
+    """Assert that every saving node gave pictures, none of one colour, all of its own of one size."""
+    savers = [node for node in workflow["nodes"] if node["type"] == "SaveImage"]
+    assert len(found) == len(savers) > 0
+    for batch in found.values():
+        assert len({pixels.shape for pixels in batch}) == 1
+        assert all(pixels.std() > 5 for pixels in batch)
 
 
 def same(one: Pictures, other: Pictures) -> bool:

@@ -28,14 +28,14 @@ def test_inputs_are_drawn(benchmark: Script, discs: Path, tmp_path: Path) -> Non
     """Those that the workflows load, under those names; in the grid each with its object painted."""
     benchmark("appearance_grid", "--cache", discs)
     loaded = {
-        node["widgets_values"][0]
+        f"{node['widgets_values'][0]}.png"
         for name in ("appearance_transfer", "appearance_grid")
         for node in json.loads((ROOT / "example_workflows" / f"{name}.json").read_text())["nodes"]
-        if node["type"] == "LoadImage"
+        if node["type"] == "LoadExamplePicture"
     }
     assert {path.name for path in tmp_path.glob("*.png")} == loaded
     for number in (1, 2, 3):
-        with Image.open(tmp_path / f"attention_control_appearance_{number}.png") as picture:
+        with Image.open(tmp_path / f"appearance_{number}.png") as picture:
             alpha = np.asarray(picture.getchannel("A"))
         assert set(np.unique(alpha)) == {0, 255}
         assert 0.05 < (alpha == 0).mean() < 0.4

@@ -23,6 +23,14 @@ def test_quick_run_writes_its_figures(name: str, benchmark: Script, tmp_path: Pa
     assert {"machine", "date", "versions"} <= written(tmp_path, name).keys()
 
 
+def test_cost_of_edits_has_a_figure_for_each_method(benchmark: Script, tmp_path: Path) -> None:
+    """Over four plain images, in time and memory."""
+    assert "| Prompt-to-Prompt, blend |" in benchmark("editing_cost", "--quick")
+    (run,) = written(tmp_path, "editing_cost")["runs"]
+    assert run["latent"][0] == 4 and run["time"]["unpatched"] == 1.0
+    assert run["time"].keys() == run["extra megabytes"].keys() and len(run["time"]) == 5
+
+
 @pytest.mark.slow
 def test_style_of_a_picture_writes_its_figures(benchmark: Script, discs: Path, tmp_path: Path) -> None:
     """The same with given pictures: shares of the new pictures, for the plain batch and each strength."""

@@ -1,10 +1,11 @@
 """The demo command, on a copy of the checkout with a history of its own."""
 
-import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,12 @@ import psutil
 import pytest
 from PIL import Image
 
+from bytecode import bytecode_of, forget_bytecode
+from demo_options import parser
 from host_server import Server
 
 from .conftest import comfyui
-from .runs import EXAMPLES, pictures, read
+from .runs import EXAMPLES, Example, brief, read
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +34,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The files of this checkout that git would keep, committed to a repository of their own."""
     copy = tmp_path_factory.mktemp("checkout")
     listed = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
@@ -42,7 +45,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     git(copy, "init", "-q")
     git(copy, "add", "-A")
     git(copy, "commit", "-q", "-m", "copy")
-    return copy
+    yield copy
+    forget_bytecode(copy)
 
 
 @pytest.fixture
@@ -92,22 +96,30 @@ def wait_for_server(checkout: Path, process: subprocess.Popen[str]) -> psutil.Pr
         for found in processes_of(checkout):
             if any("guarded_main.py" in word for word in found.cmdline()):
                 return found
+        time.sleep(0.05)
 
 
-def test_demo_saves_pictures_and_leaves_nothing_else(checkout: Path, temporary: Path, server: Server) -> None:
-    """The printed paths are the pictures, as another server makes them; nothing else is left."""
-    process = demo(checkout, temporary)
+def test_demo_saves_pictures_and_leaves_nothing_else(
+    checkout: Path, temporary: Path, tmp_path: Path, example: Example
+) -> None:
+    """The printed paths are the pictures, as another server makes them; nothing else is left. The demo's own
+    workflow is made in a few steps."""
+    assert parser().parse_args([]).workflow == EXAMPLES["style_aligned"]
+    workflow = tmp_path / "brief.json"
+    workflow.write_text(json.dumps(brief(read(EXAMPLES["style_aligned"]))))
+    process = demo(checkout, temporary, "--workflow", str(workflow))
     out, err = process.communicate()
     assert process.returncode == 0, err
     paths = [Path(line) for line in out.splitlines()]
     assert len(paths) == 9 and all(path.is_file() and path.suffix == ".png" for path in paths)
-    elsewhere = asyncio.run(pictures(server, read(EXAMPLES["style_aligned"])))
     batch = [np.asarray(Image.open(path).convert("RGB")) for path in paths if path.name.startswith("plain")]
     assert len(batch) == 4
-    assert all(np.array_equal(a, b) for a, b in zip(batch, elsewhere["Plain"], strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(batch, example("style_aligned")["Plain"], strict=True))
     assert git(checkout, "status", "--porcelain") == ""
     assert not list(processes_of(checkout))
     assert not list(temporary.glob("attention-control-*"))
+    kept = bytecode_of(temporary)
+    assert kept is None or not kept.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -136,16 +148,22 @@ def test_failing_demo_says_why_and_leaves_nothing(checkout: Path, temporary: Pat
 
 
 def test_serve_prints_an_address_that_answers_until_it_is_stopped(checkout: Path, temporary: Path) -> None:
-    """With --serve the one line of output is the address of the web UI; Ctrl-C ends it in good order."""
+    """With --serve the one line of output is the address of the web UI; Ctrl-C ends it in good order.
+
+    A second --serve prints the same address, and ends.
+    """
     process = demo(checkout, temporary, "--serve")
     assert process.stdout is not None
     address = process.stdout.readline().strip()
     with urllib.request.urlopen(address) as page:
         assert b"ComfyUI" in page.read()
+    second = demo(checkout, temporary, "--serve")
+    out, err = second.communicate(timeout=60)
+    assert second.returncode == 0 and out.splitlines() == [address], err
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 0 and "Traceback" not in err
-    assert not list(processes_of(checkout))
+    assert not list(processes_of(checkout)) and not list((temporary / "cache").rglob("address"))
 
 
 def test_taken_port_is_told_at_once(checkout: Path, temporary: Path, server: Server) -> None:

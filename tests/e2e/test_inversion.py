@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from safetensors import safe_open
 from failures import Failure
 from host_client import Client
 from host_server import Server
-from pack import ROOT, load_pack
+from pack import load_pack
 
 from .runs import Script
 
@@ -23,7 +22,6 @@ load_pack()
 from attention_control.attention_patches.inversion.inversion_files import load_inversion  # noqa: E402
 
 STEPS = 10
-DRAWING = ROOT / "example_workflows" / "inputs" / "attention_control_example.png"
 Prompt = dict[str, dict[str, Any]]
 
 
@@ -40,7 +38,7 @@ def walking(method: str, prefix: str) -> Prompt:
     return {
         "1": node("LoadDemoModel"),
         "2": node("CLIPTextEncode", clip=["1", 1], text="a red cat and a blue dog on the beach"),
-        "3": node("LoadImage", image=DRAWING.name),
+        "3": node("LoadExamplePicture", picture="example"),
         "4": node("VAEEncode", pixels=["3", 0], vae=["1", 2]),
         "5": node("InvertLatent", **texts, latent=["4", 0], method=method, seed=7, **settings),
         "6": node("SaveInversion", inversion=["5", 0], filename_prefix=prefix),
@@ -61,7 +59,6 @@ def walking(method: str, prefix: str) -> Prompt:
 
 
 def run(server: Server, prompt: Prompt) -> None:
-    shutil.copy(DRAWING, server.base / "input" / DRAWING.name)
 
     async def queue() -> None:
         async with Client(server.address) as client:

@@ -10,14 +10,14 @@ from host_client import Client
 from host_server import Server
 from ui_workflow import to_prompt
 
-from .runs import EXAMPLES, FEW_STEPS, pictures, read, same, with_mark
+from .runs import EXAMPLES, FEW_STEPS, Example, pictures, read, same, with_mark
 
 STYLE_ALIGNED = EXAMPLES["style_aligned"]
 
 
-def test_cancelled_run_leaves_the_next_one_as_it_was(server: Server) -> None:
+def test_cancelled_run_leaves_the_next_one_as_it_was(server: Server, example: Example) -> None:
     """A run interrupted while sampling ends as such; the next one gives the same pictures."""
-    before = asyncio.run(pictures(server, read(STYLE_ALIGNED), again=10, steps=FEW_STEPS))
+    before = example("style_aligned")
 
     async def cancel_while_sampling() -> None:
         async with Client(server.address) as client:
@@ -36,9 +36,11 @@ def test_cancelled_run_leaves_the_next_one_as_it_was(server: Server) -> None:
     assert same(before, asyncio.run(pictures(server, read(STYLE_ALIGNED), again=12, steps=FEW_STEPS)))
 
 
-def test_failed_run_names_the_node_and_leaves_the_next_one_as_it_was(server: Server) -> None:
+def test_failed_run_names_the_node_and_leaves_the_next_one_as_it_was(
+    server: Server, example: Example
+) -> None:
     """A reference outside the batch fails, quoting both numbers; the next run is right."""
-    before = asyncio.run(pictures(server, read(STYLE_ALIGNED), again=20, steps=FEW_STEPS))
+    before = example("style_aligned")
     wrong: dict[str, Any] = read(STYLE_ALIGNED)
     node = next(node for node in wrong["nodes"] if node["type"] == "StyleAlignedBatch")
     node["widgets_values"][2] = 7

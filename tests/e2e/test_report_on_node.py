@@ -3,15 +3,17 @@
 import asyncio
 from typing import Any
 
+import numpy as np
 import pytest
 
-from demo_pictures import bring_inputs
 from host_client import Client
 from host_server import Server
 from ui_workflow import to_prompt
 
-from .reports import Prompt, Told, tell
-from .runs import EXAMPLES, FEW_STEPS, read, shortened, with_mark
+from .reports import SHOWS_PREVIEWS, Prompt, Told, tell
+from .runs import EXAMPLES, read, shortened, with_mark
+
+STEPS = 2
 
 
 def node(kind: str, **inputs: Any) -> dict[str, Any]:
@@ -59,8 +61,7 @@ def of_examples(server: Server, *names: str) -> list[tuple[Prompt, set[str], Tol
             known, found = await client.object_info(), []
             for name in names:
                 workflow = read(EXAMPLES[name])
-                await bring_inputs(client, workflow)
-                prompt = shortened(with_mark(to_prompt(workflow, known), 3), FEW_STEPS)
+                prompt = shortened(with_mark(to_prompt(workflow, known), 3), STEPS)
                 ours = {
                     at
                     for at, node in prompt.items()
@@ -77,7 +78,7 @@ def test_the_node_shows_the_report(server: Server) -> None:
     """The text goes to the node that made the patch, through the server, while it runs."""
     ((prompt, ours, heard),) = of_examples(server, "style_aligned")
     assert [prompt[at]["class_type"] for at in ours] == ["StyleAlignedBatch"]
-    line = f"StyleAligned: 7 of 7 layers, {FEW_STEPS} of {FEW_STEPS} noise levels, 4 images."
+    line = f"StyleAligned: 7 of 7 layers, {STEPS} of {STEPS} noise levels, 4 images."
     assert heard.texts == {at: [line] for at in ours}
 
 
@@ -144,3 +145,40 @@ def test_nobody_is_told_of_a_prompt_that_nobody_follows(server: Server) -> None:
             return await tell(other, {"1": node("PreviewAny", source="done too")})
 
     assert asyncio.run(run()).texts == {}
+
+
+def blended(steps: int) -> Prompt:
+    """Two pictures of an edit with a blend."""
+    edit = {"source_prompt": "a red cat", "edit_prompts": "a red dog", "edit": "auto", "cross_until": 0.8}
+    edit |= {"cross_until_words": "", "self_until": 0.4, "self_max_tokens": 256, "reweight": ""}
+    edit |= {"blend_words": "cat, dog", "keep_words": "", "blend_threshold": 0.3, "blend_from": 0.0}
+    sampling = {"seed": 7, "cfg": 1.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
+    prompts = {"positive": ["5", 1], "negative": ["5", 1], "latent_image": ["5", 2]}
+    models = {"model": ["model", 0], "clip": ["model", 1], "latent": ["size", 0]}
+    return {
+        "model": node("LoadDemoModel"),
+        "size": node("EmptyLatentImage", width=64, height=64, batch_size=1),
+        "5": node("PromptToPrompt", **models, **edit, layers="all"),
+        "6": node("KSampler", model=["5", 0], **prompts, steps=steps, **sampling),
+        "7": node("PreviewAny", source=["6", 0]),
+    }
+
+
+def test_masks_are_drawn_on_the_node_while_it_runs(server: Server) -> None:
+    """A picture of a mask for each image at every step, white where the edit may differ, for tabs that show
+    previews; nobody else is sent any."""
+
+    async def run() -> tuple[Told, Told]:
+        async with Client(server.address) as client, Client(server.address) as other:
+            await client.socket.send_json(SHOWS_PREVIEWS)
+            return await tell(client, blended(3)), await tell(other, blended(2))
+
+    shown, hidden = asyncio.run(run())
+    assert hidden.previews == {} and hidden.texts.keys() == {"5"}
+    assert shown.previews.keys() == {"5"} and len(shown.previews["5"]) == 3
+    for picture in shown.previews["5"]:
+        height, width = picture.shape
+        inside = picture[2:-2, 2 : width // 2 - 2], picture[2:-2, width // 2 + 2 : -2]
+        assert height >= 128 and width == 2 * height
+        assert all(set(np.unique(tile)) == {0, 255} for tile in inside)
+        assert bool((inside[1] >= inside[0]).all()), "the source's words are among what may differ"

@@ -1,6 +1,7 @@
 """The examples that take the style from a picture, and workflows saved before that was possible."""
 
 import asyncio
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,7 @@ import pytest
 from host_server import Server
 from ui_workflow import to_prompt
 
-from .runs import EXAMPLES, FEW_STEPS, Example, pictures, read
-
-IN_ITS_STYLE = {
-    "style_of_your_picture": "In its style",
-    "style_of_your_picture_controlnet": "In its style, with that layout",
-    "style_of_your_picture_lora": "Your subject in its style",
-}
+from .runs import EXAMPLES, FEW_STEPS, IN_ITS_STYLE, Example, Pictures, pictures, read, shows_something
 
 
 def with_the_picture_decoded(workflow: dict[str, Any]) -> dict[str, Any]:
@@ -37,20 +32,33 @@ def with_the_picture_decoded(workflow: dict[str, Any]) -> dict[str, Any]:
     return workflow
 
 
+@pytest.fixture(scope="module")
+def sampled(server: Server) -> Example:
+    """`sampled("style_of_your_picture_lora")`: the example with the picture decoded, sampled once."""
+
+    @cache
+    def run(name: str) -> Pictures:
+        workflow = with_the_picture_decoded(read(EXAMPLES[name]))
+        found = asyncio.run(pictures(server, workflow, steps=FEW_STEPS))
+        shows_something(workflow, found)
+        return found
+
+    return run
+
+
 @pytest.mark.parametrize("name", IN_ITS_STYLE)
-def test_image_0_is_the_users_picture(name: str, server: Server) -> None:
+def test_image_0_is_the_users_picture(name: str, sampled: Example) -> None:
     """It comes out as the VAE gives it back, beside a ControlNet and a LoRA too; the others are new."""
-    workflow = with_the_picture_decoded(read(EXAMPLES[name]))
-    found = asyncio.run(pictures(server, workflow, steps=FEW_STEPS))
+    found = sampled(name)
     (given,), (first, *others) = found["Back from the VAE"], found[IN_ITS_STYLE[name]]
     off = [int(np.abs(picture.astype(int) - given).max()) for picture in (first, *others)]
     assert len(others) == 3
     assert off[0] <= 1 and min(off[1:]) > 20, off
 
 
-def test_the_picture_changes_every_new_one(example: Example) -> None:
+def test_the_picture_changes_every_new_one(sampled: Example) -> None:
     """Beside the same seed without it."""
-    found = example("style_of_your_picture")
+    found = sampled("style_of_your_picture")
     pairs = zip(found["Without the picture"], found["In its style"], strict=True)
     assert all(bool((without != with_it).any()) for without, with_it in pairs)
 

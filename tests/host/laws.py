@@ -19,7 +19,7 @@ from .tiny.precision import nearly
 SIZE = {"height": 6, "width": 10}
 SMALL = {"height": 2, "width": 9}  # two cells where it is coarsest: one has no deviation
 ODD = ({"height": 7, "width": 9}, {"height": 4, "width": 17})
-SMALL_ODD = ({"height": 3, "width": 9}, {"height": 2, "width": 13})
+SMALL_ODD = ({"height": 3, "width": 9},)
 
 
 def prompts(shape: str, rows: int = IMAGES) -> tuple[Any, Any]:
@@ -45,9 +45,20 @@ def size(shape: str) -> dict[str, int]:
 
 
 @cache
-def plain(shape: str) -> Tensor:
+def plain(shape: str, sampler: str = "euler") -> Tensor:
     """The images without a method, sampled once: later runs are held against it."""
-    return run(model(shape), shape)
+    return run(model(shape), shape, sampler=sampler)
+
+
+SEED = 5
+
+
+@cache
+def drawn(shape: str) -> Tensor:
+    """The generator's state behind a run without a method that began with it at SEED."""
+    torch.manual_seed(SEED)
+    run(model(shape), shape)
+    return torch.get_rng_state()
 
 
 _RESULTS: dict[tuple[str, type, str], Tensor] = {}
@@ -100,7 +111,7 @@ def rows_do_not_leak(method: Specimen, shape: str) -> None:
         for image, influences in enumerate(method.influences):
             same = torch.equal(after[image], before[image])
             assert same != (changed in influences), f"image {changed} and image {image}: same = {same}"
-    alone = run(model(shape), shape, **last_answer)
+    alone = plain(shape, **last_answer)
     for image in method.exact_rows:
         assert torch.equal(before[image], alone[image]), f"image {image} should stay as it is"
 
@@ -136,9 +147,9 @@ def nothing_is_left(method: Specimen, shape: str) -> None:
         _interrupted(patched, shape, interruption, place, lambda seen=during: seen.append(inventory(patched)))
         assert [seen.code for seen in during] == [before[1].code] * len(during), "changed during a run"
         assert (inventory(model(shape)), inventory(patched)) == before, f"left behind by {interruption!r}"
-        assert torch.equal(run(model(shape), shape), plain(shape)), "the model samples otherwise afterwards"
-        assert torch.equal(run(patched, shape), first), "the method works otherwise afterwards"
-        assert (inventory(model(shape)), inventory(patched)) == before, "left behind by a run"
+    assert torch.equal(run(model(shape), shape), plain(shape)), "the model samples otherwise afterwards"
+    assert torch.equal(run(patched, shape), first), "the method works otherwise afterwards"
+    assert (inventory(model(shape)), inventory(patched)) == before, "left behind by a run"
 
 
 INTERRUPTIONS: list[tuple[BaseException, str]] = [
@@ -200,23 +211,18 @@ def equals_naive(method: Specimen, shape: str) -> None:
 
 def same_seed_same_image(method: Specimen, shape: str) -> None:
     """8. Two runs give the same bits, and a patch draws nothing from the generators of others."""
-    first = works(method, shape)
-    torch.manual_seed(5)
-    before = torch.get_rng_state()
-    method_only = run(method.on(model(shape)), shape)
-    after_patched = torch.get_rng_state()
-    torch.set_rng_state(before)
-    run(model(shape), shape)
-    assert torch.equal(method_only, first), "another picture"
-    assert torch.equal(after_patched, torch.get_rng_state()), "random numbers were drawn"
+    first, expected = works(method, shape), drawn(shape)
+    torch.manual_seed(SEED)
+    assert torch.equal(run(method.on(model(shape)), shape), first), "another picture"
+    assert torch.equal(torch.get_rng_state(), expected), "random numbers were drawn"
 
 
 def halves_equal_one(method: Specimen, shape: str) -> None:
     """8. Two halves of a run, one behind the other, are one run: time is the percent of the schedule."""
     patched = method.on(model(shape))
-    whole = run(patched, shape, steps=4)
-    first = run(patched, shape, steps=4, between=(0, 2))
-    assert_same_image(run(patched, shape, steps=4, between=(2, 4), latent=first), whole)
+    whole = run(patched, shape, steps=3)  # the last level is next to none
+    first = run(patched, shape, steps=3, between=(0, 1))
+    assert_same_image(run(patched, shape, steps=3, between=(1, 3), latent=first), whole)
 
 
 def keeps_precision(method: Specimen, shape: str) -> None:
@@ -245,4 +251,6 @@ LAWS = [
     keeps_precision,
 ]
 NEEDS_NAIVE = {any_size, equals_naive, keeps_precision}
+OF_THE_MODEL = {calls_do_not_matter, rows_do_not_leak, any_size}  # of what it is fed, and of its grids
+OF_THE_KIND = {nothing_is_left, same_seed_same_image}  # whatever the settings
 NOT_FOR_MEMORY = {patches_compose, halves_equal_one}  # what begins late has seen less

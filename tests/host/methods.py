@@ -1,16 +1,18 @@
 """Every method as the laws see it: how to make it, when it is off, who influences whom, the naive version."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
+import torch
 from attention_control.attention_patches.contract.method import Method
 from attention_control.attention_patches.contract.schedule import PercentRange
 from attention_control.attention_patches.contract.site import Kind
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.cross_image.method import CrossImage
+from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.attention_patches.methods.plug_and_play.method import PlugAndPlay
 from attention_control.attention_patches.methods.prompt_to_prompt.alignment import OWN, Taken
 from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blend
@@ -20,6 +22,8 @@ from attention_control.attention_patches.methods.shape_variations.finding import
 from attention_control.attention_patches.methods.shape_variations.keeping import Kept
 from attention_control.attention_patches.methods.shape_variations.method import ShapeVariations
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.attention_patches.methods.style_aligned.mixture import StyleMixture
+from attention_control.attention_patches.methods.style_aligned.style_reference import StyleReference
 from attention_control.attention_patches.text.words import Word
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
@@ -52,11 +56,10 @@ class Specimen:
     def make(
         self, model: Any, layers: str = "all", during: tuple[float, float] = (0.0, 1.0), **changes: Any
     ) -> Method:
-        return self.method(
-            layers=family_of(model).layer_map().parse(layers),
-            during=PercentRange(*during),
-            **{**self.settings, **changes},
-        )
+        settings = {**self.settings, **changes}
+        if any(field.name == "layers" for field in fields(self.method)):
+            settings["layers"] = family_of(model).layer_map().parse(layers)
+        return self.method(during=PercentRange(*during), **settings)
 
     def on(self, model: Any, **how: Any) -> Any:
         """A clone of `model` with the method."""
@@ -241,6 +244,20 @@ METHODS = [
         (set(), {1}, {2}),
         off=({"sharing": "off", "adain": "off"},),
     ),
+    Specimen(
+        "styles of two pictures",
+        StyleMixture,
+        {
+            "references": (
+                StyleReference(tiny_inversion(height=5, width=8), mask=torch.eye(4)),
+                StyleReference(tiny_inversion(height=5, width=8, seed=1), weight=0.5),
+            ),
+            "score_shift": 0.7,
+            "by_place": True,
+        },
+        EACH_ALONE,
+        off=({"attends": False, "adain": "off"},),
+    ),
     replace(
         _bounded("bounded"),
         naive_at=lambda q, k, v, where: naive_bounds.bounded(q, k, v, where, SUBJECTS, (1, 4), (6,)),
@@ -273,5 +290,22 @@ METHODS = [
         influences=BY_REFERENCE,
         remembers=True,
     ),
+    Specimen("multidiffusion", MultiDiffusion, {"window": (4, 6), "stride": 3, "per_call": 3}, EACH_ALONE),
     replace(_bounded("bounded by what is found", refine_from=0.4, refine_every=0.1), remembers=True),
 ]
+
+SAME_WAY = frozenset(
+    {
+        "shift and scale, last is reference",
+        "adain only",
+        "all images",
+        "bounded by what is found",
+        "plug and play, features of one guide",
+        "prompt to prompt, until",
+        "shape variations, details",
+        "shape variations, until",
+    }
+)
+"""They take the same way through the host as another of their kind."""
+
+OTHER_WAYS = tuple(method for method in METHODS if method.name not in SAME_WAY)

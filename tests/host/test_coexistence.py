@@ -6,36 +6,30 @@ from typing import Any
 
 import pytest
 import torch
+from attention_control.attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
 from torch import Tensor
 
 from . import guidance_methods
 from .companions import COMPANIONS, Companion
 from .inventory import inventory
-from .methods import IMAGES, METHODS, Specimen, model
-from .tiny import SHAPES, assert_same_image, conditioning, sample
+from .methods import IMAGES, METHODS, OTHER_WAYS, Specimen, model
+from .tiny import assert_same_image, conditioning, sample
 
 PLAIN = Companion("nothing")
-SAME_WAY = {
-    "shift and scale, last is reference",
-    "adain only",
-    "all images",
-    "bounded by what is found",
-    "plug and play, features of one guide",
-    "prompt to prompt, until",
-    "shape variations, details",
-    "shape variations, until",
-}
-"""They take the same way through the host as another of their kind."""
-
+EXACT = [
+    (companion, method, "sd15")
+    for companion in COMPANIONS
+    for method in OTHER_WAYS
+    if method.exact_rows and method.method is not PromptToPrompt  # which has a test of its own for this
+]
+ONCE = [(companion, METHODS[0], "sd15") for companion in COMPANIONS]
 PAIRS = [
     (companion, method, shape)
     for companion in COMPANIONS
     for method in METHODS
-    for shape in SHAPES
-    if method is METHODS[0] or (shape == "sd15" and method.name not in SAME_WAY)
+    for shape in ("sd15", "sdxl")
+    if method is METHODS[0] or (shape == "sd15" and method in OTHER_WAYS)
 ]
-
-ONCE = [pair for pair in PAIRS if pair[1] is METHODS[0] and pair[2] == "sd15"]
 TAKEN_ALONG = {"FreeU_V2", "HyperTile", "LoRA", "LoRA hook on the positive prompt", "ControlNet", "override"}
 GUIDED = [
     (companion, method, "sd15")
@@ -93,7 +87,7 @@ def test_together_in_either_order(companion, method, shape):
     assert not torch.allclose(images, without, rtol=0.01), "the companion does nothing"
 
 
-@pairs(PAIRS + GUIDED)
+@pairs(ONCE + GUIDED)  # whichever is off does not begin
 def test_method_off_leaves_the_companion_alone(companion, method, shape):
     """With the method off the images are the companion's own, to the bit."""
     off = method.off[0] if method.off else {"during": (0.5, 0.5)}
@@ -101,7 +95,7 @@ def test_method_off_leaves_the_companion_alone(companion, method, shape):
     assert torch.equal(images, alone(companion, shape))
 
 
-@pairs(PAIRS)
+@pairs(EXACT)
 def test_exact_images_stay_the_companions_own(companion, method, shape):
     """The reference is drawn as the companion draws it without the method."""
     for image in method.exact_rows:

@@ -14,7 +14,7 @@ from comfy_extras.nodes_freelunch import FreeU_V2
 from .inventory import inventory
 from .just import Just
 from .slopes import DOUBLE, SIZE, Asker, Corner, agrees_with_differences, slope
-from .tiny import assert_same_image, conditioning, sample, split_calls, tiny_model
+from .tiny import SHAPES, assert_same_image, conditioning, sample, split_calls, tiny_model
 from .tiny.extras import tiny_controlnet, tiny_lora
 
 
@@ -192,8 +192,14 @@ def test_asking_changes_nothing(shape):
     assert asker.slopes[0].gradient.abs().max() > 0
 
 
-@pytest.mark.parametrize("error", [None, RuntimeError("failed"), InterruptProcessingException()])
-@pytest.mark.parametrize("when", ["forward", "backward"])
+ENDS = [(shape, None, "") for shape in SHAPES] + [
+    ("sd15", error, when)
+    for error in (RuntimeError("failed"), InterruptProcessingException())
+    for when in ("forward", "backward")
+]
+
+
+@pytest.mark.parametrize(("shape", "error", "when"), ENDS)
 def test_the_model_stays_as_it_is(shape, error, when):
     """Weights, their kind, modules, hooks and options are the same after a gradient, a failed one and a
     cancelled one, whether that happens on the way there or back; and the next run is as if without it."""

@@ -37,6 +37,24 @@ def test_a_guest_leaves_the_run_alone(part):
     assert torch.equal(picture, run(patcher, SIZE, own))
 
 
+@pytest.mark.parametrize("size", [SIZE, OTHER], ids=str)
+@pytest.mark.parametrize("part", ["mask bounds", "area"])
+def test_a_guest_may_be_seen_whole(part, size):
+    """Two of them, under prompts for a part of the picture and in a row for each image: as alone under the
+    first rows of the same prompts without a place. The run's own picture is the same to the bit."""
+    patcher, guest = model(SHAPE), latents(size)
+    positive, negative = conditioning(patcher, 2, seed=1), conditioning(patcher, seed=2)
+    placed = PARTS[part](conditioning(patcher, seed=7), SIZE)
+    found, picture = as_guest(patcher, torch.cat([guest, -guest]), (positive + placed, negative), whole=True)
+    assert torch.equal(picture, run(patcher, SIZE, (positive + placed, negative)))
+    assert not torch.allclose(found[0], found[1])
+    first = [[text[:1], {**more, "pooled_output": more["pooled_output"][:1]}] for text, more in positive]
+    strength = {"strength": placed[0][1]["strength"]} if "strength" in placed[0][1] else {}
+    everywhere = [[text, {**more, **strength}] for text, more in conditioning(patcher, seed=7)]
+    for own, visitor in zip((guest, -guest), found, strict=True):
+        assert_same_image(visitor[None], by_itself(patcher, own, (first + everywhere, negative)))
+
+
 def test_areas_keep_their_part_of_the_picture():
     """Cells or percent of one size in cells of another: inside it, and never empty."""
     assert scaled_area((3, 5, 3, 5), (6, 10), (12, 20)) == (6, 10, 6, 10)

@@ -20,11 +20,11 @@ from .inverting import METHODS, STEPS, invert, own_scale, picture, prompts, reco
 from .tiny import assert_same_image, split_calls, spy_calls, tiny_model
 from .tiny.extras import tiny_controlnet
 
-DRAWING = ROOT / "example_workflows" / "inputs" / "attention_control_example.png"
+DRAWING = ROOT / "example_workflows" / "inputs" / "example.png"
 CAPTION = "a red cat and a blue dog on the beach, flat style"
 
 
-@pytest.mark.parametrize("cfg", [1.0, 3.5])
+@pytest.mark.parametrize(("shape", "cfg"), [("sd15", 1.0), ("sd15", 3.5), ("sd2", 1.0), ("sdxl", 3.5)])
 def test_edit_friendly_leads_through_every_state(shape, cfg):
     """At the same settings every state comes back, from the noisiest on and from the middle: >= 60 dB."""
     model = tiny_model(shape)
@@ -48,7 +48,7 @@ def test_ddim_comes_nearer_with_more_steps():
         texts = [clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in (CAPTION, "")]
         drawn = {"samples": vae.encode(torch.from_numpy(drawing)[None])}
     figures = []
-    for steps in (5, 16, 50):
+    for steps in (5, 50):
         inversion = invert(model, "ddim", drawn, texts=texts, steps=steps)[0]
         figures.append(psnr(reconstruct(model, inversion, texts=texts)[0], inversion.picture))
     assert figures == sorted(figures)
@@ -79,7 +79,10 @@ def test_ddim_looks_at_the_cleaner_state(shape, edm):
     assert len(calls) == STEPS
 
 
-@pytest.mark.parametrize("scheduler", ["ddim_uniform", "normal", "karras"])
+@pytest.mark.parametrize(
+    ("shape", "scheduler"),
+    [("sd15", "ddim_uniform"), ("sd15", "normal"), ("sd15", "karras"), ("sd2", "normal"), ("sdxl", "normal")],
+)
 def test_the_noisiest_state_can_be_sampled_on(shape, scheduler):
     """After DDIM, euler without noise on these sigmas gives the reconstruction, in either host node."""
     model = tiny_model(shape)

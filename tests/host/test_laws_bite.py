@@ -11,6 +11,7 @@ from . import guidance_methods, laws, methods
 from .broken import (
     bounded_attention,
     layout_guidance,
+    multidiffusion,
     plug_and_play,
     prompt_to_prompt,
     shape_variations,
@@ -22,6 +23,7 @@ NAMED = {method.name: method for method in (*methods.METHODS, *guidance_methods.
 ALIGNED, BOUNDED, GUIDED = NAMED["style aligned"], NAMED["bounded"], NAMED["layout guidance"]
 PLUGGED = NAMED["plug and play"]
 PROMPTED = NAMED["prompt to prompt"]
+WINDOWED = NAMED["multidiffusion"]
 MIXED = NAMED["shape variations"]
 BOUNDED_BY_FINDS = NAMED["bounded by what is found"]
 
@@ -103,9 +105,20 @@ MUTATIONS = [
     Mutation(laws.patches_compose, plug_and_play.IgnoresItsRange, "not the union|ranges do nothing", PLUGGED),
     Mutation(laws.same_seed_same_image, plug_and_play.RollsDice, "another picture|random", PLUGGED),
     Mutation(laws.halves_equal_one, plug_and_play.CountsSteps, "differs by", PLUGGED),
+    Mutation(laws.off_is_off, multidiffusion.IgnoresItsRange, "changes the images", WINDOWED),
+    Mutation(laws.rows_do_not_leak, multidiffusion.SharesThePicture, "same = False", WINDOWED),
+    Mutation(laws.nothing_is_left, multidiffusion.Remembers, "otherwise afterwards", WINDOWED),
+    Mutation(laws.patches_compose, multidiffusion.IgnoresItsRange, "not the union|do nothing", WINDOWED),
+    Mutation(laws.patches_compose, multidiffusion.StartsLate, "not the union", WINDOWED),
+    Mutation(laws.same_seed_same_image, multidiffusion.RollsDice, "another picture|random", WINDOWED),
+    Mutation(laws.halves_equal_one, multidiffusion.StartsLate, "differs by", WINDOWED),
     Mutation(laws.calls_do_not_matter, shape_variations.LeavesOutTheFirstChunk, "differs by", MIXED),
     Mutation(laws.rows_do_not_leak, shape_variations.TakesTheLastRow, "should stay as it is", MIXED),
+    Mutation(laws.off_is_off, shape_variations.IgnoresItsRange, "changes the images", MIXED),
+    Mutation(laws.any_size, shape_variations.IgnoresLayers, "differs by", MIXED),
     Mutation(laws.equals_naive, shape_variations.GivesTheProxysKeys, "cross-attention is off by", MIXED),
+    Mutation(laws.halves_equal_one, shape_variations.CountsSteps, "differs by", MIXED),
+    Mutation(laws.keeps_precision, shape_variations.ReturnsFloat, "gave torch.float32", MIXED),
 ]
 
 

@@ -10,13 +10,20 @@ from attention_control.nodes.style.cross_image_attention_node import CrossImageA
 
 from . import guidance_methods
 from .inverting import invert, picture, prompts
-from .methods import METHODS, model
+from .methods import METHODS, OTHER_WAYS, model
 from .node_calls import call_node
 from .probing import image, probe
 from .tiny import conditioning, sample, tiny_clip, tiny_model
 
 SAID = re.compile(r"not a number|no numbers")
 SIZE = {"batch": 3, "height": 6, "width": 10, "steps": 5}
+
+
+SPOILT = [
+    pytest.param(method, after, id=f"{method.name}-{after}")
+    for after, methods in ((0, OTHER_WAYS), (2, METHODS))
+    for method in (*methods, *guidance_methods.METHODS)
+]
 
 
 def spoilt(base, after=0):
@@ -44,8 +51,7 @@ def blind():
     return base
 
 
-@pytest.mark.parametrize("specimen", [*METHODS, *guidance_methods.METHODS], ids=lambda x: x.name)
-@pytest.mark.parametrize("after", [0, 2])
+@pytest.mark.parametrize(("specimen", "after"), SPOILT)
 def test_a_run_of_every_method(specimen, after, report):
     """It ends with a report of one sentence about it, or before that with the sentence as an error."""
     broken, calls = spoilt(model("sd15"), after)

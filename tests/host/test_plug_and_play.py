@@ -31,6 +31,12 @@ def output(shape, picture, positive=None, cfg=4.0, rows=1, sampler=None, **setti
 
 
 @cache
+def usual():
+    """The output of the default settings, sampled once."""
+    return output("sd15", guide("sd15"))
+
+
+@cache
 def theirs(shape, under=(3,)):
     return authors_way(shape, guide(shape), under=under, **THEIRS)
 
@@ -160,14 +166,14 @@ def test_several_prompts_for_one_guide(own):
 def test_two_guides_do_not_leak_into_each_other():
     """A row of two is what it is alone."""
     two = output("sd15", guide("sd15", images=2))
-    assert_same_image(two[:1], output("sd15", guide("sd15")), tolerance=2e-3)
+    assert_same_image(two[:1], usual(), tolerance=2e-3)
     assert not torch.allclose(two[0], two[1], rtol=0.05)
 
 
 def test_one_call_or_two_in_any_order_the_same_picture():
     """With a prompt of the guide's own: batched, split, and with two texts of one role."""
     picture, positive = guide("sd15"), words("sd15", 5)
-    together = output("sd15", picture)
+    together = usual()
     with split_calls(model("sd15"), rows=1):
         assert_same_image(output("sd15", picture), together, tolerance=5e-4)
     assert_same_image(output("sd15", picture, positive + positive), together, tolerance=5e-4)
@@ -176,9 +182,9 @@ def test_one_call_or_two_in_any_order_the_same_picture():
 @pytest.mark.parametrize("sampler", ["euler", "heun", "dpmpp_2m", "dpmpp_2m_sde"])
 def test_any_sampler_may_walk(sampler):
     """Euler walks as DDIM does; others call between the steps, remember, or draw noise."""
-    ours, walked = output("sd15", guide("sd15")), output("sd15", guide("sd15"), sampler=sampler)
+    walked = output("sd15", guide("sd15"), sampler=sampler)
     if sampler == "euler":
-        assert_same_image(walked, ours, tolerance=1e-3)
+        assert_same_image(walked, usual(), tolerance=1e-3)
     assert walked.isfinite().all()
     nothing = {"feature_until": 0.0, "attention_until": 0.0}
     plain = output("sd15", guide("sd15"), sampler=sampler, **nothing)
@@ -191,7 +197,7 @@ def test_places_are_named_as_everywhere(places):
     features, attention = places
     named = output("sd15", guide("sd15"), feature_layers=features, attention_layers=attention)
     assert named.isfinite().all()
-    assert not torch.allclose(named, output("sd15", guide("sd15")), rtol=0.05)
+    assert not torch.allclose(named, usual(), rtol=0.05)
 
 
 def attention_calls(patcher):

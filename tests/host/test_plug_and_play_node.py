@@ -1,15 +1,22 @@
 """PlugAndPlay as a user meets it: inputs, errors, the report."""
 
+import comfy.hooks
 import pytest
 import torch
 from attention_control.nodes.edit.plug_and_play_node import PlugAndPlay
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import installed
-from nodes import ConditioningSetArea, ConditioningSetTimestepRange
+from nodes import (
+    ConditioningSetArea,
+    ConditioningSetMask,
+    ConditioningSetTimestepRange,
+    ControlNetApplyAdvanced,
+)
 
 from .methods import model
 from .plugging import DEFAULTS, empty, plugged, words
 from .tiny import tiny_model
+from .tiny.extras import tiny_controlnet
 from .transfers import inverted, sampled
 
 SHAPE = "sd15"
@@ -127,11 +134,26 @@ def _range():
     return ConditioningSetTimestepRange().set_range(empty(SHAPE), 0.1, 0.5)[0], "has a range of the schedule"
 
 
+def _mask():
+    return ConditioningSetMask().append(empty(SHAPE), torch.ones(1, 48, 80), "default", 1.0)[0], "has a mask"
+
+
+def _hook():
+    (text, more), *_ = empty(SHAPE)
+    return [[text, {**more, "hooks": comfy.hooks.HookGroup()}]], r"has hooks \(a LoRA\)"
+
+
+def _control():
+    return ControlNetApplyAdvanced().apply_controlnet(
+        empty(SHAPE), [], tiny_controlnet(model(SHAPE)), torch.rand(1, 48, 80, 3), 0.5, 0.0, 1.0
+    )[0], "has a ControlNet"
+
+
 def _rows():
     return words(SHAPE, 3, rows=2), "has 2 rows, and guide 1 pictures"
 
 
-@pytest.mark.parametrize("prompt", [_twice, _area, _range, _rows])
+@pytest.mark.parametrize("prompt", [_twice, _area, _mask, _range, _hook, _control, _rows])
 def test_a_guide_prompt_that_is_not_plain_is_refused(prompt):
     """It says what is in it."""
     conditioning, complaint = prompt()

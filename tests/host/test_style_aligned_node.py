@@ -40,11 +40,13 @@ def run(patcher, rows=4, negative_rows=1, **how):
 def test_inputs_and_defaults_are_the_published_ones():
     """Workflows store widgets by their order, so names, order and defaults never change."""
     schema = StyleAlignedBatch.define_schema()
-    assert [x.id for x in schema.inputs] == ["model", *DEFAULTS, "reference_picture"]
-    assert {x.id: x.default for x in schema.inputs[1:-1]} == DEFAULTS
-    assert schema.inputs[-1].optional
+    last = schema.inputs[-3:]
+    assert [x.id for x in schema.inputs] == ["model", *DEFAULTS, *(x.id for x in last)]
+    assert {x.id: x.default for x in schema.inputs[1:-3]} == DEFAULTS
+    assert [x.id for x in last] == ["reference_picture", "references", "follow_masks"]
+    assert all(x.optional for x in last) and last[-1].default == "each place"
     assert all(x.tooltip for x in (*schema.inputs, *schema.outputs))
-    assert [x.id for x in schema.inputs if x.advanced] == ["share_group_norm"]
+    assert [x.id for x in schema.inputs if x.advanced] == ["share_group_norm", "follow_masks"]
 
 
 def test_the_model_it_was_given_stays_plain():

@@ -177,19 +177,23 @@ def test_it_writes_into_nothing_it_is_given():
 
 
 class NaiveEuler(comfy.samplers.Sampler):
-    """Euler's method in float64 which puts the picture's state, interpolated anew, into row 0."""
+    """Euler's method in float64 which puts the pictures' states, interpolated anew, into the first rows."""
+
+    def __init__(self, *pictures):
+        self.pictures = pictures or (PICTURE,)
 
     def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image, *rest, **named):
         levels = sigmas.double().tolist()
         x = latent_image.double() + levels[0] * noise.double()
         for here, after in pairwise(levels):
-            x[0] = self.state(here).to(x)
+            for row, picture in enumerate(self.pictures):
+                x[row] = self.state(picture, here).to(x)
             expected = model_wrap(x.float(), x.new_full((len(x),), here).float(), **extra_args).double()
             x = x + (x - expected) / here * (after - here)
         return x.float()
 
-    def state(self, sigma):
-        own, states = PICTURE.sigmas.double().tolist(), PICTURE.states.double()
+    def state(self, picture, sigma):
+        own, states = picture.sigmas.double().tolist(), picture.states.double()
         j = max(i for i, s in enumerate(own) if s >= sigma)
         part = (own[j] - sigma) / (own[j] - own[j + 1])
         return (1 - part) * states[j, 0] + part * states[j + 1, 0]

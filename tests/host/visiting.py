@@ -28,15 +28,19 @@ class Visited:
     guest: Tensor
     below: float = 99.0
     prompt: Any = None  # its own
+    whole: bool = False
     seen: list[Tensor] = field(default_factory=list)
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
         if model.sigma > self.below:
             return model.rest(latents)
-        self.seen.append(model.guests(self.guest, Blind(), prompt=self.prompt))
+        self.seen.append(self._visit(model))
         out = model.rest(latents)
-        self.seen.append(model.guests(self.guest, Blind(), prompt=self.prompt))
+        self.seen.append(self._visit(model))
         return out
+
+    def _visit(self, model: Denoiser) -> Tensor:
+        return model.guests(self.guest, Blind(), prompt=self.prompt, whole=self.whole)
 
 
 def run(patcher, size, prompts, sampler="euler", sigmas=SIGMAS, cfg=3.0):
@@ -50,9 +54,9 @@ def run(patcher, size, prompts, sampler="euler", sigmas=SIGMAS, cfg=3.0):
         )
 
 
-def as_guest(patcher, guest, prompts, own=None):
+def as_guest(patcher, guest, prompts, own=None, whole=False):
     """What the host expects of `guest` inside a run of SIZE, under `own` if given; and that run's picture."""
-    visited = Visited(guest=guest, prompt=own)
+    visited = Visited(guest=guest, prompt=own, whole=whole)
     picture = run(install(patcher, Just([visited])), SIZE, prompts)
     before, after = visited.seen
     assert torch.equal(before, after)

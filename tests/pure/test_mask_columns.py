@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from attention_control.attention_patches.contract.column_bias import CLOSED
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.bounds import cross_closed, self_closed
 from attention_control.attention_patches.methods.bounded_attention.mask_columns import (
-    CLOSED,
     few_columns,
     kinds_of_cells,
     nothing_closed,

@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from attention_control.attention_patches.contract.site import Window
 from attention_control.attention_patches.layout.regions import (
     Layout,
     Subject,
     background,
+    crop,
     filler_positions,
     repeated,
     subject_positions,
@@ -161,3 +163,15 @@ def test_joined_subjects():
     masks = [torch.eye(4)[[i]].expand(4, 4) for i in (0, 1)]
     [[both]] = Layout((tuple(Subject("cat", (1,), mask=mask) for mask in masks),)).joined().images
     assert torch.equal(both.mask, masks[0] + masks[1])
+
+
+@pytest.mark.parametrize("box", [(0.0, 0.0, 0.25, 1.0), (0.5, 0.5, 1.0, 1.0), (0.0, 0.0, 1.0, 0.5)], ids=str)
+def test_a_window_that_goes_round(box):
+    """Behind the right edge comes the left one, for boxes as for masks."""
+    whole = torch.arange(32).view(4, 8)
+    window = Window(0.0, 0.75, 1.0, 1.25)
+    assert torch.equal(crop(whole, window), whole.roll(2, 1)[:, :4])
+    cells = Subject("cat", (1,), (box,)).cells((4, 8))
+    inside = Subject("cat", (1,), (box,)).within(window)
+    assert torch.equal(inside.cells((4, 4)), cells.roll(2, 1)[:, :4])
+    assert torch.equal(Subject("cat", (1,), mask=cells).within(window).cells((4, 4)), inside.cells((4, 4)))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 
 def falling(percent):
-    """A schedule like the host's: endless at 0, nothing at 1, falling between."""
-    return math.inf if percent <= 0 else 0.0 if percent >= 1 else 14.0 * (1 - percent) ** 2
+    """A schedule like the host's: far above all at 0, nothing at 1, falling between."""
+    return 999999999.9 if percent <= 0 else 0.0 if percent >= 1 else 14.0 * (1 - percent) ** 2
 
 
 SCHEDULE = Schedule(falling)
@@ -61,15 +61,15 @@ def test_rounding_moves_no_step_across_an_end(percent, rounding):
 def test_percent_is_the_inverse(percent):
     """Of the host's own function; beyond its ends it stays within 0..1."""
     assert SCHEDULE.percent(falling(percent)) == pytest.approx(percent, abs=1e-6)
-    assert SCHEDULE.percent(1e9) == pytest.approx(0.0, abs=1e-6)
+    assert SCHEDULE.percent(1e9) == SCHEDULE.percent(math.inf) == 0.0
     assert SCHEDULE.percent(0.0) == 1.0
 
 
-def test_the_host_is_asked_once_for_each_percent():
+def test_the_host_is_asked_for_few_percents_and_for_none_twice():
     """It may have to wait for a device each time."""
     asked = []
     schedule = Schedule.of(lambda percent: asked.append(percent) or falling(percent))
     for _ in range(3):
         schedule.percent(2.0)
         schedule.within(2.0, PercentRange(0.2, 0.8))
-    assert len(asked) == len(set(asked))
+    assert len(asked) == len(set(asked)) < 20

@@ -1,12 +1,15 @@
 """The conversion of a saved workflow into a prompt, on graphs whose prompt is known."""
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from failures import Failure
 from ui_workflow import to_prompt
+from workflow_file import read_workflow
 
 OBJECT_INFO: dict[str, Any] = {
     "Load": {"input": {"required": {}}, "input_order": {"required": []}, "display_name": "Load It"},
@@ -26,6 +29,12 @@ OBJECT_INFO: dict[str, Any] = {
     "Noise": {"input": {"required": {"noise_seed": ["INT", {}], "steps": ["INT", {"default": 4}]}}},
     "Patch": {"input": {"required": {"strength": ["FLOAT", {}], "model": ["MODEL"], "mask": ["MASK"]}}},
     "Canvas": {"input": {"required": {"width": ["INT", {}], "drawn": ["BOUNDING_BOXES", {"default": []}]}}},
+    "Compare": {
+        "input": {
+            "required": {"view": ["IMAGECOMPARE", {"socketless": True}]},
+            "optional": {"image_a": ["IMAGE", {}], "side": ["INT", {"default": 1}]},
+        }
+    },
     "Points": {"input": {"required": {"text": ["STRING", {}]}}},
     "Shifting": {"input": {"required": {"kind": ["COMFY_DYNAMICCOMBO_V3", {}]}}},
 }
@@ -79,6 +88,12 @@ def test_drawn_boxes_are_a_widget() -> None:
     boxes = [{"x": 0, "y": 16, "width": 32, "height": 32}]
     saved = workflow(node(1, "Canvas", [64, boxes]))
     assert inputs_of(saved, 1) == {"width": 64, "drawn": {"__value__": boxes}}
+
+
+@pytest.mark.parametrize("values", [[3], {"side": 3}])
+def test_a_widget_that_only_shows_is_queued_as_the_web_ui_does(values: Any) -> None:
+    """It is required, and not saved: the values are those of the other widgets."""
+    assert inputs_of(workflow(node(1, "Compare", values)), 1) == {"side": 3, "view": {"__value__": ["", ""]}}
 
 
 def test_more_values_than_widgets() -> None:
@@ -178,3 +193,23 @@ def test_what_cannot_be_converted_is_named(saved: dict[str, Any], words: str) ->
     """The failure names the node, the input or the link."""
     with pytest.raises(Failure, match=words):
         to_prompt(saved, OBJECT_INFO)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "neither"),
+        (json.dumps({"nodes": [7]}), "neither"),
+        (json.dumps({"nodes": [{"id": 1}]}), "neither"),
+        (json.dumps(workflow(node(3, "Note"))), "no active node"),
+        (json.dumps(workflow(node(3, "Sample", [1], model=("MODEL", 9)))), "link 9"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_known_without_a_server(text: str, words: str, tmp_path: Path) -> None:
+    """Reading says so."""
+    (tmp_path / "file.json").write_text(text)
+    with pytest.raises(Failure, match=words):
+        read_workflow(tmp_path / "file.json")
+    with pytest.raises(Failure, match="there is no file"):
+        read_workflow(tmp_path / "none.json")

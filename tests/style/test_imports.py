@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = Path("attention_patches/methods")
-LIBRARIES = {"torch", "numpy", "safetensors", "pydantic", "sklearn", "threadpoolctl"}
+LIBRARIES = {"torch", "numpy", "safetensors", "pydantic", "scipy", "sklearn", "threadpoolctl"}
 
 # What the files of a folder may import: our own folders, and libraries (any, if None) besides Python's own.
 ALLOWED: dict[str, tuple[set[str], set[str] | None]] = {

@@ -7,6 +7,7 @@ const ICONS = {
   pause: "M4 3h3v10H4zM9 3h3v10H9z",
   save: "M7 2h2v6h2.5L8 12 4.5 8H7zM3 13h10v1.5H3z",
   previous: "M10.5 3 5 8l5.5 5V3z",
+  use: "M2 6.5h6.5V3l5 5-5 5V9.5H2z",
   next: "M5.5 3 11 8l-5.5 5V3z",
 };
 

@@ -4,6 +4,7 @@ import { placeText } from "./caption.js";
 import { createChips } from "./chips.js";
 import { make } from "./elements.js";
 import { createFiles } from "./files.js";
+import { inputsOf, writtenText } from "./outputs.js";
 import { createPlayer } from "./player.js";
 import { savePicture } from "./saving.js";
 import { sceneOf } from "./scene.js";
@@ -18,12 +19,17 @@ import { released, viewOf } from "./view.js";
 /** @typedef {{ opacity: number, layout: View["layout"], colormap: string }} Settings */
 
 const OURS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "Enter", " ", "Escape"];
+const OUTPUT = ["pinnedWords", "pinnedPoint", "layer", "time", "image", "layout"]; // what `use` writes
 const GONE = "The maps of the last run are no longer there. Run the workflow again to see them.";
 
 /**
- * @param {{ address: (file: FileReference) => string, keep: (settings: Settings) => void }} host
+ * @param {{
+ *   address: (file: FileReference) => string,
+ *   keep: (settings: Settings) => void,
+ *   write: (inputs: import("./outputs.js").Inputs) => string[],
+ * }} host  write: set inputs of the node; returns the names of those that a connection gives
  */
-export function createPanel({ address, keep }) {
+export function createPanel({ address, keep, write }) {
   /** @type {Settings} */
   let settings = { opacity: 0.85, layout: "single", colormap: "magma" };
   /** @type {View | null} */
@@ -35,15 +41,16 @@ export function createPanel({ address, keep }) {
   const chips = createChips(change);
   const stage = createStage(change, schedule);
   const sliders = createSliders(change);
-  const toolbar = createToolbar(change, save);
+  const toolbar = createToolbar(change, save, use);
   const player = createPlayer(change);
   const title = make("div", { class: "amv-title" });
   const place = make("output", { class: "amv-place" });
   const note = make("div", { class: "amv-note" });
   const caption = make("div", { class: "amv-caption" }, title, place, note);
+  const written = make("div", { class: "amv-written", role: "status" });
   const message = make("div", { class: "amv-message", role: "status" });
   const content = make("div", { class: "amv-content" });
-  content.append(chips.element, stage.element, caption, sliders.element, toolbar.element);
+  content.append(chips.element, stage.element, caption, sliders.element, toolbar.element, written);
   const element = make("div", { class: "amv", role: "group", "aria-label": "Attention maps" }, content, message);
   element.addEventListener("keydown", (event) => {
     if (event.key === "Escape") change(released);
@@ -56,6 +63,7 @@ export function createPanel({ address, keep }) {
     const changes = typeof wanted === "function" ? wanted(view) : wanted;
     view = { ...view, ...changes };
     settings = { opacity: view.opacity, layout: view.layout, colormap: view.colormap };
+    if (Object.keys(changes).some((name) => OUTPUT.includes(name))) written.textContent = "";
     if ("opacity" in changes || "layout" in changes || "colormap" in changes) keep(settings);
     schedule();
   }
@@ -85,6 +93,10 @@ export function createPanel({ address, keep }) {
     if (view && scene) savePicture(view, scene);
   }
 
+  function use() {
+    if (view) written.textContent = writtenText(view, write(inputsOf(view)));
+  }
+
   /** @param {string} text */
   function say(text) {
     files?.close();
@@ -105,7 +117,7 @@ export function createPanel({ address, keep }) {
       view = viewOf(payload, settings, view);
       keep(settings);
       content.hidden = false;
-      message.textContent = "";
+      message.textContent = written.textContent = "";
       schedule();
     },
     /**

@@ -1,4 +1,4 @@
-/** The row below: layout, opacity, colour map, which picture of the batch, save. */
+/** The row below: layout, opacity, colour map, which picture of the batch, use for outputs, save. */
 
 import { COLORMAPS } from "./colormaps.js";
 import { button, make } from "./elements.js";
@@ -6,13 +6,15 @@ import { button, make } from "./elements.js";
 /** @typedef {import("./view.js").View} View */
 /** @typedef {import("./view.js").Change} Change */
 
+const USE = "Write the kept words or place, the layer and the time into the node's inputs";
 const LAYOUTS = { single: "Over the picture", side: "Side by side", match: "Other picture" };
 
 /**
  * @param {(change: Change) => void} change
  * @param {() => void} save
+ * @param {() => void} use
  */
-export function createToolbar(change, save) {
+export function createToolbar(change, save, use) {
   const layout = choice("View", Object.entries(LAYOUTS), (value) => {
     change({ layout: /** @type {View["layout"]} */ (value) });
   });
@@ -32,7 +34,8 @@ export function createToolbar(change, save) {
   const batch = make("span", { class: "amv-batch" }, previous, number, next);
 
   const saving = button("save", "Save what is shown as a PNG file", save, "Save PNG");
-  const element = make("div", { class: "amv-toolbar" }, layout, colormap, opacity, batch, saving);
+  const using = button("use", USE, use, "Use for outputs");
+  const element = make("div", { class: "amv-toolbar" }, layout, colormap, opacity, batch, using, saving);
 
   return {
     element,

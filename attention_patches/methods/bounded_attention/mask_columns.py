@@ -11,12 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...contract.column_bias import ColumnBias
-
-CLOSED = -2048.0
-"""What is added to the logit of a closed key. It is exact in every type, and stays within float16 when it is
-divided by the scale of a head. In float32 nothing is left of a key that is 104 below another, so logits of
-one cell may differ by 1900 before a closed key is seen; half of float16's lowest number would not fit."""
+from ...contract.column_bias import CLOSED, ColumnBias
 
 Columns = tuple[Tensor, Tensor]
 """Of one row: cells (N, r) and keys (M, r)."""

@@ -42,6 +42,7 @@ from ...guests.kept_rows import KeptRows
 from ...inversion.inversion import Inversion
 from .transfer_journal import Journal
 
+IN_WINDOWS = "the model sees the picture in windows, and the other pictures are seen whole"
 IN_TILES = "the model got a part of the picture whose place is not known, and parts of other pictures differ"
 SWAPPED = "Cross-Image Attention"  # the authors' layers
 REFRESHED = (40, 68)  # the structure's own keys come back in so many of so many executed steps, paper
@@ -185,6 +186,8 @@ class Transfer:
             return False
         if any(window is None for window in site.rows.windows):
             return StepAside(IN_TILES)
+        if site.rows.viewed:
+            return StepAside(IN_WINDOWS)
         return True
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:

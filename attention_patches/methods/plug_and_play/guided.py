@@ -17,6 +17,7 @@ from ...guests.guide import Guide
 from ...guests.kept_rows import NOT_THERE, KeptRows
 
 IN_TILES = "the model got a part of the picture whose place is not known, and the guide is seen whole"
+IN_WINDOWS = "the model sees the picture in windows, and the guide is seen whole"
 IN_AREAS = "the model got a part of the picture, and under guide_prompt the guide is seen whole"
 ANOTHER_SHAPE = "another patch has changed its size since the guide passed"
 
@@ -81,6 +82,8 @@ class Guided:
             return False
         if any(window is None for window in rows.windows):
             return StepAside(IN_TILES)
+        if rows.viewed:
+            return StepAside(IN_WINDOWS)
         if self.kept.for_all and not all(window.whole for window in rows.windows_or_whole):
             return StepAside(IN_AREAS)
         return True

@@ -59,6 +59,7 @@ class Blending:
     prompt: Prompt | None = None
     picture: Inversion | None = None  # that the source is, if it is one
     tell: Callable[[str], None] = lambda line: None
+    draw: Callable[[Callable[[], Tensor]], None] = lambda make: None
     store: MaskStore | None = None  # where the last masks go
     sums: Tensor | None = None  # (images, 2, N): of the words, of those to keep
     masks: Tensor | None = None  # (images, 1, h, w) of the last call, where images may differ from the source
@@ -112,6 +113,7 @@ class Blending:
         if self.masks is None:
             return expected
         self.tell(f"Blend: {self._shares()} of the edits may differ from the source.")
+        self.draw(self.masks[:, 0].float)
         return torch.where(self.masks.to(expected.device), expected, expected[:1])
 
     def _masks(self) -> Tensor:

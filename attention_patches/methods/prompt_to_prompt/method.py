@@ -121,6 +121,7 @@ class PromptToPrompt(Method):
             prompt=self.prompt,
             picture=self.picture,
             tell=batch.tell,
+            draw=batch.draw,
             store=self.store,
         )
         return [blending]

@@ -34,6 +34,7 @@ class Background:
     latent: tuple[int, int]
     levels: tuple[float, ...]  # of noise, at which the sampler's steps begin
     tell: Callable[[str], None] = lambda line: None
+    draw: Callable[[Callable[[], Tensor]], None] = lambda make: None
     masks: Tensor | None = None  # (images, 1, h, w): where images may differ from the original
     seen: tuple[bool, ...] = ()  # in which images the object was found
     sigma: float = math.inf  # at which the masks were found
@@ -65,6 +66,7 @@ class Background:
         if self.masks is None:
             return expected
         self.tell(self.describe())
+        self.draw(self.masks[:, 0].float)
         return torch.where(self.masks.to(expected.device), expected, expected[:1])
 
     def _masks(self) -> Tensor | None:

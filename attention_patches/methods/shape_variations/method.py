@@ -76,7 +76,12 @@ class ShapeVariations(Method):
             return []
         finding = Finding(spec=self.named, grids=self._small(batch), prompt=self.prompt)
         background = Background(
-            finding=finding, at=self.blend_at, latent=batch.latent, levels=batch.levels, tell=batch.tell
+            finding=finding,
+            at=self.blend_at,
+            latent=batch.latent,
+            levels=batch.levels,
+            tell=batch.tell,
+            draw=batch.draw,
         )
         return [finding, background]
 

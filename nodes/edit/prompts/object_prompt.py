@@ -7,7 +7,7 @@ from typing import Any
 from ....attention_patches.text.words import PromptTokens, Word
 from ...host.text.clip_tokens import prompt_tokens
 
-_BRACES = re.compile(r"\{([^{}]*)\}")
+_BRACES = r"\{([^{}]*)\}"
 EXAMPLE = "Write the object's word in braces: `a {basket} of apples`."
 
 
@@ -23,8 +23,8 @@ class ObjectPrompt:
     def read(cls, prompt: str) -> "ObjectPrompt":
         """Raises ValueError, with an example, unless exactly one word or phrase is in braces."""
         text = " ".join(prompt.split())
-        found = list(_BRACES.finditer(text))
-        if len(found) != 1 or _BRACES.sub("", text).count("{") or _BRACES.sub("", text).count("}"):
+        found = list(re.finditer(_BRACES, text))
+        if len(found) != 1 or re.sub(_BRACES, "", text).count("{") or re.sub(_BRACES, "", text).count("}"):
             held = ", ".join(match[0] for match in found) or "none"
             raise ValueError(f"prompt: one word is the object, and in braces is {held}. {EXAMPLE}")
         before, word, after = text[: found[0].start()], found[0][1].strip(), text[found[0].end() :]

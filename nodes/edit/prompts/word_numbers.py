@@ -4,7 +4,7 @@ import math
 import re
 
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)"
-_ITEM = re.compile(rf"(?P<word>.*[^\s:=*\u00d7])\s*(?:[:=*\u00d7]|\sx?)\s*(?P<number>{_NUMBER})", re.DOTALL)
+_ITEM = rf"(?s)(?P<word>.*[^\s:=*\u00d7])\s*(?:[:=*\u00d7]|\sx?)\s*(?P<number>{_NUMBER})"
 
 
 def word_numbers(text: str, name: str) -> dict[str, float]:
@@ -17,7 +17,7 @@ def word_numbers(text: str, name: str) -> dict[str, float]:
         bare = part.strip().removeprefix("(").removesuffix(")").strip()
         if not bare:
             continue
-        item = _ITEM.fullmatch(bare)
+        item = re.fullmatch(_ITEM, bare)
         if item is None or not math.isfinite(float(item["number"])):
             raise ValueError(
                 f"{name}: {part.strip()!r} is no word with a number behind it. Write `smiling: 5`, `smiling "

@@ -17,7 +17,7 @@ from ..families.family import Reached
 from .ending import Ending
 from .facts import RunFacts, Working
 from .model_call import ModelCall
-from .passes import PASS, Forward, Pass, own_pass
+from .passes import Forward, Pass, own_pass, pass_in
 from .residual_call import ResidualCall
 
 
@@ -40,10 +40,8 @@ class ApplyModel:
     ) -> Tensor:
         """Wrapper round one call of the model on x (rows, C, h, w) at sigma `t` (rows,)."""
         options = transformer_options or {}
-        ticket = options.get(PASS)
-        pass_ = None if ticket is None else ticket.of
-        if pass_ is None:  # who samples with options kept from before the call makes the run's own passes
-            pass_ = own_pass(self.facts, float(t[0]))
+        # who samples with options kept from before the call makes the run's own passes
+        pass_ = pass_in(options) or own_pass(self.facts, float(t[0]))
         rows = pass_.rows(x, options)
         left = None if pass_.kind == "guests" else self._controlled(control, rows)
         working = self._in_range(pass_, x, rows, options)

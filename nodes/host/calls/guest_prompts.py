@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from comfy.sampler_helpers import convert_cond
 from comfy.samplers import process_conds
 from torch import Tensor
 
-from ....attention_patches.contract.site import Text
+from ....attention_patches.contract.site import WHOLE_PICTURE, Text
+from .region_prompts import merged_texts, of_region, with_regions
 from .texts import Size, own_names, texts_of
 
 Conditioning = dict[str, Any]  # an entry as the guider holds it
@@ -22,25 +24,31 @@ class GuestPrompts:
 
     Masks, areas in percent and the sizes that SDXL is told are fitted to a guest as the host fits them to a
     run of that size. The host's other areas are absolute; a guest has them at the same part of its picture.
+    Guests that are seen whole have none of them, the first row of each conditioning, and the prompts of
+    regions as well.
     """
 
     def __init__(self, given: Mapping[str, Sequence[Conditioning] | None], size: Size) -> None:
         self.given = {role: [dict(entry) for entry in entries or ()] for role, entries in given.items()}
         self.size = size
-        self.fitted: dict[tuple[int, ...], tuple[dict[str, list[Conditioning]], dict[Any, Text]]] = {}
+        self.fitted: dict[
+            tuple[bool, tuple[int, ...]], tuple[dict[str, list[Conditioning]], dict[Any, Text]]
+        ] = {}
         self.own: dict[tuple[int, tuple[int, ...]], tuple[list[Conditioning], dict[Any, Text]]] = {}
 
     @contextmanager
-    def fit(self, guider: Any, latents: Tensor, seed: int | None) -> Iterator[dict[Any, Text] | None]:
-        """While open, the guider's prompts are those for latents (B, C, h, w); gives what they are, or None
-        if they are the run's own."""
-        if tuple(latents.shape[-2:]) == self.size:
+    def fit(
+        self, guider: Any, latents: Tensor, seed: int | None, whole: bool = False
+    ) -> Iterator[dict[Any, Text] | None]:
+        """While open, the guider's prompts are those for latents (B, C, h, w), which may be seen `whole`;
+        gives what they are, or None if they are the run's own."""
+        if tuple(latents.shape[-2:]) == self.size and not whole:
             yield None
             return
-        own, shape = guider.conds, tuple(latents.shape)
-        if shape not in self.fitted:
-            self.fitted[shape] = self._fitted(guider.inner_model, latents, seed)
-        guider.conds, texts = self.fitted[shape]
+        own, key = guider.conds, (whole, tuple(latents.shape))
+        if key not in self.fitted:
+            self.fitted[key] = self._fitted(guider.inner_model, latents, seed, whole)
+        guider.conds, texts = self.fitted[key]
         try:
             yield texts
         finally:
@@ -87,17 +95,29 @@ class GuestPrompts:
         return {**conds, "negative": [*kept, *(_weighed(entry, weight) for entry in entries)]}, further
 
     def _fitted(
-        self, model: Any, latents: Tensor, seed: int | None
+        self, model: Any, latents: Tensor, seed: int | None, whole: bool
     ) -> tuple[dict[str, list[Conditioning]], dict[Any, Text]]:
         size = (latents.shape[-2], latents.shape[-1])
-        entries = {role: [self._entry(entry, size) for entry in own] for role, own in self.given.items()}
+        entries = {
+            role: [self._entry(entry, size) for entry in own]
+            for role, own in self.given.items()
+            if whole or not of_region(role)
+        }
+        if whole:
+            entries = {role: [_first(entry) for entry in own] for role, own in entries.items()}
         fitted: dict[str, list[Conditioning]] = process_conds(
             model, latents, entries, latents.device, latents, None, seed, [latents.shape]
         )
         named = own_names(
             {role: [_renamed(entry, HIDDEN, "hooks") for entry in own] for role, own in fitted.items()}
         )
-        return named, texts_of(named, size)
+        if not whole:
+            return named, texts_of(named, size)
+        # only now: the host has copied entries for the areas of others, as it has in the run
+        texts = merged_texts(texts_of(named, size))
+        texts = {uuid: replace(text, window=WHOLE_PICTURE) for uuid, text in texts.items()}
+        named = with_regions(named)
+        return {role: [_without_place(entry) for entry in own] for role, own in named.items()}, texts
 
     def _entry(self, entry: Conditioning, size: Size) -> Conditioning:
         """The entry for latents of this size; without ControlNet, which no guest gets."""
@@ -110,6 +130,18 @@ class GuestPrompts:
 
 def _weighed(entry: Conditioning, weight: float) -> Conditioning:
     return {**entry, "strength": entry.get("strength", 1.0) * weight}
+
+
+def _first(entry: Conditioning) -> Conditioning:
+    """The entry with the first row of what has a row for each image."""
+    return {
+        key: value[:1] if isinstance(value, Tensor) and value.ndim > 1 else value
+        for key, value in entry.items()
+    }
+
+
+def _without_place(entry: Conditioning) -> Conditioning:
+    return {key: value for key, value in entry.items() if key not in ("area", "mask")}
 
 
 def _renamed(entry: Conditioning, name: str, other: str) -> Conditioning:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ....attention_patches.contract.denoiser import Stop
 from ....attention_patches.contract.site import Rows, Text, Window
+from .cut_conditionings import ViewedId
 from .facts import RunFacts, Working
 from .model_call import ModelCall
 from .texts import Size, cells_of
@@ -49,19 +50,30 @@ class Pass:
         """Which rows of a call of the model on x (rows, C, h, w) are which."""
         sources = tuple(options.get("cond_or_uncond", (0,)))
         uuids = tuple(options.get("uuids", ()))
+        viewed = tuple(uuid if isinstance(uuid, ViewedId) else None for uuid in uuids)
         if len(uuids) != len(sources):
             return Rows(
                 sources, self.images, (None,) * len(sources), self._windows(x, (None,) * len(sources))
             )
-        known = tuple(self.texts.get(uuid) for uuid in uuids)
+        known = tuple(
+            self.texts.get(uuid if view is None else view.of)
+            for uuid, view in zip(uuids, viewed, strict=True)
+        )
         texts = tuple(None if uuid in self.seen else text for uuid, text in zip(uuids, known, strict=True))
         self.seen.update(uuids)
-        return Rows(sources, self.images, texts, self._windows(x, known))
+        return Rows(sources, self.images, texts, self._windows(x, known, viewed), any(viewed))
 
-    def _windows(self, x: Tensor, texts: Sequence[Text | None]) -> tuple[Window | None, ...]:
-        """The part of the picture in each chunk: the text's area if the call is of that size."""
+    def _windows(
+        self, x: Tensor, texts: Sequence[Text | None], viewed: Sequence[ViewedId | None] = ()
+    ) -> tuple[Window | None, ...]:
+        """The part of the picture in each chunk, if the call is of that size: of a view what it holds, else
+        the text's area."""
         cells = (x.shape[-2], x.shape[-1])
         windows = (Window() if text is None else text.window for text in texts)
+        if any(viewed):
+            windows = (
+                own if view is None else view.window for own, view in zip(windows, viewed, strict=True)
+            )
         return tuple(window if cells_of(window, self.size) == cells else None for window in windows)
 
     @property
@@ -86,6 +98,12 @@ def travelling(pass_: Pass, model_options: Mapping[str, Any]) -> Iterator[dict[s
         yield {**model_options, "transformer_options": options}
     finally:
         ticket.of = None
+
+
+def pass_in(options: Mapping[str, Any]) -> Pass | None:
+    """The pass that travels in these transformer options, while it goes on."""
+    ticket: Ticket | None = options.get(PASS)
+    return None if ticket is None else ticket.of
 
 
 def own_pass(facts: RunFacts, sigma: float) -> Pass:

@@ -136,7 +136,13 @@ class SamplerCall:
         return self.timestep if same else self.timestep[:1].expand(len(latents))
 
     def guests(
-        self, latents: Tensor, owner: Working, part: Visitor, until: Collection[Stop], prompt: object
+        self,
+        latents: Tensor,
+        owner: Working,
+        part: Visitor,
+        until: Collection[Stop] = (),
+        prompt: object = None,
+        whole: bool = False,
     ) -> Tensor:
         """Other latents under the run's prompts, or one of their own, seen by one part; gives the
         pictures expected there."""
@@ -153,7 +159,7 @@ class SamplerCall:
         if prompt is not None:
             entries, texts = self.run.prompts.of_guests(guider.inner_model, prompt, latents, self.seed)
             return self._under(entries, replace(pass_, texts=texts), latents)
-        with self.run.prompts.fit(guider, latents, self.seed) as fitted:
+        with self.run.prompts.fit(guider, latents, self.seed, whole) as fitted:
             return self._guide(
                 self._with_further(pass_) if fitted is None else replace(pass_, texts=fitted), latents
             )
@@ -231,9 +237,14 @@ class HostDenoiser:
         return self.inner(latents)
 
     def guests(
-        self, latents: Tensor, part: Visitor, until: Collection[Stop] = (), prompt: object = None
+        self,
+        latents: Tensor,
+        part: Visitor,
+        until: Collection[Stop] = (),
+        prompt: object = None,
+        whole: bool = False,
     ) -> Tensor:
-        return self.call.guests(latents, self.owner, part, until, prompt)
+        return self.call.guests(latents, self.owner, part, until, prompt, whole)
 
     def pushing(self, prompt: object, weight: float) -> AbstractContextManager[bool]:
         return self.call.pushing(prompt, weight)

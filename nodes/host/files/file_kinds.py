@@ -11,7 +11,7 @@ import folder_paths
 
 from .listing import files_below
 
-_VARIABLE = re.compile(r"%\w+%")  # what the host puts a part of the date in place of
+_VARIABLE = r"%\w+%"  # what the host puts a part of the date in place of
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class FileKind:
     def fault(self, prefix: str) -> str | None:
         """What is wrong with a prefix, without making a folder; None if nothing is as far as can be known."""
         try:
-            name = _VARIABLE.sub("0000", self._inside(prefix))
+            name = re.sub(_VARIABLE, "0000", self._inside(prefix))
             path = Path(folder_paths.get_output_directory())
             for part in Path(name).parts:
                 path /= part

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from comfy.patcher_extension import WrappersMP
 from torch import Tensor
 
 from ....attention_patches.contract.method import Method
-from .deliver import deliver, show
+from .deliver import deliver
+from .on_the_node import OnTheNode
 from .run import KEY, start_run
 
 
@@ -48,8 +48,8 @@ def _outer_sample(
     """Wrapper round a whole sampling run, once per model whatever the number of methods."""
     guider = executor.class_obj
     specs = installed(guider.model_patcher)
-    tell = [partial(show, spec.node_id) for spec in specs]
-    run = start_run(guider, [spec.method for spec in specs], tell, noise)
+    nodes = [OnTheNode(spec.node_id) for spec in specs]
+    run = start_run(guider, [spec.method for spec in specs], nodes, noise)
     try:
         samples = executor(noise, latent_image, sampler, sigmas, *rest, **named)
         run.finish(samples)

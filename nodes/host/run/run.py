@@ -12,17 +12,22 @@ from ....attention_patches.contract.batch import Batch
 from ....attention_patches.contract.method import Method, OneNoise, Reporter
 from ....attention_patches.contract.report import RunReport, Tally
 from ....attention_patches.contract.schedule import Schedule
+from ....attention_patches.contract.views import ViewingPart
 from ..calls.apply_model import ApplyModel
+from ..calls.cut_conditionings import CutConditionings
 from ..calls.eager import Eager, is_compiled
 from ..calls.facts import RunFacts, Working
 from ..calls.guest_prompts import GuestPrompts
 from ..calls.model_call import enter
 from ..calls.predict_noise import PredictNoise
+from ..calls.region_prompts import check_viewed, merged_texts, region_entries
 from ..calls.sampler_state import SamplerState
 from ..calls.texts import conditioning_rows, own_names, texts_of
+from ..calls.viewed import Viewing
 from ..families import family_of
 from ..families.family import Family
 from .lent import Lent
+from .on_the_node import OnTheNode
 from .one_noise import with_one_noise
 
 KEY = "attention_control"
@@ -34,11 +39,11 @@ NOT_A_NUMBER = (
 
 @dataclass(frozen=True, eq=False)
 class Enrolled:
-    """A method that was put on the MODEL, in one run; `tell` shows a line on its node."""
+    """A method that was put on the MODEL, in one run, and the node that it is from."""
 
     method: Method
     tally: Tally
-    tell: Callable[[str], None]
+    node: OnTheNode
 
 
 @dataclass(eq=False)
@@ -77,11 +82,19 @@ class Run:
 
     def prepare(self, executor: Any, model: Any, noise_shape: Sequence[int], *rest: Any, **named: Any) -> Any:
         """Wrapper round the loading of the models: the host makes room for what the methods need as well."""
-        wanted = sum(one.method.memory(self.batch) for one in self.enrolled if _works(one))
-        image = model.model.memory_required([1, *noise_shape[1:]])
+        working = [one.method for one in self.enrolled if _works(one)]
+        batch, shape = self.batch, list(noise_shape)
+        calls = [call for method in working if (call := method.largest_call(batch)) is not None]
+        if calls and not any(method.guides for method in working):  # guidance looks at the whole picture
+            (views, size), *_ = calls
+            shape = [views * shape[0], shape[1], *size]
+            sizes = self.family.layer_sizes(size)
+            batch = replace(batch, images=views * batch.images, latent=size, layer_sizes=sizes)
+        wanted = sum(method.memory(batch) for method in working)
+        image = model.model.memory_required([1, *shape[1:]])
         # of the shape the host only reads how much memory it takes, twice for two conditionings
         more = math.ceil(wanted / max(2 * image, 1))
-        return executor(model, [noise_shape[0] + more, *noise_shape[1:]], *rest, **named)
+        return executor(model, [shape[0] + more, *shape[1:]], *rest, **named)
 
     def sample(self, executor: Any, guider: Any, sigmas: Tensor, extra: Any, *rest: Any, **named: Any) -> Any:
         """Wrapper round the sampler, behind the host's last copies of the conditionings: the methods
@@ -89,31 +102,38 @@ class Run:
         self.report.steps = max(len(sigmas) - 1, 0)
         guider.conds = own_names(guider.conds)
         levels = tuple(float(sigma) for sigma in sigmas[:-1])
-        facts = self.begin(guider, levels)
+        noise = named.get("noise", rest[1])
+        facts = self.begin(guider, levels, noise)
         for one in self.working:
             one.tally.due = frozenset(s for s in levels if facts.schedule.within(s, one.method.during))
-        executor = self._sampler(executor, named.get("noise", rest[1]), sigmas, extra.get("seed"))
+        executor = self._sampler(executor, noise, sigmas, extra.get("seed"))
         state = SamplerState()
         calls = PredictNoise(facts, self.prompts, state)
         passes = ApplyModel(facts)
         # the guider looks for the first in its own options, the model for the other in those of a call
-        for place, wrapper in (
+        wrappers: list[tuple[str, Callable[..., Any]]] = [
             (WrappersMP.PREDICT_NOISE, calls.predict_noise),
             (WrappersMP.APPLY_MODEL, passes.apply_model),
-        ):
+        ]
+        if viewing := [
+            (one, part) for one in self.working for part in one.parts if isinstance(part, ViewingPart)
+        ]:
+            views = Viewing(facts, viewing, guider.conds, CutConditionings.of_run(guider, facts.latent))
+            wrappers.append((WrappersMP.CALC_COND_BATCH, views.calc_cond_batch))
+        for place, wrapper in wrappers:
             lent = self._lend(wrapper)
             for options in (guider.model_options, extra["model_options"]):
                 add_wrapper_with_key(place, KEY, lent, options, is_model_options=True)
         return state.sample(executor, guider, sigmas, extra, *rest, **named)
 
-    def begin(self, guider: Any, levels: tuple[float, ...] = ()) -> RunFacts:
+    def begin(self, guider: Any, levels: tuple[float, ...] = (), noise: Tensor | None = None) -> RunFacts:
         """The methods with something to do begin; gives what stays the same from here on."""
         model = guider.model_patcher
-        texts = texts_of(guider.conds, self.batch.latent)
-        batch = replace(self.batch, texts=tuple(texts.values()), levels=levels)
+        texts = merged_texts(texts_of(guider.conds, self.batch.latent))
+        batch = replace(self.batch, texts=tuple(texts.values()), levels=levels, noise=noise)
         for one in self.enrolled:
             if _works(one):
-                parts = one.method.begin(replace(batch, tell=one.tell))
+                parts = one.method.begin(replace(batch, tell=one.node.tell, draw=one.node.draw))
                 self.working.append(Working(one.method, parts, one.tally))
         return RunFacts(
             family=self.family,
@@ -154,10 +174,8 @@ def _works(one: Enrolled) -> bool:
     return not one.tally.off and one.tally.nothing_to_do is None
 
 
-def start_run(
-    guider: Any, methods: Sequence[Method], tell: Sequence[Callable[[str], None]], noise: Tensor
-) -> Run:
-    """Let the run that this guider is about to make go through the methods; `tell` shows a line for each.
+def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode], noise: Tensor) -> Run:
+    """Let the run that this guider is about to make go through the methods, each from a node.
 
     Raises ValueError for settings that do not fit the run.
     """
@@ -178,7 +196,11 @@ def start_run(
     for method, tally in zip(methods, tallies, strict=True):
         if not method.off:
             tally.nothing_to_do = method.start(batch)
-    enrolled = [Enrolled(*one) for one in zip(methods, tallies, tell, strict=True)]
+    enrolled = [Enrolled(*one) for one in zip(methods, tallies, nodes, strict=True)]
+    for one in enrolled:
+        if _works(one) and one.method.largest_call(batch) is not None:
+            check_viewed(guider.conds)
+            guider.conds.update(region_entries(one.method.region_prompts))
     run = Run(family, batch, enrolled, GuestPrompts(guider.conds, latent), RunReport(tallies))
     run.attach(guider.model_options)
     return run

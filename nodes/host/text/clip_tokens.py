@@ -16,7 +16,7 @@ ENCODERS = {"l", "g", "h"}  # the host's names for CLIP-L, CLIP-G and the CLIP-H
 WORD_END = "</w>"
 UNFINISHED = "\ufffd"  # what bytes of half a character decode to
 EMBEDDING = "\ufffc"  # stands for an embedding in the text
-_MENTION = re.compile(r"(?:(?<=\s)|^)embedding:\s*([^\s<\[]*[^\s<\[,])")
+_MENTION = r"(?:(?<=\s)|^)embedding:\s*([^\s<\[]*[^\s<\[,])"
 
 
 @dataclass(frozen=True)
@@ -130,4 +130,4 @@ def _reading(clip: Any, prompt: str) -> tuple[str, list[str]]:
         return f"\n{EMBEDDING}\n"
 
     segments = [unescape_important(text) for text, _weight in token_weights(escape_important(prompt), 1.0)]
-    return "\n".join(_MENTION.sub(loaded, segment) for segment in segments), names
+    return "\n".join(re.sub(_MENTION, loaded, segment) for segment in segments), names

@@ -14,7 +14,7 @@ from torch.nn.functional import cosine_similarity
 
 from .clip_tokens import ENCODERS, WORD_END
 
-_LETTERS = re.compile(r"[a-z]{2,}")
+_LETTERS = r"[a-z]{2,}"
 SHORT = "a photo of a {}"
 CHOSEN = 50  # words that are ranked once more, in the whole prompt
 ROWS = 256  # texts that are encoded at once
@@ -74,7 +74,7 @@ class _Encoder:
             for token, symbol in tokenizer.inv_vocab.items()
             if symbol.endswith(WORD_END)
         }
-        return cls(clip, name, {word: token for word, token in whole.items() if _LETTERS.fullmatch(word)})
+        return cls(clip, name, {word: token for word, token in whole.items() if re.fullmatch(_LETTERS, word)})
 
     def ranked(self, words: Sequence[str], like: str, prompt: Written) -> list[Found]:
         """The words, the nearest first."""

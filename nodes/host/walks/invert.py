@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ....attention_patches.inversion.inversion import Inversion, InversionMethod
 from ..families import family_of
-from ..run.deliver import show
 from ..run.install import installed, reinstalled
+from ..run.on_the_node import OnTheNode
 from ..text.prompt_identity import digest_of
 from .inversion_samplers import Inverter, Replay
 from .latents import model_latent
@@ -124,7 +124,7 @@ def _following(model: Any) -> Any:
         logging.info("[Attention Control] Inversion: %s", remark)
     for spec in specs:
         if remark is not None and spec.method.guides:
-            show(spec.node_id, remark)
+            OnTheNode(spec.node_id).tell(remark)
     quiet = [
         spec
         if spec.method.looking is spec.method

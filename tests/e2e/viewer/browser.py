@@ -73,12 +73,16 @@ class Ui:
 
     def show(self, workflow: Json, renderer: str, at: str = VIEWER) -> None:
         """Load a workflow, as it is saved or for the API, and look at a node."""
+        self.load(workflow, renderer)
+        self.look(at=at)
+
+    def load(self, workflow: Json, renderer: str) -> None:
+        """Load a workflow, as it is saved or for the API."""
         self.page.mouse.move(2, 600)
         self.set("Comfy.VueNodes.Enabled", RENDERERS[renderer])
         load = "loadGraphData" if "nodes" in workflow else "loadApiJson"
         self.page.evaluate(f"workflow => app.{load}(workflow)", workflow)
         self.asked.clear()
-        self.look(at=at)
 
     def wait_until_ready(self) -> None:
         """Return when the graph is there and no dialog lies over it."""

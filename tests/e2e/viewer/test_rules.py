@@ -78,3 +78,37 @@ def test_only_a_known_payload_is_shown(call: Call) -> None:
     for other in ({"attention_maps": [{**good, "version": 2}]}, {"images": []}, None):
         assert call("payload", "payloadOf", other) is None
     assert call("payload", "payloadOf", {"attention_maps": [{**good, "images": []}]}) is None
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        ({}, {"layer": "all", "time": "all"}),
+        (
+            {"pinnedWords": [0, 2], "time": 1},
+            {"layer": "all", "time": "2", "mode": "words", "words": "cat, cat#2"},
+        ),
+        (
+            {"pinnedPoint": [1 / 3, 0.25], "layer": 1},
+            {"layer": "11", "time": "all", "mode": "self", "point_image": 0},
+        ),
+        (
+            {"pinnedPoint": [1 / 3, 0.25], "pinnedWords": [1], "layout": "match", "image": 2},
+            {"layer": "all", "time": "all", "mode": "correspondence", "point_image": 2},
+        ),
+    ],
+)
+def test_what_is_kept_becomes_inputs(call: Call, kept: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Layers by their number in the model, slices from 1; a kept place goes before words, as in the node."""
+    if "pinnedPoint" in kept:
+        expected = {**expected, "x": 0.333, "y": 0.25}
+    payload = {**PAYLOAD, "words": [{"text": text} for text in ("cat", "red", "cat#2")]}
+    nothing = {
+        "time": None,
+        "layer": None,
+        "pinnedPoint": None,
+        "pinnedWords": [],
+        "layout": "single",
+        "image": 0,
+    }
+    assert call("outputs", "inputsOf", {"payload": payload, **nothing, **kept}) == expected

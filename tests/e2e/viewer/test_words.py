@@ -72,3 +72,33 @@ def test_colour_map_is_the_nodes_own_input(ui: Ui) -> None:
     viewer.panel.get_by_label("Opacity").fill("0.3")
     viewer.slider("layer").press("End")
     assert prompt() == before
+
+
+def test_what_is_kept_can_be_used_for_outputs(ui: Ui) -> None:
+    """Words, layer and time are written into the node, stand in what is sent, and the run gives just them."""
+    viewer, node = ui.viewer, 'app.graph.nodes.find(x => x.type === "AttentionMapViewer")'
+    names = ["mode", "words", "layer", "time"]
+    pairs = "widgets.filter(x => names.includes(x.name)).map(x => [x.name, x.value])"
+    read = f"names => Object.fromEntries({node}.{pairs})"
+    before = ui.page.evaluate(read, names)
+    viewer.chip("cat").click()
+    viewer.chip("dog").click(modifiers=["Shift"])
+    viewer.slider("layer").fill("2")
+    viewer.slider("time").fill("1")
+    viewer.panel.get_by_role("button", name="Write the kept words").click()
+    assert "“cat + dog” · layer" in viewer.text("written")
+    ordinal = ui.payload()["layers"][1]["ordinal"]
+    expected = {"mode": "words", "words": "cat, dog", "layer": str(ordinal), "time": "1"}
+    assert ui.page.evaluate(read, names) == expected
+    sent = ui.page.evaluate(f"app.graphToPrompt().then(x => x.output[{node}.id].inputs)")
+    assert {name: sent[name] for name in names} == expected
+    viewer.panel.scroll_into_view_if_needed()
+    ui.picture(f"{renderer(ui)}-use-for-outputs")
+    ui.run()
+    payload = ui.payload()
+    assert [payload["words"][word]["text"] for word in payload["chosen"]] == ["cat", "dog"]
+    assert (payload["layer"], payload["time"]) == (1, 0)
+    assert viewer.pressed() == ["cat", "dog"]
+    restore = f"values => {node}.widgets.forEach(x => x.name in values && (x.value = values[x.name]))"
+    ui.page.evaluate(restore, before)
+    ui.run()

@@ -1,11 +1,17 @@
 """Shape variations with one mistake each."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from attention_control.attention_patches.methods.shape_variations.method import ShapeVariations
 from attention_control.attention_patches.methods.shape_variations.mixing import Mixing
 
 from .at_work import Broken
+from .ranges import WorksInTheWholeRange
+
+
+@dataclass(frozen=True, kw_only=True)
+class IgnoresItsRange(WorksInTheWholeRange, ShapeVariations):
+    """Mixes prompts in an empty range."""
 
 
 class GivesTheProxysKeys(Broken, ShapeVariations):
@@ -37,3 +43,31 @@ class TakesTheLastRow(Broken, ShapeVariations):
                 turned,
                 lambda mixed: attend(replace(mixed, q=qkv.q, k=mixed.k.flip(0), v=mixed.v.flip(0))),
             )
+
+
+class IgnoresLayers(Broken, ShapeVariations):
+    """Works in every cross-attention."""
+
+    class at_work(Mixing):
+        def wants(self, site):
+            return site.kind == "cross"
+
+
+class CountsSteps(Broken, ShapeVariations):
+    """Works in the first step of each run."""
+
+    @dataclass(kw_only=True)
+    class at_work(Mixing):
+        first: list[float] = field(default_factory=list)
+
+        def wants(self, site):
+            self.first.append(site.sigma)
+            return super().wants(site) and site.sigma == self.first[0]
+
+
+class ReturnsFloat(Broken, ShapeVariations):
+    """Forgets to return to the dtype it was given."""
+
+    class at_work(Mixing):
+        def __call__(self, site, qkv, attend):
+            return super().__call__(site, qkv, attend).float()

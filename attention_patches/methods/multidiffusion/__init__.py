@@ -1,0 +1,1 @@
+"""MultiDiffusion: large pictures from windows, with prompts for regions."""

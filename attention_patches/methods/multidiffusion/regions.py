@@ -1,0 +1,68 @@
+"""Regions with prompts of their own, and the backgrounds by which their subjects get into them early."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...contract.views import Cells, RegionPrompts
+
+INSIDE = 0.5  # of a mask, as in the authors' code
+COLOURS = 20  # that backgrounds are drawn from, as in the authors' code
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Prompts, and where in the picture they hold: a mask (H, W) in 0..1 of any size, stretched over it."""
+
+    prompts: RegionPrompts
+    mask: Tensor
+
+    def on(self, size: tuple[int, int], number: int) -> Tensor:
+        """(h, w) float32, 0 or 1: the mask on latents of this size, by the authors' way, which cuts it at a
+        half and takes the nearest pixel. Raises ValueError if no cell is left of it."""
+        cut = (self.mask >= INSIDE).float()
+        found = F.interpolate(cut[None, None], size, mode="nearest")[0, 0]
+        if not found.any():
+            raise ValueError(
+                f"regions: the mask of region {number} covers no cell of the picture ({size[0]} x {size[1]} "
+                "cells of 8 x 8 pixels). Paint a larger place, with values of 0.5 or more."
+            )
+        return found
+
+
+def masks(regions: tuple[Region, ...], size: tuple[int, int]) -> Tensor:
+    """(1 + regions, h, w) float32: the background, which is all that no region covers, and the regions."""
+    own = [region.on(size, number) for number, region in enumerate(regions, start=1)]
+    covered = torch.stack(own).sum(0) if own else torch.zeros(size)
+    return torch.stack([(1 - covered).clamp(min=0), *own])
+
+
+@dataclass(frozen=True, eq=False)
+class Backgrounds:
+    """Pictures of one colour, (colours, C, h or 1, w or 1) in the model's own latents."""
+
+    pictures: Tensor
+    seed: int
+
+    def drawn(self, sigma: float, places: int) -> list[int]:
+        """Which picture each of so many places gets at a noise level; the same whenever it is asked."""
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + int(sigma * 2**20)) % 2**63)
+        return torch.randint(len(self.pictures), (places,), generator=generator).tolist()
+
+    def cut(self, number: int, cells: Cells) -> Tensor:
+        """(C, h or 1, w or 1): one picture, of the size of a window at most."""
+        return self.pictures[number, :, : cells.height, : cells.width]
+
+
+def constants(channels: int, seed: int) -> Tensor:
+    """(colours, C, 1, 1): latents that are the same everywhere, in place of encoded colours."""
+    return torch.randn(COLOURS, channels, 1, 1, generator=torch.Generator().manual_seed(seed % 2**63))
+
+
+def stand_in(noise: Tensor, seed: int) -> Tensor:
+    """The run's own noise; drawn anew where the run adds none, as when it goes on with another's latents."""
+    if noise.any():
+        return noise
+    return torch.randn(noise.shape, generator=torch.Generator().manual_seed(seed % 2**63)).to(noise)

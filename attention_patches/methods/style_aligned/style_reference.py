@@ -1,0 +1,71 @@
+"""A picture that gives a style, where in the run's picture it does so, and how much."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...contract.site import Window
+from ...inversion.inversion import Inversion
+
+EVERYWHERE = torch.ones(1, 1)
+
+
+@dataclass(frozen=True, eq=False)  # tensors have no single answer to ==
+class StyleReference:
+    """One inverted picture. `mask` (H, W) in 0..1, of any size, is stretched over the run's picture; None is
+    the whole of it. Raises ValueError for inversions of several pictures, and for weights below 0.
+    `note` is a sentence about it for the report.
+    """
+
+    inversion: Inversion
+    weight: float = 1.0
+    mask: Tensor | None = None
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.inversion.images != 1:
+            raise ValueError(
+                f"reference holds the inversions of {self.inversion.images} pictures, and a StyleReference "
+                "is one. Invert one picture (LatentFromBatch takes one out of a latent batch), and chain a "
+                "StyleReference for each."
+            )
+        if not 0.0 <= self.weight < float("inf"):
+            raise ValueError(f"weight is {self.weight:g}; it must be 0 or more")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of its latents."""
+        height, width = self.inversion.picture.shape[-2:]
+        return height, width
+
+    @property
+    def empty(self) -> bool:
+        """Whether it is nowhere in the picture."""
+        return self.weight == 0 or (self.mask is not None and not self.mask.any())
+
+    def share(self, window: Window, grid: tuple[int, int]) -> Tensor:
+        """(h * w,) float64: its weight times the mean of its mask over each cell of a grid (h, w) on a part
+        of the picture, row by row; over the whole part with a grid of one cell."""
+        mask = (EVERYWHERE if self.mask is None else self.mask).double()
+        rows = _overlaps(window.top, window.bottom, grid[0], mask.shape[0])
+        columns = _overlaps(window.left, window.right, grid[1], mask.shape[1])
+        return self.weight * (rows @ mask @ columns.T).flatten()
+
+
+def weights(references: tuple[StyleReference, ...], window: Window, grid: tuple[int, int]) -> Tensor:
+    """(R, h * w) float64: how much each reference says in each cell of a grid on a part of the picture, in
+    parts of 1; 0 for all of them where none reaches."""
+    shares = torch.stack([reference.share(window, grid) for reference in references])
+    total = shares.sum(0)
+    return shares / total.where(total > 0, 1.0)
+
+
+def _overlaps(start: float, stop: float, cells: int, pixels: int) -> Tensor:
+    """(cells, pixels) float64: which part of each cell, on the way from one fraction of a side to another,
+    each pixel of this side takes. Behind the end of the side it goes on at its beginning."""
+    edges = torch.linspace(start, stop, cells + 1, dtype=torch.float64) * pixels
+    first, last = edges[:-1, None], edges[1:, None]
+    left = torch.arange(2 * pixels, dtype=torch.float64)
+    inside = (torch.minimum(last, left + 1) - torch.maximum(first, left)).clamp(min=0)
+    return (inside / (last - first)).unflatten(1, (2, pixels)).sum(1)

@@ -1,0 +1,88 @@
+"""What each method does where the model sees the picture in windows."""
+
+import re
+
+import pytest
+import torch
+from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
+from attention_control.nodes.host.run.install import install
+from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
+
+from . import naive
+from .layout_runs import GUIDED, MASKS, encoded, noise, run
+from .methods import IMAGES, METHODS, blocks, model
+from .naive_windows import panorama
+from .node_calls import call_node
+from .test_parts_of_a_picture import ACROSS, HALVES, LEFT, RIGHT
+from .tiny import assert_same_image, conditioning, sample
+
+LOSSES = re.compile(r"looks, (loss \S+ -> \S+)\.")
+WINDOWS = {"window": (4, 6), "stride": 2}
+WIDE = {"batch": IMAGES, "height": 6, "width": 10}
+NAMES = ("style aligned", "all images", "prompt to prompt", "shape variations")
+IN_WINDOWS = [method for method in METHODS if method.name in NAMES]
+
+
+def windows(on, **settings):
+    return install(on, MultiDiffusion(**{**WINDOWS, **settings}))
+
+
+def prompts():
+    return conditioning(model("sd15"), IMAGES, seed=1), conditioning(model("sd15"), seed=2)
+
+
+@pytest.mark.parametrize("method", IN_WINDOWS, ids=lambda method: method.name)
+def test_methods_of_a_batch_work_in_each_window(method):
+    """A window of all images is a batch like any other, before or after the windows' node."""
+    plain = naive.replace_attention(model("sd15"), method.kinds, method.chunk, blocks(model("sd15")))
+    expected = sample(panorama(plain, **WINDOWS), *prompts(), **WIDE)
+    assert_same_image(sample(method.on(windows(model("sd15"))), *prompts(), **WIDE), expected, 1e-3)
+    assert_same_image(sample(windows(method.on(model("sd15"))), *prompts(), **WIDE), expected, 1e-3)
+
+
+def test_boxes_are_cut_to_windows(clip):
+    """Two windows that share nothing are two pictures, each with its part of the boxes."""
+    patched, own = MASKS(clip, boxes=ACROSS)
+    negative = encoded(clip, "")
+    whole = run(windows(patched, window=(16, 8), stride=8), own, negative, noise(), steps=2)
+    for columns, boxes in zip((LEFT, RIGHT), HALVES, strict=True):
+        alone, prompt = MASKS(clip, boxes=boxes, width=64)
+        expected = run(alone, prompt, negative, noise()[..., columns], steps=2)
+        assert_same_image(whole[..., columns], expected, tolerance=1e-3)
+
+
+def test_guidance_looks_at_the_whole_picture(clip, report):
+    """It shifts the latents before anybody looks through windows, by the attention of one pass."""
+    patched, own = GUIDED(clip, boxes=ACROSS)
+    negative = encoded(clip, "")
+    run(patched, own, negative, noise())
+    (*_, (_, whole)) = report(GUIDED.label)
+    run(windows(patched, window=(16, 8), stride=4), own, negative, noise())
+    (*_, (_, ours)) = report(GUIDED.label)
+    assert LOSSES.findall(whole) == LOSSES.findall(ours) != []
+
+
+@pytest.mark.parametrize("name", ["cross image", "plug and play"])
+def test_pictures_that_are_seen_whole(report, name):
+    """Are not followed in windows, and the report says so."""
+    (method,) = [method for method in METHODS if method.name == name]
+    plain = sample(windows(model("sd15")), *prompts(), **WIDE)
+    assert_same_image(sample(windows(method.on(model("sd15"))), *prompts(), **WIDE), plain)
+    assert any(level == "WARNING" and "in windows" in line for level, line in report())
+
+
+def test_maps_of_windows_are_left_out(clip, report):
+    """With the reason."""
+    patched, store = call_node(AttentionRecorder, model("sd15"))
+    run(windows(patched), encoded(clip, "a red cat"), encoded(clip, ""), noise())
+    assert store.maps is None
+    assert any(level == "WARNING" and re.search("part of the picture", line) for level, line in report())
+
+
+def test_windows_of_a_windows_call_are_not_cut_again(report):
+    """Where another node has cut the picture, its part is left as it is, and the report says so."""
+    patched = windows(model("sd15"))
+    cut = panorama(patched, window=(6, 8), stride=2)
+    expected = panorama(model("sd15"), window=(6, 8), stride=2)
+    assert torch.equal(sample(cut, *prompts(), **WIDE), sample(expected, *prompts(), **WIDE))
+    assert any("another patch cuts the picture" in line for _, line in report())

@@ -1,0 +1,129 @@
+"""Regions with prompts of their own: against a naive loop over windows and prompts, and by what must hold."""
+
+import comfy.sample
+import pytest
+import torch
+from attention_control.attention_patches.contract.views import RegionPrompts
+from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
+from attention_control.attention_patches.methods.multidiffusion.regions import Backgrounds, Region
+from attention_control.nodes.host.run.install import install
+from nodes import ConditioningSetArea, ControlNetApplyAdvanced
+
+from .methods import model
+from .naive_windows import regional
+from .tiny import assert_same_image, conditioning, sample
+from .tiny.extras import tiny_controlnet
+
+WIDE = {"height": 6, "width": 14, "batch": 2}
+WINDOWS = {"window": (6, 8), "stride": 3}
+COLOUR = torch.tensor([0.5, -1.0, 2.0, 0.3])[:, None, None]
+
+
+def text(seed):
+    return conditioning(model("sd15"), seed=seed)
+
+
+def box(top, bottom, left, right):
+    mask = torch.zeros(6, 14)
+    mask[top:bottom, left:right] = 1.0
+    return mask
+
+
+REGIONS = [(3, 4, box(0, 5, 0, 6)), (5, None, box(2, 6, 4, 11))]  # seeds of texts; they overlap
+
+
+def given(regions):
+    """(positive, negative or None, mask)."""
+    return [(text(p), None if n is None else text(n), mask) for p, n, mask in regions]
+
+
+def with_regions(regions, **settings):
+    prompts = [Region(RegionPrompts(positive=p, negative=n), mask) for p, n, mask in regions]
+    method = MultiDiffusion(**{**WINDOWS, "regions": tuple(prompts), **settings})
+    return install(model("sd15"), method)
+
+
+def run(patched, **how):
+    return sample(patched, text(1), text(2), **{**WIDE, **how})
+
+
+@pytest.mark.parametrize(
+    ("bootstrap", "weighting", "sampler"), [(0.6, "uniform", "euler"), (0.0, "gaussian", "dpmpp_2m")]
+)
+def test_regions_as_in_the_paper(bootstrap, weighting, sampler):
+    """Masks weigh what each prompt says, the background has what is left, and early on a region sees one
+    colour outside its mask, with the noise that the run began with."""
+    noise = comfy.sample.prepare_noise(torch.zeros(2, 4, 6, 14), 0, [0, 1])
+    until = model("sd15").get_model_object("model_sampling").percent_to_sigma(bootstrap)
+    own = given(REGIONS)
+    expected = regional(
+        model("sd15"), own, lambda sigma: sigma > until, COLOUR, noise, weighting=weighting, **WINDOWS
+    )
+    ours = with_regions(own, bootstrap=bootstrap, weighting=weighting, backgrounds=COLOUR[None])
+    how = {"sampler": sampler, "steps": 3}
+    assert_same_image(run(ours, **how), run(expected, **how))
+
+
+def test_a_region_of_the_whole_picture():
+    """Is the picture of its prompts; those of the sampler have no cell."""
+    whole = given([(3, 4, torch.ones(1, 1))])
+    ours = with_regions(whole, window=(6, 14), stride=1, bootstrap=0.0)
+    assert_same_image(run(ours), sample(model("sd15"), text(3), text(4), **WIDE))
+    bootstrapped = with_regions(whole, window=(6, 14), stride=1, bootstrap=1.0)
+    assert_same_image(run(bootstrapped), run(ours))
+
+
+def test_regions_of_the_samplers_own_prompts():
+    """Change nothing."""
+    same = with_regions(given([(1, 2, box(0, 6, 0, 7)), (1, None, box(1, 4, 5, 14))]), bootstrap=0.0)
+    assert_same_image(run(same), run(with_regions([])))
+
+
+def test_colours_are_fresh_in_each_step():
+    """Drawn by the seed alone: for any window and region another one, at each level of noise."""
+    drawn = Backgrounds(torch.zeros(20, 4, 1, 1), seed=3)
+    assert drawn.drawn(5.0, 50) == drawn.drawn(5.0, 50)
+    assert drawn.drawn(5.0, 50) != drawn.drawn(4.0, 50)
+    assert drawn.drawn(5.0, 50) != Backgrounds(drawn.pictures, seed=4).drawn(5.0, 50)
+    assert len(set(drawn.drawn(5.0, 200))) == 20
+    seeds = [run(with_regions(given(REGIONS), seed=seed)) for seed in (0, 0, 1)]
+    assert torch.equal(seeds[0], seeds[1]) and not torch.equal(seeds[0], seeds[2])
+
+
+def test_a_run_that_goes_on_with_the_latents_of_another():
+    """Adds no noise, so the backgrounds have noise of their own."""
+    patched = with_regions(given(REGIONS), bootstrap=0.9)
+    begun = run(patched, steps=4, between=(0, 1))
+    assert run(patched, steps=4, between=(1, 4), latent=begun).isfinite().all()
+
+
+def test_a_controlnet_of_a_region():
+    """Is the host's, as on any prompt: alone in the picture it does what it does there."""
+    hint = torch.rand(1, 48, 112, 3, generator=torch.Generator().manual_seed(1))
+    control = tiny_controlnet(model("sd15"))
+    prompts = ControlNetApplyAdvanced().apply_controlnet(text(3), text(4), control, hint, 0.3, 0.0, 1.0)
+    ours = with_regions([(*prompts, torch.ones(6, 14))], window=(6, 14), stride=1, bootstrap=0.0)
+    assert_same_image(run(ours), sample(model("sd15"), *prompts, **WIDE))
+
+
+def test_a_mask_that_covers_no_cell():
+    """Is an error that says which."""
+    thin = torch.zeros(600, 1400)
+    thin[3, 3] = 1.0
+    with pytest.raises(ValueError, match=r"mask of region 2 covers no cell of the picture \(6 x 14"):
+        run(with_regions(given([REGIONS[0], (5, None, thin)])))
+
+
+def test_areas_in_regions_are_refused():
+    """A region has a mask."""
+    (inside,) = ConditioningSetArea().append(text(3), 64, 48, 0, 0, 1.0)
+    with pytest.raises(ValueError, match="the positive of region 1 has an area"):
+        run(with_regions([(inside, None, REGIONS[0][2])]))
+
+
+def test_areas_of_the_samplers_prompts_beside_regions():
+    """Stay in their place: the host gives each prompt an area where another has one."""
+    (inside,) = ConditioningSetArea().append(text(1), 112, 48, 0, 0, 1.0)
+    own = given(REGIONS)
+    ours = sample(with_regions(own, bootstrap=0.0), inside, text(2), **WIDE)
+    assert_same_image(ours, run(with_regions(own, bootstrap=0.0)))

@@ -1,0 +1,42 @@
+/** From what is kept in the viewer to the node's own inputs, so that its outputs give the same. No document here. */
+
+import { layerText, timeText, wordsText } from "./caption.js";
+
+/** @typedef {import("./view.js").View} View */
+/** @typedef {Record<string, string | number>} Inputs  by the names that the node gives them */
+
+/**
+ * The inputs that ask for what the view keeps: its pins, its layer, its time. What is not named stays as it is.
+ *
+ * @param {View} view
+ * @returns {Inputs}
+ */
+export function inputsOf(view) {
+  const { payload, layer, time, pinnedPoint, pinnedWords } = view;
+  const place = {
+    layer: layer === null ? "all" : String(payload.layers[layer].ordinal),
+    time: time === null ? "all" : String(time + 1), // slices are counted from 1
+  };
+  if (pinnedPoint) {
+    const [x, y] = pinnedPoint.map((side) => Math.round(1000 * side) / 1000);
+    const mode = view.layout === "match" ? "correspondence" : "self";
+    return { ...place, mode, x, y, point_image: view.image };
+  }
+  if (pinnedWords.length === 0) return place;
+  return { ...place, mode: "words", words: pinnedWords.map((word) => payload.words[word].text).join(", ") };
+}
+
+/**
+ * What was written, and what was not because a connection gives it.
+ *
+ * @param {View} view
+ * @param {string[]} connected  names of inputs
+ * @returns {string}
+ */
+export function writtenText(view, connected) {
+  const { payload, layer, time, pinnedPoint, pinnedWords } = view;
+  const what = pinnedPoint ? "the place" : pinnedWords.length > 0 ? `“${wordsText(payload, pinnedWords)}”` : "";
+  const where = [what, `layer ${layerText(payload, layer)}`, `t ${timeText(payload, time)}`].filter(Boolean);
+  const kept = connected.length > 0 ? ` Connected, so not written: ${connected.join(", ")}.` : "";
+  return `In the node's inputs: ${where.join(" · ")}.${kept} Run, and the outputs give it.`;
+}
