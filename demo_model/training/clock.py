@@ -4,6 +4,7 @@ import math
 import signal
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -18,6 +19,7 @@ class Clock:
     before: float = 0.0
     begun: float = field(default_factory=time.monotonic)
     signals: list[int] = field(default_factory=list)
+    handlers: dict[int, Any] = field(default_factory=dict)
 
     @property
     def spent(self) -> float:
@@ -33,8 +35,12 @@ class Clock:
     def running(self) -> bool:
         return self.share < 1 and not self.signals and time.monotonic() < self.until
 
-    def listen(self) -> "Clock":
+    def __enter__(self) -> "Clock":
         """Let SIGTERM and Ctrl-C end training after the step that runs, so that nothing is lost."""
         for kind in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(kind, lambda number, frame: self.signals.append(number))
+            self.handlers[kind] = signal.signal(kind, lambda number, frame: self.signals.append(number))
         return self
+
+    def __exit__(self, *_error: object) -> None:
+        for kind, handler in self.handlers.items():
+            signal.signal(kind, handler)

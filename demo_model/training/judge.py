@@ -45,7 +45,7 @@ def train_judge(
     detector = Detector().to(device).train()
     torch.nn.init.zeros_(detector.heads.weight)
     optimizer = Optimizer(*split(detector, ("stem.1.", "heads.", "background.")), muon=0.01, adamw=2e-3)
-    clock, step = Clock(minutes, until, state["minutes"]).listen(), state["step"]
+    clock, step = Clock(minutes, until, state["minutes"]), state["step"]
     if resumed:
         detector.load_state_dict(state["detector"])
         optimizer.load_state_dict(state["optimizer"])
@@ -59,24 +59,25 @@ def train_judge(
         states = {"detector": detector.state_dict(), "optimizer": optimizer.state_dict()}
         save_checkpoint(places.state, "judge", states | {"minutes": clock.spent, "step": step})
 
-    while clock.running:
-        pictures, images = next(batches), None
-        if passed is not None and step % 2:
-            chosen = rng.integers(0, len(passed[0]), 16)
-            pictures, images = [passed[0][i] for i in chosen], passed[1][chosen].float() / 255
-        images = blemish(stack(pictures) if images is None else images, rng).to(device)
-        losses = _losses(detector, images, pictures)
-        torch.stack(list(losses.values())).sum().backward()
-        optimizer.step(min(1.0, (step + 1) / 30, 2 * (1 - min(clock.share, 1.0))))
-        step += 1
-        if step % 50 == 0:
-            log(
-                f"judge step {step} {clock.share:.0%} "
-                + " ".join(f"{k} {v.item():.3f}" for k, v in losses.items())
-            )
-        if time.monotonic() - saved > 60:
-            saved = time.monotonic()
-            save()
+    with clock:
+        while clock.running:
+            pictures, images = next(batches), None
+            if passed is not None and step % 2:
+                chosen = rng.integers(0, len(passed[0]), 16)
+                pictures, images = [passed[0][i] for i in chosen], passed[1][chosen].float() / 255
+            images = blemish(stack(pictures) if images is None else images, rng).to(device)
+            losses = _losses(detector, images, pictures)
+            torch.stack(list(losses.values())).sum().backward()
+            optimizer.step(min(1.0, (step + 1) / 30, 2 * (1 - min(clock.share, 1.0))))
+            step += 1
+            if step % 50 == 0:
+                log(
+                    f"judge step {step} {clock.share:.0%} "
+                    + " ".join(f"{k} {v.item():.3f}" for k, v in losses.items())
+                )
+            if time.monotonic() - saved > 60:
+                saved = time.monotonic()
+                save()
     save()
     if clock.share < 1:
         return False

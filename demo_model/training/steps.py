@@ -124,7 +124,7 @@ def _unet(minutes: float, setting: Setting) -> bool:
 def _batches(setting: Setting, trained: Trained, network: torch.nn.Module) -> Source:
     words, batch = trained.text.words, setting.recipe["unet"]
     if setting.options.stream:
-        chunk = dict.fromkeys(CANVASES, 256)
+        chunk = {canvas: min(256, number) for canvas, number in batch.items()}
         return StreamBatches(_pictures(setting, words, chunk), network, batch)
     rng, binding = np.random.default_rng(), setting.options.binding > 0
     return PoolBatches(setting.places.cache, words, batch, rng, setting.device, binding)

@@ -84,35 +84,35 @@ def train_unet(
 
     Checkpoint and averaged weights are written every two minutes and at the end.
     """
-    progress, clock = Progress.begin(trained), Clock(plan.minutes, until).listen()
+    progress, clock = Progress.begin(trained), Clock(plan.minutes, until)
     if resume and has_checkpoint(places.state, "unet"):
         clock.before = progress.restore(load_checkpoint(places.state, "unet"))
     rng = np.random.default_rng(int(time.time()))
     torch.manual_seed(int(time.time()))
     counts, saved = progress.counts, time.monotonic()
     losses: dict[str, list[torch.Tensor]] = {"small": [], "full": [], "nouns": []}
-    while clock.running:
-        share = clock.share
-        canvas = "small" if rng.random() < plan.small(share) else "full"
-        batch = source.draw(canvas)
-        loss, bound = denoising_loss(trained, batch)
-        (loss + plan.binding * bound).backward()
-        progress.optimizer.step(plan.scale(share, counts["step"]))
-        progress.average.update(trained)
-        losses[canvas].append(loss.detach())
-        if batch.nouns is not None:
-            losses["nouns"].append(bound.detach())
-        counts["step"] += 1
-        counts[canvas] += len(batch.latents)
-        if counts["step"] % 50 == 0:
-            means = " ".join(f"{n} {torch.stack(v[-100:]).mean():.4f}" for n, v in losses.items() if v)
-            log(
-                f"unet step {counts['step']} {share:.0%} seen {counts['small']}+{counts['full']} loss {means}"
-            )
-        if time.monotonic() - saved > SAVE_SECONDS:
-            saved = time.monotonic()
-            source.refresh()
-            _save(places, progress, clock)
+    with clock:
+        while clock.running:
+            share = clock.share
+            canvas = "small" if rng.random() < plan.small(share) else "full"
+            batch = source.draw(canvas)
+            loss, bound = denoising_loss(trained, batch)
+            (loss + plan.binding * bound).backward()
+            progress.optimizer.step(plan.scale(share, counts["step"]))
+            progress.average.update(trained)
+            losses[canvas].append(loss.detach())
+            if batch.nouns is not None:
+                losses["nouns"].append(bound.detach())
+            counts["step"] += 1
+            counts[canvas] += len(batch.latents)
+            if counts["step"] % 50 == 0:
+                means = " ".join(f"{n} {torch.stack(v[-100:]).mean():.4f}" for n, v in losses.items() if v)
+                seen = f"{counts['small']}+{counts['full']}"
+                log(f"unet step {counts['step']} {share:.0%} seen {seen} loss {means}")
+            if time.monotonic() - saved > SAVE_SECONDS:
+                saved = time.monotonic()
+                source.refresh()
+                _save(places, progress, clock)
     _save(places, progress, clock)
     log(f"unet stopped after step {counts['step']}, {clock.spent:.0f} minutes in all")
     return clock.share >= 1

@@ -61,7 +61,7 @@ def train_vae(
         network.quant_conv.requires_grad_(False)
     optimizer = Optimizer(*split(network, ("encoder.conv_in", "decoder.conv_out")), muon=MUON, adamw=ADAMW)
     average = Average(network, 0.998)
-    clock, step = Clock(minutes, until, state["minutes"]).listen(), state["step"]
+    clock, step = Clock(minutes, until, state["minutes"]), state["step"]
     if resumed:
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
@@ -74,20 +74,21 @@ def train_vae(
         states |= {"average": average.state_dict(), "minutes": clock.spent, "step": step}
         save_checkpoint(places.state, "vae", states)
 
-    while clock.running:
-        batch = next(images).to(device)
-        loss, decibels = _loss(network, batch, decoder_only)
-        loss.backward()
-        optimizer.step(min(1.0, (step + 1) / 50, 2.5 * (1 - min(clock.share, 1.0))))
-        average.update(network)
-        psnr.setdefault(batch.shape[-1], []).append(decibels)
-        step += 1
-        if step % 20 == 0:
-            means = " ".join(f"{side} px {np.mean(values[-50:]):.2f} dB" for side, values in psnr.items())
-            log(f"vae step {step} {clock.share:.0%} {means}")
-        if time.monotonic() - saved > 60:
-            saved = time.monotonic()
-            save()
+    with clock:
+        while clock.running:
+            batch = next(images).to(device)
+            loss, decibels = _loss(network, batch, decoder_only)
+            loss.backward()
+            optimizer.step(min(1.0, (step + 1) / 50, 2.5 * (1 - min(clock.share, 1.0))))
+            average.update(network)
+            psnr.setdefault(batch.shape[-1], []).append(decibels)
+            step += 1
+            if step % 20 == 0:
+                means = " ".join(f"{side} px {np.mean(values[-50:]):.2f} dB" for side, values in psnr.items())
+                log(f"vae step {step} {clock.share:.0%} {means}")
+            if time.monotonic() - saved > 60:
+                saved = time.monotonic()
+                save()
     save()
     if clock.share < 1:
         return False

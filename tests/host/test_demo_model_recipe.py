@@ -1,7 +1,9 @@
 """The whole training runs, stops and goes on, and its files are a model that the host samples with."""
 
 import json
+import os
 import shutil
+import signal
 import time
 from dataclasses import replace
 from itertools import product
@@ -203,8 +205,15 @@ def test_a_clock_counts_all_runs_and_heeds_its_end():
     clock = Clock(60, before=30)
     assert 0.5 <= clock.share < 0.51 and clock.running
     assert not Clock(60, until=time.monotonic() - 1).running
-    clock.signals.append(15)
-    assert not clock.running
+
+
+def test_a_signal_ends_training_and_nothing_else():
+    """Asked to end, the clock stops after the step; what signals did before, they do afterwards."""
+    before = signal.getsignal(signal.SIGTERM)
+    with Clock(60) as clock:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert not clock.running
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_files_of_two_trainings_are_refused(tmp_path, folder):
