@@ -1,4 +1,4 @@
-"""Measure Pocket Diffusion: `python demo_model/evaluate.py` makes 510 pictures and prints the tables."""
+"""Measure Pocket Diffusion: `python demo_model/evaluate.py` makes 570 pictures and prints the tables."""
 
 import argparse
 import json
@@ -18,6 +18,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a tenth of the pictures, for a first look")
     parser.add_argument("--cfg", type=float, default=None, help="guidance scale, if not the card's")
     parser.add_argument("--weights", type=Path, default=HERE / "weights")
+    parser.add_argument("--judge", type=Path, help="file of the judge, if not the one among the weights")
+    parser.add_argument("--against", type=Path, help="figures of another model, read by the same judge")
     parser.add_argument("--sheet", type=Path, help="where to save a sheet of samples")
     parser.add_argument("--result", type=Path, help="where to save the figures as JSON")
     parser.add_argument(
@@ -38,6 +40,7 @@ def main() -> None:
 
     args.cpu = not torch.cuda.is_available()
     torch.set_num_threads(options.threads)
+    from attention_control.demo_model.evaluation.compare import worse
     from attention_control.demo_model.evaluation.generate import CFG
     from attention_control.demo_model.evaluation.report import evaluate, sheet
     from attention_control.nodes.host.demo_model import load_demo_model
@@ -45,13 +48,20 @@ def main() -> None:
     demo = load_demo_model(options.weights)
     start = time.monotonic()
     figures: dict[str, Any] = evaluate(
-        demo, options.weights, options.cache, 0.1 if options.quick else 1.0, options.cfg or CFG
+        demo,
+        options.judge or options.weights / "judge.safetensors",
+        options.cache,
+        0.1 if options.quick else 1.0,
+        options.cfg or CFG,
     )
     figures["machine"] = f"{torch.get_num_threads()} threads, {platform.machine()} CPU" if args.cpu else "GPU"
     figures["date"] = date.today().isoformat()
     print(f"{time.monotonic() - start:.0f} s in all, {figures['seconds per image']:.2f} s per image")
     if options.result:
         options.result.write_text(json.dumps(figures, indent=1) + "\n")
+    if options.against:
+        lines = worse(json.loads(options.against.read_text()), figures)
+        print("\n".join(["worse than before:", *lines] if lines else ["nothing is worse than before"]))
     if options.sheet:
         sheet(demo, options.cfg or CFG).save(options.sheet, quality=90)
 

@@ -13,11 +13,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .world.vocabulary import BACKGROUNDS, COLOURS, STYLES, SUBJECTS
+from .world.vocabulary import EVERY_BACKGROUND, EVERY_COLOUR, STYLES, SUBJECTS
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "judge.safetensors"
 CELL = 8  # pixels per cell of the detector's grid
-HEADS = {"centre": 1, "sides": 4, "noun": len(SUBJECTS), "colour": len(COLOURS), "style": len(STYLES)}
 LEAST_SCORE = 0.35
 Box = tuple[float, float, float, float]
 
@@ -43,6 +42,11 @@ class Verdict:
     background: str
 
 
+def heads(colours: int) -> dict[str, int]:
+    """The maps of the detector, and how many channels each has."""
+    return {"centre": 1, "sides": 4, "noun": len(SUBJECTS), "colour": colours, "style": len(STYLES)}
+
+
 class Block(nn.Module):
     """Residual block of two 3x3 convolutions; `reach` is their dilation."""
 
@@ -57,21 +61,26 @@ class Block(nn.Module):
 
 
 class Detector(nn.Module):
-    """(B, 3, H, W) in 0..1 -> a map (B, c, H/8, W/8) per head, and background logits (B, 6)."""
+    """(B, 3, H, W) in 0..1 -> a map (B, c, H/8, W/8) per head, and logits (B, backgrounds).
 
-    def __init__(self) -> None:
+    It tells the first so many colours and backgrounds of the world: later ones came when earlier detectors
+    were trained.
+    """
+
+    def __init__(self, colours: int = len(EVERY_COLOUR), backgrounds: int = len(EVERY_BACKGROUND)) -> None:
         super().__init__()
+        self.channels = heads(colours)
         self.stem = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, 64, 3, padding=1), Block(64), Block(64))
         self.body = nn.Sequential(
             nn.Conv2d(64, 128, 3, stride=2, padding=1), Block(128), Block(128, 2), Block(128, 2), Block(128)
         )
         self.norm = nn.GroupNorm(8, 128)
-        self.heads = nn.Conv2d(128, sum(HEADS.values()), 1)
-        self.background = nn.Linear(128, len(BACKGROUNDS))
+        self.heads = nn.Conv2d(128, sum(self.channels.values()), 1)
+        self.background = nn.Linear(128, backgrounds)
 
     def forward(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         x = F.silu(self.norm(self.body(self.stem(images * 2 - 1))))
-        maps = dict(zip(HEADS, self.heads(x).split(list(HEADS.values()), 1), strict=True))
+        maps = dict(zip(self.channels, self.heads(x).split(list(self.channels.values()), 1), strict=True))
         return maps, self.background(x.mean((2, 3)))
 
 
@@ -83,8 +92,10 @@ class Judge:
 
     @classmethod
     def load(cls, path: Path = WEIGHTS) -> "Judge":
-        detector = Detector()
-        detector.load_state_dict({name: t.float() for name, t in load_file(path).items()}, strict=True)
+        weights = {name: t.float() for name, t in load_file(path).items()}
+        colours = len(weights["heads.bias"]) - sum(heads(0).values())
+        detector = Detector(colours, len(weights["background.bias"]))
+        detector.load_state_dict(weights, strict=True)
         return cls(detector)
 
     @torch.inference_mode()
@@ -125,7 +136,7 @@ def _read(maps: dict[str, Tensor], scores: Tensor, background: Tensor) -> Verdic
         subjects.append(
             Found(
                 list(SUBJECTS)[int(maps["noun"][:, row, column].argmax())],
-                list(COLOURS)[int(maps["colour"][:, row, column].argmax())],
+                list(EVERY_COLOUR)[int(maps["colour"][:, row, column].argmax())],
                 STYLES[int(chances.argmax())],
                 box,
                 scores[row, column].item(),
@@ -136,7 +147,7 @@ def _read(maps: dict[str, Tensor], scores: Tensor, background: Tensor) -> Verdic
         tuple(subjects),
         STYLES[int(chances.argmax())],
         dict(zip(STYLES, chances.tolist(), strict=True)),
-        list(BACKGROUNDS)[int(background.argmax())],
+        list(EVERY_BACKGROUND)[int(background.argmax())],
     )
 
 

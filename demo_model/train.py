@@ -1,45 +1,95 @@
-"""Train Pocket Diffusion: `python demo_model/train.py` runs all steps; --help shows how to run a few."""
+"""Train Pocket Diffusion, on a processor in hours or on a graphics card in minutes.
+
+python demo_model/train.py                          all steps on what there is; the same command goes on
+python demo_model/train.py --recipe gpu --sitting 9   ... for nine minutes at a time
+python demo_model/train.py unet --from-weights       one step, from the files in --weights
+
+A machine without a network needs two things: a checkout of the host (COMFYUI_PATH), and `drawings.npz`, which
+`train.py pack` leaves in the cache where there is a network: bring it into the cache there. What has to come
+back and forth is --state: checkpoints in parts of at most 15 MB, 62 MB in all, and the files of weights.
+"""
 
 import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "scripts"))
 
 STEPS = ("data", "vae", "judge", "pool", "unet")
-MINUTES = {"vae": 10.0, "judge": 8.0, "unet": 600.0}
+CACHE = Path.home() / ".cache" / "attention-control" / "demo_model"
+# What a whole training is: options that are not given, minutes of each step, pictures in a batch by canvas,
+# and how many batches of pictures the latents' mean and deviation are taken from.
+CPU: dict[str, Any] = {
+    "stream": False,
+    "compile": False,
+    "minutes": {"vae": 40.0, "judge": 30.0, "unet": 180.0},
+    "vae": {"small": 16, "full": 4},
+    "unet": {"small": 128, "full": 32},
+    "statistics": 80,
+}
+RECIPES: dict[str, dict[str, Any]] = {
+    "cpu": CPU,
+    "gpu": {
+        "stream": True,
+        "compile": True,
+        "minutes": {"vae": 8.0, "judge": 8.0, "unet": 20.0},
+        "vae": {"small": 256, "full": 64},
+        "unet": {"small": 4096, "full": 1024},
+        "statistics": 20,
+    },
+    "dry": CPU
+    | {
+        "minutes": dict.fromkeys(("vae", "judge", "unet"), 1e-3),
+        "vae": {"small": 2, "full": 1},
+        "unet": {"small": 2, "full": 2},
+        "statistics": 4,
+    },
+}
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "steps", nargs="*", choices=[*STEPS, []], help="which steps; all of them if none is named"
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoints in the cache")
-    parser.add_argument("--from-weights", action="store_true", help="unet: start from the committed weights")
-    parser.add_argument("--minutes", type=float, help="wall time of each named training step")
-    parser.add_argument("--decoded", type=int, default=2400, help="judge: pictures passed through the VAE")
-    parser.add_argument("--small", type=int, default=24000, help="pool: pictures of 64 x 64 pixels")
-    parser.add_argument("--full", type=int, default=8000, help="pool: pictures of 128 x 128 pixels")
-    parser.add_argument(
-        "--decay", type=float, default=0.2, help="unet: last share of the time, learning rate to zero"
+    add = parser.add_argument
+    add("steps", nargs="*", choices=[*STEPS, "pack", []], help="which steps; all but pack if none is named")
+    add(
+        "--recipe",
+        choices=list(RECIPES),
+        help="gpu if there is one, else cpu; dry: seconds, to see that it runs",
     )
-    parser.add_argument(
-        "--small-share", type=float, nargs=2, default=(0.75, 0.4), help="unet: steps on small pictures"
+    add("--sitting", type=float, help="stop after so many minutes; the same command goes on")
+    add("--afresh", action="store_true", help="do not go on from the checkpoints in the cache")
+    add("--from-weights", action="store_true", help="vae, unet: start from the files in --weights, afresh")
+    add("--decoder-only", action="store_true", help="vae: leave the latents as they are, for a trained U-Net")
+    add("--minutes", type=float, help="wall time of each named step, earlier runs included")
+    add("--decoded", type=int, default=2400, help="judge: pictures passed through the VAE")
+    add("--small", type=int, default=30000, help="pool: pictures of 64 x 64 pixels")
+    add("--full", type=int, default=30000, help="pool: pictures of 128 x 128 pixels")
+    add("--decay", type=float, default=0.3, help="unet: last share of the time, learning rate to zero")
+    add("--small-share", type=float, nargs=2, default=(0.6, 0.2), help="unet: steps on small pictures")
+    add("--binding", type=float, default=0.0, help="unet: weight of the nouns' attention loss")
+    add("--width", type=int, default=64, help="unet: channels of its first level")
+    add("--seed", type=int, default=0, help="pool: seed of its first file")
+    add(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        help="paint pictures on the device, not into a pool",
     )
-    parser.add_argument(
-        "--binding", type=float, default=0.0, help="unet: weight of the nouns' attention loss"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="pool: seed of its first picture")
-    parser.add_argument("--device", default="", help="cpu or cuda; cuda if there is one")
-    parser.add_argument("--threads", type=int, default=2, help="CPU threads")
-    parser.add_argument(
-        "--cache", type=Path, default=Path.home() / ".cache" / "attention-control" / "demo_model"
-    )
-    parser.add_argument("--weights", type=Path, default=HERE / "weights")
-    return parser.parse_args()
+    add("--compile", action=argparse.BooleanOptionalAction, help="unet: compile it")
+    add("--device", default="", help="cpu or cuda; cuda if there is one")
+    add("--threads", type=int, default=2, help="CPU threads")
+    add("--cache", type=Path, default=CACHE, help="drawings and latents")
+    add("--state", type=Path, help="checkpoints; the cache if not given")
+    add("--weights", type=Path, help="finished files; the folder weights of --state if not given")
+    options = parser.parse_args(arguments)
+    options.resume = not (options.afresh or options.from_weights)
+    options.state = options.state or options.cache
+    options.weights = options.weights or options.state / "weights"
+    return options
 
 
 def main() -> None:
@@ -56,20 +106,37 @@ def main() -> None:
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     args.cpu = device.type == "cpu"
     torch.set_num_threads(options.threads)
+    train(options, device)
 
+
+def train(options: argparse.Namespace, device: Any, sprites: Any = None) -> bool:
+    """Run the steps that `options` name; False if one of them is not done yet.
+
+    Without `sprites` those of the cache are painted.
+    """
     from attention_control.demo_model.training.files import Places
-    from attention_control.demo_model.training.steps import run_step
+    from attention_control.demo_model.training.steps import Setting, run_step
+    from attention_control.demo_model.world import Sprites
 
-    places = Places(options.cache, options.weights)
-    places.cache.mkdir(parents=True, exist_ok=True)
+    recipe = RECIPES[options.recipe or ("cpu" if device.type == "cpu" else "gpu")]
+    for name in ("stream", "compile"):
+        if getattr(options, name) is None:
+            setattr(options, name, recipe[name])
+    places = Places(options.cache, options.weights, options.state)
+    for folder in (places.cache, places.state):
+        folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
 
     def log(line: str) -> None:
         print(f"{time.monotonic() - start:7.0f}s {line}", flush=True)
 
+    until = start + 60 * options.sitting if options.sitting else float("inf")
+    setting = Setting(places, device, until, options, recipe, log, sprites or Sprites.load(places.cache))
     for step in options.steps or STEPS:
-        minutes = options.minutes or MINUTES.get(step, 0.0)
-        run_step(step, places, minutes, device, options, log)
+        if not run_step(step, options.minutes or recipe["minutes"].get(step, 0.0), setting):
+            log(f"stopped in step {step}; the same command goes on")
+            return False
+    return True
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ def generate(
     sigmas = comfy.samplers.calculate_sigmas(demo.model.get_model_object("model_sampling"), SCHEDULER, STEPS)
     for first in range(0, len(prompts), batch):
         rows = encode(demo.clip, prompts[first : first + batch])
-        noise = Noise(seeds[first : first + batch], size // 8)
+        channels = demo.model.get_model_object("latent_format").latent_channels
+        noise = Noise(seeds[first : first + batch], size // 8, channels)
         start = noise()
         sampler = comfy.samplers.ksampler(SAMPLER, {"noise_sampler": noise})
         latents = comfy.sample.sample_custom(
@@ -50,11 +51,11 @@ def generate(
 
 
 class Noise:
-    """Noise (B, 4, size, size); every row comes from a seed of its own, at the start and at each step."""
+    """Noise (B, channels, size, size); every row from a seed of its own, at the start and at each step."""
 
-    def __init__(self, seeds: Sequence[int], size: int) -> None:
+    def __init__(self, seeds: Sequence[int], size: int, channels: int = 4) -> None:
         self.generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
-        self.shape = (4, size, size)
+        self.shape = (channels, size, size)
 
     def __call__(self, *_sigmas: Any) -> Tensor:
         return torch.stack([torch.randn(self.shape, generator=g) for g in self.generators])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..architecture import LATENT_SCALE
+from ..architecture import latent_scale
 from ..world import Picture, Sprites, render, sample_scene
 from .generate import encode
 from .score import Rate
@@ -70,7 +70,8 @@ def word_maps(demo: Any, images: np.ndarray, captions: list[str], seed: int = 0)
     import comfy.model_management
 
     comfy.model_management.load_models_gpu([demo.model])
-    latents = demo.vae.encode(torch.from_numpy(images).float() / 255) * LATENT_SCALE
+    latents = demo.vae.encode(torch.from_numpy(images).float() / 255)
+    latents = latents * latent_scale(latents.shape[1])
     sigma = demo.model.model.model_sampling.sigmas[TIMESTEP].to(latents)
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(seed)).to(latents)
     noisy = (latents + sigma * noise) / (1 + sigma**2) ** 0.5

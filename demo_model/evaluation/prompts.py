@@ -57,6 +57,21 @@ def counts(number: int) -> list[Asked]:
     return asked
 
 
+def crowds(number: int) -> list[Asked]:
+    """Three to five different subjects in as many colours."""
+    rng = np.random.default_rng(15)
+    asked = []
+    for index in range(number):
+        count = 3 + index % 3
+        nouns = [str(noun) for noun in rng.choice(list(SUBJECTS), count, False)]
+        colours = [str(colour) for colour in rng.choice(list(COLOURS), count, False)]
+        named = zip(nouns, colours, strict=True)
+        text = " and ".join(f"{_article(colour)} {noun}" for noun, colour in named)
+        wanted = tuple((noun, colour, 1) for noun, colour in zip(nouns, colours, strict=True))
+        asked.append(Asked(text, 5000 + index, wanted))
+    return asked
+
+
 def unstyled(number: int, seeds: int = 5) -> list[Asked]:
     """The same prompt without a style, with several seeds."""
     rng = np.random.default_rng(14)

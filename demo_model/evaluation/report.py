@@ -44,9 +44,9 @@ SHEET = (
 
 
 @torch.inference_mode()
-def evaluate(demo: Any, weights: Path, cache: Path, share: float, cfg: float) -> dict[str, Any]:
+def evaluate(demo: Any, judge_file: Path, cache: Path, share: float, cfg: float) -> dict[str, Any]:
     """Run everything, `share` of the full numbers; returns {table: {row: [hits, trials]}} and the speed."""
-    judge = Judge.load(weights / "judge.safetensors")
+    judge = Judge.load(judge_file)
     sprites = Sprites.load(cache)
     figures: dict[str, Any] = {"cfg": cfg}
     pictures = held_out(sprites, round(400 * share))
@@ -68,6 +68,7 @@ def evaluate(demo: Any, weights: Path, cache: Path, share: float, cfg: float) ->
         ("one subject", prompts.single(round(240 * share)), score.score_single),
         ("two subjects", prompts.pairs(round(120 * share)), score.score_pairs),
         ("several equal subjects", prompts.counts(round(90 * share)), score.score_counts),
+        ("three to five subjects", prompts.crowds(round(60 * share)), score.score_crowds),
         ("no style named", prompts.unstyled(round(60 * share)), score.score_unstyled),
     ):
         verdicts = _judge(demo, judge, asked, cfg)

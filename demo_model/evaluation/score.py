@@ -58,6 +58,22 @@ def score_counts(asked: Sequence[Asked], verdicts: Sequence[Verdict]) -> dict[st
     }
 
 
+def score_crowds(asked: Sequence[Asked], verdicts: Sequence[Verdict]) -> dict[str, Rate]:
+    """Of three and more different subjects: all there, each there, and of those each in its colour."""
+    all_there, there, right = [], [], []
+    for a, v in zip(asked, verdicts, strict=True):
+        seen = {(s.noun, s.colour) for s in v.subjects}
+        found = [noun in {n for n, _ in seen} for noun, _, _ in a.wanted]
+        all_there.append(all(found))
+        there += found
+        right += [(noun, colour) in seen for (noun, colour, _), f in zip(a.wanted, found, strict=True) if f]
+    return {
+        "all present": _rate(all_there),
+        "each present": _rate(there),
+        "of those present: colour right": _rate(right),
+    }
+
+
 def score_unstyled(asked: Sequence[Asked], verdicts: Sequence[Verdict]) -> dict[str, Rate]:
     """Pairs of seeds of one prompt that came out in one style: 20 % if styles were drawn evenly."""
     styles: dict[str, list[str]] = {}

@@ -13,13 +13,14 @@ from ..architecture import TEXT
 LENGTH = TEXT["max_position_embeddings"]
 
 
-def shorten(context: Tensor, lengths: Tensor, image_sizes: set[int]) -> tuple[Tensor, Tensor]:
+def shorten(context: Tensor, lengths: Tensor, image_sizes: set[int], least: int = 0) -> tuple[Tensor, Tensor]:
     """Contexts (B, 77, C), zero after each length -> (B, K, C) and an exact bias (B, K) on the logits.
 
     All padding keys are zero vectors, so their logits are 0: one zero key with bias log(number) stands for
     them. `image_sizes` are numbers of image tokens that K must not equal: cross-attention is told by it.
+    `least` keys there are in any case: a compiled network wants the same number each time.
     """
-    keys = int(lengths.max()) + 1
+    keys = max(int(lengths.max()) + 1, least)
     while keys in image_sizes:
         keys += 1
     position = torch.arange(keys, device=context.device)
@@ -53,7 +54,7 @@ class CrossAttention:
         if k.shape[1] != self.bias.shape[1]:
             return inner(q, k, v, heads, *args, **kwargs)
         q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
-        bias = self.bias[:, None, None, :]
+        bias = self.bias[:, None, None, :].to(q.dtype)
         if self.keep_maps:
             map_ = (q @ k.mT * q.shape[-1] ** -0.5 + bias).softmax(-1)
             self.maps.append(map_.mean(1))

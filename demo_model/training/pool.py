@@ -1,6 +1,8 @@
 """Step 3: latents encoded ahead of training, with the scenes they show."""
 
 import json
+import math
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,18 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..architecture import LATENT_SCALE
-from ..world import Scene, Sprites, Subject, render, sample_scene
+from ..world import Scene, Sprites, Subject, render, sample_crowd
 from ..world.scene import MAX_SUBJECTS
-from .files import Places, load_checkpoint, save_checkpoint
+from .files import Places, load_tensors, save_tensors
+from .latents import encode
 
 CANVASES: dict[str, tuple[int, int]] = {"small": (64, 64), "full": (128, 128)}
-COUNTS = {"small": [1], "full": [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 4, 5]}
+COUNTS = {"small": [1], "full": [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5]}
+CHUNK = 1000  # pictures in a file
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Latents (N, 4, h, w) of unit deviation, coverage (N, 5, h, w) per subject in 1/255, their scenes."""
+    """Latents (N, channels, h, w) of deviation 1, coverage (N, 5, h, w) per subject in 1/255, scenes."""
 
     latents: Tensor
     coverage: Tensor
@@ -29,19 +32,33 @@ class Pool:
 
 
 def make_pool(
-    places: Places, small: int, full: int, seed: int, device: torch.device, log: Callable[[str], None]
-) -> None:
-    """Render and encode `small` and `full` pictures into one file per canvas, named by the seed."""
+    places: Places,
+    sprites: Sprites,
+    numbers: dict[str, int],
+    seed: int,
+    device: torch.device,
+    log: Callable[[str], None],
+    until: float = math.inf,
+) -> bool:
+    """Render and encode `numbers` of pictures per canvas, in files of `CHUNK`; those that are there stay.
+
+    A file is named by the seed of its pictures: the first one's is `seed`. False if the time ran out.
+    """
     from .weights import load_vae_network
 
     network = load_vae_network(places).to(device)
-    sprites = Sprites.load(places.cache)
-    for canvas, number in (("small", small), ("full", full)):
-        if number:
-            made = _encode(network, sprites, canvas, number, seed, device)
-            save_checkpoint(places.cache / f"pool-{canvas}-{seed}.pt", made)
+    for canvas, number in numbers.items():
+        for chunk, first in enumerate(range(0, number, CHUNK)):
+            path = places.cache / f"pool-{canvas}-{seed + chunk}.pt"
+            if path.is_file():
+                continue
+            if time.monotonic() > until:
+                return False
+            made = _encode(network, sprites, canvas, min(CHUNK, number - first), seed + chunk, device)
+            save_tensors(path, made)
             values = made["latents"].float()
-            log(f"pool {canvas} {number}: mean {values.mean():.3f} std {values.std():.3f}")
+            log(f"pool {path.name}: mean {values.mean():.3f} std {values.std():.3f}")
+    return True
 
 
 @torch.no_grad()
@@ -50,16 +67,15 @@ def _encode(
 ) -> dict[str, Any]:
     height, width = CANVASES[canvas]
     scenes, latents, coverage = [], [], []
-    for first in range(0, number, 64):
+    for first in range(0, number, 16):
         pictures = []
-        for index in range(first, min(first + 64, number)):
+        for index in range(first, min(first + 16, number)):
             rng = np.random.default_rng([seed, height * width, index])
             pictures.append(
-                render(sample_scene(rng, height, width, int(rng.choice(COUNTS[canvas]))), sprites)
+                render(sample_crowd(rng, height, width, int(rng.choice(COUNTS[canvas]))), sprites)
             )
         images = torch.from_numpy(np.stack([p.image for p in pictures])).movedim(-1, 1).to(device)
-        moments = network.quant_conv(network.encoder((images.float() / 127.5 - 1).contiguous()))
-        latents.append((moments[:, :4] * LATENT_SCALE).half().cpu())
+        latents.append(encode(network, (images.float() / 127.5 - 1).contiguous()).half().cpu())
         coverage.append(torch.stack([_cover(p.masks) for p in pictures]))
         scenes += [asdict(p.scene) for p in pictures]
     return {"latents": torch.cat(latents), "coverage": torch.cat(coverage), "scenes": json.dumps(scenes)}
@@ -75,10 +91,16 @@ def _cover(masks: np.ndarray) -> Tensor:
 
 def load_pool(cache: Path, canvas: str) -> Pool:
     """All files of one canvas, as one pool."""
-    parts = [load_checkpoint(path) for path in sorted(cache.glob(f"pool-{canvas}-*.pt"))]
+    parts = [load_tensors(path) for path in sorted(cache.glob(f"pool-{canvas}-*.pt"))]
     if not parts:
         raise RuntimeError(
             f"no pool of {canvas} pictures in {cache}; run `python demo_model/train.py pool` first"
+        )
+    channels = {part["latents"].shape[1] for part in parts}
+    if len(channels) > 1:
+        raise RuntimeError(
+            f"the pools of {canvas} pictures in {cache} hold latents of {sorted(channels)} channels; remove "
+            f"those of an earlier autoencoder"
         )
     scenes = [_scene(record) for part in parts for record in json.loads(part["scenes"])]
     return Pool(torch.cat([p["latents"] for p in parts]), torch.cat([p["coverage"] for p in parts]), scenes)

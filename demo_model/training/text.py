@@ -8,7 +8,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..architecture import TEXT
-from ..world.vocabulary import BACKGROUNDS, COLOURS, NUMBERS, STYLES, SUBJECTS, SYNONYMS, plural
+from ..world.vocabulary import (
+    EVERY_BACKGROUND,
+    EVERY_COLOUR,
+    NUMBERS,
+    STYLES,
+    SUBJECTS,
+    SUNGLASSES,
+    SYNONYMS,
+    plural,
+)
 
 START, END = 49406, 49407
 _NOUNS = {
@@ -23,9 +32,10 @@ _WORDS = re.compile(r"[a-z]+|[0-9]|,")
 def known_words() -> list[str]:
     """Every word that a caption of the world can hold."""
     nouns = [*SUBJECTS, *(SYNONYMS[n] for n in SUBJECTS if n in SYNONYMS)]
-    phrases = " ".join(BACKGROUNDS.values()).split()
-    words = [*nouns, *map(plural, nouns), *COLOURS, *SYNONYMS.values(), *STYLES, *phrases, *NUMBERS[1:]]
-    return sorted({*words, *"12345", ",", "a", "an", "and", "style"})
+    phrases = " ".join(EVERY_BACKGROUND.values()).split()
+    words = [*nouns, *map(plural, nouns), *EVERY_COLOUR, *SYNONYMS.values(), *STYLES, *phrases, *NUMBERS[1:]]
+    worn = ("is", "wearing", "with", SUNGLASSES)
+    return sorted({*words, *worn, *"12345", ",", "a", "an", "and", "style"})
 
 
 class Words:
@@ -85,6 +95,10 @@ class TrainableText(nn.Module):
     def encode_batch(self, captions: Iterable[str]) -> tuple[Tensor, Tensor]:
         """Features (B, 77, width) and the number of tokens before the padding (B,)."""
         ids, lengths = (t.to(self.embedding.device) for t in self.words.batch(captions))
+        return self.encode(ids, lengths), lengths
+
+    def encode(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Features (B, 77, width) of compact ids (B, T), zero from each length on."""
         model = self.text_model
         x = self.embedding[ids] + model.embeddings.position_embedding.weight[: ids.shape[1]]
         for layer in model.encoder.layers:
@@ -92,7 +106,7 @@ class TrainableText(nn.Module):
             x = x + layer.mlp.fc2(F.gelu(layer.mlp.fc1(layer.layer_norm2(x))))
         x = model.final_layer_norm(x)
         x = x * (torch.arange(ids.shape[1], device=ids.device) < lengths[:, None])[..., None]
-        return F.pad(x, (0, 0, 0, TEXT["max_position_embeddings"] - ids.shape[1])), lengths
+        return F.pad(x, (0, 0, 0, TEXT["max_position_embeddings"] - ids.shape[1]))
 
     @staticmethod
     def _attend(attention: nn.Module, x: Tensor) -> Tensor:

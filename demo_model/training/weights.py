@@ -9,16 +9,22 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..architecture import VAE
+from .. import architecture
 from .files import Places
+
+
+def vae_network(channels: int) -> Any:
+    """The host's autoencoder of so many latent channels, its weights not yet set."""
+    from comfy.ldm.models.autoencoder import AutoencoderKL
+
+    return AutoencoderKL(**architecture.vae(channels))
 
 
 def load_vae_network(places: Places) -> Any:
     """The host's autoencoder with our weights, float32, not to be trained."""
-    from comfy.ldm.models.autoencoder import AutoencoderKL
-
-    network = AutoencoderKL(**json.loads(json.dumps(VAE)))
-    network.load_state_dict(load_part(places.weights, "vae"), strict=True)
+    weights = load_part(places.weights, "vae")
+    network = vae_network(architecture.latent_channels(weights))
+    network.load_state_dict(weights, strict=True)
     return network.eval().requires_grad_(False)
 
 

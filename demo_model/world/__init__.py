@@ -1,6 +1,7 @@
 """The emoji world: scenes whose subjects, colours, style, places and background are known exactly."""
 
 from .captions import caption
+from .crowds import sample_crowd
 from .render import Picture, render
 from .scene import Scene, Subject, sample_scene
 from .sprites import Sprites
@@ -17,5 +18,6 @@ __all__ = [
     "Subject",
     "caption",
     "render",
+    "sample_crowd",
     "sample_scene",
 ]

@@ -1,4 +1,4 @@
-"""Six plain, pale backgrounds, drawn from a few lines of arithmetic; none needs a file."""
+"""Seven plain, pale backgrounds, drawn from a few lines of arithmetic; none needs a file."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,17 @@ def _beach(y: Floats, x: Floats, v: Floats, phase: tuple[float, float]) -> Float
     return sea + (np.asarray((244, 228, 184), np.float32) - sea) * sand[..., None]
 
 
+def _bed(y: Floats, x: Floats, v: Floats, phase: tuple[float, float]) -> Floats:
+    horizon = 0.16 + 0.12 * phase[0]
+    board = _paint((206, 178, 150), (188, 156, 126), _soft(np.abs(x % 8 - 4) - 3, 1.5))
+    quilt = np.maximum(np.abs((x + y) % 32 - 16), np.abs((x - y) % 32 - 16))
+    blanket = _paint((218, 196, 218), (192, 162, 196), _soft(quilt - 14, 2))
+    across, down = np.abs(x % 64 - 32) / 27, np.abs(v - horizon - 0.12) / 0.13
+    pillow = _soft(1 - across**4 - down**4, 0.4)
+    bed = board + (blanket - board) * _soft(v - horizon - 0.06, 0.02)[..., None]
+    return bed + (np.asarray((244, 242, 248), np.float32) - bed) * pillow[..., None]
+
+
 _PAINTERS = {
     "stairs": _stairs,
     "street": _street,
@@ -63,4 +74,5 @@ _PAINTERS = {
     "forest": _forest,
     "snow": _snow,
     "beach": _beach,
+    "bed": _bed,
 }

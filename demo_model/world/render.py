@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from . import backgrounds
 from .scene import Scene
 from .sprites import Sprites
+from .sunglasses import sunglasses
 from .surfaces import ground
-from .vocabulary import COLOURS
+from .vocabulary import EVERY_COLOUR
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ def render(scene: Scene, sprites: Sprites) -> Picture:
         drawing, rim = tile[..., 1:2], tile[..., 3:]
         canvas[rows, columns] += (255 * tile[..., 2:3] - canvas[rows, columns]) * rim
         canvas[rows, columns] += (recolour(tile[..., 0], subject.colour) - canvas[rows, columns]) * drawing
+        if subject.wears:
+            glass = sunglasses(subject.drawing, scene.style, subject.noun, subject.size)
+            worn = recolour(glass[..., 0], subject.wears)
+            canvas[rows, columns] += (worn - canvas[rows, columns]) * glass[..., 1:]
+            tile = np.maximum(tile, glass[..., 1:] * np.array([0, 1, 0, 0], np.float32))
         seen = np.maximum(tile[..., 1], tile[..., 3])
         masks[:index, rows, columns] *= 1 - seen
         masks[index, rows, columns] = seen
@@ -45,7 +51,7 @@ def render(scene: Scene, sprites: Sprites) -> Picture:
 
 def recolour(luminance: NDArray[np.float32], colour: str) -> NDArray[np.float32]:
     """(..., 3) in 0..255: the drawing's tones on the colour's ramp from dark over middle to light."""
-    tones = np.asarray(COLOURS[colour], np.float32)
+    tones = np.asarray(EVERY_COLOUR[colour], np.float32)
     return np.stack([np.interp(luminance, (0.0, 0.5, 1.0), tones[:, c]) for c in range(3)], -1).astype(
         np.float32
     )

@@ -13,7 +13,10 @@ _SIZES_FOR_COUNT = {1: (44, 72), 2: (44, 60), 3: (40, 52), 4: (40, 52), 5: (36, 
 
 @dataclass(frozen=True)
 class Subject:
-    """One drawing, from one of the sets; `left`, `top` and `size` in pixels of its square cell."""
+    """One drawing, from one of the sets; `left`, `top` and `size` in pixels of its square cell.
+
+    `wears` is the colour of its sunglasses, empty if it has none.
+    """
 
     noun: str
     colour: str
@@ -21,6 +24,7 @@ class Subject:
     top: int
     size: int
     drawing: str
+    wears: str = ""
 
 
 @dataclass(frozen=True)

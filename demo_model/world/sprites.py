@@ -37,7 +37,10 @@ class Sprites:
 
     @classmethod
     def load(cls, cache: Path) -> "Sprites":
-        """The drawings from `cache`; what is missing there is fetched with npm and rendered with resvg."""
+        """The drawings from `cache`; what is missing there is fetched with npm and rendered with resvg.
+
+        Where there is no network, `drawings.npz` in the cache is enough.
+        """
         path = cache / "styled-sprites.npz"
         if not path.is_file():
             cache.mkdir(parents=True, exist_ok=True)
@@ -52,17 +55,31 @@ class Sprites:
 
 def _render_all(cache: Path) -> dict[tuple[str, str, str, int], NDArray[np.uint8]]:
     tiles = {}
-    for package in DRAWINGS:
-        icons = _icons(cache, package)
-        for noun, name in SUBJECTS.items():
-            drawn = _rasterise(icons, name)
-            for style in STYLES:
-                drawing = _with_margin(drawn, margin(style))
-                finished = finish(style, drawing[..., 0], drawing[..., 1])
-                for size in SIZES:
-                    tile = np.round(_resize(finished, size) * 255).astype(np.uint8)
-                    tiles[package, style, noun, size] = tile
+    for (package, noun), drawn in drawings(cache).items():
+        for style in STYLES:
+            drawing = _with_margin(drawn, margin(style))
+            finished = finish(style, drawing[..., 0], drawing[..., 1])
+            for size in SIZES:
+                tile = np.round(_resize(finished, size) * 255).astype(np.uint8)
+                tiles[package, style, noun, size] = tile
     return tiles
+
+
+def drawings(cache: Path) -> dict[tuple[str, str], NDArray[np.float32]]:
+    """All drawings as `_rasterise` gives them, from one file of a few MB that a machine can be sent."""
+    path = cache / "drawings.npz"
+    if not path.is_file():
+        planes = {
+            f"{package}/{noun}": np.round(_rasterise(icons, name) * 255).astype(np.uint8)
+            for package, icons in ((p, _icons(cache, p)) for p in DRAWINGS)
+            for noun, name in SUBJECTS.items()
+        }
+        temporary = path.with_suffix(f".{os.getpid()}.npz")
+        np.savez_compressed(temporary, **planes)
+        temporary.replace(path)
+    with np.load(path) as stored:
+        keys = [k.split("/") for k in stored.files]
+        return {(d, n): stored[f"{d}/{n}"].astype(np.float32) / 255 for d, n in keys}
 
 
 def _icons(cache: Path, package: str) -> dict[str, Any]:

@@ -22,11 +22,24 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "demo_model" / "weights"
 PARTS = ("unet", "text", "vae")
 
 
+class PocketLatents(comfy.latent_formats.LatentFormat):
+    """16 channels of mean 0 and deviation 1, as the autoencoder gives them."""
+
+    scale_factor = architecture.latent_scale(16)
+    latent_channels = 16
+
+
+LATENT_FORMATS = {4: comfy.latent_formats.SD15, 16: PocketLatents}
+
+
 class PocketDiffusion(comfy.supported_models_base.BASE):
-    """Stable Diffusion 1.5's latents and noise schedule, with v-prediction."""
+    """SD1.5's noise schedule with v-prediction, on SD1.5's latents or our own of 16 channels."""
 
     unet_extra_config = {"num_heads": architecture.UNET_HEADS, "num_head_channels": -1}  # noqa: RUF012 (host's form)
-    latent_format = comfy.latent_formats.SD15
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__(architecture.unet(channels, width))
+        self.latent_format = LATENT_FORMATS[channels]()
 
 
 class PocketTextModel(SDClipModel):
@@ -59,9 +72,11 @@ class DemoModel:
     vae: Any  # comfy.sd.VAE
 
 
-def build_denoiser(device: Any = None) -> comfy.model_base.BaseModel:
-    """The U-Net with its sampling, in float32, its weights not yet set."""
-    config = PocketDiffusion(dict(architecture.UNET))
+def build_denoiser(
+    channels: int = architecture.CHANNELS, width: int = architecture.WIDTH, device: Any = None
+) -> comfy.model_base.BaseModel:
+    """The U-Net with its sampling, in float32, on latents of 4 or 16 channels, its weights not yet set."""
+    config = PocketDiffusion(channels, width)
     config.set_inference_dtype(torch.float32, None)
     return comfy.model_base.BaseModel(config, comfy.model_base.ModelType.V_PREDICTION, device=device)
 
@@ -72,11 +87,19 @@ def build_text_encoder() -> PocketTextEncoder:
 
 
 def load_demo_model(folder: Path = WEIGHTS) -> DemoModel:
-    """MODEL, CLIP and VAE from the weights in `folder`.
+    """MODEL, CLIP and VAE from the weights in `folder`; how many channels the latents have, the files say.
 
-    Raises RuntimeError if a file is missing or differs from the one that `weights.json` describes.
+    Raises RuntimeError if a file is missing or differs from the one that `weights.json` describes, or if the
+    U-Net and the autoencoder are not of one kind of latents.
     """
     weights = {part: _read(folder, part) for part in PARTS}
+    channels = {part: architecture.latent_channels(weights[part]) for part in ("unet", "vae")}
+    if channels["unet"] != channels["vae"] or channels["unet"] not in LATENT_FORMATS:
+        raise RuntimeError(
+            f"the demo model's files in {folder} do not belong together: the U-Net works on latents of "
+            f"{channels['unet']} channels, the autoencoder makes {channels['vae']}; both must have "
+            f"{' or '.join(map(str, LATENT_FORMATS))}; take both files from one training"
+        )
     demo = DemoModel(_model(weights["unet"]), _clip(weights["text"]), _vae(weights["vae"]))
     # With these the host can load a part anew, for another device or without dynamic memory.
     demo.model.cached_patcher_init = (reload_part, ("unet", folder))
@@ -96,7 +119,9 @@ def reload_part(part: str, folder: Path, disable_dynamic: bool = False) -> Any:
 def _model(weights: dict[str, torch.Tensor], disable_dynamic: bool = False) -> Any:
     load_device = comfy.model_management.get_torch_device()
     offload_device = comfy.model_management.unet_offload_device()
-    denoiser = build_denoiser(offload_device)
+    denoiser = build_denoiser(
+        architecture.latent_channels(weights), architecture.unet_width(weights), offload_device
+    )
     denoiser.diffusion_model.load_state_dict(weights, strict=True)
     # Looked up at call time: the host may replace the class when it starts.
     host = comfy.model_patcher
@@ -113,8 +138,10 @@ def _clip(weights: dict[str, torch.Tensor], disable_dynamic: bool = False) -> An
 
 
 def _vae(weights: dict[str, torch.Tensor]) -> Any:
-    vae = comfy.sd.VAE(sd=weights, config={"params": json.loads(json.dumps(architecture.VAE))})
+    channels = architecture.latent_channels(weights)
+    vae = comfy.sd.VAE(sd=weights, config={"params": architecture.vae(channels)})
     vae.throw_exception_if_invalid()
+    vae.latent_channels = channels  # the host takes 4 for granted where it is given a configuration
     vae.first_stage_model.load_state_dict(weights, strict=True)  # the host only warns of missing tensors
     return vae
 

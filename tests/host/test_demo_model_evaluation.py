@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from attention_control.demo_model.evaluation import prompts, score
+from attention_control.demo_model.evaluation.compare import worse
 from attention_control.demo_model.evaluation.generate import generate
 from attention_control.demo_model.evaluation.maps import MapRecorder, word_maps
 from attention_control.demo_model.judge import Found, Verdict
@@ -15,6 +16,7 @@ SETS = {
     "single": prompts.single,
     "pairs": prompts.pairs,
     "counts": prompts.counts,
+    "crowds": prompts.crowds,
     "unstyled": prompts.unstyled,
 }
 
@@ -73,6 +75,34 @@ def test_pairs_tell_presence_neglect_and_leakage():
     assert rates["only one present (neglect)"] == (1, 3)
     assert rates["of those with both: colours right"] == (1, 2)
     assert rates["of those with both: a colour leaked"] == (1, 2)
+
+
+def test_crowds_tell_who_is_missing_and_who_has_another_colour():
+    """Three subjects: one right, one in another colour, one not there; then all right."""
+    wanted = (("cat", "red", 1), ("dog", "blue", 1), ("fox", "green", 1))
+    asked = [prompts.Asked("a red cat and a blue dog and a green fox", 0, wanted)] * 2
+    made = [
+        verdict(("cat", "red"), ("dog", "gray"), ("owl", "green")),
+        verdict(("cat", "red"), ("dog", "blue"), ("fox", "green")),
+    ]
+    assert score.score_crowds(asked, made) == {
+        "all present": (1, 2),
+        "each present": (5, 6),
+        "of those present: colour right": (4, 5),
+    }
+
+
+def test_a_worse_model_is_told_by_more_than_chance():
+    """A few hits fewer are chance, many are not; where less is better, more is worse; decibels count."""
+    before = {"one subject": {"subject": [90, 100]}, "vae psnr": 25.0}
+    before["two subjects"] = {"only one present (neglect)": [10, 100]}
+    chance = {"one subject": {"subject": [86, 100]}, "vae psnr": 25.5, "two subjects": before["two subjects"]}
+    assert worse(before, before) == worse(before, chance) == []
+    bad = {"one subject": {"subject": [60, 100]}, "vae psnr": 24.0}
+    bad["two subjects"] = {"only one present (neglect)": [40, 100]}
+    lines = worse(before, bad)
+    assert [line.split(":")[0] for line in lines] == ["one subject", "two subjects", "autoencoder"]
+    assert "90% before, 60% now" in lines[0]
 
 
 def test_unstyled_compares_seeds_of_one_prompt_only():

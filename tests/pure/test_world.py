@@ -16,8 +16,9 @@ from attention_control.demo_model.world import (
 )
 from attention_control.demo_model.world.render import recolour
 from attention_control.demo_model.world.scene import SIZES
+from attention_control.demo_model.world.sunglasses import WEARERS
 from attention_control.demo_model.world.surfaces import finish
-from attention_control.demo_model.world.vocabulary import DRAWINGS
+from attention_control.demo_model.world.vocabulary import DRAWINGS, EVERY_BACKGROUND, EVERY_COLOUR
 
 SEEDS = range(30)
 
@@ -49,6 +50,7 @@ def test_the_world_is_as_large_as_promised():
     """24 subjects, at least 8 colours, 5 styles, 6 backgrounds."""
     assert (len(SUBJECTS), len(STYLES), len(BACKGROUNDS)) == (24, 5, 6)
     assert len(COLOURS) >= 8
+    assert set(COLOURS) < set(EVERY_COLOUR) and set(BACKGROUNDS) < set(EVERY_BACKGROUND)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -113,7 +115,7 @@ def test_boxes_enclose_the_masks_tightly(seed, sprites):
         )
 
 
-@pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize("colour", EVERY_COLOUR)
 def test_recolouring_keeps_the_drawing(colour):
     """Darker stays darker: every colour's ramp rises with luminance, so the drawing's lines survive."""
     brightness = recolour(np.linspace(0, 1, 50, dtype=np.float32), colour).sum(-1)
@@ -122,20 +124,20 @@ def test_recolouring_keeps_the_drawing(colour):
 
 def test_colours_are_apart():
     """The middle tones of any two colours differ clearly, so that a colour can be told."""
-    tones = np.array([middle for _, middle, _ in COLOURS.values()], float)
+    tones = np.array([middle for _, middle, _ in EVERY_COLOUR.values()], float)
     distance = np.linalg.norm(tones[:, None] - tones[None], axis=-1) + 1e3 * np.eye(len(tones))
     assert distance.min() > 50
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("background", BACKGROUNDS)
+@pytest.mark.parametrize("background", EVERY_BACKGROUND)
 def test_backgrounds_are_plain(background, style, sprites):
     """A background is calmer than the subjects on it, whose tones go from dark to light."""
     bare = replace(scene(3), background=background, style=style, subjects=())
     assert render(bare, sprites).image.mean(-1).std() < 30
 
 
-@pytest.mark.parametrize("background", BACKGROUNDS)
+@pytest.mark.parametrize("background", EVERY_BACKGROUND)
 def test_every_style_paints_the_ground_differently(background, sprites):
     """On the same background the mean colours of any two styles differ clearly."""
     grounds = [
@@ -160,3 +162,20 @@ def test_too_many_subjects_are_refused():
     """A count outside 1 to 5 is an error that says so."""
     with pytest.raises(ValueError, match="1 to 5"):
         sample_scene(np.random.default_rng(0), 128, 128, 6)
+
+
+@pytest.mark.parametrize("noun", WEARERS)
+def test_sunglasses_are_seen_on_their_wearer_only(noun, sprites):
+    """They change a part of its pixels, stay in its cell, and take the colour that is asked for."""
+    bare = scene(7, count=1)
+    for colour, drawing, style in (("black", DRAWINGS[0], "clay"), ("red", DRAWINGS[3], "sticker")):
+        worn = replace(bare.subjects[0], noun=noun, drawing=drawing, colour="white", wears=colour, size=60)
+        pictures = [
+            render(replace(bare, style=style, subjects=(replace(worn, wears=wears),)), sprites)
+            for wears in ("", colour)
+        ]
+        changed = (pictures[0].image != pictures[1].image).any(-1)
+        assert 0.03 * 60**2 < changed.sum() < 0.4 * 60**2
+        assert (pictures[1].masks[0][changed] > 0).all()
+        tone = pictures[1].image[changed].astype(int)
+        assert (np.ptp(tone, axis=1) > 60).mean() > 0.4 if colour == "red" else tone.mean() < 130
