@@ -64,7 +64,8 @@ def test_the_picture_changes_every_new_one(sampled: Example) -> None:
 
 
 def test_a_workflow_from_before_keeps_its_values(object_info: dict[str, Any]) -> None:
-    """The example of one style for a batch was saved when StyleAlignedBatch had no `reference_picture`; what came later has its default."""
+    """The example of one style for a batch was saved when StyleAlignedBatch had no `reference_picture`: what
+    came later has its default."""
     workflow = read(EXAMPLES["style_aligned"])
     (saved,) = [node for node in workflow["nodes"] if node["type"] == "StyleAlignedBatch"]
     assert "reference_picture" not in [socket["name"] for socket in saved["inputs"]]
