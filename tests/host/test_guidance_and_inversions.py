@@ -1,5 +1,7 @@
 """Guidance shifts latents; who follows a given picture leaves it out, or lets it act once a step."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from attention_control.attention_patches.layout.descent import Effort
@@ -84,7 +86,11 @@ def test_without_guidance_nothing_is_said(patch):
 def test_the_node_of_the_guidance_is_told(monkeypatch, report):
     """Invert Latent has no report of its own; the log has the line as well."""
     shown = []
-    monkeypatch.setattr(host_inversion, "show", lambda node, text: shown.append((node, text)))
+
+    def face(node):
+        return SimpleNamespace(tell=lambda text: shown.append((node, text)))
+
+    monkeypatch.setattr(host_inversion, "OnTheNode", face)
     invert(install(model(SHAPE), LAYOUT, "5"), latent=LATENT)
     ((node, text),) = shown
     assert node == "5" and text.startswith("The guidance of LayoutGuidance is left out")

@@ -9,7 +9,7 @@ from .tiny import conditioning, sample
 
 KEEPS = {"prompt to prompt", "prompt to prompt, until", "prompt to prompt, blended", "plug and play"}
 KEEPS |= {"shape variations, keeping", "shape variations, background"}
-KEEPS |= {"style aligned", "all images", "cross image", "style of a picture"}
+KEEPS |= {"style aligned", "all images", "cross image", "style of a picture", "styles of two pictures"}
 KEEPS |= {"multidiffusion"}  # windows of one call, in place of the picture
 KEEPS |= {"shift and scale, last is reference", *(method.name for method in guidance_methods.METHODS)}
 

@@ -80,7 +80,7 @@ class AssumesSquare(Broken, StyleAligned):
     class at_work(Alignment):
         def __call__(self, site, qkv, attend):
             side = int(qkv.q.shape[-2] ** 0.5)
-            aligned = self.aligned(qkv, site.rows)
+            aligned = self.aligned(qkv, site)
             k, v = (
                 site.rows.split(x)[:, :1, :, : side * side]
                 .expand(-1, site.rows.images, -1, -1, -1)
