@@ -6,8 +6,8 @@ import pytest
 import torch
 from attention_control.attention_patches.layout.descent import Effort
 from attention_control.nodes.host.demo_model import load_demo_model
-from attention_control.nodes.host.run import deliver, install
 from attention_control.nodes.host.run.install import installed
+from attention_control.nodes.host.run.on_the_node import OnTheNode
 from attention_control.nodes.layout.layout_guidance_node import LayoutGuidance
 
 from .node_calls import call_node
@@ -91,8 +91,7 @@ def test_another_conditioning_is_refused(demo):
 def test_each_step_shows_its_loss(demo, monkeypatch):
     """While it runs, on the node that the guidance is from."""
     shown = []
-    monkeypatch.setattr(deliver, "show", lambda node, text: shown.append((node, text)))
-    monkeypatch.setattr(install, "show", lambda node, text: shown.append((node, text)))
+    monkeypatch.setattr(OnTheNode, "tell", lambda node, text: shown.append((node.node_id, text)))
     model, positive = guided(demo, guidance_until=1.0, guidance_iterations=2)
     run(demo, model, positive, steps=3)
     assert [node for node, _ in shown] == ["7"] * 4
