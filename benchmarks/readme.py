@@ -24,6 +24,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "maps": tables_of_quality.maps,
     "inversion": tables_of_quality.inversion,
     "overhead": tables_of_cost.overhead,
+    "editing_cost": tables_of_cost.editing_cost,
     "cross_image_cost": tables_of_cost.cross_image_cost,
     "guidance_cost": tables_of_cost.guidance_cost,
 }
