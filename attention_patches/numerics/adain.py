@@ -14,9 +14,7 @@ def adain(x: Tensor, reference: Tensor) -> Tensor:
 
     Unbiased variance plus 1e-5, statistics in float32, result in the dtype of `x`.
     """
-    centred, _, std_x = _statistics(x)
-    _, mean_r, std_r = _statistics(reference)
-    return torch.addcmul(mean_r, centred, std_r / std_x).to(x.dtype)
+    return adain_to(x, *mean_and_std(reference))
 
 
 def adain_to(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:

@@ -61,8 +61,8 @@ class MultiDiffusion(io.ComfyNode):
                     step=PIXELS,
                     tooltip=(
                         "From one window to the next in pixels, a multiple of 8 and no more than a side of "
-                        "the window. Half a window is four times as fast as an eighth, with more visible "
-                        "seams. Paper: 64, an eighth."
+                        "the window. Larger strides need fewer windows: along a panorama half a window needs "
+                        "a fourth of those of an eighth. Paper: 64, an eighth."
                     ),
                 ),
                 io.Boolean.Input(
@@ -79,8 +79,8 @@ class MultiDiffusion(io.ComfyNode):
                     min=1,
                     max=256,
                     tooltip=(
-                        "How many windows go through the model at once: more are faster on a graphics card "
-                        "and take more memory. The picture stays the same."
+                        "How many windows go through the model at once: more take more memory, and fewer "
+                        "calls. The picture stays the same."
                     ),
                 ),
                 io.Combo.Input(
@@ -89,8 +89,7 @@ class MultiDiffusion(io.ComfyNode):
                     default="uniform",
                     tooltip=(
                         "uniform: all cells of a window weigh the same (the paper). gaussian: its middle "
-                        "weighs more than its edges (Mixture of Diffusers), which hides seams of wide "
-                        "strides."
+                        "weighs more than its edges (Mixture of Diffusers)."
                     ),
                 ),
                 RegionsSocket.Input(

@@ -17,5 +17,5 @@ def require_windows(width: int, height: int, stride: int) -> None:
         if stride > value:
             raise ValueError(
                 f"stride is {stride}, above {name} ({value}): between two windows there would be cells that "
-                f"belong to none. Take {value} at most; half of it hides the seams."
+                f"belong to none. Take {value} at most."
             )

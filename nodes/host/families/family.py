@@ -62,14 +62,11 @@ class Family(ABC):
     name: ClassVar[str]
     models: ClassVar[str]  # which models these are, for messages
     works: ClassVar[frozenset[str] | None] = None  # which methods work on it, by label; None: all
+    group_norms: ClassVar[bool] = False  # whether it has any
+    unplaced: ClassVar[str | None] = None  # said in the report where shared keys cannot be placed
 
     def __init__(self, network: Any) -> None:
         self.network = network
-
-    group_norms: ClassVar[bool] = False
-    unplaced: ClassVar[str | None] = (
-        None  # said of shared keys whose place cannot be chosen, as might be hoped
-    )
 
     @classmethod
     def supports(cls, label: str) -> bool:
