@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ...attention_patches.contract.views import RegionPrompts
 from ...attention_patches.methods.multidiffusion.regions import INSIDE, Region
-from ..host.calls.region_prompts import region_entries
+from ..host.views.region_prompts import region_entries
 from ..inputs.pictures_and_masks import read_masks
 from .regions_type import RegionsSocket
 

@@ -10,7 +10,7 @@ from comfy.samplers import process_conds
 from torch import Tensor
 
 from ....attention_patches.contract.site import WHOLE_PICTURE, Text
-from .region_prompts import merged_texts, of_region, with_regions
+from ..views.region_prompts import merged_texts, of_region, with_regions
 from .texts import Size, own_names, texts_of
 
 Conditioning = dict[str, Any]  # an entry as the guider holds it

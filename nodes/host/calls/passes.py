@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ....attention_patches.contract.denoiser import Stop
 from ....attention_patches.contract.site import Rows, Text, Window
-from .cut_conditionings import ViewedId
+from ..views.cut_conditionings import ViewedId
 from .facts import RunFacts, Working
 from .model_call import ModelCall
 from .texts import Size, cells_of

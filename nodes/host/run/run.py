@@ -14,18 +14,18 @@ from ....attention_patches.contract.report import RunReport, Tally
 from ....attention_patches.contract.schedule import Schedule
 from ....attention_patches.contract.views import ViewingPart
 from ..calls.apply_model import ApplyModel
-from ..calls.cut_conditionings import CutConditionings
 from ..calls.eager import Eager, is_compiled
 from ..calls.facts import RunFacts, Working
 from ..calls.guest_prompts import GuestPrompts
 from ..calls.model_call import enter
 from ..calls.predict_noise import PredictNoise
-from ..calls.region_prompts import check_viewed, merged_texts, region_entries
 from ..calls.sampler_state import SamplerState
 from ..calls.texts import conditioning_rows, own_names, texts_of
-from ..calls.viewed import Viewing
 from ..families import family_of
 from ..families.family import Family
+from ..views.cut_conditionings import CutConditionings
+from ..views.region_prompts import check_viewed, merged_texts, region_entries
+from ..views.viewed import Viewing
 from .lent import Lent
 from .on_the_node import OnTheNode
 from .one_noise import with_one_noise

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ....attention_patches.contract.site import Window
 from ....attention_patches.contract.views import Cells, View
+from ..calls.texts import Size
 from .cut_control import CutControl
-from .texts import Size
 
 Conditioning = dict[str, Any]  # an entry as the guider holds it
 PIXELS = 8  # of a cell's side

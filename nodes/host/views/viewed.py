@@ -15,9 +15,9 @@ from torch.nn.functional import pad
 
 from ....attention_patches.contract.schedule import PercentRange
 from ....attention_patches.contract.views import Cells, View, ViewingPart
+from ..calls.facts import RunFacts, Working
+from ..calls.passes import Pass, own_pass, pass_in
 from .cut_conditionings import Conditioning, CutConditionings
-from .facts import RunFacts, Working
-from .passes import Pass, own_pass, pass_in
 from .region_prompts import region_role
 
 
