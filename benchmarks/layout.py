@@ -107,7 +107,8 @@ def main() -> None:
     options = parser.parse_args()
     each, steps = (1, 1) if options.quick else (options.each, STEPS)
     chosen = options.only or names[: 2 if options.quick else None]
-    settings = {"prompts in a group": each, "steps": steps, "strength": STRENGTH, "scale": SCALE}
+    settings = {"weights": record.weights(), "prompts in a group": each, "steps": steps}
+    settings |= {"strength": STRENGTH, "scale": SCALE}
     fresh: dict[str, Figures] = {}
     found = in_turn([names.index(name) for name in chosen], each, steps, options.jobs)
     for name, figures in zip(chosen, found, strict=True):
