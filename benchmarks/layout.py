@@ -41,7 +41,7 @@ Figures = dict[str, dict[str, float]]
 def run(demo: Any, name: str, asked: Sequence[Ask], seed: int, steps: int) -> tuple[torch.Tensor, float]:
     """The pictures of a group and the seconds of processor time for each."""
     began = time.process_time()
-    noise = starting_noise(len(asked), seed)
+    noise = starting_noise(demo, len(asked), seed)
     alone = [[number] for number in range(len(asked))]
     images: dict[int, torch.Tensor] = {}
     for rows in alone if name in ONE_BY_ONE else batches(demo[1], asked):

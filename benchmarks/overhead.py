@@ -37,7 +37,7 @@ from attention_control.attention_patches.methods.bounded_attention.method import
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned  # noqa: E402
 from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
-from models import FIRST_LEVEL, demo, random_sd15  # noqa: E402
+from models import FIRST_LEVEL, demo, empty_latents, random_sd15  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
 
 
@@ -108,7 +108,7 @@ def variants(model: Any, images: int) -> dict[str, Any]:
 def run(model: Any, prompts: tuple[Any, Any], latent: tuple[int, int], steps: int) -> None:
     """A run of the host's sampler on square latents: (how many, cells of a side)."""
     images, size = latent
-    noise = torch.randn(images, 4, size, size, generator=torch.Generator().manual_seed(0))
+    noise = comfy.sample.prepare_noise(empty_latents(model, images, size, size), 0)
     sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", steps)
     with torch.inference_mode():
         comfy.sample.sample_custom(
@@ -149,7 +149,7 @@ def measure(
     base = seconds["unpatched"]
     return {
         "model": name,
-        "latent": [latent[0], 4, latent[1], latent[1]],
+        "latent": list(empty_latents(all_variants["unpatched"], latent[0], latent[1], latent[1]).shape),
         "steps": steps,
         "rounds": rounds,
         "seconds unpatched": statistics.median(base),
