@@ -68,6 +68,11 @@ class Family(ABC):
     def __init__(self, network: Any) -> None:
         self.network = network
 
+    @property
+    def patch(self) -> int:
+        """Cells on a side of one token, where the model has no tokens of other sizes."""
+        return 1
+
     @classmethod
     def supports(cls, label: str) -> bool:
         """Whether the method of this name works on it."""

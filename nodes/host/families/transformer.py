@@ -9,6 +9,7 @@ from ....attention_patches.contract.layers import LayerMap, LayerSize, Preset
 from ....attention_patches.contract.rotary import Axis, Rotary
 from ....attention_patches.contract.site import Layer
 from ....attention_patches.maps.recorder import PICTURE, WORDS, Recorder
+from ....attention_patches.methods.multidiffusion.method import MultiDiffusion
 from ....attention_patches.methods.style_aligned.method import StyleAligned
 from .family import Family, Forward, Seen
 
@@ -18,7 +19,7 @@ Grid = tuple[int, int]
 class Transformer(Family):
     """A transformer for text and picture; nothing of it is marked, as the host's attention tells all."""
 
-    works = frozenset({Recorder.label, StyleAligned.label})
+    works = frozenset({Recorder.label, StyleAligned.label, MultiDiffusion.label})
 
     @abstractmethod
     def blocks(self) -> Mapping[str, int]:
@@ -31,7 +32,7 @@ class Transformer(Family):
     @property
     @abstractmethod
     def patch(self) -> int:
-        """Cells on a side of one token."""
+        """Cells on a side of every token."""
 
     def grid_of(self, cells: Grid) -> Grid:
         """The tokens for latents of (height, width) cells, which the host fills up at the lower right."""
