@@ -7,11 +7,13 @@ from typing import Any
 from attention_control.attention_patches.contract.method import Method
 from attention_control.attention_patches.contract.schedule import PercentRange
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
+from attention_control.attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 
-from .methods import BY_REFERENCE, EACH_ALONE
+from .methods import BY_REFERENCE, EACH_ALONE, edit_of
+from .naive_prompts import Words
 from .tiny.transformers import SIX, transformer
 
 
@@ -45,6 +47,15 @@ METHODS = (
         {},
         BY_REFERENCE,
         off=({"sharing": "off", "adain": "off"},),
+        exact=frozenset({0}),
+    ),
+    OnTransformers(
+        "prompt to prompt",
+        PromptToPrompt,
+        {"edits": (edit_of(Words({}, {})),) * 2, "self_until": 1.0, "self_max_tokens": 1 << 20},
+        BY_REFERENCE,
+        off=({"self_until": 0.0},),
+        kinds=("flux", "sd3", "cosmos"),
         exact=frozenset({0}),
     ),
     OnTransformers(
