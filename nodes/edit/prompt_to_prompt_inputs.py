@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ...attention_patches.contract.site import Prompt
 from ...attention_patches.methods.prompt_to_prompt.alignment import Mode
 from ..host.text.encoded_prompt import encoded_prompt, unaligned_prompt
-from ..host.text.prompt_batch import Entry
+from ..host.text.one_length import Entry
 from ..host.text.prompt_identity import encode_own
 from ..inputs.model_inputs import LAYERS, model_input
 from ..inputs.sampling_inputs import percent_input
@@ -74,7 +74,7 @@ def encode_unaligned(clip: Any, lines: list[str], reweight: str, *, worded: bool
     if reweight.strip():
         raise ValueError(
             "reweight: in this model text and picture share one softmax, where a larger part for a word is "
-            "taken from the picture's own, and no one has published how to weigh words there. Leave it empty. "
+            "taken from the picture's own, and no one has published how to weigh words there. Leave it out. "
             "To weigh a word, write it so in the prompt, as in (smiling:1.3), if the text encoder heeds that."
         )
     conditioning, identity = encode_own(clip, *lines)

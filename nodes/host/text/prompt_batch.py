@@ -39,7 +39,7 @@ def encode_rows(clip: "CLIP", prompts: list[str]) -> list[Entry]:
     """
     if clip is None:
         raise ValueError("clip: none arrived; does the checkpoint hold a text encoder? Load CLIP loads one")
-    encoded = [_encode(clip, prompt) for prompt in prompts]
+    encoded: list[Entries] = [_encode(clip, prompt) for prompt in prompts]
     _refuse_tokens_of_one(encoded)
     if len({entries[0][0].shape[1] for entries in encoded}) > 1:
         encoded = of_one_length(clip, prompts, encoded, _encode(clip, ""))
