@@ -92,3 +92,14 @@ def test_patches_compose_over_time(method, kind):
     """6. and 8. Two ranges that are neighbours are their union, and the same seed gives the same images."""
     both = method.on(kind, model=method.on(kind, during=(0.0, 0.5)), during=(0.5, 1.0))
     assert torch.equal(painted(both, kind), painted(method.on(kind), kind))
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"), [pytest.param(*case, id=case[0].name) for case in CASES if case[1] == "flux"]
+)
+def test_halves_equal_one(method, kind):
+    """8. Two halves of a run, one behind the other, are one run."""
+    patched = method.on(kind)
+    whole = painted(patched, kind, steps=3)
+    first = painted(patched, kind, steps=3, between=(0, 1))
+    assert_same_image(painted(patched, kind, steps=3, between=(1, 3), latent=first), whole)
