@@ -247,11 +247,9 @@ def test_runs_keep_the_reference_and_align_the_others(kind):
 
 
 def test_the_node_says_what_it_cannot_do(report):
-    """SD3 has no places to choose; no transformer has group norms, or given pictures."""
+    """SD3 has no places to choose; no transformer has group norms."""
     (model,) = call_node(StyleAlignedBatch, transformer("sd3"))
     painted(model, "sd3", steps=1)
     assert "Positions of SD3 are no rotations" in report("StyleAligned")[0][1]
     with pytest.raises(ValueError, match=r"share_group_norm is on, and Flux.1, .* have no group norms"):
         call_node(StyleAlignedBatch, transformer("flux"), share_group_norm=True)
-    with pytest.raises(ValueError, match="this is Flux, on which InvertLatent does not work yet"):
-        call_node(StyleAlignedBatch, transformer("flux"), reference_picture=object())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .cosmos import CosmosFamily
-from .family import Family
+from .family import INVERSION, Family
 from .flux import FluxFamily
 from .krea2 import Krea2Family
 from .qwen_image import QwenImageFamily
@@ -12,8 +12,7 @@ from .sd3 import SD3Family
 from .unet import UNet
 from .z_image import ZImageFamily
 
-INVERSION = "InvertLatent"
-"""What works as a method does, and is none: given pictures are followed along their noisy states."""
+__all__ = ["FAMILIES", "INVERSION", "family_of"]
 
 FAMILIES: tuple[type[Family], ...] = (
     UNet,

@@ -13,6 +13,9 @@ from ....attention_patches.contract.layers import NO_LAYERS, LayerMap, LayerSize
 from ....attention_patches.contract.rotary import Rotary
 from ....attention_patches.contract.site import Kind
 
+INVERSION = "InvertLatent"
+"""What works as a method does, and is none: given pictures are followed along their noisy states."""
+
 Enter = Callable[[Kind, Tensor, Tensor, dict[str, Any]], None]
 """Told before an attention is computed: (kind, queries (B, N, C), keys (B, M, C), the host's options)."""
 

@@ -10,7 +10,7 @@ from ....attention_patches.contract.rotary import Axis, Rotary
 from ....attention_patches.contract.site import Layer
 from ....attention_patches.maps.recorder import PICTURE, WORDS, Recorder
 from ....attention_patches.methods.style_aligned.method import StyleAligned
-from .family import Family, Forward, Seen
+from .family import INVERSION, Family, Forward, Seen
 
 Grid = tuple[int, int]
 
@@ -18,7 +18,7 @@ Grid = tuple[int, int]
 class Transformer(Family):
     """A transformer for text and picture; nothing of it is marked, as the host's attention tells all."""
 
-    works = frozenset({Recorder.label, StyleAligned.label})
+    works = frozenset({Recorder.label, StyleAligned.label, INVERSION})
 
     @abstractmethod
     def blocks(self) -> Mapping[str, int]:

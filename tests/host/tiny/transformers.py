@@ -192,8 +192,8 @@ TOKENS = 11
 
 
 @cache
-def transformer(kind: str, dtype: torch.dtype = torch.float32) -> Any:
-    """A MODEL with random weights; one of each kind for all tests."""
+def transformer(kind: str, dtype: torch.dtype = torch.float32, seed: int = 0) -> Any:
+    """A MODEL with random weights by seed; one of each kind for all tests."""
     shape = TRANSFORMERS[kind]
     numbers = {key: value for key, value in shape.numbers.items() if value is not None or key == "vec_in_dim"}
     config = getattr(comfy.supported_models, shape.config)({**numbers})
@@ -201,7 +201,7 @@ def transformer(kind: str, dtype: torch.dtype = torch.float32) -> Any:
     with torch.inference_mode():
         model = getattr(comfy.model_base, shape.model)(config, *shape.further, device=torch.device("cpu"))
         network = model.diffusion_model
-        fill_randomly(network, 0)
+        fill_randomly(network, seed)
         for name, parameter in network.named_parameters():
             if name.endswith(".scale") and kind == "krea2":
                 parameter.sub_(parameter.mean())  # the host adds 1
