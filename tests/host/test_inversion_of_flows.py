@@ -23,7 +23,7 @@ from comfy_extras.nodes_flux import FluxGuidance
 
 from .node_calls import call_node
 from .tiny import assert_same_image, spy_calls
-from .tiny.transformers import SIX, TRANSFORMERS, painted, spoken, transformer
+from .tiny.transformers import FURTHER, SIX, TRANSFORMERS, painted, spoken, transformer
 
 STEPS = 4
 
@@ -57,12 +57,11 @@ def reconstructed(kind, inversion, cfg=1.0, start=0.0):
     ).args
 
 
-@pytest.mark.parametrize("kind", SIX)
+@pytest.mark.parametrize("kind", (*SIX, *FURTHER))
 def test_edit_friendly_leads_through_every_state(kind):
     """With guidance too: every state comes back, from the noisiest on and from the middle."""
     inversion, _, sigmas = inverted(kind, cfg=3.5)
-    frames = (1,) if TRANSFORMERS[kind].frames else ()
-    assert inversion.states.shape == (STEPS + 1, 1, 16, 7, 12)
+    assert inversion.states.shape == (STEPS + 1, 1, TRANSFORMERS[kind].channels, 7, 12)
     assert inversion.path == noise_path(transformer(kind))
     for first in (0, STEPS // 2):
         passed = {}
@@ -72,7 +71,7 @@ def test_edit_friendly_leads_through_every_state(kind):
         assert min(psnr(latents.cpu(), inversion.states[i]) for i, latents in passed.items()) >= 60
     found, report = reconstructed(kind, inversion, cfg=3.5)
     assert "exactly" in report
-    assert found["samples"].shape == (1, 16, *frames, 7, 12)
+    assert found["samples"].shape == latent(kind)["samples"].shape
 
 
 @pytest.mark.parametrize("kind", ["qwen-image", "sd3", "cosmos"])

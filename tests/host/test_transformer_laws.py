@@ -9,8 +9,9 @@ from attention_control.nodes.host.run.install import install
 
 from .inventory import inventory
 from .tiny import assert_same_image, split_calls
-from .tiny.transformers import SIX, TRANSFORMERS, painted, spoken, transformer
+from .tiny.transformers import FURTHER, SIX, TRANSFORMERS, painted, spoken, transformer
 
+KINDS = (*SIX, *FURTHER)
 ONE_STEP = {"steps": 1}
 
 
@@ -26,7 +27,7 @@ def aligned(kind, during=(0.0, 1.0), **settings):
     return install(model, StyleAligned(layers=layers, during=PercentRange(*during), **settings))
 
 
-@pytest.mark.parametrize("kind", SIX)
+@pytest.mark.parametrize("kind", KINDS)
 def test_off_is_off(kind):
     """1. To the bit."""
     plain = painted(transformer(kind), kind, **ONE_STEP)
@@ -34,7 +35,7 @@ def test_off_is_off(kind):
         assert torch.equal(painted(aligned(kind, **off), kind, **ONE_STEP), plain)
 
 
-@pytest.mark.parametrize("kind", SIX)
+@pytest.mark.parametrize("kind", KINDS)
 def test_calls_do_not_matter(kind):
     """2. One call or two, and texts of other lengths, which never share one."""
     patched = aligned(kind)
@@ -46,12 +47,14 @@ def test_calls_do_not_matter(kind):
     assert torch.equal(both[0], painted(transformer(kind), kind, **longer)[0])
 
 
-@pytest.mark.parametrize("kind", SIX)
+@pytest.mark.parametrize("kind", KINDS)
 def test_rows_do_not_leak(kind):
     """3. An image changes with itself and the reference only."""
     patched, influences = aligned(kind), ({0}, {0, 1}, {0, 2})
     how = {"denoise": 0.6}  # pure noise has nothing of the latent in it, with flows
-    start = torch.full((3, 16, *((1,) if TRANSFORMERS[kind].frames else ()), 7, 12), 0.5)
+    start = torch.full(
+        (3, TRANSFORMERS[kind].channels, *((1,) if TRANSFORMERS[kind].frames else ()), 7, 12), 0.5
+    )
     before = painted(patched, kind, latent=start, **how)
     for changed in range(3):
         latent = start.clone()
@@ -61,7 +64,7 @@ def test_rows_do_not_leak(kind):
             assert torch.equal(after[image], before[image]) != (changed in others), (changed, image)
 
 
-@pytest.mark.parametrize("kind", SIX)
+@pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_left(kind):
     """5. After a run and a failed one all is as before."""
     model, patched = transformer(kind), aligned(kind)
@@ -80,7 +83,7 @@ def test_nothing_is_left(kind):
     assert torch.equal(painted(patched, kind, **ONE_STEP), first)
 
 
-@pytest.mark.parametrize("kind", SIX)
+@pytest.mark.parametrize("kind", KINDS)
 def test_patches_compose_over_time(kind):
     """6. and 8. Two ranges that are neighbours are their union, and the same seed gives the same images."""
     both = aligned(kind)

@@ -51,7 +51,7 @@ class ApplyModel:
             self.facts,
             rows,
             pass_.sigma,
-            Forward((x.shape[-2], x.shape[-1]), 0 if c_crossattn is None else c_crossattn.shape[1]),
+            Forward((x.shape[-2], x.shape[-1]), 0 if c_crossattn is None else c_crossattn.shape[1], kwargs),
             [(part, tally) for part, tally in [*ending, *parts] if isinstance(part, AttentionPart)],
             # looked up here: only now the host has merged in what conditionings carry
             options.get("optimized_attention_override"),

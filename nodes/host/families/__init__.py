@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+from .aura_flow import AuraFlowFamily
 from .cosmos import CosmosFamily
 from .family import INVERSION, Family
 from .flux import FluxFamily
+from .hidream import HiDreamFamily
+from .hunyuan_image import HunyuanImageFamily
 from .krea2 import Krea2Family
 from .qwen_image import QwenImageFamily
 from .sd3 import SD3Family
 from .unet import UNet
+from .wan import WanFamily
 from .z_image import ZImageFamily
 
 __all__ = ["FAMILIES", "INVERSION", "family_of"]
@@ -22,6 +26,10 @@ FAMILIES: tuple[type[Family], ...] = (
     SD3Family,
     CosmosFamily,
     Krea2Family,
+    WanFamily,
+    HunyuanImageFamily,
+    AuraFlowFamily,
+    HiDreamFamily,
 )
 
 

@@ -42,6 +42,7 @@ class Forward:
 
     cells: tuple[int, int] = (0, 0)  # (height, width) of x
     text: int = 0  # vectors of the text that the network is given
+    given: Mapping[str, Any] = field(default_factory=dict)  # by the host's names, beside latents and text
     visits: Counter[Any] = field(default_factory=Counter)  # for families to count
     rotary: Rotary | None = None  # once it is known
 
