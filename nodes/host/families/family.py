@@ -12,6 +12,7 @@ from ....attention_patches.attention.joint import KeyPart
 from ....attention_patches.contract.layers import NO_LAYERS, LayerMap, LayerSize, Preset
 from ....attention_patches.contract.rotary import Rotary
 from ....attention_patches.contract.site import Kind
+from .concept_stream import Concepts
 
 INVERSION = "InvertLatent"
 """What works as a method does, and is none: given pictures are followed along their noisy states."""
@@ -104,6 +105,13 @@ class Family(ABC):
     def presets(self, latent: tuple[int, int]) -> Mapping[str, Preset]:
         """What the methods' authors use on such networks, by the names that the methods choose."""
         return {}
+
+    def with_concepts(
+        self, options: dict[str, Any], concepts: Concepts, cells: tuple[int, int]
+    ) -> dict[str, Any]:
+        """The options of a forward pass on latents of so many cells in which concepts go beside the text; as
+        they are where a family has no such way."""
+        return options
 
     def marks(self, enter: Enter) -> Mapping[str, Callable[..., Any]]:
         """Patches by the host's names for their places, which change nothing and tell of each attention.

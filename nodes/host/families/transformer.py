@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from ....attention_patches.contract.layers import LayerMap, LayerSize, Preset
@@ -18,7 +18,7 @@ Grid = tuple[int, int]
 class Transformer(Family):
     """A transformer for text and picture; nothing of it is marked, as the host's attention tells all."""
 
-    works = frozenset({Recorder.label, StyleAligned.label, INVERSION})
+    works: ClassVar[frozenset[str]] = frozenset({Recorder.label, StyleAligned.label, INVERSION})
 
     @abstractmethod
     def blocks(self) -> Mapping[str, int]:
