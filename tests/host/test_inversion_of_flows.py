@@ -74,7 +74,7 @@ def test_edit_friendly_leads_through_every_state(kind):
     assert found["samples"].shape == latent(kind)["samples"].shape
 
 
-@pytest.mark.parametrize("kind", ["qwen-image", "sd3", "cosmos"])
+@pytest.mark.parametrize("kind", ["qwen-image", "cosmos"])
 def test_the_second_order_comes_nearer_for_the_same_calls(kind):
     """16 steps of Euler, and 8 of RF-Solver with two calls each, there and back."""
     figures = []
@@ -166,7 +166,7 @@ def followed(kind, images=3, **how):
 def test_a_given_picture_is_the_reference(kind, report):
     """Its row ends in the picture, whatever the noise; a reference beside the batch says the same to the
     others, wherever its keys stand."""
-    for placement in PLACEMENTS:
+    for placement in PLACEMENTS if kind in ("flux", "cosmos") else PLACEMENTS[:1]:  # pairs and halves
         how = {"placement": placement}
         in_batch = followed(kind, reference_picture=picture(kind), **how)
         assert_same_image(in_batch[:1], latent(kind)["samples"], tolerance=1e-3)
