@@ -283,7 +283,8 @@ def test_what_does_not_work_yet_is_refused_by_its_node(node):
         ValueError, match=rf"^model: this is Flux, on which {node.__name__}\w* does not work"
     ) as e:
         node.execute(**{name: given.get(name) for name in wanted})
-    assert "U-Nets" in str(e.value) and "AttentionRecorder, InvertLatent and StyleAligned" in str(e.value)
+    here = "AttentionRecorder, ConceptAttention, InvertLatent and StyleAligned"
+    assert "U-Nets" in str(e.value) and here in str(e.value)
 
 
 def test_videos_are_refused():
