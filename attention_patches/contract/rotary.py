@@ -63,6 +63,12 @@ class Rotary:
 
         return self._turned(x, *self._table(columns, x, steps)).to(x.dtype)
 
+    def columns_beside(self, other: "Rotary") -> float:
+        """How many columns the tokens of another picture move until they stand to the right of this one, its
+        first column behind the last one here."""
+        (own, theirs), *_ = [pair for pair in zip(self.axes, other.axes, strict=True) if pair[0].by_column]
+        return self.grid[1] + (own.start - theirs.start) / own.by_column
+
     def weighed(self, x: Tensor, highest: float, lowest: float, power: float) -> Tensor:
         """Rotated queries or keys, each pair of channels times a weight of its frequency, in the type they
         came in: `highest` for the highest frequency of each axis, `lowest` for its lowest, and for number d

@@ -1,6 +1,6 @@
 """An inversion: the noisy states that lead a diffusion model to a given picture, as a value.
 
-States are those of the host: picture + sigma * noise. `trajectories.py` finds them.
+States are those of the host, see `noise_path.py`. `trajectories.py` finds them.
 """
 
 import math
@@ -11,7 +11,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-InversionMethod = Literal["ddim", "edit friendly ddpm"]
+from .noise_path import NoisePath, kept, noise_in, noisy
+
+InversionMethod = Literal["ddim", "edit friendly ddpm", "rf-solver"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Inversion:
     `sigmas` (S + 1,) falls to 0. `states` (S + 1, B, C, h, w) are the latents there, the pictures at the end.
     `noise` (S, B, C, h, w), for edit friendly DDPM only, is what a step adds to its mean, as a multiple of
     the step's deviation. The last step has none: there it is the rest that is missing to the picture.
-    `prompt` is a digest of the text that it was made with. Raises ValueError for parts that do not fit.
+    `prompt` is a digest of the text that it was made with. `path` says what states are, see `noise_path.py`.
+    Raises ValueError for parts that do not fit.
     """
 
     method: InversionMethod
@@ -51,12 +54,13 @@ class Inversion:
     model: ModelIdentity
     cfg: float = 1.0
     prompt: str = ""
+    path: NoisePath = "variance exploding"
 
     def __post_init__(self) -> None:
         check_sigmas(self.sigmas)
         steps, states = len(self.sigmas) - 1, tuple(self.states.shape)
         noise = None if self.noise is None else tuple(self.noise.shape)
-        wanted = None if self.method == "ddim" else (steps, *states[1:])
+        wanted = (steps, *states[1:]) if self.method == "edit friendly ddpm" else None
         fit = len(states) == 5 and states[0] == steps + 1 and noise == wanted
         if not fit or self.method not in get_args(InversionMethod):
             raise ValueError(f"{self.method} inversion of {steps} steps with states {states}, noise {noise}")
@@ -74,11 +78,16 @@ class Inversion:
         """The inverted latents (B, C, h, w)."""
         return self.states[-1]
 
+    def beginning(self, step: int = 0) -> Tensor:
+        """The state (B, C, h, w) before a step as a sampler is given it that adds no noise: the host scales
+        what it is given as it scales a picture."""
+        return self.states[step] / kept(self.path, float(self.sigmas[step]))
+
     def at(self, sigma: float) -> Tensor:
         """The state (B, C, h, w) at any sigma; beyond the noisiest one its noise goes on in a straight line.
 
-        Between two steps DDIM's states are interpolated; edit friendly states have noise of their own each,
-        so there the noise of the nearest step is taken.
+        Between two steps the states of a path are interpolated; edit friendly states have noise of their own
+        each, so there the noise of the nearest step is taken.
         """
         sigmas = self.sigmas.tolist()
         if sigma <= 0:
@@ -94,7 +103,8 @@ class Inversion:
         return self._with_noise_of(nearest, sigma)
 
     def _with_noise_of(self, step: int, sigma: float) -> Tensor:
-        return self.picture + (self.states[step] - self.picture) * (sigma / float(self.sigmas[step]))
+        noise = noise_in(self.path, self.states[step], self.picture, float(self.sigmas[step]))
+        return noisy(self.path, self.picture, noise, sigma)
 
     def first_step(self, sigma: float) -> int:
         """The first step that starts at this sigma or below it."""

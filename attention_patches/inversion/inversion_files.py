@@ -7,6 +7,7 @@ from torch import Tensor
 from ..numerics.descriptions import Description
 from ..numerics.tensor_files import FileFormat
 from .inversion import Inversion, InversionMethod, ModelIdentity
+from .noise_path import NoisePath
 
 
 class ModelDescription(Description):
@@ -24,6 +25,7 @@ class InversionDescription(Description):
     cfg: float
     prompt: str
     model: ModelDescription
+    path: NoisePath = "variance exploding"  # files from before flows were known do not say it
 
 
 FORMAT = FileFormat(
@@ -62,6 +64,7 @@ def _describe(inversion: Inversion) -> InversionDescription:
         method=inversion.method,
         cfg=inversion.cfg,
         prompt=inversion.prompt,
+        path=inversion.path,
         model=ModelDescription(architecture=model.architecture, weights=model.weights, changes=model.changes),
     )
 
@@ -78,6 +81,7 @@ def _restore(described: InversionDescription, kept: dict[str, Tensor]) -> Invers
         ModelIdentity(model.architecture, model.weights, model.changes),
         described.cfg,
         described.prompt,
+        described.path,
     )
     if kept:
         raise ValueError(f"{', '.join(kept)} belongs to no inversion")

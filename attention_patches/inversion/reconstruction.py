@@ -34,7 +34,8 @@ def _mend(inversion: Inversion, figure: float, differences: Sequence[str]) -> st
         return " ".join(differences)
     if figure >= NEAR:
         return ""
-    if inversion.method == "ddim":
+    if inversion.method != "edit friendly ddpm":
         more = "invert with more steps" if inversion.cfg == 1.0 else "invert with cfg 1"
-        return f"To come nearer, {more}, or with edit friendly ddpm."
+        flows = inversion.method == "ddim" and inversion.path == "rectified flow"
+        return f"To come nearer, {more}, {'with rf-solver, ' if flows else ''}or with edit friendly ddpm."
     return "All settings are those of the inversion, so something else on the model or in the prompt differs."

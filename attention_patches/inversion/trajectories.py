@@ -3,9 +3,12 @@
 DDIM: Song, Meng, Ermon, "Denoising Diffusion Implicit Models", ICLR 2021, section 4.3.
 Edit friendly DDPM: Huberman-Spiegelglas, Kulikov, Michaeli, "An Edit Friendly DDPM Noise Space: Inversion and
 Manipulations", CVPR 2024, section 3.
+RF-Solver: Wang et al., "Taming Rectified Flow for Inversion and Editing", ICML 2025, see `midpoint.py`.
 
-States are those of the host: picture + sigma * noise. The papers' states are the same divided by
-sqrt(1 + sigma^2), with sigma^2 = (1 - a) / a for their cumulative product a.
+States are those of the host, see `noise_path.py`. The papers' states are those of the first kind divided by
+sqrt(1 + sigma^2), with sigma^2 = (1 - a) / a for their cumulative product a. DDIM's steps are Euler's along a
+flow. For edit friendly DDPM a state of a flow is one of the first kind times 1 - sigma, at the noise level
+sigma / (1 - sigma); the formulas have no infinity at sigma 1, where a step forgets the state it comes from.
 """
 
 from collections.abc import Callable
@@ -15,9 +18,8 @@ import torch
 from torch import Tensor
 
 from .inversion import Inversion
-
-Expect = Callable[[Tensor, float], Tensor]
-"""(latents (B, C, h, w), sigma) -> the picture that the model expects there."""
+from .midpoint import Expect, midpoint_step
+from .noise_path import NoisePath, kept, noisy
 
 Watch = Callable[[int, Tensor, Tensor], None]
 """(steps done before this one, the expected picture, the latents) at each step."""
@@ -26,13 +28,14 @@ AfterStep = Callable[[Tensor, int], Tensor]
 """(latents (B, C, h, w) after a step, how many steps of the inversion are done) -> latents to go on with."""
 
 
-def ancestral(sigma: float, after: float) -> tuple[float, float]:
+def ancestral(sigma: float, after: float, path: NoisePath = "variance exploding") -> tuple[float, float]:
     """(down, up): a DDPM step goes to sigma `down` without noise and adds noise of deviation `up`.
 
-    DDIM with eta = 1 in the host's scale: up = after sqrt(sigma^2 - after^2) / sigma, down = after^2 / sigma.
+    DDIM with eta = 1 in the host's scale. With r the ratio of `after` to sigma, each divided by the factor of
+    the picture there: down = r after, up = after sqrt(1 - r^2).
     """
-    up = after * (max(sigma**2 - after**2, 0.0)) ** 0.5 / sigma
-    return after**2 / sigma, up
+    ratio = after * kept(path, sigma) / (sigma * kept(path, after))
+    return ratio * after, after * max(1.0 - ratio**2, 0.0) ** 0.5
 
 
 def ddim_step(latents: Tensor, expected: Tensor, sigma: float, after: float) -> Tensor:
@@ -40,21 +43,38 @@ def ddim_step(latents: Tensor, expected: Tensor, sigma: float, after: float) -> 
     return expected + (latents - expected) * (after / sigma)
 
 
-def ddpm_mean(latents: Tensor, expected: Tensor, sigma: float, after: float) -> Tensor:
+def ddpm_mean(
+    latents: Tensor, expected: Tensor, sigma: float, after: float, path: NoisePath = "variance exploding"
+) -> Tensor:
     """The mean of the next state of a DDPM step."""
-    return ddim_step(latents, expected, sigma, ancestral(sigma, after)[0])
+    down = ancestral(sigma, after, path)[0]
+    return kept(path, after) * expected + (latents - kept(path, sigma) * expected) * (down / sigma)
 
 
-def ddpm_step(latents: Tensor, expected: Tensor, sigma: float, after: float, noise: Tensor) -> Tensor:
+def ddpm_step(
+    latents: Tensor,
+    expected: Tensor,
+    sigma: float,
+    after: float,
+    noise: Tensor,
+    path: NoisePath = "variance exploding",
+) -> Tensor:
     """The next state with the stored `noise` of this step; on the last step it is added as it is."""
-    up = ancestral(sigma, after)[1] if after > 0 else 1.0
-    return ddpm_mean(latents, expected, sigma, after) + up * noise
+    up = ancestral(sigma, after, path)[1] if after > 0 else 1.0
+    return ddpm_mean(latents, expected, sigma, after, path) + up * noise
 
 
-def ddpm_noise(latents: Tensor, expected: Tensor, sigma: float, after: float, next_state: Tensor) -> Tensor:
+def ddpm_noise(
+    latents: Tensor,
+    expected: Tensor,
+    sigma: float,
+    after: float,
+    next_state: Tensor,
+    path: NoisePath = "variance exploding",
+) -> Tensor:
     """The noise with which `ddpm_step` leads to `next_state`."""
-    up = ancestral(sigma, after)[1] if after > 0 else 1.0
-    return (next_state - ddpm_mean(latents, expected, sigma, after)) / up
+    up = ancestral(sigma, after, path)[1] if after > 0 else 1.0
+    return (next_state - ddpm_mean(latents, expected, sigma, after, path)) / up
 
 
 def ddim_states(
@@ -80,21 +100,27 @@ def ddim_states(
 
 
 def edit_friendly_states(
-    picture: Tensor, sigmas: list[float], expect: Expect, fresh: Tensor, watch: Watch
+    picture: Tensor,
+    sigmas: list[float],
+    expect: Expect,
+    fresh: Tensor,
+    watch: Watch,
+    path: NoisePath = "variance exploding",
 ) -> tuple[Tensor, Tensor]:
     """States (S + 1, B, C, h, w) and noise (S, B, C, h, w) on the CPU.
 
     Each state has noise of its own, `fresh` (S, B, C, h, w); then the steps between them are explained.
     """
-    levels = torch.tensor(sigmas[:-1], dtype=fresh.dtype).view(-1, 1, 1, 1, 1)
-    states = torch.cat([picture.cpu() + levels * fresh, picture.cpu()[None]])
+    own = picture.cpu()
+    noised = [noisy(path, own, noise, sigma) for noise, sigma in zip(fresh, sigmas[:-1], strict=True)]
+    states = torch.stack([*noised, own])
     noise = torch.empty_like(fresh)
     state = states[0].to(picture)
     for done, (sigma, after) in enumerate(pairwise(sigmas)):
         expected = expect(state, sigma)
-        found = ddpm_noise(state, expected, sigma, after, states[done + 1].to(picture))
+        found = ddpm_noise(state, expected, sigma, after, states[done + 1].to(picture), path)
         # the state that a replay will have, rounding included, so that errors do not add up
-        state = ddpm_step(state, expected, sigma, after, found)
+        state = ddpm_step(state, expected, sigma, after, found, path)
         noise[done], states[done + 1] = found.cpu(), state.cpu()
         watch(done, expected, state)
     states[-1] = picture.cpu()
@@ -113,12 +139,16 @@ def walk_back(
     latents, levels = start, inversion.sigmas.tolist()
     for i in range(first, inversion.steps):
         sigma, after = levels[i], levels[i + 1]
-        expected = expect(latents, sigma)
-        watch(i - first, expected, latents)
-        if inversion.noise is None:
-            latents = ddim_step(latents, expected, sigma, after)
+        if inversion.method == "rf-solver":
+            latents, expected = midpoint_step(latents, sigma, after, expect)
         else:
-            latents = ddpm_step(latents, expected, sigma, after, inversion.noise[i].to(latents))
+            expected = expect(latents, sigma)
+        watch(i - first, expected, latents)
+        if inversion.method == "ddim":
+            latents = ddim_step(latents, expected, sigma, after)
+        elif inversion.noise is not None:
+            noise = inversion.noise[i].to(latents)
+            latents = ddpm_step(latents, expected, sigma, after, noise, inversion.path)
         if after_step is not None:
             latents = after_step(latents, i + 1)
     return latents

@@ -15,7 +15,7 @@ from ...attention_patches.methods.plug_and_play.method import PLUGGED
 from ..host.exchange import handed_on
 from ..host.families import family_of
 from ..host.walks.inversion_samplers import Replay
-from ..host.walks.latents import model_latent
+from ..host.walks.latents import as_latent, model_latent
 from ..host.walks.model_identity import require_model
 
 STEPS = 50  # of a run whose guide has none of its own; Ctrl-X
@@ -49,7 +49,7 @@ def walk_of(given: Inversion | Mapping[str, Any], model: Any) -> Walk:
     try:
         if isinstance(given, Inversion):
             note = require_model(given, model)
-            start = latent_format.process_out(given.states[0])
+            start = as_latent(model, given.beginning())
             remark = f"Note: {note}." if note else ""
             return Walk(given, remark, Replay(given), given.sigmas, handed_on(start))
         picture = model_latent(model, given)

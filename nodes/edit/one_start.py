@@ -8,6 +8,7 @@ import torch
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.inversion.pinned import size_in_words
 from ..host.exchange import handed_on
+from ..host.walks.latents import as_latent
 
 Latent = dict[str, Any]
 
@@ -32,8 +33,8 @@ def start_of_edits(
             f"latent is {size_in_words((height, width))}, and inversion is {size_in_words(size)}. With an "
             "inversion the picture's own size counts: disconnect `latent`."
         )
-    noisiest = model.get_model_object("latent_format").process_out(inversion.states[0])
-    return {"samples": handed_on(noisiest.repeat(images, 1, 1, 1)), "batch_index": [0] * images}
+    noisiest = as_latent(model, inversion.beginning().repeat(images, 1, 1, 1))
+    return {"samples": handed_on(noisiest), "batch_index": [0] * images}
 
 
 def one_start(latent: Mapping[str, Any], images: int) -> Latent:

@@ -10,6 +10,7 @@ from ..inputs.model_inputs import model_input
 from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import range_inputs
 from .attention_maps_type import AttentionMapsSocket
+from .concept_inputs import concept_inputs, make_concept_recorder
 from .recording_inputs import make_recorder, recording_inputs
 
 ROLES = {
@@ -55,6 +56,7 @@ class AttentionRecorder(io.ComfyNode):
                         "of the steps in it. Slices without a step are left out."
                     ),
                 ),
+                *concept_inputs(),
             ],
             outputs=[
                 io.Model.Output(tooltip="The model with the recorder, for any sampler node."),
@@ -79,7 +81,13 @@ class AttentionRecorder(io.ComfyNode):
         start_percent: float = 0.0,
         end_percent: float = 1.0,
         time_bins: int = 8,
+        clip: Any = None,
+        concepts: str = "",
     ) -> io.NodeOutput:
+        during = PercentRange(start_percent, end_percent)
+        if concepts.strip():
+            looking = make_concept_recorder(model, clip, concepts, layers, memory_limit_mb, time_bins, during)
+            return io.NodeOutput(install(model, looking, cls.hidden.unique_id), looking.store)
         recorder = make_recorder(
             model,
             record,
@@ -90,6 +98,6 @@ class AttentionRecorder(io.ComfyNode):
             memory_limit_mb,
             time_bins=time_bins,
             roles=ROLES[rows],
-            during=PercentRange(start_percent, end_percent),
+            during=during,
         )
         return io.NodeOutput(install(model, recorder, cls.hidden.unique_id), recorder.store)

@@ -40,7 +40,8 @@ class InvertLatent(io.ComfyNode):
                         "edit friendly ddpm: keeps the noise of every step, so the picture comes back "
                         "exactly at any cfg and number of steps. ddim: a single noise, from which any "
                         "sampler without noise of its own comes near the picture; needs cfg near 1 and many "
-                        "steps."
+                        "steps. On flow models (Flux, ...) it is Euler. rf-solver: as ddim, in second order: "
+                        "twice the time for a step, and much nearer; meant for flow models."
                     ),
                 ),
                 io.Combo.Input(
@@ -60,10 +61,10 @@ class InvertLatent(io.ComfyNode):
                     ),
                 ),
                 cfg_input(
-                    "Above 1 needs `negative` and doubles the time; ddim then misses the picture. "
-                    "Papers: 1 for ddim, 3.5 for edit friendly ddpm."
+                    "Above 1 needs `negative` and doubles the time; ddim and rf-solver then miss the "
+                    "picture. Papers: 1 for ddim and rf-solver, 3.5 for edit friendly ddpm."
                 ),
-                seed_input("Which noise edit friendly ddpm draws; ddim draws none."),
+                seed_input("Which noise edit friendly ddpm draws; the others draw none."),
                 io.Conditioning.Input(
                     "negative", optional=True, tooltip="A negative prompt; used if cfg is not 1."
                 ),
@@ -72,7 +73,8 @@ class InvertLatent(io.ComfyNode):
                     optional=True,
                     tooltip=(
                         "A schedule that falls to 0, in place of `scheduler` and `steps`: all of it, or its "
-                        "low part for an inversion up to that noise only."
+                        "low part for an inversion up to that noise only. In flow models 0.9999 takes the "
+                        "place of 1, so that the state can be given to a sampler."
                     ),
                 ),
             ],
@@ -84,8 +86,8 @@ class InvertLatent(io.ComfyNode):
                 io.Latent.Output(
                     display_name="noisiest",
                     tooltip=(
-                        "Where the walk ended. After ddim: give it to a sampler with add_noise off, euler, "
-                        "and these sigmas, to get the picture or a variant of it."
+                        "Where the walk ended. After ddim or rf-solver: give it to a sampler with add_noise "
+                        "off, euler, and these sigmas, to get the picture or a variant of it."
                     ),
                 ),
                 io.Sigmas.Output(display_name="sigmas", tooltip="The schedule of the walk, falling to 0."),
@@ -113,4 +115,4 @@ class InvertLatent(io.ComfyNode):
         check_sigmas(sigmas)
         inversion, noisiest = invert(model, Conditions(positive, negative, cfg), latent, sigmas, method, seed)
         numbers = {key: value for key, value in latent.items() if key == "batch_index"}
-        return io.NodeOutput(inversion, {**numbers, "samples": noisiest}, sigmas)
+        return io.NodeOutput(inversion, {**numbers, "samples": noisiest}, inversion.sigmas)

@@ -6,7 +6,9 @@ from comfy_api.latest import io
 
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.inversion.reconstruction import describe
+from ..host.walks.distilled import distillation_remark
 from ..host.walks.invert import Conditions, guidance_remark, reconstruct
+from ..host.walks.latents import of_latent
 from ..host.walks.model_identity import require_model
 from ..inputs.sampling_inputs import cfg_input, percent_input
 from .inversion_type import InversionSocket
@@ -65,7 +67,8 @@ class ReconstructLatent(io.ComfyNode):
         conditions = Conditions(positive, negative, cfg)
         remark = require_model(inversion, model)
         samples = reconstruct(model, conditions, inversion, start_percent)
-        found = model.get_model_object("latent_format").process_in(samples.float().cpu())
+        found = of_latent(model, samples.float().cpu())
         loaded = [f"{remark[0].upper()}{remark[1:]}."] if remark else []
         report = describe(inversion, found, [*conditions.differences(inversion), *loaded])
-        return io.NodeOutput({"samples": samples}, " ".join(filter(None, [report, guidance_remark(model)])))
+        remarks = guidance_remark(model), distillation_remark(model, positive, inversion.method)
+        return io.NodeOutput({"samples": samples}, " ".join(filter(None, [report, *remarks])))

@@ -9,6 +9,7 @@ from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.cross_image.method import SWAPPED, check_pair
 from ..host.exchange import handed_on
 from ..host.families import family_of
+from ..host.walks.latents import as_latent
 from ..host.walks.model_identity import require_model
 
 PAPER = "paper"  # in place of layers
@@ -64,6 +65,4 @@ class InversionPair:
 
     def latents(self, step: int) -> Tensor:
         """The structure's state before a step, as a LATENT holds it."""
-        return handed_on(
-            self.model.get_model_object("latent_format").process_out(self.structure.states[step])
-        )
+        return handed_on(as_latent(self.model, self.structure.beginning(step)))

@@ -9,11 +9,11 @@ from ...attention_patches.contract.schedule import PercentRange
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.style_aligned.method import (
     AdaIN,
-    Placement,
     Sharing,
     StyleAligned,
 )
 from ...attention_patches.methods.style_aligned.mixture import StyleMixture
+from ...attention_patches.methods.style_aligned.placement import Placement
 from ...attention_patches.methods.style_aligned.style_reference import StyleReference
 from ..host.families import INVERSION, family_of
 from ..host.run.install import install
@@ -185,6 +185,7 @@ class StyleAlignedBatch(io.ComfyNode):
         if reference_picture is not None or references is not None:
             family_of(model, INVERSION)
         layers_, during = family.layer_map().parse(layers), PercentRange(start_percent, end_percent)
+        remark = family.unplaced if sharing == "reference" and placement != "same place" else None
         method: Method
         if references is not None:
             require_alone(sharing, share_group_norm, reference_picture)
@@ -195,6 +196,8 @@ class StyleAlignedBatch(io.ComfyNode):
                 score_shift=score_shift,
                 score_scale=score_scale,
                 by_place=follow_masks == PLACES[0],
+                placement=placement,
+                remark=remark,
                 layers=layers_,
                 during=during,
             )
@@ -206,7 +209,7 @@ class StyleAlignedBatch(io.ComfyNode):
                 score_shift=score_shift,
                 score_scale=score_scale,
                 placement=placement,
-                remark=family.unplaced if sharing == "reference" and placement != "same place" else None,
+                remark=remark,
                 share_group_norm=share_group_norm,
                 layers=layers_,
                 during=during,

@@ -23,6 +23,14 @@ def test_quick_run_writes_its_figures(name: str, benchmark: Script, tmp_path: Pa
     assert {"machine", "date", "versions"} <= written(tmp_path, name).keys()
 
 
+def test_cost_on_transformers_is_told_over_floors(benchmark: Script, tmp_path: Path) -> None:
+    """Each method over its own, and none calls the model more often than a plain run."""
+    assert "| StyleAligned |" in benchmark("transformer_costs", "--quick")
+    found = written(tmp_path, "transformer_costs")
+    assert found["over the floor"].keys() == {"StyleAligned", "masks", "recorder"}
+    assert set(found["calls"].values()) == {1}
+
+
 def test_cost_of_edits_has_a_figure_for_each_method(benchmark: Script, tmp_path: Path) -> None:
     """Over four plain images, in time and memory."""
     assert "| Prompt-to-Prompt, blend |" in benchmark("editing_cost", "--quick")

@@ -78,7 +78,7 @@ TINY_UNET = {
 @pytest.mark.parametrize(
     ("config", "network", "called"),
     [
-        ("AuraFlow", {"cond_seq_dim": 8, "n_double_layers": 0, "n_layers": 1, "dim": 64}, "AuraFlow"),
+        ("Stable_Cascade_C", {"stable_cascade_stage": "c"}, "Stable Cascade C"),
         ("SVD_img2vid", TINY_UNET, "SVD img2vid"),
     ],
 )

@@ -10,7 +10,7 @@ from attention_control.nodes.inversion.invert_latent_node import InvertLatent
 from attention_control.nodes.inversion.reconstruct_latent_node import ReconstructLatent
 from comfy.model_management import InterruptProcessingException
 from comfy_extras.nodes_custom_sampler import FlipSigmas, SamplerCustom, SplitSigmas
-from comfy_extras.nodes_model_advanced import ModelSamplingSD3
+from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 
 from .inventory import inventory
 from .inverting import METHODS, STEPS, invert, picture, prompts, reconstruct, with_lora
@@ -45,8 +45,8 @@ def test_errors_teach():
             invert(model, cfg=3.0, negative=None)
         with pytest.raises(ValueError, match=r"^latent has the shape \(1, 16, 6, 6\)"):
             invert(model, latent={"samples": torch.randn(1, 16, 6, 6)})
-        with pytest.raises(ValueError, match=r"^model predicts as CONST"):
-            invert(ModelSamplingSD3().patch(model, 3.0)[0])
+        with pytest.raises(ValueError, match=r"^model predicts as X0"):
+            invert(ModelSamplingDiscrete().patch(model, "img_to_img", False)[0])
     assert not calls
 
 

@@ -5,7 +5,7 @@ import comfy.sd
 import pytest
 import torch
 from attention_control.attention_patches.inversion.inversion import Inversion
-from attention_control.nodes.host.walks.model_identity import identity, require_model, require_states
+from attention_control.nodes.host.walks.model_identity import identity, noise_path, require_model
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete, ModelSamplingSD3
 
 from .tiny import SHAPES, conditioning, sample, tiny_model
@@ -98,9 +98,9 @@ def test_other_changes_are_a_remark():
     assert require_model(inversion_by(with_lora(model)), with_lora(tiny_model("sd15"))) is None
 
 
-def test_flow_models_are_refused():
-    """Where noisy latents are not picture plus noise there is no inversion."""
-    require_states(tiny_model("sd2"))
-    flow = ModelSamplingSD3().patch(tiny_model("sd15"), 3.0)[0]
-    with pytest.raises(ValueError, match=r"^model predicts as CONST; inversion works for"):
-        require_states(flow)
+def test_what_states_are_is_known():
+    """By the model's sampling; models that take no noise are refused."""
+    assert noise_path(tiny_model("sd2")) == "variance exploding"
+    assert noise_path(ModelSamplingSD3().patch(tiny_model("sd15"), 3.0)[0]) == "rectified flow"
+    with pytest.raises(ValueError, match=r"^model predicts as X0; inversion works for"):
+        noise_path(ModelSamplingDiscrete().patch(tiny_model("sd15"), "img_to_img", False)[0])

@@ -183,7 +183,8 @@ class Rotated:
         return attend(qkv)
 
 
-HOSTS = ("flux", "flux2", "chroma", "qwen-image", "krea2", "z-image", "lumina2", "cosmos")
+FIRST = ("z-image", "lumina2", "flux", "flux2", "chroma", "qwen-image", "krea2", "cosmos")
+HOSTS = (*FIRST, "wan", "hunyuan-image", "hidream")
 IN_FRONT = {"z-image": 32, "lumina2": 11}  # tokens before the picture
 
 
@@ -208,6 +209,18 @@ def before_the_rotation(kind, model, kept):
 
         return clone, [attention.q_proj.register_forward_hook(projected)]
 
+    if kind in ("wan", "hidream"):
+        attention = (
+            network.blocks[0].self_attn if kind == "wan" else network.double_stream_blocks[0].block.attn1
+        )
+        heads = attention.num_heads if kind == "wan" else attention.heads
+
+        def normed(module, args, out):
+            kept.append(out.unflatten(-1, (heads, -1)).transpose(1, 2))
+
+        norm = attention.norm_q if kind == "wan" else attention.q_rms_norm
+        return clone, [norm.register_forward_hook(normed)]
+
     def told(q, k, v, pe, attn_mask, extra_options):
         kept.append(q.clone())
         return {}
@@ -227,7 +240,7 @@ def test_rotations_are_the_hosts(kind):
         for hook in hooks:
             hook.remove()
     tokens = after.kept[0].shape[2]
-    in_front = IN_FRONT.get(kind, 0) or (0 if kind == "cosmos" else before[0].shape[2] - tokens)
+    in_front = IN_FRONT.get(kind, 0) or before[0].shape[2] - tokens
     assert nearly(after.kept[0], before[0][:, :, in_front : in_front + tokens], rtol=1e-3, atol=1e-4)
 
 
@@ -247,11 +260,9 @@ def test_runs_keep_the_reference_and_align_the_others(kind):
 
 
 def test_the_node_says_what_it_cannot_do(report):
-    """SD3 has no places to choose; no transformer has group norms, or given pictures."""
+    """SD3 has no places to choose; no transformer has group norms."""
     (model,) = call_node(StyleAlignedBatch, transformer("sd3"))
     painted(model, "sd3", steps=1)
     assert "Positions of SD3 are no rotations" in report("StyleAligned")[0][1]
     with pytest.raises(ValueError, match=r"share_group_norm is on, and Flux.1, .* have no group norms"):
         call_node(StyleAlignedBatch, transformer("flux"), share_group_norm=True)
-    with pytest.raises(ValueError, match="this is Flux, on which InvertLatent does not work yet"):
-        call_node(StyleAlignedBatch, transformer("flux"), reference_picture=object())

@@ -3,6 +3,7 @@
 import inspect
 from dataclasses import dataclass, field
 from functools import cache
+from types import SimpleNamespace
 from typing import ClassVar
 
 import comfy.model_patcher
@@ -17,11 +18,11 @@ from attention_control.attention_patches.maps.recorder import WORDS, Recorder
 from attention_control.nodes.edit.plug_and_play_node import PlugAndPlay
 from attention_control.nodes.edit.shape_variations_node import ShapeVariations
 from attention_control.nodes.host.families import family_of
+from attention_control.nodes.host.families.family import Forward
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
 from attention_control.nodes.inspect.attention_probe_node import AttentionProbe
 from attention_control.nodes.inspect.recording_inputs import AUTO, make_recorder
-from attention_control.nodes.inversion.invert_latent_node import InvertLatent
 from attention_control.nodes.layout.bounded_attention_node import BoundedAttention
 from attention_control.nodes.layout.layout_guidance_node import LayoutGuidance
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
@@ -34,7 +35,7 @@ from .tiny.transformers import FLUX, SIX, TOKENS, TRANSFORMERS, Z_IMAGE, painted
 
 KINDS = tuple(TRANSFORMERS)
 LIGHT = tuple(kind for kind in KINDS if kind != "flux2")  # whose text is filled up to 512 tokens
-GRIDS = {"flux2": (7, 12)}  # of 7 x 12 cells; 4 x 6 where a token has 2 x 2 of them
+GRIDS = {"flux2": (7, 12), "hunyuan-image": (7, 12)}  # of 7 x 12 cells; 4 x 6 where a token has 2 x 2
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +102,7 @@ def test_maps_are_the_joint_softmax(kind):
     """In float64: the picture's queries on all keys of the host's call, one softmax for picture and text."""
     calls, looking = [], Looking()
     painted(install(spied(transformer(kind), calls), Just([looking])), kind, batch=1, steps=1, cfg=1.0)
-    tokens = 7 * 12 if kind == "flux2" else 24
+    tokens = 7 * 12 if kind in GRIDS else 24
     of_the_picture = [call for call in calls if call[0].shape[2] >= tokens and call[0].shape[0] == 1]
     checked = 0
     for site, qkv in looking.seen.values():
@@ -118,16 +119,19 @@ def joint_maps(kind, what, call, tokens):
     q, k, _, mask, _ = call
     text = 512 if kind == "flux2" else TOKENS
     fill = -text % 32 if kind == "z-image" else 0
-    if kind == "cosmos":
+    if kind in ("cosmos", "wan"):
         wanted = tokens if what == "self" else text
         if k.shape[2] != wanted:
             return None
         start, keys = 0, slice(0, wanted)
+    elif kind == "hidream":
+        start, keys = 0, slice(0, tokens) if what == "self" else slice(tokens, tokens + text)
     else:
-        start = text + fill
+        first = 8 if kind == "aura-flow" else 0
+        start = first + text + fill
         if k.shape[2] < start + tokens:
             return None
-        keys = slice(start, start + tokens) if what == "self" else slice(0, text)
+        keys = slice(start, start + tokens) if what == "self" else slice(first, first + text)
     logits = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
     logits = logits if mask is None else logits + mask.double()[:, None]
     return logits.softmax(-1)[:, :, start : start + tokens, keys]
@@ -260,7 +264,6 @@ REFUSED = (
     CrossImageAttention,
     PlugAndPlay,
     ShapeVariations,
-    InvertLatent,
 )
 WITH_REASONS = (CrossImageAttention, PlugAndPlay, ShapeVariations)
 
@@ -280,7 +283,8 @@ def test_what_does_not_work_yet_is_refused_by_its_node(node):
     ) as e:
         node.execute(**{name: given.get(name) for name in wanted})
     assert (": it " in str(e.value) or ": beside " in str(e.value)) == (node in WITH_REASONS)
-    assert "U-Nets" in str(e.value) and "these work: AttentionRecorder, " in str(e.value)
+    here = "AttentionRecorder, ConceptAttention, InvertLatent, MultiDiffusion, Prompt-to-Prompt and Style"
+    assert "U-Nets" in str(e.value) and here in str(e.value)
 
 
 def test_videos_are_refused():
@@ -301,3 +305,12 @@ def test_probe_and_viewer(kind):
     assert maps.latents.shape == (1, 16, 7, 12)
     pictures, masks = call_node(AttentionMapViewer, store, torch.rand(1, 56, 96, 3), words="token 3, token 5")
     assert pictures.shape == (2, 56, 96, 3) and masks.shape == (2, 56, 96)
+
+
+def test_quoted_text_is_a_part_of_its_own():
+    """HunyuanImage has what stands in quotes once more, between the text and the picture."""
+    family = family_of(transformer("hunyuan-image"))
+    family.network = SimpleNamespace(byt5_in=object())
+    forward = Forward((4, 6), 11, {"txt_byt5": torch.zeros(1, 7, 1472)})
+    parts = [(part.name, part.tokens) for part in family.parts(24, {}, forward)]
+    assert parts == [("text", 11), ("quoted text", 7), ("image", 24)]

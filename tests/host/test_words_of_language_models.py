@@ -4,7 +4,10 @@ from functools import cache
 
 import comfy.sd
 import comfy.text_encoders.anima
+import comfy.text_encoders.aura_t5
 import comfy.text_encoders.flux
+import comfy.text_encoders.hidream
+import comfy.text_encoders.hunyuan_image
 import comfy.text_encoders.krea2
 import comfy.text_encoders.pixart_t5
 import comfy.text_encoders.qwen_image
@@ -25,9 +28,23 @@ TOKENIZERS = {
     "klein": (comfy.text_encoders.flux.KleinTokenizer, "qwen3_4b"),
     "qwen-image": (comfy.text_encoders.qwen_image.QwenImageTokenizer, "qwen25_7b"),
     "krea2": (comfy.text_encoders.krea2.Krea2Tokenizer, "qwen3vl_4b"),
+    "hunyuan-image": (comfy.text_encoders.hunyuan_image.HunyuanImageTokenizer, "qwen25_7b"),
+    "aura-flow": (comfy.text_encoders.aura_t5.AuraT5Tokenizer, "pile_t5xl"),
+    "hidream": (comfy.text_encoders.hidream.HiDreamTokenizer, "t5xxl"),
 }
-CUT = {"qwen-image": 34, "krea2": 34}  # tokens of the template in front, which the encoder leaves out
-LENGTHS = {"flux": 256, "klein": 512, "sd3": 77 + 77, "anima": None}  # as the model gets the text
+CUT = {
+    "qwen-image": 34,
+    "krea2": 34,
+    "hunyuan-image": 34,
+}  # tokens of the template in front, which the encoder leaves out
+LENGTHS = {
+    "flux": 256,
+    "klein": 512,
+    "sd3": 77 + 77,
+    "anima": None,
+    "aura-flow": 256,
+    "hidream": 128,
+}  # as the model gets the text
 PROMPT = "two blue-ish birds, (a red fox:1.2) at night, café, a red hat and the image of a cat"
 PHRASES = ("blue-ish birds", "birds", "red fox", "fox", "at night", "café", "red hat", "image", "cat")
 
@@ -56,7 +73,8 @@ def decoded(clip, kind, positions):
     (chunk,) = clip.tokenize(PROMPT)[stream]
     behind = 77 if kind == "sd3" else -CUT.get(kind, 0)
     ids = [chunk[p - behind][0] for p in positions if kind != "sd3" or p >= 77]
-    return (getattr(clip.tokenizer, stream, None) or clip.tokenizer.clip_t5xxl).tokenizer.decode(ids)
+    own = getattr(clip.tokenizer, stream, None) or getattr(clip.tokenizer, f"clip_{stream}")
+    return getattr(own.tokenizer, "tokenizer", own.tokenizer).decode(ids)
 
 
 def test_a_phrase_is_where_its_tokens_are(clip, kind):

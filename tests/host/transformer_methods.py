@@ -14,7 +14,7 @@ from attention_control.nodes.host.run.install import install
 
 from .methods import BY_REFERENCE, EACH_ALONE, edit_of
 from .naive_prompts import Words
-from .tiny.transformers import SIX, transformer
+from .tiny.transformers import FURTHER, SIX, transformer
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +47,7 @@ METHODS = (
         {},
         BY_REFERENCE,
         off=({"sharing": "off", "adain": "off"},),
+        kinds=(*SIX, *FURTHER),
         exact=frozenset({0}),
     ),
     OnTransformers(

@@ -56,7 +56,7 @@ def styles_of(references, chunks=1):
         tuple(torch.stack([pair[j][:, 0] for pair in kind]).expand(chunks, -1, -1, -1) for kind in found)
         for j in (0, 1)
     )
-    return Styles(keys, values, means, deviations)
+    return Styles(keys, values, means, deviations, [None] * len(references))
 
 
 def blended(references, shares, qkv=None, rows=None, **settings):

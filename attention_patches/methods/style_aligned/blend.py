@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...contract.column_bias import CLOSED, ColumnBias
 from ...contract.qkv import QKV
+from ...contract.rotary import Rotary
 from ...contract.site import Rows
 from ...numerics.adain import adain_to
 from .method import AdaIN
@@ -26,9 +27,11 @@ class Blend:
     shift: float
     scale: float
 
-    def __call__(self, qkv: QKV, rows: Rows, styles: Styles, weights: Tensor) -> QKV:
+    def __call__(
+        self, qkv: QKV, rows: Rows, styles: Styles, weights: Tensor, rotary: Rotary | None = None
+    ) -> QKV:
         """The call with the references' statistics, keys and values."""
-        blended = self.aligned(qkv, rows, styles, weights)
+        blended = self.aligned(qkv, rows, styles, weights, rotary)
         if not self.attends:
             return blended
         for number, (keys, values) in enumerate(zip(styles.keys, styles.values, strict=True)):
@@ -54,21 +57,28 @@ class Blend:
         one = q.new_ones(1, 1, 1, 1)
         return ColumnBias(one, column) if odds.shape[1] == 1 else ColumnBias(column, one)
 
-    def aligned(self, qkv: QKV, rows: Rows, styles: Styles, weights: Tensor) -> QKV:
-        """The call with the mean and deviation of its mixture."""
+    def aligned(
+        self, qkv: QKV, rows: Rows, styles: Styles, weights: Tensor, rotary: Rotary | None = None
+    ) -> QKV:
+        """The call with the mean and deviation of its mixture, before its rotation."""
         pairs = list(zip((qkv.q, qkv.k), styles.means, styles.deviations, strict=True))
         q, k = (
-            _align(x, rows, mean, deviation, weights) if name in self.adain else x
+            _align(x, rows, mean, deviation, weights, rotary) if name in self.adain else x
             for name, (x, mean, deviation) in zip(("queries", "keys"), pairs, strict=True)
         )
         return replace(qkv, q=q, k=k)
 
 
-def _align(x: Tensor, rows: Rows, means: Tensor, deviations: Tensor, weights: Tensor) -> Tensor:
+def _align(
+    x: Tensor, rows: Rows, means: Tensor, deviations: Tensor, weights: Tensor, rotary: Rotary | None
+) -> Tensor:
     """AdaIN of (B, H, N, d) to the mixture of (C, R, H, d)."""
     weighed = weights.to(means)
     mean, deviation = (torch.einsum("crn,crhd->chnd", weighed, one)[:, None] for one in (means, deviations))
-    aligned = adain_to(rows.split(x), mean, deviation)
+    if rotary is None:
+        aligned = adain_to(rows.split(x), mean, deviation)
+    else:
+        aligned = rotary.rotated(adain_to(rows.split(rotary.unrotated(x)), mean, deviation)).to(x.dtype)
     if bool((covered := weights.sum(1) > 0).all()):
         return aligned.flatten(0, 1)
     there = covered.to(x.device)[:, None, None, :, None]  # (C, images, H, n, d)

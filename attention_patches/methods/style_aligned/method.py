@@ -19,7 +19,7 @@ In transformers whose positions are rotations (RoPE) K_r stands somewhere, and `
 - same place: where it stands.
 - untwisted: where it stands, but channels of high frequency, which carry places, count less ("Untwisting
   RoPE", Mikaeili, Patashnik, Tagliasacchi, Cohen-Or, Mahdavi-Amiri, arXiv 2602.05013). Each pair of channels
-  of K_r is weighed by its frequency, see `FREQUENCIES`; the numbers are those that a public port states for
+  of K_r is weighed by its frequency, see `placement.py`; the numbers are those that a public port states for
   the paper.
 
 AdaIN is computed before the rotation, so what comes is turned back first. Only the picture's queries share:
@@ -48,15 +48,12 @@ from ...contract.site import Rows, Site
 from ...inversion.inversion import Inversion
 from ...numerics.adain import adain_to_one
 from .group_norm import SharedGroupNorms
+from .placement import Placement, placed
 from .reference_picture import ReferencePicture
+from .said import Said
 
 Sharing = Literal["reference", "all images", "off"]
 AdaIN = Literal["queries and keys", "queries", "keys", "off"]
-Placement = Literal["beside", "same place", "untwisted"]
-
-FREQUENCIES = ((0.25, 1.0), (0.75, 1.4))
-"""Weights of the highest and of the lowest frequency at the start of the schedule, and at its end."""
-POWER = 2.0  # by which weights go from the highest to the lowest frequency
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,16 +134,6 @@ class StyleAligned(Method):
 
 
 @dataclass(frozen=True)
-class Said:
-    """A remark for the report."""
-
-    remark: str
-
-    def finish(self, latents: Tensor) -> str:
-        return self.remark
-
-
-@dataclass(frozen=True)
 class Alignment:
     """StyleAligned at work in attention calls; it remembers nothing."""
 
@@ -186,13 +173,7 @@ class Alignment:
 
     def placed(self, keys: Tensor, site: Site) -> Tensor:
         """The reference's keys (C, H, N, d) where the other images see them."""
-        if site.rotary is None or self.spec.placement == "same place":
-            return keys
-        if self.spec.placement == "beside":
-            return site.rotary.moved(keys, columns=site.grid[1])
-        start, end = FREQUENCIES
-        highest, lowest = (a + (b - a) * site.percent for a, b in zip(start, end, strict=True))
-        return site.rotary.weighed(keys, highest, lowest, POWER)
+        return placed(keys, site.rotary, site.rotary, self.spec.placement, site.percent)
 
 
 def align(x: Tensor, rows: Rows, reference: int, rotary: Rotary | None = None) -> Tensor:

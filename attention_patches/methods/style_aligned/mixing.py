@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -14,6 +14,7 @@ from ...contract.qkv import QKV
 from ...contract.schedule import PercentRange
 from ...contract.site import WHOLE_PICTURE, Site, Window
 from .blend import Blend
+from .placement import Placement, placed
 from .style_reference import weights
 from .visiting_styles import VisitingStyles
 
@@ -33,6 +34,7 @@ class Mixing:
     blend: Blend
     visiting: VisitingStyles
     by_place: bool = False
+    placement: Placement = "beside"
     made: dict[tuple[Window, tuple[int, int]], Tensor] = field(default_factory=dict)  # weights (R, n)
     bare: set[Window] = field(default_factory=set)  # parts that no reference reaches
     left_alone: Counter[str] = field(default_factory=Counter)  # calls by reason
@@ -68,7 +70,13 @@ class Mixing:
             return attend(qkv)
         grid = site.grid if self.by_place and self.placed else ONE_CELL
         shares = torch.stack([self.weights(window, grid) for window in site.rows.windows_or_whole])
-        return attend(self.blend(qkv, site.rows, styles, shares)) if shares.any() else attend(qkv)
+        if not shares.any():
+            return attend(qkv)
+        keys = [
+            placed(k, site.rotary, of, self.placement, site.percent)
+            for k, of in zip(styles.keys, styles.rotaries, strict=True)
+        ]
+        return attend(self.blend(qkv, site.rows, replace(styles, keys=keys), shares, site.rotary))
 
     def weights(self, window: Window, grid: tuple[int, int]) -> Tensor:
         """(R, h * w) on a part of the picture."""

@@ -25,6 +25,8 @@ from ...contract.method import Method, Part
 from .blend import Blend
 from .method import AdaIN
 from .mixing import Mixing
+from .placement import Placement
+from .said import Said
 from .style_reference import StyleReference
 from .visiting_styles import VisitingStyles
 
@@ -35,6 +37,8 @@ class StyleMixture(Method):
 
     `attends` is shared attention, without which AdaIN is left. `by_place` lets each cell follow the
     references of its own place, where they have masks; else a whole part of the picture follows one mixture.
+    `placement` and `remark` are those of `StyleAligned`; beside the picture, all references stand at one
+    place, so that the same picture twice is the picture once.
     """
 
     label: ClassVar[str] = "StyleAligned"
@@ -45,6 +49,8 @@ class StyleMixture(Method):
     score_shift: float = 0.0
     score_scale: float = 1.0
     by_place: bool = False
+    placement: Placement = "beside"
+    remark: str | None = None
 
     @property
     def off(self) -> bool:
@@ -67,4 +73,6 @@ class StyleMixture(Method):
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         blend = Blend(self.attends, self.adain, self.score_shift, self.score_scale)
-        return [Mixing(self.layers, self.during, blend, VisitingStyles(self.used), self.by_place)]
+        visiting = VisitingStyles(self.used)
+        mixing = Mixing(self.layers, self.during, blend, visiting, self.by_place, self.placement)
+        return [mixing, Said(self.remark)] if self.remark and self.attends else [mixing]

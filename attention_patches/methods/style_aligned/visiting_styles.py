@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...contract.denoiser import Denoiser, Stop, Visitor
 from ...contract.qkv import QKV
+from ...contract.rotary import Rotary
 from ...contract.site import Site
 from ...guests.kept_rows import KeptRows
 from ...numerics.adain import mean_and_std
@@ -21,8 +22,9 @@ class Styles:
 
     keys: Sequence[Tensor]  # R of (C, H, M_r, d)
     values: Sequence[Tensor]
-    means: tuple[Tensor, Tensor]  # of queries and of keys, (C, R, H, d) in float32
+    means: tuple[Tensor, Tensor]  # of queries and of keys before rotation, (C, R, H, d) in float32
     deviations: tuple[Tensor, Tensor]
+    rotaries: Sequence[Rotary | None]  # how each has been rotated
 
 
 @dataclass(eq=False)
@@ -31,6 +33,7 @@ class SameSize:
 
     numbers: list[int]
     kept: KeptRows = field(default_factory=lambda: KeptRows(repeats=True))
+    rotary: Rotary | None = None  # of the pass through the model that was made last
 
 
 @dataclass(eq=False)
@@ -72,7 +75,9 @@ class VisitingStyles:
     def keep(self, site: Site, qkv: QKV) -> None:
         """In a pass of references: remember what they look like here."""
         assert self.inside is not None
-        statistics = (*mean_and_std(qkv.q), *mean_and_std(qkv.k))
+        self.inside.rotary = site.rotary
+        q, k = (x if site.rotary is None else site.rotary.unrotated(x) for x in (qkv.q, qkv.k))
+        statistics = (*mean_and_std(q), *mean_and_std(k))
         self.inside.kept.keep(site.layer.ordinal, site.rows, qkv.k, qkv.v, *statistics)
 
     def styles(self, site: Site, device: torch.device) -> Styles:
@@ -84,4 +89,6 @@ class VisitingStyles:
             found |= {number: tuple(x[i] for x in kinds) for i, number in enumerate(group.numbers)}
         keys, values, *statistics = zip(*(found[number] for number in sorted(found)), strict=True)
         mean_q, std_q, mean_k, std_k = (torch.stack(x, 1).squeeze(-2) for x in statistics)
-        return Styles(keys, values, (mean_q, mean_k), (std_q, std_k))
+        rotaries = {number: group.rotary for group in self.groups for number in group.numbers}
+        in_order = [rotaries[number] for number in sorted(rotaries)]
+        return Styles(keys, values, (mean_q, mean_k), (std_q, std_k), in_order)

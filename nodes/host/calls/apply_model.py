@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from ....attention_patches.contract.attention_part import AttentionPart
+from ....attention_patches.contract.concepts import ConceptPart
 from ....attention_patches.contract.method import ScopePart
 from ....attention_patches.contract.report import Tally
 from ....attention_patches.contract.residual import ResidualPart
 from ....attention_patches.contract.site import Rows
 from ..families.family import Forward, Reached
+from .concepts_beside import ConceptsBeside
 from .ending import Ending
 from .facts import RunFacts, Working
 from .model_call import ModelCall
@@ -51,7 +53,7 @@ class ApplyModel:
             self.facts,
             rows,
             pass_.sigma,
-            Forward((x.shape[-2], x.shape[-1]), 0 if c_crossattn is None else c_crossattn.shape[1]),
+            Forward((x.shape[-2], x.shape[-1]), 0 if c_crossattn is None else c_crossattn.shape[1], kwargs),
             [(part, tally) for part, tally in [*ending, *parts] if isinstance(part, AttentionPart)],
             # looked up here: only now the host has merged in what conditionings carry
             options.get("optimized_attention_override"),
@@ -103,12 +105,23 @@ class ApplyModel:
                         one.tally.touch_scope(call.rows, call.sigma)
             scopes.enter_context(self.facts.eager.hold())
             try:
-                out = forward(x, call.options(options))
+                out = forward(x, self._with_concepts(call, working, call.options(options)))
             except Reached:
                 return torch.zeros_like(x)
         for one in working:
             one.tally.follow(call.sigma, call.entered, self.facts.layers.layers)
         return out
+
+    def _with_concepts(
+        self, call: ModelCall, working: list[Working], options: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The options of a call in which the concepts of parts go beside the text."""
+        for one in working:
+            for part in one.parts:
+                if isinstance(part, ConceptPart):
+                    beside = ConceptsBeside(self.facts, call, part, one.tally)
+                    options = self.facts.family.with_concepts(options, beside, call.forward.cells)
+        return options
 
     def _in_range(self, pass_: Pass, x: Tensor, rows: Rows, options: dict[str, Any]) -> list[Working]:
         """Who works in a call of the model."""

@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
+from .aura_flow import AuraFlowFamily
 from .cosmos import CosmosFamily
-from .family import Family
+from .family import INVERSION, Family
 from .flux import FluxFamily
+from .hidream import HiDreamFamily
+from .hunyuan_image import HunyuanImageFamily
 from .krea2 import Krea2Family
 from .qwen_image import QwenImageFamily
 from .sd3 import SD3Family
 from .unet import UNet
+from .wan import WanFamily
 from .z_image import ZImageFamily
 
-INVERSION = "InvertLatent"
-"""What works as a method does, and is none: given pictures are followed along their noisy states."""
+__all__ = ["FAMILIES", "INVERSION", "family_of"]
 
 FAMILIES: tuple[type[Family], ...] = (
     UNet,
@@ -23,6 +26,10 @@ FAMILIES: tuple[type[Family], ...] = (
     SD3Family,
     CosmosFamily,
     Krea2Family,
+    WanFamily,
+    HunyuanImageFamily,
+    AuraFlowFamily,
+    HiDreamFamily,
 )
 
 

@@ -5,21 +5,19 @@ from typing import Any, ClassVar
 from comfy.ldm.anima.model import Anima
 from comfy.ldm.cosmos.predict2 import MiniTrainDIT
 
-from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from ....attention_patches.contract.rotary import Axis, Rotary
 from ....attention_patches.methods.shape_variations.method import ShapeVariations
-from .family import Forward, Seen
+from .apart import Apart
+from .family import Forward
 from .transformer import Grid, Transformer
 
 
-class CosmosFamily(Transformer):
-    """Networks of the host's class `MiniTrainDIT` or `Anima`. Each block computes self-attention, which is
-    rotated, and then cross-attention; nothing but their order tells them apart."""
+class CosmosFamily(Apart):
+    """Networks of the host's class `MiniTrainDIT` or `Anima`."""
 
     name: ClassVar[str] = "Anima"
     models: ClassVar[str] = "Anima and Cosmos-Predict2"
     works = Transformer.works | {ShapeVariations.label}
-    joint = False
 
     @staticmethod
     def fits(network: Any) -> bool:
@@ -38,18 +36,6 @@ class CosmosFamily(Transformer):
 
     def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None:
         return ("block", options["block_index"]) if "block_index" in options else None
-
-    def seen(self, options: dict[str, Any], keys: int, forward: Forward) -> Seen | None:
-        place = self.block_of(options)
-        if place is None:
-            return None
-        grid = self.grid_of(forward.cells)
-        tokens = grid[0] * grid[1]
-        forward.visits[place] += 1
-        if forward.visits[place] == 1:
-            rotary = self._rotary_of(grid, options, forward)
-            return Seen((*place, 0), grid, (KeyPart(IMAGE, tokens),), slice(0, tokens), rotary)
-        return Seen((*place, 0), grid, (KeyPart(TEXT, forward.text),), slice(0, tokens))
 
     def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary:
         """The picture stands at (0, row, column); a pair is a channel of each half."""

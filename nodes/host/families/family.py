@@ -12,6 +12,10 @@ from ....attention_patches.attention.joint import KeyPart
 from ....attention_patches.contract.layers import NO_LAYERS, LayerMap, LayerSize, Preset
 from ....attention_patches.contract.rotary import Rotary
 from ....attention_patches.contract.site import Kind
+from .concept_stream import Concepts
+
+INVERSION = "InvertLatent"
+"""What works as a method does, and is none: given pictures are followed along their noisy states."""
 
 Enter = Callable[[Kind, Tensor, Tensor, dict[str, Any]], None]
 """Told before an attention is computed: (kind, queries (B, N, C), keys (B, M, C), the host's options)."""
@@ -39,6 +43,7 @@ class Forward:
 
     cells: tuple[int, int] = (0, 0)  # (height, width) of x
     text: int = 0  # vectors of the text that the network is given
+    given: Mapping[str, Any] = field(default_factory=dict)  # by the host's names, beside latents and text
     visits: Counter[Any] = field(default_factory=Counter)  # for families to count
     rotary: Rotary | None = None  # once it is known
 
@@ -108,6 +113,13 @@ class Family(ABC):
     def presets(self, latent: tuple[int, int]) -> Mapping[str, Preset]:
         """What the methods' authors use on such networks, by the names that the methods choose."""
         return {}
+
+    def with_concepts(
+        self, options: dict[str, Any], concepts: Concepts, cells: tuple[int, int]
+    ) -> dict[str, Any]:
+        """The options of a forward pass on latents of so many cells in which concepts go beside the text; as
+        they are where a family has no such way."""
+        return options
 
     def marks(self, enter: Enter) -> Mapping[str, Callable[..., Any]]:
         """Patches by the host's names for their places, which change nothing and tell of each attention.

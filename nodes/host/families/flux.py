@@ -1,11 +1,15 @@
 """Flux.1, Flux.2 and Chroma: blocks of two streams, then of one, in which text and picture attend jointly."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from comfy.ldm.chroma.model import Chroma
 from comfy.ldm.flux.model import Flux
 
+from ....attention_patches.contract.layers import Preset
 from ....attention_patches.contract.rotary import Rotary
+from ....attention_patches.maps.concepts import CONCEPTS, ConceptRecorder
+from .concept_stream import Concepts, with_concepts
 from .family import Forward
 from .transformer import Grid, Transformer, rows_and_columns
 
@@ -13,6 +17,7 @@ from .transformer import Grid, Transformer, rows_and_columns
 class FluxFamily(Transformer):
     """Networks of the host's class `Flux` or `Chroma`."""
 
+    works = Transformer.works | {ConceptRecorder.label}
     name: ClassVar[str] = "Flux"
     models: ClassVar[str] = "Flux.1, Flux.2 and Chroma"
 
@@ -34,6 +39,25 @@ class FluxFamily(Transformer):
     def best_blocks(self) -> list[tuple[str, int]]:
         """Of Flux.1: Shin et al., ICCV 2025, code of exploring-mmdit."""
         return [("double", number) for number in (18, 17, 12, 14, 11)]
+
+    @property
+    def reads_concepts(self) -> bool:
+        """Whether its text is T5's: Flux.2 has other texts, at places of their own."""
+        return not getattr(getattr(self.network, "params", None), "global_modulation", False)
+
+    def presets(self, latent: Grid) -> Mapping[str, Preset]:
+        """With the blocks that see concepts best: 15 to 18 of 19 (ConceptAttention), of other numbers the
+        last fifth."""
+        doubles = self.blocks()["double"]
+        ordinals = frozenset(range(doubles - max(round(0.2 * doubles), 1) + 1, doubles + 1))
+        return {**super().presets(latent), CONCEPTS: Preset(ordinals if self.reads_concepts else frozenset())}
+
+    def with_concepts(self, options: dict[str, Any], concepts: Concepts, cells: Grid) -> dict[str, Any]:
+        height, width = self.grid_of(cells)
+        wanted = [number for number in range(self.blocks()["double"]) if concepts.wants(number)]
+        if not wanted or not self.reads_concepts:
+            return options
+        return with_concepts(options, self.network, concepts, height * width, wanted[-1])
 
     def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary:
         """The picture stands at (0, row, column), and all text of Flux.1 at (0, 0, 0)."""

@@ -1,17 +1,13 @@
 """SD3 and SD3.5: joint blocks that say nothing of themselves, so each is told where it is."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from comfy.ldm.modules.diffusionmodules.mmdit import OpenAISignatureMMDITWrapper
 
 from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from .family import Forward, Seen
+from .told import place_told, told
 from .transformer import Transformer
-
-PLACE = "attention_control_block"
-"""Where a block's number travels in the transformer options that it is given."""
 
 
 class SD3Family(Transformer):
@@ -53,16 +49,10 @@ class SD3Family(Transformer):
         return [("double", number) for number in best]
 
     def told(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Counting would not do: Skip Layer Guidance leaves out blocks in some passes."""
-        replacing = options.get("patches_replace", {})
-        blocks = dict(replacing.get("dit", {}))
-        for number in range(len(self.network.joint_blocks)):
-            place = ("double_block", number)
-            blocks[place] = Told(number, blocks.get(place))
-        return {**options, "patches_replace": {**replacing, "dit": blocks}}
+        return told(options, self.blocks())
 
     def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None:
-        return ("double", options[PLACE]) if PLACE in options else None
+        return place_told(options)
 
     def seen(self, options: dict[str, Any], keys: int, forward: Forward) -> Seen | None:
         height, width = self.grid_of(forward.cells)
@@ -75,17 +65,3 @@ class SD3Family(Transformer):
             KeyPart(IMAGE, tokens),
         )
         return tuple(part for part in every if part.tokens)
-
-
-@dataclass(frozen=True, eq=False)
-class Told:
-    """A replacement of a block that only tells it its number; one that was there works as before."""
-
-    number: int
-    inner: Callable[..., dict[str, Any]] | None
-
-    def __call__(self, args: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
-        options = {**args["transformer_options"], PLACE: self.number}
-        args = {**args, "transformer_options": options}
-        out = extra["original_block"](args) if self.inner is None else self.inner(args, extra)
-        return dict(out)

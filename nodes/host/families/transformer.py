@@ -15,15 +15,16 @@ from ....attention_patches.methods.plug_and_play.method import PlugAndPlay
 from ....attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
 from ....attention_patches.methods.shape_variations.method import ShapeVariations
 from ....attention_patches.methods.style_aligned.method import StyleAligned
-from .family import Family, Forward, Seen
+from .family import INVERSION, Family, Forward, Seen
 
 Grid = tuple[int, int]
+EVERYWHERE = frozenset({Recorder.label, StyleAligned.label, INVERSION})  # on every transformer
 
 
 class Transformer(Family):
     """A transformer for text and picture; nothing of it is marked, as the host's attention tells all."""
 
-    works = frozenset({Recorder.label, StyleAligned.label, MultiDiffusion.label, PromptToPrompt.label})
+    works: ClassVar[frozenset[str]] = EVERYWHERE | {MultiDiffusion.label, PromptToPrompt.label}
     reasons: ClassVar[Mapping[str, str]] = {
         PlugAndPlay.label: (
             "it takes features of a U-Net's ResBlocks, and a transformer has none; its successor for Flux "

@@ -14,7 +14,10 @@ from tokenizers.decoders import ByteLevel
 from ....attention_patches.text.pieces import Piece, words_of_pieces
 from ....attention_patches.text.words import PromptTokens
 
-KNOWN = "Flux, Chroma, SD3, Anima (T5), Z-Image, Flux.2 Klein, Qwen-Image and Krea 2 (Qwen)"
+KNOWN = (
+    "Flux, Chroma, SD3, Anima, AuraFlow, HiDream (T5), Z-Image, Flux.2 Klein, Qwen-Image, HunyuanImage and "
+    "Krea 2 (Qwen)"
+)
 UNFINISHED = "\ufffd"  # what bytes of half a character decode to
 SPACE = "\u2581"  # of SentencePiece
 START, USER, LINE = 151644, 872, 198  # Qwen's <|im_start|>, user and a new line
@@ -102,7 +105,10 @@ READERS: Mapping[frozenset[str], Reader] = {
     frozenset({"qwen3_06b", "t5xxl"}): Reader("t5xxl", lengthened=True),
     frozenset({"qwen3_4b"}): Reader("qwen3_4b", bytewise=True),
     frozenset({"qwen3_8b"}): Reader("qwen3_8b", bytewise=True),
+    frozenset({"pile_t5xl"}): Reader("pile_t5xl"),
+    frozenset({"g", "l", "t5xxl", "llama"}): Reader("t5xxl"),
     frozenset({"qwen25_7b"}): Reader("qwen25_7b", bytewise=True, cut=True),
+    frozenset({"qwen25_7b", "byt5"}): Reader("qwen25_7b", bytewise=True, cut=True),
     frozenset({"qwen3vl_4b"}): Reader("qwen3vl_4b", bytewise=True, cut=True),
 }
 

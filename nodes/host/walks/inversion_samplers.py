@@ -9,15 +9,17 @@ import torch
 from torch import Tensor
 
 from ....attention_patches.inversion.inversion import Inversion, InversionMethod
+from ....attention_patches.inversion.midpoint import Expect, midpoint_states
+from ....attention_patches.inversion.noise_path import NoisePath
 from ....attention_patches.inversion.trajectories import (
     AfterStep,
-    Expect,
     Watch,
     ddim_states,
     edit_friendly_states,
     walk_back,
 )
 from ....attention_patches.numerics.finite import all_finite
+from ..calls.frames import as_video, of_one_frame
 from ..numbers import HALF_PRECISION
 
 
@@ -28,8 +30,11 @@ class Inverter(comfy.samplers.Sampler):
     its number, as in the host.
     """
 
-    def __init__(self, method: InversionMethod, seed: int, images: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, method: InversionMethod, path: NoisePath, seed: int, images: Sequence[int] | None = None
+    ) -> None:
         self.method = method
+        self.path = path
         self.seed = seed
         self.images = images
         self.states: Tensor | None = None  # (S + 1, B, C, h, w), on the CPU
@@ -47,8 +52,9 @@ class Inverter(comfy.samplers.Sampler):
         disable_pbar: bool = False,
     ) -> Tensor:
         """`sigmas` (S + 1,) falls to 0 whichever way we walk. Returns the noisiest state."""
-        levels = sigmas.tolist()
-        expect, watch = _expect(model, extra_args), _watch(callback, len(levels) - 1)
+        levels, picture = sigmas.tolist(), of_one_frame(latent_image)
+        expect = _expect(model, extra_args, latent_image)
+        watch = _watch(callback, len(levels) - 1, latent_image)
         if self.method == "ddim":
             scale = model.inner_model.model_sampling.calculate_input
 
@@ -56,11 +62,14 @@ class Inverter(comfy.samplers.Sampler):
                 of_input = [scale(torch.tensor([sigma]), torch.ones(1)) for sigma in (cleaner, noisier)]
                 return float(of_input[0] / of_input[1])
 
-            self.states = ddim_states(latent_image, levels, expect, rescale, watch)
+            self.states = ddim_states(picture, levels, expect, rescale, watch)
+        elif self.method == "rf-solver":
+            self.states = midpoint_states(picture, levels, expect, watch)
         else:
-            fresh = self._fresh(latent_image, len(levels) - 1)
-            self.states, self.noise = edit_friendly_states(latent_image, levels, expect, fresh, watch)
-        return self.states[0].to(latent_image)
+            fresh = self._fresh(picture, len(levels) - 1)
+            found = edit_friendly_states(picture, levels, expect, fresh, watch, self.path)
+            self.states, self.noise = found
+        return as_video(self.states[0].to(latent_image), latent_image)
 
     def _fresh(self, picture: Tensor, steps: int) -> Tensor:
         """Noise (S, B, C, h, w) for the states of all steps."""
@@ -94,18 +103,19 @@ class Replay(comfy.samplers.Sampler):
         denoise_mask: Tensor | None = None,
         disable_pbar: bool = False,
     ) -> Tensor:
-        first = first_step(self.inversion, sigmas)
+        first, like = first_step(self.inversion, sigmas), of_one_frame(noise)
         start = self.inversion.states[first]
         if self.inversion.images == 1:
             start = start.expand(len(noise), -1, -1, -1)
         start = start.to(noise, copy=True).contiguous()  # guidance shifts latents in place
-        if start.shape != noise.shape:
+        if start.shape != like.shape:
             raise ValueError(
-                f"latent holds {tuple(noise.shape)} (images, channels, height, width), and the inversion "
+                f"latent holds {tuple(like.shape)} (images, channels, height, width), and the inversion "
                 f"{tuple(start.shape)}. Connect the LATENT that comes with the inversion."
             )
-        expect, watch = _expect(model, extra_args), _watch(callback, len(sigmas) - 1)
-        return walk_back(self.inversion, first, start, expect, watch, self.after_step)
+        expect, watch = _expect(model, extra_args, noise), _watch(callback, len(sigmas) - 1, noise)
+        found = walk_back(self.inversion, first, start, expect, watch, self.after_step)
+        return as_video(found, noise)
 
 
 def first_step(inversion: Inversion, sigmas: Tensor) -> int:
@@ -120,9 +130,10 @@ def first_step(inversion: Inversion, sigmas: Tensor) -> int:
     return first
 
 
-def _expect(model: Any, extra_args: dict[str, Any]) -> Expect:
+def _expect(model: Any, extra_args: dict[str, Any], like: Tensor) -> Expect:
     def expect(latents: Tensor, sigma: float) -> Tensor:
-        out: Tensor = model(latents, latents.new_full((len(latents),), sigma), **extra_args)
+        levels = latents.new_full((len(latents),), sigma)
+        out: Tensor = of_one_frame(model(as_video(latents, like), levels, **extra_args))
         if not all_finite(out):
             raise ValueError(
                 f"model: what it gives is not a number (NaN), first at sigma {sigma:.4g}. {HALF_PRECISION}"
@@ -132,9 +143,9 @@ def _expect(model: Any, extra_args: dict[str, Any]) -> Expect:
     return expect
 
 
-def _watch(callback: Any, steps: int) -> Watch:
+def _watch(callback: Any, steps: int, like: Tensor) -> Watch:
     def watch(done: int, expected: Tensor, latents: Tensor) -> None:
         if callback is not None:
-            callback(done, expected, latents, steps)
+            callback(done, as_video(expected, like), as_video(latents, like), steps)
 
     return watch

@@ -17,9 +17,12 @@ from ..families import INVERSION, family_of
 from ..run.install import installed, reinstalled
 from ..run.on_the_node import OnTheNode
 from ..text.prompt_identity import digest_of
+from .distilled import distillation_remark
 from .inversion_samplers import Inverter, Replay
-from .latents import model_latent
-from .model_identity import digest, identity, require_states
+from .latents import as_latent, model_latent
+from .model_identity import digest, identity, noise_path
+
+LEAST_KEPT = 1e-4  # of the picture, in the noisiest state of a flow; at 0 no sampler could be given the state
 
 
 @dataclass(frozen=True)
@@ -80,16 +83,22 @@ def invert(
 ) -> tuple[Inversion, Tensor]:
     """The inversion of a LATENT's pictures, and its noisiest state as a LATENT holds it.
 
-    `sigmas` falls to 0. A noise mask is ignored, and so is guidance on the model. Raises ValueError for
-    models and latents that cannot be.
+    `sigmas` falls to 0. Flows are walked up to a sigma of 0.9999 at most, where a state still holds a trace
+    of its picture. A noise mask is ignored, and so is guidance on the model. Raises ValueError for models and
+    latents that cannot be.
     """
     family_of(model, INVERSION)
-    require_states(model)
-    sampler = Inverter(method, seed, latent.get("batch_index"))
-    noisiest = conditions.sample(_following(model), sampler, sigmas, model_latent(model, latent), seed)
+    path = noise_path(model)
+    if path == "rectified flow":
+        sigmas = sigmas.clamp(max=1.0 - LEAST_KEPT)
+    if remark := distillation_remark(model, conditions.positive, method):
+        logging.info("[Attention Control] Inversion: %s", remark)
+    sampler = Inverter(method, path, seed, latent.get("batch_index"))
+    conditions.sample(_following(model), sampler, sigmas, model_latent(model, latent), seed)
     assert sampler.states is not None
-    own = (identity(model), conditions.cfg, conditions.prompt)
-    return Inversion(method, sigmas, sampler.states, sampler.noise, *own), noisiest
+    own = (identity(model), conditions.cfg, conditions.prompt, path)
+    inversion = Inversion(method, sigmas, sampler.states, sampler.noise, *own)
+    return inversion, as_latent(model, inversion.beginning())
 
 
 def reconstruct(model: Any, conditions: Conditions, inversion: Inversion, start_percent: float) -> Tensor:
@@ -99,7 +108,7 @@ def reconstruct(model: Any, conditions: Conditions, inversion: Inversion, start_
     """
     sigma = float(model.get_model_object("model_sampling").percent_to_sigma(start_percent))
     rest = inversion.sigmas[inversion.first_step(sigma) :]
-    picture = model.get_model_object("latent_format").process_out(inversion.picture)
+    picture = as_latent(model, inversion.picture)
     return conditions.sample(_following(model), Replay(inversion), rest, picture, seed=0)
 
 

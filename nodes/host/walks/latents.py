@@ -6,6 +6,7 @@ from typing import Any
 import comfy.sample
 from torch import Tensor
 
+from ..calls.frames import of_one_frame
 from ..numbers import require_numbers
 
 
@@ -31,6 +32,19 @@ def model_latent(model: Any, latent: Mapping[str, Any]) -> Tensor:
     if samples.ndim != axes or frames != 1 or samples.shape[1] != _channels(model):
         raise ValueError(f"latent has the shape {tuple(samples.shape)}, {_wanted(model)}")
     return samples
+
+
+def as_latent(model: Any, pictures: Tensor) -> Tensor:
+    """Pictures (images, C, h, w) in the model's own scale as a LATENT of it holds them."""
+    latent_format = model.get_model_object("latent_format")
+    in_host_form = pictures.unsqueeze(2) if latent_format.latent_dimensions == 3 else pictures
+    samples: Tensor = latent_format.process_out(in_host_form)
+    return samples
+
+
+def of_latent(model: Any, samples: Tensor) -> Tensor:
+    """Pictures (images, C, h, w) in the model's own scale, of what a LATENT holds."""
+    return of_one_frame(model.get_model_object("latent_format").process_in(samples))
 
 
 def _channels(model: Any) -> int:

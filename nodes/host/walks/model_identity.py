@@ -9,14 +9,16 @@ import torch
 from torch import Tensor
 
 from ....attention_patches.inversion.inversion import Inversion, ModelIdentity
+from ....attention_patches.inversion.noise_path import NoisePath
 
 WEIGHTS = 64  # how many numbers are compared
+FEWEST = 8  # biases, by which a model is known
 NETWORK = "diffusion_model."
 
 
 def identity(model: Any) -> ModelIdentity:
-    """How the MODEL is built, some of its biases without what is loaded on top, and a digest of that."""
-    return ModelIdentity(_architecture(model), _biases(model), _changes(model.patches))
+    """How the MODEL is built, some of its numbers without what is loaded on top, and a digest of that."""
+    return ModelIdentity(_architecture(model), _weights(model), _changes(model.patches))
 
 
 def require_model(inversion: Inversion, model: Any) -> str | None:
@@ -46,17 +48,21 @@ def require_model(inversion: Inversion, model: Any) -> str | None:
     )
 
 
-def require_states(model: Any) -> None:
-    """Raises ValueError if the MODEL's noisy latents are not picture + sigma * noise (flow models)."""
+def noise_path(model: Any) -> NoisePath:
+    """How the MODEL's noisy latents hold their picture. Raises ValueError for those of another kind."""
     sampling = model.get_model_object("model_sampling")
-    # both names: image-to-image models are of the first kind and take no noise
-    if not isinstance(sampling, comfy.model_sampling.EPS) or isinstance(
-        sampling, comfy.model_sampling.IMG_TO_IMG
-    ):
-        raise ValueError(
-            f"model predicts as {prediction(sampling)}; inversion works for models that predict noise or "
-            "velocity (eps, v-prediction, EDM), such as SD1.5, SD2 and SDXL. Use such a checkpoint."
-        )
+    # image-to-image models are of these kinds too, and take no noise
+    to_image = comfy.model_sampling.IMG_TO_IMG, comfy.model_sampling.IMG_TO_IMG_FLOW
+    if not isinstance(sampling, to_image):
+        if isinstance(sampling, comfy.model_sampling.EPS | comfy.model_sampling.COSMOS_RFLOW):
+            return "variance exploding"
+        if isinstance(sampling, comfy.model_sampling.CONST) and getattr(sampling, "noise_scale", 1.0) == 1.0:
+            return "rectified flow"
+    raise ValueError(
+        f"model predicts as {prediction(sampling)}; inversion works for models that predict noise or "
+        "velocity (eps, v-prediction, EDM, rectified flow), such as SD1.5, SDXL, Flux and SD3. Use such a "
+        "checkpoint."
+    )
 
 
 def prediction(model_sampling: Any) -> str:
@@ -73,16 +79,27 @@ def _architecture(model: Any) -> str:
     )
 
 
-def _biases(model: Any) -> tuple[float, ...]:
-    """Numbers from places all over the network, as they are without patches."""
-    stored = {
-        name: entries[0][0]
-        for name, entries in sorted(model.get_key_patches(NETWORK).items())
-        if name.endswith(".bias")
-    }
-    plain = [weight for weight in stored.values() if weight.ndim == 1 and weight.is_floating_point()]
-    chosen = [plain[i * len(plain) // WEIGHTS] for i in range(WEIGHTS)] if plain else []
-    return tuple(float(weight[(i * 7919) % len(weight)]) for i, weight in enumerate(chosen))
+def _weights(model: Any) -> tuple[float, ...]:
+    """Numbers from places all over the network, as they are without patches: of biases, which all precisions
+    keep, or of all weights where there are few biases (Flux.2, Cosmos)."""
+    stored = {name: entries[0][0] for name, entries in sorted(model.get_key_patches(NETWORK).items())}
+    plain = {name: x for name, x in stored.items() if _readable(x)}
+    biases = [x for name, x in plain.items() if name.endswith(".bias") and x.ndim == 1]
+    chosen = biases if len(biases) >= FEWEST else list(plain.values())
+    places = [i * len(chosen) // WEIGHTS for i in range(WEIGHTS)] if chosen else []
+    return tuple(_number(chosen[place], i * 7919) for i, place in enumerate(places))
+
+
+def _readable(weight: Any) -> bool:
+    """Whether its numbers lie there as they are; not so in what packs and the host store in blocks."""
+    return type(weight) in (Tensor, torch.nn.Parameter) and weight.is_floating_point() and weight.ndim > 0
+
+
+def _number(weight: Tensor, place: int) -> float:
+    for size in reversed(weight.shape[1:]):
+        place, rest = divmod(place, size)
+        weight = weight.select(-1, rest)
+    return float(weight[place % len(weight)])
 
 
 def _changes(patches: Mapping[Any, Any]) -> str:

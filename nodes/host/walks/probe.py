@@ -14,9 +14,10 @@ from torch import Tensor
 from ....attention_patches.inversion.inversion import Inversion
 from ....attention_patches.maps.recorded import AttentionMaps
 from ....attention_patches.maps.recorder import Recorder
+from ..calls.frames import as_video
 from ..numbers import HALF_PRECISION
 from ..run.install import Installed, install, installed, reinstalled
-from .latents import model_latent
+from .latents import as_latent, model_latent
 from .model_identity import require_model
 
 
@@ -49,12 +50,12 @@ class Probe:
         A noise mask is ignored. Raises ValueError for latents or inversions that are not this model's.
         """
         sigma = sigma_at(model.get_model_object("model_sampling"), self.noise_level)
-        latent, noise, pictures = self._start(model, sigma)
+        latent, noise, states = self._start(model, sigma)
         comfy.sample.sample_custom(
             _recorded(model, recorder, node_id),
             noise,
             1.0,  # CFG: the positive prompt alone
-            comfy.samplers.KSAMPLER(partial(_call_once, pictures)),
+            comfy.samplers.KSAMPLER(partial(_call_once, states)),
             torch.tensor([sigma, 0.0]),
             self.positive,
             [],
@@ -64,7 +65,7 @@ class Probe:
         )
 
     def _start(self, model: Any, sigma: float) -> tuple[Tensor, Tensor, Tensor | None]:
-        """A latent, noise to be added to it, and the pictures in the model's scale if they are others."""
+        """A latent, noise to be added to it, and the states to look at if they are others."""
         if isinstance(self.images, Mapping):
             latent = model_latent(model, self.images)
             noise = comfy.sample.prepare_noise(latent, self.seed, self.images.get("batch_index"))
@@ -79,22 +80,24 @@ class Probe:
                 "size before you invert them."
             )
         states = torch.cat([inversion.at(sigma) for inversion in self.images])
-        latent = model.get_model_object("latent_format").process_out(states)
-        return latent, torch.zeros_like(latent), torch.cat([inversion.picture for inversion in self.images])
+        latent = as_latent(model, torch.cat([inversion.picture for inversion in self.images]))
+        return latent, torch.zeros_like(latent), states
 
 
 def sigma_at(model_sampling: Any, noise_level: float) -> float:
-    """The host's sigma at a fraction of the noise schedule: 0.6 is timestep 599 of 1000 in SD and SDXL."""
+    """The host's sigma at a fraction of the noise schedule: 0.6 is timestep 599 of 1000 in SD and SDXL. Flow
+    models have shifted schedules: on Flux.1 it is a sigma of 0.83."""
     sigma = float(model_sampling.percent_to_sigma(1.0 - noise_level))
     return min(max(sigma, float(model_sampling.sigma_min)), float(model_sampling.sigma_max))
 
 
 def _call_once(
-    pictures: Tensor | None, model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], **_: Any
+    states: Tensor | None, model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], **_: Any
 ) -> Tensor:
-    """A sampler that calls the model on the noisy latent and gives back the pictures, or the latent."""
-    model(x, sigmas[0] * x.new_ones([x.shape[0]]), **extra_args)
-    image: Tensor = model.latent_image if pictures is None else pictures.to(x)
+    """A sampler that calls the model on the noisy latent, or on these states, and gives back the picture."""
+    seen = x if states is None else as_video(states.to(x), x)
+    model(seen, sigmas[0] * x.new_ones([x.shape[0]]), **extra_args)
+    image: Tensor = model.latent_image
     return image
 
 

@@ -160,6 +160,69 @@ KREA2 = {
     "txtkvheads": 2,
     "tdim": 32,
 }
+WAN = {
+    "model_type": "t2v",
+    "dim": 64,
+    "out_dim": 16,
+    "in_dim": 16,
+    "num_heads": 2,
+    "ffn_dim": 96,
+    "num_layers": 3,
+    "patch_size": (1, 2, 2),
+    "freq_dim": 32,
+    "window_size": (-1, -1),
+    "qk_norm": True,
+    "cross_attn_norm": True,
+    "eps": 1e-6,
+    "text_dim": 40,
+    "text_len": 512,
+}
+HUNYUAN = {
+    "in_channels": 64,
+    "out_channels": 64,
+    "patch_size": [1, 1],
+    "vec_in_dim": None,
+    "axes_dim": [16, 16],
+    "meanflow": False,
+    "context_in_dim": 40,
+    "hidden_size": 64,
+    "mlp_ratio": 2.0,
+    "num_heads": 2,
+    "depth": 2,
+    "depth_single_blocks": 3,
+    "theta": 256,
+    "qkv_bias": True,
+    "byt5": False,
+    "guidance_embed": False,
+    "use_cond_type_embedding": False,
+    "vision_in_dim": None,
+    "meanflow_sum": False,
+}
+AURA = {
+    "max_seq": 576,
+    "cond_seq_dim": 40,
+    "n_double_layers": 2,
+    "n_layers": 4,
+    "dim": 64,
+    "n_heads": 2,
+    "global_conddim": 64,
+}
+HIDREAM = {
+    "attention_head_dim": 32,
+    "axes_dims_rope": [16, 8, 8],
+    "caption_channels": [40, 40],
+    "max_resolution": [128, 128],
+    "in_channels": 16,
+    "out_channels": 16,
+    "llama_layers": [0, 1, 1, 1],
+    "num_attention_heads": 2,
+    "num_routed_experts": 2,
+    "num_activated_experts": 1,
+    "num_layers": 2,
+    "num_single_layers": 2,
+    "patch_size": 2,
+    "text_emb_dim": 24,
+}
 
 
 @dataclass(frozen=True)
@@ -173,6 +236,7 @@ class Shape:
     frames: bool = False  # latents (B, C, 1, h, w)
     width: int = 40  # of the text
     further: tuple[Any, ...] = ()
+    llama: bool = False  # whether another encoder reads the text too
     told: dict[str, Any] = field(default_factory=dict)
 
 
@@ -186,22 +250,29 @@ TRANSFORMERS: dict[str, Shape] = {
     "sd3": Shape("SD3", "SD3", SD3),
     "cosmos": Shape("CosmosT2IPredict2", "CosmosPredict2", COSMOS, frames=True),
     "krea2": Shape("Krea2", "Krea2", KREA2, frames=True, width=48),
+    "wan": Shape("WAN21_T2V", "WAN21", WAN, frames=True),
+    "hunyuan-image": Shape("HunyuanImage21", "HunyuanImage21", HUNYUAN, channels=64),
+    "aura-flow": Shape("AuraFlow", "AuraFlow", AURA, channels=4),
+    "hidream": Shape("HiDream", "HiDream", HIDREAM, llama=True),
 }
-SIX = ("flux", "z-image", "qwen-image", "sd3", "cosmos", "krea2")  # one of each family
+SIX = ("flux", "z-image", "qwen-image", "sd3", "cosmos", "krea2")  # one of each of the first families
+FURTHER = ("wan", "hunyuan-image", "aura-flow", "hidream")
+LLAMA = 9  # tokens that another encoder makes of the text
 TOKENS = 11
 
 
 @cache
-def transformer(kind: str, dtype: torch.dtype = torch.float32) -> Any:
-    """A MODEL with random weights; one of each kind for all tests."""
+def transformer(kind: str, dtype: torch.dtype = torch.float32, seed: int = 0) -> Any:
+    """A MODEL with random weights by seed; one of each kind for all tests."""
     shape = TRANSFORMERS[kind]
-    numbers = {key: value for key, value in shape.numbers.items() if value is not None or key == "vec_in_dim"}
+    of_none = ("vec_in_dim", "vision_in_dim")
+    numbers = {key: value for key, value in shape.numbers.items() if value is not None or key in of_none}
     config = getattr(comfy.supported_models, shape.config)({**numbers})
     config.set_inference_dtype(dtype, None)
     with torch.inference_mode():
         model = getattr(comfy.model_base, shape.model)(config, *shape.further, device=torch.device("cpu"))
         network = model.diffusion_model
-        fill_randomly(network, 0)
+        fill_randomly(network, seed)
         for name, parameter in network.named_parameters():
             if name.endswith(".scale") and kind == "krea2":
                 parameter.sub_(parameter.mean())  # the host adds 1
@@ -221,7 +292,12 @@ def spoken(kind: str, rows: int = 1, tokens: int = TOKENS, seed: int = 0) -> Con
     generators = [torch.Generator().manual_seed(1000 * seed + row) for row in range(rows)]
     text = torch.stack([torch.randn(tokens, shape.width, generator=g) for g in generators])
     pooled = torch.stack([torch.randn(24, generator=g) for g in generators])
-    return [[text, {"pooled_output": pooled, **shape.told}]]
+    told = {"pooled_output": pooled, **shape.told}
+    if shape.llama:
+        told["conditioning_llama3"] = torch.stack(
+            [torch.randn(2, LLAMA, 40, generator=g) for g in generators]
+        )
+    return [[text, told]]
 
 
 def painted(patched: Any, kind: str, **how: Any) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
 from .....attention_patches.contract.site import Kind, Layer
+from .....attention_patches.maps.concepts import ConceptRecorder
 from ..family import Enter, Family, Residuals
 from .checkpoints import checkpointed
 from .presets import presets
@@ -24,6 +25,11 @@ class UNet(Family):
     name: ClassVar[str] = "U-Net"
     group_norms = True
     models: ClassVar[str] = "U-Nets for images (SD1.5, SD2, SDXL and models built like them)"
+
+    @classmethod
+    def supports(cls, label: str) -> bool:
+        """All but what needs a stream of text."""
+        return label != ConceptRecorder.label
 
     @staticmethod
     def fits(network: Any) -> bool:

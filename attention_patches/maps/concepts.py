@@ -1,0 +1,89 @@
+"""Maps of concepts, whether the prompt has them or not.
+
+Helbling, Meral, Hoover, Yanardag, Chau, "ConceptAttention: Diffusion Transformers Learn Highly Interpretable
+Features", ICML 2025, section 4. Concept vectors go through the blocks of two streams as a text of their own:
+they read themselves and the picture, and nothing reads them. With o what attention gives a token, before the
+projection and with its heads side by side,
+
+    map of concept c at cell x = softmax over the concepts of <o_c, o_x>
+
+averaged over layers and steps. So concepts compete, and one alone is everywhere 1. Default of Flux.1: blocks
+15 to 18 of 19, in all steps. A concept is the first vector that T5 makes of it. It differs from the authors'
+code in one thing: concepts are modulated as the prompt is, with its pooled vector instead of none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from torch import Tensor
+
+from ..contract.attention_part import Order
+from ..contract.batch import Batch
+from ..contract.method import Method, Part
+from ..contract.site import Site
+from .recorded import MapStore
+from .recording import Recording, Wanted
+
+MEGABYTE = 2**20
+CONCEPTS = "recorded, of concepts"
+"""The preset that says which layers see concepts best."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # tensors have no single answer to ==
+class ConceptRecorder(Method):
+    """Keeps maps of concepts in place of a prompt's words; `layers` are ordinals, `concepts` (m, width)."""
+
+    label: ClassVar[str] = "ConceptAttention"
+    store: MapStore
+    layers: frozenset[int]
+    concepts: Tensor
+    time_bins: int = 8
+    memory_limit: int = 2048 * MEGABYTE
+
+    @property
+    def off(self) -> bool:
+        return super().off or not self.layers
+
+    def begin(self, batch: Batch) -> Sequence[Part]:
+        texts = tuple(text for text in batch.texts if text.role == "positive" and text.window.whole)[:1]
+        wanted = Wanted(
+            cross_layers=self.layers,
+            self_layers=frozenset(),
+            texts=texts,
+            roles=("positive",),
+            time_bins=self.time_bins,
+            each_head=False,
+            queries_and_keys=False,
+        )
+        megabytes = self.memory_limit / MEGABYTE
+        return (ConceptRecording(wanted, batch, self.store, megabytes, concepts=self.concepts),)
+
+
+@dataclass
+class ConceptRecording(Recording):
+    """It looks at no attention call itself: the host tells it of the concepts."""
+
+    order: ClassVar[Order] = "observe"
+    concepts: Tensor = field(kw_only=True)
+
+    def wants(self, site: Site) -> bool:
+        return False
+
+    def wants_concepts(self, ordinal: int) -> bool:
+        return ordinal in self.wanted.cross_layers
+
+    def see(self, site: Site, image: Tensor, concepts: Tensor) -> None:
+        slice_ = self.wanted.slice_of(site.percent)
+        for text, rows, window in self._chunks(site):
+            if window is None or not window.whole:
+                continue
+            self.times.setdefault(slice_, {})[site.sigma] = site.percent
+            map_ = concept_map(image[rows], concepts[rows])[:, None]  # (images, 1, N, m)
+            mean = self._means("cross", site, text).of(slice_, tuple(map_.shape), map_.device)
+            mean.add(map_, slice(0, map_.shape[2]))
+
+
+def concept_map(image: Tensor, concepts: Tensor) -> Tensor:
+    """(B, N, m) in float32, of what attention gives picture (B, N, C) and concepts (B, m, C)."""
+    return (image.float() @ concepts.float().transpose(-1, -2)).softmax(-1)

@@ -1,0 +1,239 @@
+"""What patches cost on a transformer: time of a sampling run over the unpatched run, and over their floors.
+
+One stack of blocks of Flux.1 at its full width (24 heads of 128 channels, 512 tokens of text) with random
+weights, of one double and two single blocks, which fits into the memory of a small machine; a quick run takes
+a narrow one. All variants run in one process, in turn, round after round; ratios are taken within a round,
+and their medians reported. So are the calls of the model: a patch may not ask for more.
+
+A floor is what a method's arithmetic asks of the host's attention, by an override of a few lines without the
+pack: for StyleAligned the picture's keys and values once more for its queries, for masks a bias on them, for
+the recorder of all layers a softmax of the picture's queries beside each attention.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import host
+
+host.start()
+
+import comfy.model_base  # noqa: E402  the host is found only now
+import comfy.model_management  # noqa: E402
+import comfy.model_patcher  # noqa: E402
+import comfy.sample  # noqa: E402
+import comfy.samplers  # noqa: E402
+import comfy.supported_models  # noqa: E402
+import record  # noqa: E402
+import torch  # noqa: E402
+from attention_control.attention_patches.contract.attention_part import Attend, Order  # noqa: E402
+from attention_control.attention_patches.contract.batch import Batch  # noqa: E402
+from attention_control.attention_patches.contract.method import Method, Part  # noqa: E402
+from attention_control.attention_patches.contract.qkv import QKV  # noqa: E402
+from attention_control.attention_patches.contract.site import Site  # noqa: E402
+from attention_control.attention_patches.maps.recorded import MapStore  # noqa: E402
+from attention_control.attention_patches.maps.recorder import Recorder  # noqa: E402
+from attention_control.attention_patches.methods.style_aligned.method import StyleAligned  # noqa: E402
+from attention_control.nodes.host.families import family_of  # noqa: E402
+from attention_control.nodes.host.run.install import install  # noqa: E402
+
+FLUX: dict[str, Any] = {
+    "image_model": "flux",
+    "in_channels": 16,
+    "out_channels": 16,
+    "patch_size": 2,
+    "theta": 10000,
+    "qkv_bias": True,
+    "guidance_embed": True,
+    "txt_ids_dims": [],
+    "depth": 1,
+    "depth_single_blocks": 2,
+}
+WIDE: dict[str, Any] = {
+    "vec_in_dim": 768,
+    "context_in_dim": 4096,
+    "hidden_size": 3072,
+    "mlp_ratio": 4.0,
+    "num_heads": 24,
+}
+NARROW: dict[str, Any] = {
+    "vec_in_dim": 24,
+    "context_in_dim": 40,
+    "hidden_size": 64,
+    "mlp_ratio": 2.0,
+    "num_heads": 2,
+}
+FLOORS = {"StyleAligned": "shared keys", "masks": "a bias", "recorder": "a softmax beside"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, its prompt, and the run that is measured."""
+
+    model: Any
+    prompt: Any
+    images: int
+    size: int  # cells of a side
+    text: int  # tokens
+
+    @property
+    def tokens(self) -> int:
+        return (self.size // 2) ** 2
+
+    def run(self, patched: Any) -> None:
+        noise = torch.randn(self.images, 16, self.size, self.size, generator=torch.Generator().manual_seed(0))
+        sampling = self.model.get_model_object("model_sampling")
+        sigmas = comfy.samplers.calculate_sigmas(sampling, "simple", 1)
+        euler = comfy.samplers.sampler_object("euler")
+        with torch.inference_mode():
+            given = (patched, noise, 1.0, euler, sigmas, self.prompt, [], torch.zeros_like(noise))
+            comfy.sample.sample_custom(*given, disable_pbar=True)
+
+
+def case(quick: bool) -> Case:
+    """Random weights, small enough that all numbers stay finite."""
+    width = {**NARROW, "axes_dim": [4, 14, 14]} if quick else {**WIDE, "axes_dim": [16, 56, 56]}
+    config = comfy.supported_models.Flux({**FLUX, **width})
+    config.set_inference_dtype(torch.float32 if quick else torch.bfloat16, None)
+    device = comfy.model_management.get_torch_device()
+    with torch.inference_mode():
+        model = comfy.model_base.Flux(config, device=torch.device("cpu"))
+        draw = torch.Generator().manual_seed(0)
+        for parameter in model.diffusion_model.parameters():
+            parameter.normal_(0.0, parameter.shape[-1] ** -0.5, generator=draw)
+    patcher = comfy.model_patcher.CoreModelPatcher(
+        model, load_device=device, offload_device=torch.device("cpu")
+    )
+    text = 16 if quick else 512
+    vectors = torch.randn(1, text, int(width["context_in_dim"]), generator=draw)
+    pooled = torch.randn(1, int(width["vec_in_dim"]), generator=draw)
+    return Case(patcher, [[vectors, {"pooled_output": pooled}]], 2, 8 if quick else 64, text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masks(Method):
+    """A mask on the picture's keys, as of methods that bound subjects."""
+
+    label: ClassVar[str] = "Masks"
+    tokens: int
+
+    def begin(self, batch: Batch) -> Sequence[Part]:
+        return [Masked(torch.zeros(1, 1, self.tokens, self.tokens))]
+
+
+@dataclass(frozen=True, eq=False)
+class Masked:
+    """The same bias in all layers."""
+
+    order: ClassVar[Order] = "edit"
+    bias: torch.Tensor
+
+    def wants(self, site: Site) -> bool:
+        return site.kind == "self"
+
+    def __call__(self, site: Site, qkv: QKV, attend: Attend) -> torch.Tensor:
+        return attend(qkv.add_bias(self.bias.to(qkv.q)))
+
+
+def floors(case: Case) -> dict[str, Callable[..., Any]]:
+    """Overrides by name; queries and keys are (B, H, text and picture, d)."""
+    text = case.text
+
+    def shared(func: Any, q: Any, k: Any, v: Any, heads: int, **named: Any) -> Any:
+        more = [torch.cat([x, x[:, :, text:]], 2) for x in (k, v)]
+        plain = func(q[:, :, :text], k, v, heads, **named)
+        return torch.cat([plain, func(q[:, :, text:], *more, heads, **named)], 1)
+
+    def biased(func: Any, q: Any, k: Any, v: Any, heads: int, **named: Any) -> Any:
+        bias = q.new_zeros(1, 1, case.tokens, k.shape[2])
+        plain = func(q[:, :, :text], k, v, heads, **named)
+        masked = func(q[:, :, text:], k, v, heads, **{**named, "mask": bias})
+        return torch.cat([plain, masked], 1)
+
+    def beside(func: Any, q: Any, k: Any, v: Any, heads: int, **named: Any) -> Any:
+        for row in range(len(q)):
+            logits = q[row, :, text:].float() @ k[row].float().transpose(-1, -2) / q.shape[-1] ** 0.5
+            logits.softmax(-1).mean(0)
+        return func(q, k, v, heads, **named)
+
+    return {"shared keys": shared, "a bias": biased, "a softmax beside": beside}
+
+
+def variants(case: Case) -> dict[str, Any]:
+    model: Any = case.model
+    made: dict[str, Any] = {"unpatched": model}
+    every = family_of(model).layer_map().parse("all")
+    for name, override in floors(case).items():
+        made[f"floor: {name}"] = floor = model.clone()
+        floor.model_options["transformer_options"]["optimized_attention_override"] = override
+    recorder = Recorder(store=MapStore(), cross_layers=every, self_layers=every, self_max_tokens=None)
+    return {
+        **made,
+        "StyleAligned": install(model, StyleAligned(layers=every)),
+        "masks": install(model, Masks(tokens=case.tokens)),
+        "recorder": install(model, recorder),
+        "recorder, words": install(model, Recorder(store=MapStore(), cross_layers=every)),
+    }
+
+
+def counted(case: Case, patched: Any) -> int:
+    """How often a run calls the model."""
+    calls: list[int] = []
+    clone = patched.clone()
+
+    def count(apply_model: Any, args: dict[str, Any]) -> Any:
+        calls.append(len(args["input"]))
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    clone.set_model_unet_function_wrapper(count)
+    case.run(clone)
+    return len(calls)
+
+
+def measure(case: Case, rounds: int) -> dict[str, Any]:
+    """Ratios of all variants; each round begins with another one, and one before them warms up."""
+    all_variants = variants(case)
+    calls = {name: counted(case, patched) for name, patched in all_variants.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in all_variants}
+    for number in range(rounds):
+        first = number % len(all_variants)
+        for name in (*all_variants, *all_variants)[first : first + len(all_variants)]:
+            started = time.perf_counter()
+            case.run(all_variants[name])
+            seconds[name].append(time.perf_counter() - started)
+    of_floor = {name: f"floor: {floor}" for name, floor in FLOORS.items()}
+    return {
+        "tokens": [case.text, case.tokens],
+        "images": case.images,
+        "rounds": rounds,
+        "calls": calls,
+        "seconds unpatched": statistics.median(seconds["unpatched"]),
+        "time": {name: ratio(times, seconds["unpatched"]) for name, times in seconds.items()},
+        "over the floor": {name: ratio(seconds[name], seconds[floor]) for name, floor in of_floor.items()},
+    }
+
+
+def ratio(times: Sequence[float], base: Sequence[float]) -> float:
+    return statistics.median(own / other for own, other in zip(times, base, strict=True))
+
+
+def main() -> None:
+    options = record.parser(__doc__, "a narrow model, one round").parse_args()
+    found = measure(case(options.quick), 1 if options.quick else 5)
+    rows = [
+        [name, f"{found['time'][name]:.2f}x", _shown(found["over the floor"].get(name)), found["calls"][name]]
+        for name in found["time"]
+    ]
+    print(record.table(["variant", "time", "over its floor", "calls"], rows))
+    path = record.write("transformer_costs", found, options)
+    print(f"\nwritten: {path.name}")
+
+
+def _shown(figure: float | None) -> str:
+    return "" if figure is None else f"{figure:.2f}x"
+
+
+if __name__ == "__main__":
+    main()

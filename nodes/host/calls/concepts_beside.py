@@ -1,0 +1,51 @@
+"""A part's concepts in one call of the model."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ....attention_patches.contract.concepts import ConceptPart
+from ....attention_patches.contract.report import Tally
+from ....attention_patches.contract.site import Layer, Site
+from .facts import RunFacts
+from .model_call import ModelCall
+
+
+@dataclass(frozen=True, eq=False)
+class ConceptsBeside:
+    """What a family asks of them, see `Concepts`."""
+
+    facts: RunFacts
+    call: ModelCall
+    part: ConceptPart
+    tally: Tally
+
+    @property
+    def vectors(self) -> Tensor:
+        return self.part.concepts
+
+    def wants(self, number: int) -> bool:
+        layer = self._layer(number)
+        return layer is not None and self.part.wants_concepts(layer.ordinal)
+
+    def _layer(self, number: int) -> Layer | None:
+        return self.facts.layers.find("double", number, 0)
+
+    def __call__(self, number: int, image: Tensor, concepts: Tensor) -> None:
+        layer, family = self._layer(number), self.facts.family
+        assert layer is not None
+        size = family.layer_sizes(self.call.forward.cells)[layer.ordinal]
+        site = Site(
+            family=family.name,
+            kind="cross",
+            layer=layer,
+            grid=size.grid,
+            image_tokens=slice(0, 0),
+            text_tokens=slice(0, concepts.shape[1]),
+            heads=size.heads,
+            percent=self.facts.schedule.percent(self.call.sigma),
+            sigma=self.call.sigma,
+            rows=self.call.rows,
+        )
+        self.tally.touch(site)
+        self.part.see(site, image, concepts)

@@ -1,0 +1,61 @@
+"""HiDream-I1: blocks of two streams, then of one, that read three texts behind the picture."""
+
+from typing import Any, ClassVar
+
+from comfy.ldm.hidream.model import HiDreamImageTransformer2DModel
+
+from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
+from ....attention_patches.contract.rotary import Rotary
+from .family import Forward, Seen
+from .transformer import EVERYWHERE, Grid, Transformer, queries_of, rows_and_columns
+
+LLAMA = "encoder_hidden_states_llama3"  # the host's name for what Llama reads, (rows, layers, tokens, width)
+
+
+class HiDreamFamily(Transformer):
+    """Networks of the host's class `HiDreamImageTransformer2DModel`.
+
+    A prompt is there as T5 reads it, as Llama's last layer does, and as another layer of Llama does in each
+    block. The text that maps and words speak of is T5's; Llama's are parts of their own. Blocks say nothing
+    of themselves, and nothing can leave one out, so they are counted. HiDream-E1, which has a second picture
+    among the tokens, is left alone.
+    """
+
+    name: ClassVar[str] = "HiDream"
+    models: ClassVar[str] = "HiDream-I1"
+    works = EVERYWHERE
+
+    @staticmethod
+    def fits(network: Any) -> bool:
+        return type(network) is HiDreamImageTransformer2DModel
+
+    def blocks(self) -> dict[str, int]:
+        network = self.network
+        return {"double": len(network.double_stream_blocks), "single": len(network.single_stream_blocks)}
+
+    def heads(self) -> tuple[int, int]:
+        return self.network.num_attention_heads, self.network.attention_head_dim
+
+    @property
+    def patch(self) -> int:
+        patch: int = self.network.patch_size
+        return patch
+
+    def seen(self, options: dict[str, Any], keys: int, forward: Forward) -> Seen | None:
+        number, doubles = forward.visits["blocks"], self.blocks()["double"]
+        forward.visits["blocks"] += 1
+        place = ("double", number) if number < doubles else ("single", number - doubles)
+        grid = self.grid_of(forward.cells)
+        parts = self.parts(grid[0] * grid[1], options, forward)
+        return Seen((*place, 0), grid, parts, queries_of(parts), self._rotary_of(grid, options, forward))
+
+    def parts(self, tokens: int, options: dict[str, Any], forward: Forward) -> tuple[KeyPart, ...]:
+        llama = forward.given[LLAMA].shape[-2]
+        last, own = KeyPart("text of Llama", llama), KeyPart("text of Llama for the block", llama)
+        return KeyPart(IMAGE, tokens), KeyPart(TEXT, forward.text), last, own
+
+    def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary | None:
+        """The picture stands at (0, row, column), and all text at (0, 0, 0)."""
+        axes = rows_and_columns(self.network.pe_embedder, {}, 1, 2, {})
+        # where the axes have half of the channels, the others are not rotated
+        return Rotary(axes, grid) if sum(axis.channels for axis in axes) == self.heads()[1] else None

@@ -1,0 +1,82 @@
+"""Concepts to look for in a run: their inputs, and the patch made of them."""
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ...attention_patches.contract.schedule import PercentRange
+from ...attention_patches.maps.concepts import CONCEPTS, MEGABYTE, ConceptRecorder
+from ...attention_patches.maps.recorded import MapStore
+from ...attention_patches.text.words import PromptTokens, Word
+from ..host.families import family_of
+from .recording_inputs import ANY_SIZE, AUTO
+
+
+def concept_inputs() -> list[Any]:
+    """The text encoder and the words."""
+    return [
+        io.Clip.Input(
+            "clip", optional=True, tooltip="The text encoder of the model; needed if there are `concepts`."
+        ),
+        io.String.Input(
+            "concepts",
+            default="",
+            optional=True,
+            tooltip=(
+                "Flux.1 and Chroma: words to look for, comma-separated, whether the prompt has them or not "
+                "(ConceptAttention). They compete for each place, so name what else is there as well: cat, "
+                "grass, sky. The maps are then of these in place of the prompt's words; `record` is ignored."
+            ),
+        ),
+    ]
+
+
+def make_concept_recorder(
+    model: Any,
+    clip: Any,
+    concepts: str,
+    layers: str,
+    memory_limit_mb: int,
+    time_bins: int,
+    during: PercentRange,
+) -> ConceptRecorder:
+    """A recorder with an empty store, whose words are the concepts. Raises ValueError for models without a
+    way for them, for fewer than two, and without `clip`."""
+    family = family_of(model, ConceptRecorder.label)
+    own = family.presets(ANY_SIZE)[CONCEPTS].layers
+    if not own:
+        raise ValueError(
+            "concepts: maps of concepts work on Flux.1 and Chroma, and this is a Flux.2, whose text is read "
+            "otherwise. Leave `concepts` empty."
+        )
+    names = list(dict.fromkeys(name.strip() for name in concepts.split(",") if name.strip()))
+    if len(names) < 2:
+        raise ValueError(
+            f"concepts: {names[0]!r} stands alone, and concepts compete for each place, so its map would be "
+            "1 everywhere. Add what else is in the picture, such as: background."
+        )
+    if clip is None:
+        raise ValueError("concepts are given and `clip` is not connected: connect the model's text encoder.")
+    chosen = own if layers.strip() == AUTO else family.layer_map().parse(layers)
+    doubles = {layer.ordinal for layer in family.layer_map().layers if layer.block == "double"}
+    if not chosen & doubles:
+        raise ValueError(
+            f"layers is {layers!r}, and concepts are seen in double blocks only. Take double blocks, or auto."
+        )
+    words = tuple(Word(name, (place,)) for place, name in enumerate(names))
+    store = MapStore(tokens=PromptTokens(", ".join(names), words, len(names)))
+    return ConceptRecorder(
+        store=store,
+        layers=chosen & doubles,
+        concepts=torch.stack([_first_vector(clip, name) for name in names]),
+        time_bins=time_bins,
+        memory_limit=memory_limit_mb * MEGABYTE,
+        during=during,
+    )
+
+
+def _first_vector(clip: Any, name: str) -> torch.Tensor:
+    encoded = clip.encode_from_tokens(clip.tokenize(name))
+    vector: torch.Tensor = encoded[0, 0]
+    return vector

@@ -1,0 +1,135 @@
+"""Maps of concepts: equal to those of a text that the model reads, and nothing of the picture changes."""
+
+import comfy.sd
+import comfy.text_encoders.pixart_t5
+import pytest
+import torch
+from attention_control.attention_patches.maps.concepts import CONCEPTS, ConceptRecorder
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.nodes.host.families import family_of
+from attention_control.nodes.host.run.install import install
+from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
+from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
+from comfy.supported_models_base import ClipTarget
+
+from .node_calls import call_node
+from .test_transformers import plain, unloaded
+from .tiny.precision import nearly
+from .tiny.transformers import FLUX, TOKENS, painted, spoken, transformer
+from .tiny.weights import fill_randomly
+
+READING = ("flux", "chroma")
+
+
+@pytest.fixture(autouse=True)
+def inference():
+    with torch.inference_mode():
+        yield
+
+
+def looking(model, vectors):
+    every = family_of(model).layer_map().parse("double")
+    return ConceptRecorder(store=MapStore(), layers=every, concepts=vectors, time_bins=1)
+
+
+@pytest.mark.parametrize("kind", READING)
+def test_a_text_as_concepts_is_seen_as_the_text(kind):
+    """The prompt's own vectors as concepts: the map is that of what the model's attention gives the prompt
+    and the picture, in float64, in every block of two streams; the picture stays, to the bit."""
+    model, outs = transformer(kind), []
+
+    def spy(func, q, *rest, **named):
+        out = func(q, *rest, **named)
+        if q.shape[2] > TOKENS and named["transformer_options"].get("block_type") == "double":
+            outs.append(out.double())
+        return out
+
+    spied = model.clone()
+    spied.model_options["transformer_options"]["optimized_attention_override"] = spy
+    recorder = looking(model, spoken(kind, seed=1)[0][0][0])
+    once = {"batch": 1, "cfg": 1.0}
+    out = painted(install(spied, recorder), kind, **once)
+    assert torch.equal(out, painted(model, kind, **once))
+    assert len(outs) == 4, "two steps of two blocks, each seen once"
+    for number, layer in enumerate(recorder.store.read().layers):
+        steps = outs[number::2]
+        expected = [(x[:, TOKENS:] @ x[:, :TOKENS].transpose(1, 2)).softmax(-1) for x in steps]
+        found = layer.cross_attention["positive"][0, :, 0]
+        assert nearly(found, torch.stack(expected).mean(0), rtol=1e-2, atol=1e-3)
+
+
+def test_concepts_change_nothing_and_meet_other_packs():
+    """With guidance, in one call, beside another pack that has put a block of its own in the same place."""
+    model, vectors = transformer("flux"), torch.randn(3, 40, generator=torch.Generator().manual_seed(5))
+    assert torch.equal(painted(install(model, looking(model, vectors)), "flux"), plain("flux"))
+    other = model.clone()
+
+    def louder(args, extra):
+        out = extra["original_block"](args)
+        return {**out, "img": 1.5 * out["img"]}
+
+    other.set_model_patch_replace(louder, "dit", "double_block", 0)
+    alone, recorder = painted(other, "flux"), looking(model, vectors)
+    assert torch.equal(painted(install(other, recorder), "flux"), alone)
+    maps = recorder.store.read().layers[0].cross_attention["positive"]
+    assert maps.shape == (1, 3, 1, 24, 3)
+    assert torch.allclose(maps.float().sum(-1), torch.ones(1), atol=2e-3)
+
+
+def test_the_published_layers():
+    """Of Flux.1, and of another number of blocks the last fifth."""
+    real = {**FLUX, "depth": 19, "depth_single_blocks": 38}
+    family = family_of(unloaded("Flux", real))
+    assert family.presets((8, 8))[CONCEPTS].layers == family.layer_map().parse("double 15-18")
+
+
+def reading():
+    """T5 with its tokenizer, small and with random weights."""
+    sizes = {"d_model": 40, "d_ff": 64, "d_kv": 8, "num_heads": 5, "num_layers": 2}
+    target = ClipTarget(
+        comfy.text_encoders.pixart_t5.PixArtTokenizer, comfy.text_encoders.pixart_t5.pixart_te()
+    )
+    clip = comfy.sd.CLIP(target, model_options={"t5xxl_model_config": {**T5, **sizes}})
+    fill_randomly(clip.cond_stage_model, 0)
+    return clip
+
+
+T5 = {
+    "dense_act_fn": "gelu_pytorch_tanh",
+    "is_gated_act": True,
+    "model_type": "umt5",
+    "vocab_size": 32128,
+    "pad_token_id": 0,
+}
+
+
+def test_the_node_finds_words_that_no_prompt_has():
+    """The viewer takes them as it takes words."""
+    model, store = call_node(
+        AttentionRecorder, transformer("chroma"), clip=reading(), concepts="fox, grass, sky"
+    )
+    painted(model, "chroma", batch=1)
+    pictures, masks = call_node(AttentionMapViewer, store, torch.rand(1, 56, 96, 3), words="grass, sky")
+    assert pictures.shape == (2, 56, 96, 3) and masks.shape == (2, 56, 96)
+    assert [word.text for word in store.tokens.words] == ["fox", "grass", "sky"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "says"),
+    [
+        ("flux", {"concepts": "fox"}, "^concepts: 'fox' stands alone"),
+        ("flux", {"concepts": "fox, sky"}, "`clip` is not connected"),
+        ("flux2", {"concepts": "fox, sky"}, "this is a Flux.2"),
+        ("sd3", {"concepts": "fox, sky"}, "ConceptAttention does not work yet; it works on Flux"),
+    ],
+)
+def test_errors_teach(kind, given, says):
+    """Before anything is sampled."""
+    with pytest.raises(ValueError, match=says):
+        call_node(AttentionRecorder, transformer(kind), **given)
+
+
+def test_single_blocks_are_refused():
+    """Concepts are seen where the text has a stream of its own."""
+    with pytest.raises(ValueError, match=r"^layers is 'single', and concepts are seen in double blocks"):
+        call_node(AttentionRecorder, transformer("flux"), layers="single", clip=object(), concepts="a, b")
