@@ -75,6 +75,8 @@ def _lengthened(entry: Entry, blank: torch.Tensor, length: int) -> Entry:
 def _stacked(entries: tuple[Entry, ...]) -> Entry:
     """The entries as one: text and pooled vectors row by row, every other key as all of them have it."""
     further = dict(entries[0][1])
+    if len(entries) == 1:  # whatever its encoder gives with it
+        return [entries[0][0], {"pooled_output": None, **further}]
     pooled = [entry[1].get("pooled_output") for entry in entries]
     for key in further.keys() - {"pooled_output"}:
         values = [entry[1].get(key) for entry in entries]
