@@ -63,6 +63,7 @@ class Family(ABC):
     models: ClassVar[str]  # which models these are, for messages
     works: ClassVar[frozenset[str] | None] = None  # which methods work on it, by label; None: all
     group_norms: ClassVar[bool] = False  # whether it has any
+    checkpoints: ClassVar[bool] = False  # whether `checkpointed` makes some
     unplaced: ClassVar[str | None] = None  # said in the report where shared keys cannot be placed
 
     def __init__(self, network: Any) -> None:

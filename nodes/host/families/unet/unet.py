@@ -24,6 +24,7 @@ class UNet(Family):
     name: ClassVar[str] = "U-Net"
     group_norms = True
     models: ClassVar[str] = "U-Nets for images (SD1.5, SD2, SDXL and models built like them)"
+    checkpoints: ClassVar[bool] = True
 
     @staticmethod
     def fits(network: Any) -> bool:

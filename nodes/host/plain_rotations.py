@@ -1,0 +1,23 @@
+"""Rotations of queries and keys as torch can differentiate them.
+
+The host rotates by kernels of a package of its own, `comfy_kitchen`, which know no gradient. Beside each of
+them the package has the same in plain torch.
+"""
+
+from typing import Any
+
+import comfy_kitchen.backends.eager.rope as plain
+import torch
+from torch.overrides import TorchFunctionMode
+
+PACKAGE = "comfy_kitchen."
+
+
+class PlainRotations(TorchFunctionMode):
+    """While a graph is recorded, compute the rotations of `comfy_kitchen` in plain torch."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = str(func)
+        if torch.is_grad_enabled() and name.startswith(PACKAGE):
+            func = getattr(plain, name.removeprefix(PACKAGE).split(".")[0], func)
+        return func(*args, **(kwargs or {}))
