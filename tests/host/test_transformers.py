@@ -23,8 +23,6 @@ from attention_control.nodes.inspect.attention_map_viewer_node import AttentionM
 from attention_control.nodes.inspect.attention_probe_node import AttentionProbe
 from attention_control.nodes.inspect.recording_inputs import AUTO, make_recorder
 from attention_control.nodes.inversion.invert_latent_node import InvertLatent
-from attention_control.nodes.layout.bounded_attention_node import BoundedAttention
-from attention_control.nodes.layout.layout_guidance_node import LayoutGuidance
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 from comfy_extras.nodes_sd3 import SkipLayerGuidanceSD3
 
@@ -256,8 +254,6 @@ def test_layers_that_no_one_has_published_lie_behind_the_middle():
 
 
 REFUSED = (
-    BoundedAttention,
-    LayoutGuidance,
     CrossImageAttention,
     PlugAndPlay,
     PromptToPrompt,
@@ -280,7 +276,7 @@ def test_what_does_not_work_yet_is_refused_by_its_node(node):
         ValueError, match=rf"^model: this is Flux, on which {node.__name__}\w* does not work"
     ) as e:
         node.execute(**{name: given.get(name) for name in wanted})
-    assert "U-Nets" in str(e.value) and "AttentionRecorder and StyleAligned" in str(e.value)
+    assert "U-Nets" in str(e.value) and "AttentionRecorder, BoundedAttention" in str(e.value)
 
 
 def test_videos_are_refused():

@@ -9,6 +9,7 @@ from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from ....attention_patches.contract.rotary import Axis, Rotary
 from .family import Forward, Seen
 from .transformer import Grid, Transformer
+from .transformer_presets import BoundedBlocks
 
 
 class CosmosFamily(Transformer):
@@ -47,6 +48,10 @@ class CosmosFamily(Transformer):
             rotary = self._rotary_of(grid, options, forward)
             return Seen((*place, 0), grid, (KeyPart(IMAGE, tokens),), slice(0, tokens), rotary)
         return Seen((*place, 0), grid, (KeyPart(TEXT, forward.text),), slice(0, tokens))
+
+    def bounded_blocks(self) -> BoundedBlocks:
+        """Words by cross-attention of their own, as in U-Nets; nobody has published any bounds here."""
+        return BoundedBlocks(every=1, pictures=False)
 
     def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary:
         """The picture stands at (0, row, column); a pair is a channel of each half."""

@@ -4,10 +4,13 @@ from typing import Any, ClassVar
 
 from comfy.ldm.chroma.model import Chroma
 from comfy.ldm.flux.model import Flux
+from torch import Tensor
 
 from ....attention_patches.contract.rotary import Rotary
+from .block_checkpoints import checkpointed_blocks
 from .family import Forward
 from .transformer import Grid, Transformer, rows_and_columns
+from .transformer_presets import BoundedBlocks
 
 
 class FluxFamily(Transformer):
@@ -15,6 +18,7 @@ class FluxFamily(Transformer):
 
     name: ClassVar[str] = "Flux"
     models: ClassVar[str] = "Flux.1, Flux.2 and Chroma"
+    checkpoints: ClassVar[bool] = True
 
     @staticmethod
     def fits(network: Any) -> bool:
@@ -34,6 +38,16 @@ class FluxFamily(Transformer):
     def best_blocks(self) -> list[tuple[str, int]]:
         """Of Flux.1: Shin et al., ICCV 2025, code of exploring-mmdit."""
         return [("double", number) for number in (18, 17, 12, 14, 11)]
+
+    def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
+        places = [(f"{name}_block", n) for name, count in self.blocks().items() for n in range(count)]
+        return checkpointed_blocks(options, measured, places)
+
+    def bounded_blocks(self) -> BoundedBlocks:
+        """InvokeAI's regional prompts: every other block of Flux.1, with pixels of regions apart, and all
+        of Flux.2."""
+        two = getattr(self.network.params, "global_modulation", False)
+        return BoundedBlocks(every=1 if two else 2, pictures=True)
 
     def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary:
         """The picture stands at (0, row, column), and all text of Flux.1 at (0, 0, 0)."""
