@@ -4,13 +4,14 @@ The host rotates by kernels of a package of its own, `comfy_kitchen`, which know
 them the package has the same in plain torch.
 """
 
+from importlib import import_module
 from typing import Any
 
-import comfy_kitchen.backends.eager.rope as plain
 import torch
 from torch.overrides import TorchFunctionMode
 
-PACKAGE = "comfy_kitchen."
+KERNELS = "comfy_kitchen."
+PLAIN = "comfy_kitchen.backends.eager.rope"  # looked up where a kernel is called: hosts may have neither
 
 
 class PlainRotations(TorchFunctionMode):
@@ -18,6 +19,6 @@ class PlainRotations(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = str(func)
-        if torch.is_grad_enabled() and name.startswith(PACKAGE):
-            func = getattr(plain, name.removeprefix(PACKAGE).split(".")[0], func)
+        if torch.is_grad_enabled() and name.startswith(KERNELS):
+            func = getattr(import_module(PLAIN), name.removeprefix(KERNELS).split(".")[0], func)
         return func(*args, **(kwargs or {}))

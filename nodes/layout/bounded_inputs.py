@@ -39,6 +39,7 @@ def bounds_inputs() -> list[Any]:
             min=FOR_THE_MODEL,
             max=1.0,
             step=0.01,
+            optional=True,
             advanced=True,
             tooltip=(
                 "Until this percent of the noise schedule attention is bounded and the run guided; -1: to "
