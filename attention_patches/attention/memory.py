@@ -6,6 +6,7 @@ Estimates, in bytes, of numbers of four bytes; in half precision a run needs up 
 from collections.abc import Iterable, Set
 
 from ..contract.batch import Batch
+from ..contract.layers import LayerSize
 from .explicit_maps import MAP_BYTES
 
 NUMBER = 4
@@ -35,10 +36,22 @@ def maps(batch: Batch, layers: Iterable[int], columns: int | None = None) -> int
 
 def gradient(batch: Batch, watched: Set[int]) -> int:
     """One backward pass of the positive rows from the last watched layer, with checkpoints at every
-    transformer and ResBlock."""
+    transformer and ResBlock where there are any."""
     if not watched:
         return 0
     sizes = [batch.layer_sizes[n] for n in sorted(batch.layer_sizes) if n <= max(watched)]
-    inputs = HELD * sum(size.numbers for size in sizes) + INSIDE * max(size.numbers for size in sizes)
-    seen = sum(3 * s.heads * s.tokens**2 for n, s in batch.layer_sizes.items() if n in watched)
+    if batch.checkpoints:
+        inputs = HELD * sum(size.numbers for size in sizes) + INSIDE * max(size.numbers for size in sizes)
+    else:
+        inputs = INSIDE * sum(size.numbers for size in sizes)
+    seen = sum(_seen(batch, size) for n, size in batch.layer_sizes.items() if n in watched)
     return batch.images * (inputs + seen) * NUMBER
+
+
+def _seen(batch: Batch, size: LayerSize) -> int:
+    """Numbers that the measured maps of one layer hold: in transformers each head's of the words, and their
+    sum over the picture's own tokens; in U-Nets, whose maps are small, all of them and on the way."""
+    if batch.layers.staged:
+        return 3 * size.heads * size.tokens**2
+    words = max(batch.text_tokens("positive"), default=0)
+    return 2 * size.tokens * (size.heads * words + size.tokens)

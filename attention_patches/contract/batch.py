@@ -23,7 +23,8 @@ class Batch:
     maps (images, h, w) in 0..1 as a picture; it asks for them only where somebody looks.
     `residuals` are the blocks whose residuals a part may see. `levels` are the noise levels at which the
     sampler's steps begin (it may call the model between them) and `noise` (B, C, h, w) what it begins with,
-    zeros if it goes on with the latents of another; both are known when the methods begin.
+    zeros if it goes on with the latents of another; both are known when the methods begin. `checkpoints` says
+    whether a gradient's pass holds one layer at a time, or else its whole graph.
     """
 
     images: int
@@ -35,6 +36,7 @@ class Batch:
     texts: Sequence[Text]
     tell: Callable[[str], None]
     residuals: LayerMap = NO_LAYERS
+    checkpoints: bool = True
     levels: tuple[float, ...] = ()
     noise: Tensor | None = field(default=None, compare=False, repr=False)
     draw: Callable[[Callable[[], Tensor]], None] = lambda make: None

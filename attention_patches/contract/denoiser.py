@@ -19,7 +19,8 @@ Visitor = AttentionPart | ResidualPart
 
 
 class Denoiser(Protocol):
-    """The rest of one call of the sampler. Latents are the model's own, picture plus `sigma` times noise.
+    """The rest of one call of the sampler. Latents are the model's own, `signal` times the picture plus
+    `sigma` times noise; `signal` is 1, and 1 - sigma in flow models.
 
     `percent` is the place of sigma on the noise schedule. `given` are the sampler's latents (B, C, h, w) as
     they were before any guidance shifted them.
@@ -27,6 +28,9 @@ class Denoiser(Protocol):
 
     @property
     def sigma(self) -> float: ...
+
+    @property
+    def signal(self) -> float: ...
 
     @property
     def percent(self) -> float: ...

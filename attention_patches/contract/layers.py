@@ -2,10 +2,10 @@
 
 import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from .site import STAGES, Layer
 
@@ -36,12 +36,15 @@ class LayerSize:
 
 @dataclass(frozen=True)
 class Preset:
-    """What a method's authors use on one kind of model: layers by ordinal, for guidance the step sizes of the
-    first and of the last guided step, and blocks by their ordinal in the map of residuals."""
+    """What a method's authors use on one kind of model: layers by ordinal, those of self-attention where they
+    are others, for guidance the step sizes of the first and of the last guided step, and blocks by their
+    ordinal in the map of residuals. `until` is the percent of the schedule at which the method ends."""
 
     layers: frozenset[int]
     step_sizes: tuple[float, float] = (0.0, 0.0)
     residuals: frozenset[int] = frozenset()
+    self_layers: frozenset[int] | None = None
+    until: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,34 @@ class LayerMap:
             for block, layers in groupby(self.layers, key=lambda layer: layer.block)
         )
 
+    @property
+    def staged(self) -> bool:
+        """Whether its blocks are those of a U-Net, which hold transformers, on grids of several sizes."""
+        return all(layer.block in STAGES for layer in self.layers)
+
+    def named(self, ordinals: Iterable[int]) -> str:
+        """Some of the layers, in short: `double 0, 2 .. 18; single 3, 5-7`."""
+        chosen = set(ordinals)
+        found = [layer for layer in self.layers if layer.ordinal in chosen]
+        if self.staged:
+            return "; ".join(str(layer) for layer in found)
+        return "; ".join(
+            f"{block} {_numbers([layer.number for layer in layers])}"
+            for block, layers in groupby(found, key=lambda layer: layer.block)
+        )
+
 
 NO_LAYERS = LayerMap("no", ())
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    """Numbers that rise, runs and even steps of them in short."""
+    steps = {after - before for before, after in pairwise(numbers)}
+    if len(numbers) > 3 and len(steps) == 1 and steps != {1}:
+        return f"{numbers[0]}, {numbers[1]} .. {numbers[-1]}"
+    runs = [list(run) for _, run in groupby(enumerate(numbers), key=lambda placed: placed[1] - placed[0])]
+    ends = [(run[0][1], run[-1][1]) for run in runs]
+    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in ends)
 
 
 def _number(digits: str) -> int:

@@ -1,7 +1,7 @@
 """What guidances by layout tell: what the shifts came to, and how much attention lies in its box."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -71,9 +71,9 @@ class Progress:
         if not self.watches(site):
             return
         for rows, tokens, window in self._own(site.rows):
-            own = rows_of(qkv, rows)
-            own = replace(own, q=own.q.detach(), k=own.k.detach())
-            self.look(site, by_token(attention_map(own), tokens), window)
+            with torch.no_grad():
+                map_ = attention_map(rows_of(qkv, rows))
+            self.look(site, by_token(map_, tokens), window)
 
     def look(self, site: Site, map_: Tensor, window: Window) -> None:
         """Note how much attention (images, H, N, T) of the layout's prompt lies where it should; what was

@@ -29,7 +29,8 @@ class Recorder(Method):
 
     `cross_layers` and `self_layers` are ordinals; of the latter only layers of at most `self_max_tokens`
     tokens are kept (any, if None). The schedule is cut into `time_bins` equal slices, each with a mean of
-    its own. `queries_and_keys` also keeps those of self-attention, from the last call in each slice.
+    its own. `queries_and_keys` also keeps those of self-attention, from the last call in each slice, and
+    before they are rotated where positions are rotations: what a place looks like, not where it is.
     """
 
     label: ClassVar[str] = "AttentionRecorder"

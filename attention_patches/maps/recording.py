@@ -100,7 +100,8 @@ class Recording:
                 seen = seen.mean(1, keepdim=True)
             mean.add(by_token(seen, columns), queries)
         if site.kind == "self" and self.wanted.queries_and_keys:
-            for name, features in (("queries", qkv.q), ("keys", qkv.k)):
+            for name, rotated in (("queries", qkv.q), ("keys", qkv.k)):
+                features = rotated if site.rotary is None else site.rotary.unrotated(rotated)
                 kept = self._means(name, site, text).of(slice_, features[rows].shape, qkv.q.device)
                 kept.replace(features[rows])
 

@@ -16,6 +16,14 @@ class PrivateWeights(TorchFunctionMode):
     buffers of its own) is as in any run.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: set[int] = set()  # memory of weights of which the graph has got views
+
+    def kept(self, value: Tensor) -> Tensor:
+        """What a graph keeps of a tensor that others may write into: a copy, but of no weight."""
+        return value if value.untyped_storage().data_ptr() in self.given else value.clone()
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         recorded = torch.is_grad_enabled() and _asked([*args, *kwargs.values()])
@@ -26,8 +34,16 @@ class PrivateWeights(TorchFunctionMode):
         if written or not recorded:  # a gradient cannot go through one: torch says so
             return func(*args, **kwargs)
         weights = getattr(func, "__name__", "") in _WITH_WEIGHTS
-        args = tuple(_private(arg, weights and place > 0) for place, arg in enumerate(args))
-        return func(*args, **{name: _private(arg, weights) for name, arg in kwargs.items()})
+        args = tuple(self._private(arg, weights and place > 0) for place, arg in enumerate(args))
+        return func(*args, **{name: self._private(arg, weights) for name, arg in kwargs.items()})
+
+    def _private(self, value: Any, weight: bool) -> Any:
+        if not isinstance(value, Tensor) or value.requires_grad:
+            return value
+        if weight and type(value) is torch.nn.Parameter:  # stays in its place, and nobody writes to it
+            self.given.add(value.untyped_storage().data_ptr())
+            return _ordinary(value) if value.is_inference() else value
+        return value.clone() if weight or value.is_inference() else value
 
 
 def _asked(values: Any) -> bool:
@@ -51,15 +67,7 @@ _IN_PLACE = {
     "__setitem__",
     *(f"__i{name}__" for name in ("add", "sub", "mul", "truediv", "and", "or", "pow")),
 }
-_WITH_WEIGHTS = {"linear", "conv1d", "conv2d", "group_norm", "layer_norm"}
-
-
-def _private(value: Any, weight: bool) -> Any:
-    if not isinstance(value, Tensor) or value.requires_grad:
-        return value
-    if weight and type(value) is torch.nn.Parameter:  # stays in its place, and nobody writes to it
-        return _ordinary(value) if value.is_inference() else value
-    return value.clone() if weight or value.is_inference() else value
+_WITH_WEIGHTS = {"linear", "conv1d", "conv2d", "group_norm", "layer_norm", "rms_norm"}
 
 
 def _ordinary(value: Tensor) -> Tensor:

@@ -7,23 +7,26 @@ from torch import Tensor
 
 from ...attention_patches.layout.descent import Effort
 from ...attention_patches.methods.bounded_attention.guidance import (
-    GUIDANCE_PRESET,
     BoundedGuidance,
-    StepSizes,
 )
 from ...attention_patches.methods.bounded_attention.method import BoundedAttention as BoundedAttentionMethod
 from ..host.families import family_of
 from ..host.run.install import install
 from ..host.text.clip_tokens import prompt_tokens
-from ..inputs.model_inputs import LAYERS
 from ..inputs.node_report import shows_report
+from .bounded_inputs import (
+    AUTO,
+    FOR_THE_MODEL,
+    PAPER,
+    bounded_during,
+    bounds_inputs,
+    chosen_step_sizes,
+    refinement_inputs,
+    step_size_inputs,
+)
 from .guidance_inputs import bypass_input, guided_layout_inputs, own_layout
 from .layout_inputs import LayoutInputs, fault_in_texts
-from .layout_report import describe
-
-PAPER = BoundedGuidance()
-ANY_SIZE = (64, 64)  # step sizes do not hang on that of the latents
-FOR_THE_MODEL = -1.0  # a step size: the paper's for this kind of model
+from .layout_report import describe, describe_bounds
 
 
 class BoundedAttention(io.ComfyNode):
@@ -44,12 +47,7 @@ class BoundedAttention(io.ComfyNode):
                 *guided_layout_inputs(until=PAPER.effort.until),
                 *step_size_inputs(),
                 *refinement_inputs(),
-                io.String.Input(
-                    "layers",
-                    default="all",
-                    advanced=True,
-                    tooltip=f"Transformer layers to bound, comma-separated: {LAYERS}. Paper: all.",
-                ),
+                *bounds_inputs(),
                 bypass_input(),
             ],
             outputs=[
@@ -85,7 +83,7 @@ class BoundedAttention(io.ComfyNode):
         refine_from: float,
         refine_every: float,
         cluster_count_per_subject: int = 3,
-        layers: str = "all",
+        layers: str = AUTO,
         cross_weight: float = PAPER.cross_weight,
         self_weight: float = PAPER.self_weight,
         bboxes: Any = None,
@@ -93,13 +91,15 @@ class BoundedAttention(io.ComfyNode):
         masks: Tensor | None = None,
         more_filler_words: str = "",
         positive: Any = None,
+        bounded_until: float = FOR_THE_MODEL,
     ) -> io.NodeOutput:
         family = family_of(model, BoundedAttentionMethod.label)
         given = LayoutInputs(boxes, subjects, width, height, bboxes, elements, masks, more_filler_words)
         layout, conditioning = own_layout(given, clip, prompt)
         method = BoundedAttentionMethod(
-            layers=family.layer_map().parse(layers),
+            layers=None if layers.strip() == AUTO else family.layer_map().parse(layers),
             layout=layout,
+            during=bounded_during(family, bounded_until),
             refine_from=refine_from,
             refine_every=refine_every,
             clusters_per_subject=cluster_count_per_subject,
@@ -113,96 +113,7 @@ class BoundedAttention(io.ComfyNode):
         return io.NodeOutput(
             install(model, method, cls.hidden.unique_id),
             conditioning,
-            describe(layout, prompt_tokens(clip, prompt)),
+            "\n".join(
+                [describe(layout, prompt_tokens(clip, prompt)), *describe_bounds(method, family, layers)]
+            ),
         )
-
-
-def refinement_inputs() -> list[Any]:
-    """When and how the subjects' outlines are found."""
-    return [
-        io.Float.Input(
-            "refine_from",
-            default=0.3,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            tooltip=(
-                "From this percent of the noise schedule on (0 is pure noise) the subjects' outlines are "
-                "found in the picture itself and take the place of the boxes; 1: never. Paper: 0.3."
-            ),
-        ),
-        io.Float.Input(
-            "refine_every",
-            default=0.1,
-            min=0.001,
-            max=1.0,
-            step=0.001,
-            tooltip=(
-                "Then they are found anew after every such part of the schedule. Paper: 0.1 (5 of 50 steps)."
-            ),
-        ),
-        io.Int.Input(
-            "cluster_count_per_subject",
-            default=3,
-            min=1,
-            max=16,
-            advanced=True,
-            tooltip=(
-                "The picture is cut into so many parts for each subject, which then go to a subject or to "
-                "the background. Paper: 3."
-            ),
-        ),
-    ]
-
-
-def step_size_inputs() -> list[Any]:
-    """How far the latents are shifted, and for what."""
-    return [
-        io.Float.Input(
-            "first_step_size",
-            default=FOR_THE_MODEL,
-            min=FOR_THE_MODEL,
-            max=1000.0,
-            step=0.5,
-            tooltip=(
-                "Length of the shifts where guidance begins; -1: the paper's for this kind of model, 18 for "
-                "SDXL and 8 for SD1.5 and SD2. The paper goes up to 25. Too much shows as garish colours, "
-                "grain."
-            ),
-        ),
-        io.Float.Input(
-            "last_step_size",
-            default=FOR_THE_MODEL,
-            min=FOR_THE_MODEL,
-            max=1000.0,
-            step=0.5,
-            tooltip=(
-                "To which length they fall, in a straight line until guidance ends; -1: the paper's, 5 for "
-                "SDXL and 2 for SD1.5 and SD2."
-            ),
-        ),
-        *(
-            io.Float.Input(
-                f"{kind}_weight",
-                default=weight,
-                min=0.0,
-                max=100.0,
-                step=0.1,
-                advanced=True,
-                tooltip=f"Weight of {kind}-attention ({what}) in the loss. Paper: {weight}.",
-            )
-            for kind, what, weight in (
-                ("cross", "words", PAPER.cross_weight),
-                ("self", "shapes", PAPER.self_weight),
-            )
-        ),
-    ]
-
-
-def chosen_step_sizes(model: Any, first: float, last: float) -> StepSizes | None:
-    """The step sizes as given; None, the authors' for the kind of model, where neither is."""
-    if first < 0 and last < 0:
-        return None
-    authors = family_of(model).presets(ANY_SIZE)[GUIDANCE_PRESET].step_sizes
-    chosen = [own if given < 0 else given for own, given in zip(authors, (first, last), strict=True)]
-    return chosen[0], chosen[1]

@@ -23,7 +23,7 @@ def guided_layout_inputs(until: float) -> list[Any]:
     """Model, prompt and layout, and how much of the schedule is guided (until the paper's percent)."""
     return [
         model_input(),
-        io.Clip.Input("clip", tooltip="Its text encoder: SD1.5, SD2 or SDXL."),
+        io.Clip.Input("clip", tooltip="The text encoder of the model."),
         io.String.Input(
             "prompt",
             multiline=True,

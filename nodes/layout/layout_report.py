@@ -3,7 +3,11 @@
 from collections.abc import Collection, Iterator
 
 from ...attention_patches.layout.regions import Layout, Subject
+from ...attention_patches.methods.bounded_attention.method import BoundedAttention
 from ...attention_patches.text.words import PromptTokens
+from ..host.families.family import Family
+
+ANY_SIZE = (64, 64)  # of latents: bounds do not hang on it
 
 
 def describe(layout: Layout, tokens: PromptTokens) -> str:
@@ -17,6 +21,22 @@ def describe(layout: Layout, tokens: PromptTokens) -> str:
         lines += [f"{number} {_subject(subject, tokens)}" for number, subject in enumerate(subjects, start=1)]
     fillers = list(dict.fromkeys(_words(tokens, layout.fillers)))
     return "\n".join([*lines, f"Filler words: {', '.join(fillers) or 'none'}."])
+
+
+def describe_bounds(method: BoundedAttention, family: Family, layers: str) -> list[str]:
+    """Where attention is bounded, unless that is everywhere and always: `layers` as they were written."""
+    if method.layout.empty:
+        return []
+    model = family.layer_map()
+    every = frozenset(layer.ordinal for layer in model.layers)
+    words, pixels = method.bound(every, family.presets(ANY_SIZE))
+    if words == pixels == every and method.during.end == 1:
+        return []
+    where = [model.named(found) or "none" for found in (words, pixels)]
+    return [
+        f"Bounded until {method.during.end:g} of the schedule, {layers.strip()}: words in {where[0]}; pixels "
+        f"among themselves in {where[1] if words != pixels else 'the same'}."
+    ]
 
 
 def _subject(subject: Subject, tokens: PromptTokens) -> str:

@@ -34,21 +34,32 @@ def bounded(
         if where.kind == "cross" and not where.positive:
             out.append(naive.attend(*one))
             continue
-        places = [cells(box, where.grid) for _, box in subjects]
-        open_ = torch.zeros(one[0].shape[1], one[1].shape[1])
-        for cell in range(open_.shape[0]):
-            owners = [n for n, place in enumerate(places) if cell in place]
-            for key in range(open_.shape[1]):
-                if where.kind == "self":
-                    others = [n for n, place in enumerate(places) if key in place]
-                    sees: Any = not owners or not others or set(owners) & set(others)
-                else:
-                    named = [n for n, (tokens, _) in enumerate(subjects) if key in tokens]
-                    sees = (
-                        set(named) & set(owners)
-                        if named
-                        else key not in fillers and (owners or key not in ends)
-                    )
-                open_[cell, key] = 0.0 if sees else -torch.inf
-        out.append(naive.attend(*one, open_.to(one[0])))
+        open_ = seen(where.kind, where.grid, subjects, one[1].shape[1], fillers, ends)
+        out.append(naive.attend(*one, open_.log()))
     return torch.stack(out)
+
+
+def seen(
+    kind: str,
+    grid: tuple[int, int],
+    subjects: Subjects,
+    keys: int,
+    fillers: tuple[int, ...],
+    ends: tuple[int, ...],
+) -> Tensor:
+    """(cells, keys) in float64: 1 where a cell may look at a cell (self) or at a token (cross), and 0."""
+    places = [cells(box, grid) for _, box in subjects]
+    open_ = torch.zeros(grid[0] * grid[1], keys, dtype=torch.float64)
+    for cell in range(open_.shape[0]):
+        owners = [n for n, place in enumerate(places) if cell in place]
+        for key in range(keys):
+            if kind == "self":
+                others = [n for n, place in enumerate(places) if key in place]
+                sees: Any = not owners or not others or set(owners) & set(others)
+            else:
+                named = [n for n, (tokens, _) in enumerate(subjects) if key in tokens]
+                sees = (
+                    set(named) & set(owners) if named else key not in fillers and (owners or key not in ends)
+                )
+            open_[cell, key] = bool(sees)
+    return open_

@@ -216,6 +216,14 @@ def test_attention_masks_are_an_error():
         encode(tiny_clip("mochi"), SHORT)
 
 
+def test_one_prompt_may_come_with_anything():
+    """There is nothing to join."""
+    clip = tiny_clip("mochi")
+    [[text, more]], _ = encode(clip, SHORT[:1])
+    expected, extras = alone(clip, SHORT[0])
+    assert torch.equal(text, expected) and torch.equal(more["attention_mask"], extras["attention_mask"])
+
+
 def test_every_input_has_a_tooltip():
     """The node's inputs and outputs explain themselves, and the style keeps its braces in the browser."""
     info = EncodePromptBatch.GET_NODE_INFO_V1()

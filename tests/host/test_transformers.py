@@ -23,8 +23,6 @@ from attention_control.nodes.host.run.install import install
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
 from attention_control.nodes.inspect.attention_probe_node import AttentionProbe
 from attention_control.nodes.inspect.recording_inputs import AUTO, make_recorder
-from attention_control.nodes.layout.bounded_attention_node import BoundedAttention
-from attention_control.nodes.layout.layout_guidance_node import LayoutGuidance
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 from comfy_extras.nodes_sd3 import SkipLayerGuidanceSD3
 
@@ -259,8 +257,6 @@ def test_layers_that_no_one_has_published_lie_behind_the_middle():
 
 
 REFUSED = (
-    BoundedAttention,
-    LayoutGuidance,
     CrossImageAttention,
     PlugAndPlay,
     ShapeVariations,
@@ -283,7 +279,7 @@ def test_what_does_not_work_yet_is_refused_by_its_node(node):
     ) as e:
         node.execute(**{name: given.get(name) for name in wanted})
     assert (": it " in str(e.value) or ": beside " in str(e.value)) == (node in WITH_REASONS)
-    here = "AttentionRecorder, ConceptAttention, InvertLatent, MultiDiffusion, Prompt-to-Prompt and Style"
+    here = "InvertLatent, LayoutGuidance, MultiDiffusion, PromptToPrompt and StyleAligned"
     assert "U-Nets" in str(e.value) and here in str(e.value)
 
 

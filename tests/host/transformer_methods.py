@@ -6,12 +6,18 @@ from typing import Any
 
 from attention_control.attention_patches.contract.method import Method
 from attention_control.attention_patches.contract.schedule import PercentRange
+from attention_control.attention_patches.layout.descent import Effort
+from attention_control.attention_patches.layout.regions import Layout
+from attention_control.attention_patches.methods.bounded_attention.guidance import BoundedGuidance
+from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
+from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 
+from .guidance_methods import LAYOUT
 from .methods import BY_REFERENCE, EACH_ALONE, edit_of
 from .naive_prompts import Words
 from .tiny.transformers import FURTHER, SIX, transformer
@@ -40,6 +46,10 @@ class OnTransformers:
         return install(model, self.method(during=PercentRange(*during), **settings))
 
 
+NOWHERE = Layout(((),))
+ONCE = Effort(1.0, iterations=1, target=0.0)
+GUIDANCE = BoundedGuidance(effort=ONCE, layers=frozenset({1}))
+
 METHODS = (
     OnTransformers(
         "style aligned",
@@ -65,6 +75,22 @@ METHODS = (
         {"window": (4, 6), "stride": 4},
         EACH_ALONE,
         kinds=("flux", "krea2"),
+    ),
+    OnTransformers(
+        "bounded attention, guided",
+        BoundedAttention,
+        {"layout": LAYOUT, "refine_from": 1.0, "guidance": GUIDANCE},
+        EACH_ALONE,
+        off=({"layout": NOWHERE},),
+    ),
+    # takes the same way as the guidance of bounded attention
+    OnTransformers(
+        "layout guidance",
+        LayoutGuidance,
+        {"layout": LAYOUT, "effort": ONCE},
+        EACH_ALONE,
+        off=({"layout": NOWHERE}, {"loss_scale": 0.0}),
+        kinds=("flux", "cosmos"),
     ),
 )
 CASES = [(method, kind) for method in METHODS for kind in method.kinds]

@@ -99,7 +99,7 @@ def test_the_loss_is_of_the_boxes_when_masks_have_been_found():
     found = {0: torch.ones(3, *GRID), 1: torch.ones(1, *GRID)}
     guidance = BoundedGuidance(step_sizes=(8.0, 2.0), layers=frozenset({4, 5}))
     progress = Progress(LAYOUT, lambda line: None)
-    guide = guidance.begin(batch(images=3), Outlines(LAYOUT, found), frozenset(), progress)
+    guide = guidance.begin(batch(images=3), Outlines(LAYOUT, found), (frozenset(),) * 2, progress)
     assert torch.equal(losses(guide.spill), losses(spill()))
 
 

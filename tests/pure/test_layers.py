@@ -138,6 +138,21 @@ def test_what_a_transformer_does_not_have(text):
         STREAMS.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("double 17-18, double 11-12, double 14", "double 11-12, 14, 17-18"),
+        ("all", "double 0-18; single 0-37"),
+        ("single 3", "single 3"),
+        ("double 0, double 2, double 4, double 6, single 1, single 3", "double 0, 2 .. 6; single 1, 3"),
+    ],
+)
+def test_layers_of_a_transformer_in_short(text, named):
+    """Runs and even steps; what is said can be read again, if there are no steps."""
+    chosen = STREAMS.parse(text)
+    assert STREAMS.named(chosen) == named
+
+
 def test_layers_of_a_transformer_have_no_second_number():
     """A block is one layer."""
     assert [str(STREAMS.layers[n]) for n in (0, 22)] == ["double 0", "single 3"]

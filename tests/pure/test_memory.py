@@ -1,7 +1,8 @@
 """What methods need of the device's memory, against what was measured."""
 
 from attention_control.attention_patches.attention import memory
-from attention_control.attention_patches.contract.layers import LayerSize
+from attention_control.attention_patches.contract.layers import LayerMap, LayerSize
+from attention_control.attention_patches.contract.site import Layer
 
 from .batches import batch
 
@@ -34,3 +35,13 @@ def test_keys_are_counted_as_they_lie():
     one = batch(layer_sizes=SIZES)
     assert memory.kept_keys(one, [1, 3]) == 2 * 2 * 4 * 8 * (64 * 64 * 40 + 32 * 32 * 80)
     assert memory.joined_keys(one, [1, 3], others=1) == 2 * memory.kept_keys(one, [1])
+
+
+def test_a_gradient_of_a_transformer():
+    """The maps of words by head and of pixels in sum; where nothing is checkpointed, every layer's graph."""
+    layers = LayerMap("Flux", tuple(Layer(n, 3, "double", n - 1, 0) for n in (1, 2, 3)))
+    sizes = {n: LayerSize((4, 6), 2, 8) for n in (1, 2, 3)}
+    numbers, maps = 24 * 2 * 8, 2 * 24 * (2 * 77 + 24)
+    for checkpoints, held in ((True, 2 * 2 + 40), (False, 2 * 40)):
+        one = batch(layers=layers, layer_sizes=sizes, checkpoints=checkpoints)
+        assert memory.gradient(one, {2}) == 4 * (held * numbers + maps)

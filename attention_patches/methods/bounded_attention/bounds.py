@@ -2,8 +2,12 @@
 
 Dahary, Patashnik, Aberman, Cohen-Or, "Be Yourself: Bounded Attention for Multi-Subject Text-to-Image
 Generation", ECCV 2024, section 4, as additive biases.
+
+In a joint attention of text and picture these are biases on the logits of one softmax, of the picture's
+queries alone: what a text's tokens look at stays as it is.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeGuard
 
@@ -38,18 +42,32 @@ def cross_closed(masks: Tensor, layout: Layout, image: int, text: int, keys: int
     """(S, N) -> (N, keys) bool: the tokens that a cell may not look at, in every copy of a text of so many.
 
     A subject's words are for its cells, fillers for none, the end token not for the background. While
-    guiding, the background sees the end and the words of all subjects.
+    guiding, the background sees the end and the words of all subjects. Where nothing of a text would be left
+    to the background, it sees the ends, and all that is no subject's if there are none: CLIP begins every
+    text with a token that all may see, and T5 does not.
     """
     empty = background(masks) > 0
     closed = torch.zeros(masks.shape[1], keys, dtype=torch.bool)
     columns = [repeated(subject.token_positions, text, keys) for subject in layout.subjects(image)]
+    ends = repeated([end for end in layout.ends if end < text], text, keys)
     for named in (*columns, repeated(layout.fillers, text, keys)):
         closed[:, named] = True
     for mask, named in zip(masks > 0, columns, strict=True):
         open_ = mask | empty if guiding else mask
         closed[:, named] &= ~open_[:, None]  # a word of several subjects is for the cells of all of them
     if not guiding:
-        closed[:, repeated(layout.ends, text, keys)] |= empty[:, None]
+        closed[:, ends] |= empty[:, None]
+    return opened(closed, columns, ends)
+
+
+def opened(closed: Tensor, columns: Sequence[Sequence[int]], ends: Sequence[int]) -> Tensor:
+    """(N, keys) without a row in which all is closed; `columns` are the words of each subject."""
+    shut = closed.all(1)
+    if shut.any():
+        nobodys = torch.ones(closed.shape[1], dtype=torch.bool)
+        nobodys[[token for named in columns for token in named]] = False
+        left = ends or nobodys.nonzero().flatten().tolist() or range(closed.shape[1])
+        closed[shut.nonzero(), torch.as_tensor(list(left))] = False
     return closed
 
 
@@ -92,13 +110,20 @@ class Bounds:
     order: ClassVar[Order] = "edit"
     layers: frozenset[int]
     outlines: Outlines
+    self_layers: frozenset[int] | None = None  # of self-attention, where they are others
     guiding: bool = False
     kept: dict[Any, ColumnBias | None] = field(default_factory=dict, repr=False)  # until the outlines change
 
     def wants(self, site: Site) -> bool | StepAside:
-        if site.layer.ordinal not in self.layers:
+        if not self.bounds(site):
             return False
         return site.kind == "self" or (site.kind == "cross" and any(map(self._is_own, site.rows.texts)))
+
+    def bounds(self, site: Site) -> bool:
+        """Whether this layer's attention of that kind has bounds."""
+        if site.kind == "self" and self.self_layers is not None:
+            return site.layer.ordinal in self.self_layers
+        return site.layer.ordinal in self.layers
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
         return attend(self.bounded(site, qkv))

@@ -5,7 +5,8 @@ background, in cross-attention to the subject's words and the end token, in self
 cells. The loss of a subject is the weighted square of 1 - F / (F + S B) of both, S the number of subjects.
 
 Step sizes are the authors', for latents of unit variance z = x / sqrt(1 + sigma^2). The host's x are larger:
-dL/dz = sqrt(1 + sigma^2) dL/dx, and a step of eta dL/dz in z is one of eta (1 + sigma^2) dL/dx in x.
+dL/dz = sqrt(1 + sigma^2) dL/dx, and a step of eta dL/dz in z is one of eta (1 + sigma^2) dL/dx in x. Latents
+of flow models are (1 - sigma) times the picture: there (1 - sigma)^2 takes the place of 1.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...attention.attention_map import attention_map, by_token, rows_of
+from ...attention.attention_map import by_token, rows_of, summed_map
 from ...contract.attention_part import Attend, StepAside
 from ...contract.batch import Batch
 from ...contract.denoiser import Denoiser
@@ -35,16 +36,18 @@ FIRST_STEP_AT = 0.018  # of the authors' 50 on the noise schedule: where the fir
 EFFORT = Effort(until=0.3, iterations=5, target=0.2)
 
 
-def step_size(step_sizes: StepSizes, done: float, sigma: float) -> float:
-    """Of the host's latents, at the fraction `done` of the guided steps."""
+def step_size(step_sizes: StepSizes, done: float, sigma: float, signal: float = 1.0) -> float:
+    """Of the host's latents, `signal` times the picture and `sigma` times noise, at the fraction `done` of
+    the guided steps."""
     start, end = step_sizes
-    return (start + (end - start) * done) * (1 + sigma**2)
+    return (start + (end - start) * done) * (signal**2 + sigma**2)
 
 
 def cross_masses(map_: Tensor, masks: Tensor, layout: Layout, image: int) -> Tensor:
     """(H, N, T) and (S, N) -> (S, 2): F and B of each subject."""
     empty, summed = background(masks), map_.sum(0)
-    words = [[*subject.token_positions, *layout.ends] for subject in layout.subjects(image)]
+    ends = [end for end in layout.ends if end < map_.shape[-1]]
+    words = [[*subject.token_positions, *ends] for subject in layout.subjects(image)]
     seen = [summed[:, columns].sum(-1) for columns in words]
     return torch.stack(
         [torch.stack([own @ mask, own @ empty]) for own, mask in zip(seen, masks, strict=True)]
@@ -81,7 +84,7 @@ class Spill(Objective):
         most = max(len(subjects) for subjects in self.layout.images)
         measured = []
         for text, rows, window in site.rows.by_text:
-            map_ = attention_map(rows_of(qkv, rows))
+            map_ = summed_map(rows_of(qkv, rows))[:, None]
             if site.kind == "cross":
                 map_ = by_token(map_, text.tokens)
             for image, own in enumerate(map_):
@@ -146,9 +149,14 @@ class BoundedGuidance:
         return batch.preset(GUIDANCE_PRESET).layers
 
     def begin(
-        self, batch: Batch, outlines: Outlines, bounded: frozenset[int], progress: Progress
+        self,
+        batch: Batch,
+        outlines: Outlines,
+        bounded: tuple[frozenset[int], frozenset[int]],
+        progress: Progress,
     ) -> "Guide | None":
-        """What guides one run, or None if there is nothing to do; `bounded` are the layers with masks."""
+        """What guides one run, or None if there is nothing to do; `bounded` are the layers with masks on
+        words, and those with masks on pixels."""
         if self.effort.none or not (self.cross_weight or self.self_weight):
             return None
         step_sizes = batch.preset(GUIDANCE_PRESET).step_sizes if self.step_sizes is None else self.step_sizes
@@ -164,7 +172,10 @@ class BoundedGuidance:
             self_weight=self.self_weight,
         )
         subjects = [len(outlines.layout.subjects(image)) for image in range(batch.images)]
-        bounds = GuidingBounds(layers=bounded, outlines=outlines, guiding=True, progress=progress)
+        words, pixels = bounded
+        bounds = GuidingBounds(
+            layers=words, self_layers=pixels, outlines=outlines, guiding=True, progress=progress
+        )
         return Guide(self.effort, step_sizes, spill, bounds, progress, torch.tensor(subjects))
 
 
@@ -180,7 +191,7 @@ class GuidingBounds(Bounds):
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
         if self.progress.unseen(site):
             self.progress.watch(site, qkv)
-        return super().__call__(site, qkv, attend) if site.layer.ordinal in self.layers else attend(qkv)
+        return super().__call__(site, qkv, attend) if self.bounds(site) else attend(qkv)
 
 
 @dataclass(frozen=True)
@@ -200,7 +211,7 @@ class Guide:
         if done is None:
             return False
         done = max(done - FIRST_STEP_AT / self.effort.until, 0.0)
-        rates = step_size(self.step_sizes, done, model.sigma) * self.subjects
+        rates = step_size(self.step_sizes, done, model.sigma, model.signal) * self.subjects
         shifts = descend(latents, model, self.bounds, self.spill, rates, self.effort, at_least_once=True)
         losses = list(shifts)
         self.progress.step(model.sigma, losses)

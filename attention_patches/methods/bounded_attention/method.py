@@ -15,10 +15,13 @@ Differences from the authors' code:
 - k-means begins 10 times instead of 100.
 - The rows of the negative prompt keep their cross-attention (as there) whether or not they come in the same
   call. Any aspect ratio.
+
+On transformers, which the paper does not know, bounds work where and as long as those have them who have
+published regional prompts for them (the families say who), in the layers that `BOUNDED_PRESET` names.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -28,6 +31,7 @@ from ...attention import memory
 from ...contract.attention_part import Attend, StepAside
 from ...contract.batch import Batch
 from ...contract.denoiser import Denoiser
+from ...contract.layers import Preset
 from ...contract.method import Method, Part
 from ...contract.qkv import QKV
 from ...contract.schedule import PercentRange
@@ -39,6 +43,7 @@ from .bounds import Bounds, Outlines
 from .guidance import BoundedGuidance, Guide
 from .refinement import Evidence, refine
 
+BOUNDED_PRESET = "Bounded Attention's bounds"  # layers of words, layers of pixels, and until when
 SEARCH_PRESET = "Bounded Attention's masks"  # the authors' layers to find subjects in
 IN_A_PART = "the prompt has a part of the picture, and outlines are found in the whole one: boxes stay"
 NO_GUIDANCE = BoundedGuidance(effort=Effort(0.0))
@@ -49,12 +54,13 @@ class BoundedAttention(Method):
     """Bounds for a layout, see the module's docstring.
 
     Masks are found from `refine_from` of the schedule on (1: never), and anew every `refine_every` of it.
-    `mask_layers` are ordinals; by default they are the authors'.
+    `layers` and `mask_layers` are ordinals; by default (None) they are the authors', for the bounds all those
+    of a U-Net. Where nobody keeps the pixels of subjects apart, named layers bound words only.
     """
 
     label: ClassVar[str] = "BoundedAttention"
     needs_place: ClassVar[bool] = True
-    layers: frozenset[int]
+    layers: frozenset[int] | None = None
     layout: Layout
     refine_from: float = 0.3
     refine_every: float = 0.1
@@ -65,7 +71,7 @@ class BoundedAttention(Method):
 
     @property
     def off(self) -> bool:
-        return super().off or self.layout.empty or not self.layers
+        return super().off or self.layout.empty or self.layers == frozenset()
 
     @property
     def guides(self) -> bool:
@@ -87,6 +93,15 @@ class BoundedAttention(Method):
             return frozenset()
         return batch.preset(SEARCH_PRESET).layers if self.mask_layers is None else self.mask_layers
 
+    def bound(
+        self, every: frozenset[int], presets: Mapping[str, Preset]
+    ) -> tuple[frozenset[int], frozenset[int]]:
+        """Of all layers those in which words have bounds, and those in which pixels have."""
+        preset = presets.get(BOUNDED_PRESET, Preset(every))
+        words = preset.layers if self.layers is None else self.layers
+        apart = every if preset.self_layers is None else preset.self_layers
+        return words, words & apart
+
     def memory(self, batch: Batch) -> int:
         return memory.gradient(batch, self.guidance.watched(batch)) if self.guides and self.guidance else 0
 
@@ -96,12 +111,14 @@ class BoundedAttention(Method):
         outlines = Outlines(self.layout)
         guidance = NO_GUIDANCE if self.guidance is None else self.guidance
         progress = Progress(self.layout, batch.tell, guidance.watched(batch))
+        words, pixels = self.bound(frozenset(batch.layer_sizes), batch.presets)
         work = Bounding(
-            layers=self.layers,
+            layers=words,
+            self_layers=pixels,
             outlines=outlines,
             spec=self,
             images=batch.images,
-            guide=guidance.begin(batch, outlines, self.layers, progress),
+            guide=guidance.begin(batch, outlines, (words, pixels), progress),
             progress=progress,
             finding=frozenset(n for n in layers if batch.layer_sizes[n].grid == grid),
             grid=grid,
@@ -137,7 +154,7 @@ class Bounding(Bounds):
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
         self.progress.watch(site, qkv)
-        bounded = self.bounded(site, qkv) if site.layer.ordinal in self.layers else qkv
+        bounded = self.bounded(site, qkv) if self.bounds(site) else qkv
         if self._finds(site) and not qkv.swapped:
             self._gather(site, bounded)
         return attend(bounded)

@@ -24,7 +24,8 @@ class Working:
 
 @dataclass(frozen=True, eq=False)
 class RunFacts:
-    """Of one run. `texts` are its conditionings by the host's identity for them, `latent` is in cells."""
+    """Of one run. `texts` are its conditionings by the host's identity for them, `latent` is in cells.
+    Latents of a `flow` are a mean of picture and noise, others their sum."""
 
     family: Family
     layers: LayerMap
@@ -35,6 +36,7 @@ class RunFacts:
     texts: Mapping[Any, Text]
     working: Sequence[Working]
     report: RunReport
+    flow: bool = False
     eager: Eager = field(default_factory=Eager)
 
     def uncontrolled(self) -> list[int]:

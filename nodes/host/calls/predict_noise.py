@@ -233,6 +233,10 @@ class HostDenoiser:
         return self.call.sigma
 
     @property
+    def signal(self) -> float:
+        return 1.0 - self.call.sigma if self.call.run.facts.flow else 1.0
+
+    @property
     def percent(self) -> float:
         return self.call.percent
 

@@ -70,7 +70,7 @@ class SeenAttention:
         return self.given
 
     def _with_rows_alone(self, call: JointCall, home: QKV, out: Tensor) -> Tensor:
-        if out.device.type != "cpu" or len(call.parts) == 1:
+        if out.device.type != "cpu" or len(call.parts) == 1 or out.requires_grad:
             return out
         marks = call.rows_untouched(home)
         if not any(marks):

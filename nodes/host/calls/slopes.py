@@ -4,7 +4,8 @@ The host's bookkeeping (conditionings, hooks, ControlNets) stays as it is. Only 
 inference mode, and gives its gradient in place of its output, so the host adds up what several conditionings
 say as it does with pictures. Weights are never touched: autograd keeps views of them, or copies of what the
 host only lends. Every layer that the family can checkpoint is computed without a graph, and once more in the
-backward pass, so that activations and copies of one layer at a time are held.
+backward pass, so that activations and copies of one layer at a time are held; others are held until the last
+layer that is looked at.
 """
 
 from contextlib import suppress
@@ -22,6 +23,7 @@ from ....attention_patches.contract.objective import LayerAttention, Objective, 
 from ....attention_patches.contract.qkv import QKV
 from ....attention_patches.contract.site import Site
 from ..families.family import Family, Reached
+from ..plain_rotations import PlainRotations
 from ..private_weights import PrivateWeights
 from .model_call import ModelCall
 from .passes import RunModel
@@ -114,8 +116,10 @@ class SlopePass:
     ) -> Tensor | None:
         """None if it overflows."""
         leaf = x.clone().requires_grad_()
-        # copies, as other packs write into what they have multiplied (FreeU); within layers none are made
-        with suppress(Reached), PrivateWeights(), saved_tensors_hooks(torch.clone, lambda kept: kept):
+        weights = PrivateWeights()
+        # copies, as other packs write into what they have multiplied (FreeU), and Flux into its streams
+        copies = saved_tensors_hooks(weights.kept, lambda kept: kept)
+        with suppress(Reached), weights, PlainRotations(), copies:
             forward(leaf, options)
         call.leave()
         measured, images = self.measuring.measured, call.rows.images

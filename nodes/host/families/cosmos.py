@@ -10,6 +10,7 @@ from ....attention_patches.methods.shape_variations.method import ShapeVariation
 from .apart import Apart
 from .family import Forward
 from .transformer import Grid, Transformer
+from .transformer_presets import BoundedBlocks
 
 
 class CosmosFamily(Apart):
@@ -36,6 +37,10 @@ class CosmosFamily(Apart):
 
     def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None:
         return ("block", options["block_index"]) if "block_index" in options else None
+
+    def bounded_blocks(self) -> BoundedBlocks:
+        """Words by cross-attention of their own, as in U-Nets; nobody has published any bounds here."""
+        return BoundedBlocks(every=1, pictures=False)
 
     def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary:
         """The picture stands at (0, row, column); a pair is a channel of each half."""

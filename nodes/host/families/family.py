@@ -69,6 +69,7 @@ class Family(ABC):
     works: ClassVar[frozenset[str] | None] = None  # which methods work on it, by label; None: all
     reasons: ClassVar[Mapping[str, str]] = {}  # why others do not, by label
     group_norms: ClassVar[bool] = False  # whether it has any
+    checkpoints: ClassVar[bool] = False  # whether `checkpointed` makes some
     joint: ClassVar[bool] = False  # whether text and picture share one softmax
     one_grid: ClassVar[bool] = False  # whether all layers have tokens of one size
     unplaced: ClassVar[str | None] = None  # said in the report where shared keys cannot be placed

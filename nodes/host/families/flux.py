@@ -5,13 +5,16 @@ from typing import Any, ClassVar
 
 from comfy.ldm.chroma.model import Chroma
 from comfy.ldm.flux.model import Flux
+from torch import Tensor
 
 from ....attention_patches.contract.layers import Preset
 from ....attention_patches.contract.rotary import Rotary
 from ....attention_patches.maps.concepts import CONCEPTS, ConceptRecorder
+from .block_checkpoints import checkpointed_blocks
 from .concept_stream import Concepts, with_concepts
 from .family import Forward
 from .transformer import Grid, Transformer, rows_and_columns
+from .transformer_presets import BoundedBlocks
 
 
 class FluxFamily(Transformer):
@@ -20,6 +23,7 @@ class FluxFamily(Transformer):
     works = Transformer.works | {ConceptRecorder.label}
     name: ClassVar[str] = "Flux"
     models: ClassVar[str] = "Flux.1, Flux.2 and Chroma"
+    checkpoints: ClassVar[bool] = True
 
     @staticmethod
     def fits(network: Any) -> bool:
@@ -58,6 +62,16 @@ class FluxFamily(Transformer):
         if not wanted or not self.reads_concepts:
             return options
         return with_concepts(options, self.network, concepts, height * width, wanted[-1])
+
+    def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
+        places = [(f"{name}_block", n) for name, count in self.blocks().items() for n in range(count)]
+        return checkpointed_blocks(options, measured, places)
+
+    def bounded_blocks(self) -> BoundedBlocks:
+        """InvokeAI's regional prompts: every other block of Flux.1, with pixels of regions apart, and all
+        of Flux.2."""
+        two = getattr(self.network.params, "global_modulation", False)
+        return BoundedBlocks(every=1 if two else 2, pictures=True)
 
     def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary:
         """The picture stands at (0, row, column), and all text of Flux.1 at (0, 0, 0)."""

@@ -3,10 +3,13 @@
 from typing import Any, ClassVar
 
 from comfy.ldm.qwen_image.model import QwenImageTransformer2DModel
+from torch import Tensor
 
 from ....attention_patches.contract.rotary import Rotary
+from .block_checkpoints import checkpointed_blocks
 from .family import Forward
 from .transformer import Grid, Transformer, rows_and_columns
+from .transformer_presets import BoundedBlocks
 
 
 class QwenImageFamily(Transformer):
@@ -14,6 +17,7 @@ class QwenImageFamily(Transformer):
 
     name: ClassVar[str] = "Qwen-Image"
     models: ClassVar[str] = "Qwen-Image"
+    checkpoints: ClassVar[bool] = True
 
     @staticmethod
     def fits(network: Any) -> bool:
@@ -30,6 +34,15 @@ class QwenImageFamily(Transformer):
     def patch(self) -> int:
         patch: int = self.network.patch_size
         return patch
+
+    def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
+        places = [("double_block", number) for number in range(len(self.network.transformer_blocks))]
+        return checkpointed_blocks(options, measured, places)
+
+    def bounded_blocks(self) -> BoundedBlocks:
+        """Stitch (Bader et al., arXiv 2509.26644) binds regions in all blocks, pixels among themselves
+        too."""
+        return BoundedBlocks(every=1, pictures=True)
 
     def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary:
         """The picture's middle stands at (0, 0, 0); the text goes on along the diagonal."""

@@ -3,11 +3,14 @@
 from typing import Any, ClassVar
 
 from comfy.ldm.modules.diffusionmodules.mmdit import OpenAISignatureMMDITWrapper
+from torch import Tensor
 
 from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
+from .block_checkpoints import Block, Place, checkpointed_blocks
 from .family import Forward, Seen
 from .told import place_told, told
 from .transformer import Transformer
+from .transformer_presets import BoundedBlocks
 
 
 class SD3Family(Transformer):
@@ -19,6 +22,7 @@ class SD3Family(Transformer):
 
     name: ClassVar[str] = "SD3"
     models: ClassVar[str] = "SD3 and SD3.5"
+    checkpoints: ClassVar[bool] = True
     unplaced = (
         "Positions of SD3 are no rotations, so `placement` has no effect: the reference is shared where it "
         "stands."
@@ -48,8 +52,33 @@ class SD3Family(Transformer):
         best = (18, 21, 20, 24, 16) if len(blocks) > 24 else medium
         return [("double", number) for number in best]
 
+    def bounded_blocks(self) -> BoundedBlocks:
+        """As on Qwen-Image."""
+        return BoundedBlocks(every=1, pictures=True)
+
     def told(self, options: dict[str, Any]) -> dict[str, Any]:
         return told(options, self.blocks())
+
+    def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
+        """The host's function for a replaced block has a checkpoint of its own, which forgets how gradients
+        are taken here; so the block itself is asked."""
+        places = [("double_block", number) for number in range(len(self.network.joint_blocks))]
+        return checkpointed_blocks(options, measured, places, self._block)
+
+    def _block(self, place: Place) -> Block:
+        joint = self.network.joint_blocks[place[1]]
+
+        def block(args: dict[str, Any]) -> dict[str, Any]:
+            text, image = joint(
+                args["txt"],
+                args["img"],
+                c=args["vec"],
+                use_checkpoint=False,
+                transformer_options=args["transformer_options"],
+            )
+            return {"txt": text, "img": image}
+
+        return block
 
     def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None:
         return place_told(options)

@@ -8,14 +8,17 @@ from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from ....attention_patches.contract.layers import LayerMap, LayerSize, Preset
 from ....attention_patches.contract.rotary import Axis, Rotary
 from ....attention_patches.contract.site import Layer
-from ....attention_patches.maps.recorder import PICTURE, WORDS, Recorder
+from ....attention_patches.maps.recorder import Recorder
+from ....attention_patches.methods.bounded_attention.method import BoundedAttention
 from ....attention_patches.methods.cross_image.method import CrossImage
+from ....attention_patches.methods.layout_guidance import LayoutGuidance
 from ....attention_patches.methods.multidiffusion.method import MultiDiffusion
 from ....attention_patches.methods.plug_and_play.method import PlugAndPlay
 from ....attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
 from ....attention_patches.methods.shape_variations.method import ShapeVariations
 from ....attention_patches.methods.style_aligned.method import StyleAligned
 from .family import INVERSION, Family, Forward, Seen
+from .transformer_presets import BoundedBlocks, presets
 
 Grid = tuple[int, int]
 EVERYWHERE = frozenset({Recorder.label, StyleAligned.label, INVERSION})  # on every transformer
@@ -24,7 +27,12 @@ EVERYWHERE = frozenset({Recorder.label, StyleAligned.label, INVERSION})  # on ev
 class Transformer(Family):
     """A transformer for text and picture; nothing of it is marked, as the host's attention tells all."""
 
-    works: ClassVar[frozenset[str]] = EVERYWHERE | {MultiDiffusion.label, PromptToPrompt.label}
+    works: ClassVar[frozenset[str]] = EVERYWHERE | {
+        BoundedAttention.label,
+        LayoutGuidance.label,
+        MultiDiffusion.label,
+        PromptToPrompt.label,
+    }
     reasons: ClassVar[Mapping[str, str]] = {
         PlugAndPlay.label: (
             "it takes features of a U-Net's ResBlocks, and a transformer has none; its successor for Flux "
@@ -101,27 +109,18 @@ class Transformer(Family):
         return None
 
     def presets(self, latent: Grid) -> Mapping[str, Preset]:
-        """The layers in which words lie best, and the best of them for the picture."""
-        model, named = self.layer_map(), self.best_blocks()
-        found = [model.find(*place, 0) for place in named]
-        layers = [layer for layer in found if layer is not None]
-        if not named or len(layers) < len(named):  # another size of the model
-            layers = behind_the_middle(model.layers)
-        return {
-            WORDS: Preset(frozenset(layer.ordinal for layer in layers)),
-            PICTURE: Preset(frozenset({layers[0].ordinal})),
-        }
+        return presets(self.layer_map(), self.best_blocks(), self.bounded_blocks())
 
     def best_blocks(self) -> Sequence[tuple[str, int]]:
         """The blocks in which words were found to lie best, the best first; none if nobody has published
         any."""
         return ()
 
-
-def behind_the_middle(layers: Sequence[Layer]) -> list[Layer]:
-    """Five layers round six tenths of the depth, where the families with published choices have theirs."""
-    first = max(min(round(0.6 * len(layers)) - 3, len(layers) - 5), 0)
-    return list(layers[first : first + 5])
+    def bounded_blocks(self) -> BoundedBlocks:
+        """Where Bounded Attention works. InvokeAI's regional prompts on Z-Image: words in every other block,
+        and pixels see each other everywhere, as pictures fell apart otherwise; so where nobody has published
+        anything."""
+        return BoundedBlocks(every=2, pictures=False)
 
 
 def references(counts: Sequence[int]) -> list[KeyPart]:

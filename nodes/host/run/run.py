@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from comfy.model_sampling import CONST
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
 from torch import Tensor
 
@@ -147,6 +148,7 @@ class Run:
             texts=texts,
             working=self.working,
             report=self.report,
+            flow=isinstance(model.get_model_object("model_sampling"), CONST),
             eager=Eager(is_compiled(model)),
         )
 
@@ -195,6 +197,7 @@ def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode]
         layers=layers,
         layer_sizes=family.layer_sizes(latent),
         residuals=family.residual_map(),
+        checkpoints=family.checkpoints,
         presets=family.presets(latent),
         conditionings=conditioning_rows(guider.conds),
         texts=tuple(texts_of(guider.conds, latent).values()),

@@ -19,9 +19,9 @@ from .weights import fill_randomly
 def tiny_clip(kind: str, seed: int = 0) -> comfy.sd.CLIP:
     """A CLIP with random weights, deterministic by `seed`, as wide as `tiny_model(kind)` wants its text.
 
-    kind: "sd15", "sd2", "sdxl" (two encoders, pooled vector); or, fitting no tiny model, "flux" (CLIP for the
-    pooled vector, T5 for the text, at least 256 tokens), "mochi" (T5 with an attention mask) and "z-image"
-    (Qwen in a template, with a mask that masks nothing).
+    kind: "sd15", "sd2", "sdxl" (two encoders, pooled vector); "flux" for the tiny transformer (CLIP for the
+    pooled vector, T5 for the text, at least 256 tokens); or, fitting no tiny model, "mochi" (T5 with an
+    attention mask) and "z-image" (Qwen in a template, with a mask that masks nothing).
     """
     tokenizer, encoder, options = _parts(kind)
     with torch.inference_mode():
@@ -50,7 +50,7 @@ def _parts(kind: str) -> tuple[Any, Any, dict[str, Any]]:
     return comfy.text_encoders.genmo.MochiT5Tokenizer, comfy.text_encoders.genmo.mochi_te(), options
 
 
-_T5 = {"d_model": 32, "d_ff": 64, "d_kv": 8, "num_heads": 4, "num_layers": 2}
+_T5 = {"d_model": 40, "d_ff": 64, "d_kv": 10, "num_heads": 4, "num_layers": 2}
 
 _QWEN = {
     "hidden_size": 64,

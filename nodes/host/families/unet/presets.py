@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
 from .....attention_patches.contract.site import Layer
 from .....attention_patches.methods.bounded_attention.guidance import GUIDANCE_PRESET
-from .....attention_patches.methods.bounded_attention.method import SEARCH_PRESET
+from .....attention_patches.methods.bounded_attention.method import BOUNDED_PRESET, SEARCH_PRESET
 from .....attention_patches.methods.cross_image.method import SWAPPED
 from .....attention_patches.methods.layout_guidance import LAYOUT_PRESET
 from .....attention_patches.methods.plug_and_play.method import PLUGGED
@@ -24,6 +24,7 @@ def presets(model: LayerMap, sizes: LayerSizes, residuals: LayerMap) -> dict[str
         SWAPPED: Preset(finest_layers(model, sizes)),
         LAYOUT_PRESET: Preset(last_coarse_layers(model, sizes)),
         GUIDANCE_PRESET: Preset(guided_layers(model, sizes), DEEP_STEPS if deep(model) else SHALLOW_STEPS),
+        BOUNDED_PRESET: Preset(frozenset(sizes)),
         SEARCH_PRESET: Preset(searched_layers(model, sizes)),
         PLUGGED: plugged(model, sizes, residuals),
     }

@@ -25,6 +25,7 @@ class UNet(Family):
     name: ClassVar[str] = "U-Net"
     group_norms = True
     models: ClassVar[str] = "U-Nets for images (SD1.5, SD2, SDXL and models built like them)"
+    checkpoints: ClassVar[bool] = True
 
     @classmethod
     def supports(cls, label: str) -> bool:
