@@ -12,7 +12,7 @@ from ..attention.explicit_maps import probabilities
 from ..contract.attention_part import Attend, Order, StepAside
 from ..contract.batch import Batch
 from ..contract.qkv import QKV
-from ..contract.site import Site, Text, Window
+from ..contract.site import Prompt, Site, Text, Window
 from ..numerics.finite import all_finite
 from .recorded import AttentionMaps, MapStore, RecordedLayer, TimeSlice
 from .running_means import SliceMeans
@@ -145,7 +145,17 @@ class Recording:
             ),
             layers=tuple(self._layers(kept)),
             latents=latents,
+            prompts=self._prompts(),
         )
+
+    def _prompts(self) -> dict[str, Prompt]:
+        """What was sampled with, by role; texts of several rows are other prompts for other images."""
+        rows = self.batch.conditionings
+        return {
+            text.role: text.prompt
+            for text in self.wanted.texts
+            if text.prompt is not None and set(rows.get(text.role, ())) == {1}
+        }
 
     def _layers(self, kept: dict[Key, Tensor]) -> Iterator[RecordedLayer]:
         for layer in self.batch.layers.layers:

@@ -15,6 +15,7 @@ from ..layout.layout_inputs import LayoutInputs, fault_in_texts, layout_inputs
 from ..pictures.leakage_figure import draw_leakage
 from ..pictures.leakage_table import leakage_tables
 from .recorded_run import recorded_run, recorded_run_inputs
+from .sampled_prompt import doubt_of_prompt
 
 
 class AttentionLeakage(io.ComfyNode):
@@ -93,4 +94,5 @@ class AttentionLeakage(io.ComfyNode):
             leakage(recorded, layout, image=number, layers=chosen, slices=slices)
             for number in range(recorded.images)
         ]
-        return io.NodeOutput(handed_on(draw_leakage(found)), leakage_tables(found))
+        told = [doubt_of_prompt(recorded, clip, prompt), leakage_tables(found)]
+        return io.NodeOutput(handed_on(draw_leakage(found)), "\n\n".join(filter(None, told)))

@@ -26,6 +26,7 @@ from ..pictures.payload import payload
 from ..pictures.view import View, make_view
 from .attention_maps_type import AttentionMapsSocket
 from .recorded_run import recorded_run
+from .sampled_prompt import doubt_of_prompt
 
 ROLES = {"conditional": "positive", "unconditional": "negative"}
 MODES = ["words", "self", "components", "correspondence"]
@@ -148,7 +149,8 @@ class AttentionMapViewer(io.ComfyNode):
             threshold=threshold,
         )
         pictures, masks = outputs(_draw(view, mode, point_image, features), threshold)
-        shown = payload(view, mode, features, save_temp_png)
+        doubt = doubt_of_prompt(recorded, clip, prompt, ROLES[rows]) if clip and prompt.strip() else None
+        shown = payload(view, mode, features, save_temp_png, doubt)
         return io.NodeOutput(handed_on(pictures), handed_on(masks), ui={"attention_maps": [shown]})
 
 

@@ -13,8 +13,11 @@ from .view import View
 VERSION = 1
 
 
-def payload(view: View, mode: str, features: Features, save: Save) -> dict[str, Any]:
-    """Version 1. `chosen` are the columns of the words that were asked for."""
+def payload(
+    view: View, mode: str, features: Features, save: Save, remark: str | None = None
+) -> dict[str, Any]:
+    """Version 1. `chosen` are the columns of the words that were asked for; a remark is shown below the
+    picture."""
     maps = view.maps
     files = AtlasFiles(view, save)
     coloured = files.components(features) if mode == "components" else [[] for _ in view.pictures]
@@ -29,6 +32,7 @@ def payload(view: View, mode: str, features: Features, save: Save) -> dict[str, 
         "colormap": view.colour_map,
         "threshold": view.threshold,
         "mode": mode,
+        "remark": remark or "",
         "point": list(view.point),
         "layer": _only([n for n, x in enumerate(maps.layers) if x.layer.ordinal in (view.layers or ())]),
         "time": _only(view.slices or ()),

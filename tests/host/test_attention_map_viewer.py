@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from attention_control.attention_patches.contract.site import Prompt
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.nodes.host.text.clip_tokens import prompt_tokens
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
@@ -129,6 +130,24 @@ def test_words_beyond_the_first_chunk(clip):
     assert [w["text"] for w in payload["words"]] == ["tree", "lighthouse"]
     assert len(payload["words"][0]["positions"]) == 45 and payload["words"][1]["positions"][0] > 77
     assert payload["chosen"] == [1]
+
+
+def test_another_prompt_than_the_sampled_one_is_told(store, clip, caplog):
+    """Below the picture and in the log: of the same words in another order, not of the prompt itself."""
+    assert view(store, clip, prompt=PROMPT)[2]["remark"] == "" and not caplog.records
+    other = PROMPT.replace("red cat", "cat red")
+    assert view(store, clip, prompt=other)[2]["remark"].startswith("prompt: it is not what the pictures were")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_the_sampled_prompt_is_known_by_its_text_as_well(store, clip):
+    """Where a node of the pack has encoded it, the remark says what it is, and vectors do not count."""
+    maps = store.read()
+    marked = replace(maps, prompts={"positive": Prompt("a red dog", "of changed vectors")})
+    remark = view(MapStore(marked), clip, prompt=PROMPT)[2]["remark"]
+    assert "which is 'a red dog'" in remark
+    marked = replace(maps, prompts={"positive": Prompt(PROMPT, "of changed vectors")})
+    assert view(MapStore(marked), clip, prompt=PROMPT)[2]["remark"] == ""
 
 
 def test_without_a_prompt_words_are_numbered(store):

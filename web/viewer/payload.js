@@ -21,8 +21,8 @@
  *   version: number, model: { layers_total: number, family: string }, size: [number, number],
  *   slices: Slice[], layers: Layer[], words: Word[], images: Picture[],
  *   colormap: string, threshold: number, mode: string, layer: number | null, time: number | null,
- *   chosen?: number[], point?: [number, number],
- * }} Payload  chosen: the words that the node's own inputs ask for; point: the same, across and down
+ *   chosen?: number[], point?: [number, number], remark?: string,
+ * }} Payload  chosen: the words that the node's own inputs ask for; point: the same, across and down; remark: a doubt
  */
 
 export const VERSION = 1;
