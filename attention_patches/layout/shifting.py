@@ -32,6 +32,7 @@ class Progress:
     layout: Layout
     tell: Callable[[str], None]
     layers: frozenset[int] = frozenset()
+    doubt: str | None = None  # of the boxes, told with the places
     steps: set[float] = field(default_factory=set)  # by sigma
     looks: int = 0
     first: list[float] = field(default_factory=list)  # loss of each image
@@ -109,7 +110,8 @@ class Progress:
             + ", ".join(self._subject(image, number) for i, number in there if i == image)
             for image in images
         ]
-        return f"Attention in its box: {'; '.join(lines)}." if lines else None
+        told = [f"Attention in its box: {'; '.join(lines)}." if lines else None, self.doubt]
+        return " ".join(filter(None, told)) or None
 
     def _subject(self, image: int, number: int) -> str:
         """Means over the layers, and over the parts of the picture that hold the subject."""

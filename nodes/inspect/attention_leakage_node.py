@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...attention_patches.contract.layers import ALL
+from ...attention_patches.layout.canvas import doubt_of_canvas
 from ...attention_patches.layout.leakage import leakage
 from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.maps.time_slices import parse_time
@@ -86,7 +87,7 @@ class AttentionLeakage(io.ComfyNode):
         layout = given.read(clip, prompt)
         if layout.empty:
             raise ValueError("boxes: there are none; draw a box, or give a mask, for each subject to look at")
-        recorded, _ = recorded_run(maps, image)
+        recorded, pictures = recorded_run(maps, image)
         layout.check(recorded.images)
         chosen = None if layers.strip() == ALL else recorded.model.parse(layers)
         slices = parse_time(time, recorded.slices)
@@ -94,5 +95,10 @@ class AttentionLeakage(io.ComfyNode):
             leakage(recorded, layout, image=number, layers=chosen, slices=slices)
             for number in range(recorded.images)
         ]
-        told = [doubt_of_prompt(recorded, clip, prompt), leakage_tables(found)]
+        size = (pictures.shape[2], pictures.shape[1])
+        told = [
+            doubt_of_prompt(recorded, clip, prompt),
+            doubt_of_canvas(layout, size),
+            leakage_tables(found),
+        ]
         return io.NodeOutput(handed_on(draw_leakage(found)), "\n\n".join(filter(None, told)))
