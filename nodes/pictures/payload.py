@@ -49,6 +49,11 @@ def payload(
     }
 
 
+def without_maps(message: str) -> dict[str, Any]:
+    """Version 1, where there is nothing to show but a sentence."""
+    return {"version": VERSION, "images": [], "message": message}
+
+
 def _layer(layer: RecordedLayer) -> dict[str, Any]:
     place = layer.layer
     return {"ordinal": place.ordinal, "total": place.total, "name": str(place), "grid": list(layer.grid)}

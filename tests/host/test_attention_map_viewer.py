@@ -8,6 +8,7 @@ from attention_control.attention_patches.contract.site import Prompt
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.nodes.host.text.clip_tokens import prompt_tokens
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
+from comfy_execution.graph_utils import ExecutionBlocker
 from torch.nn.functional import interpolate
 
 from .viewing import (
@@ -54,7 +55,7 @@ def test_inputs_and_defaults_are_the_published_ones():
     assert [x.id for x in schema.inputs] == ["maps", "image", *names]
     assert {x.id: x.default for x in schema.inputs if x.id in DEFAULTS} == DEFAULTS
     assert all(x.tooltip for x in (*schema.inputs, *schema.outputs))
-    assert [x.id for x in schema.inputs if x.optional] == ["clip", "prompt"]
+    assert [x.id for x in schema.inputs if x.optional] == ["maps", "clip", "prompt"]
     assert [x.id for x in schema.inputs if x.advanced] == ["x", "y", "point_image", "features", "rows"]
     assert schema.is_output_node
 
@@ -214,6 +215,14 @@ def test_a_prompt_that_names_nothing(store, clip):
     assert len(view(store, clip, prompt="a, the of", words="the")[0]) == IMAGES
     payload = view(store, clip, prompt="a, the of", mode="self")[2]
     assert payload["words"] == payload["images"][0]["cross"] == []
+
+
+def test_a_bypassed_recorder_is_told():
+    """The graph stays whole: a sentence in the node, and nothing that another node would run on."""
+    out = AttentionMapViewer.execute(image=PICTURES, **DEFAULTS)
+    ((shown,),) = out.ui.values()
+    assert "bypassed" in shown["message"] and shown["images"] == []
+    assert [(type(x), x.message) for x in out.args] == [(ExecutionBlocker, None)] * 2
 
 
 def test_nothing_recorded_yet():

@@ -39,6 +39,16 @@ export function payloadOf(output) {
 }
 
 /**
+ * What is said in place of a picture, if the node's output is that.
+ *
+ * @param {unknown} output
+ * @returns {string}
+ */
+export function messageOf(output) {
+  return /** @type {{ attention_maps?: { message?: string }[] } | undefined} */ (output)?.attention_maps?.[0]?.message ?? "";
+}
+
+/**
  * The words' atlas of a layer (null: the mean over layers); the nearest thing to it if that was not sent.
  *
  * @param {Picture} picture

@@ -4,7 +4,9 @@ import copy
 
 import pytest
 
-from .browser import RENDERERS, Ui, brief
+from workflow_graph import BYPASSED
+
+from .browser import RENDERERS, RUN_WORKFLOW, Ui, brief
 
 
 def test_files_come_when_they_are_looked_at(own: Ui) -> None:
@@ -42,6 +44,20 @@ def test_reload_says_that_maps_are_not_saved(own: Ui) -> None:
     own.picture("vue-reloaded")
     own.run()
     assert own.viewer.panel.get_by_label("Opacity").input_value() == "0.5"
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_a_bypassed_recorder_is_told(name: str, own: Ui) -> None:
+    """The picture is made, nothing turns red, and the viewer says why it is empty; then all is back."""
+    own.show(brief(), name)
+    mode = "mode => { app.graph.nodes.find(x => x.type === 'AttentionRecorder').mode = mode; }"
+    own.page.evaluate(mode, BYPASSED)
+    own.page.evaluate(RUN_WORKFLOW)
+    assert "Recorder is bypassed" in own.viewer.text("message")
+    assert own.page.evaluate("app.lastNodeErrors ?? null") in (None, {})
+    own.picture(f"{name}-bypassed")
+    own.page.evaluate(mode, 0)
+    own.run()
 
 
 def test_tab_brings_the_maps_back(own: Ui) -> None:
