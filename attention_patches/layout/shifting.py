@@ -106,12 +106,12 @@ class Progress:
         there = sorted({subject for found in self.there.values() for subject in found})
         images = sorted({image for image, _ in there})
         lines = [
-            (f"image {image} " if len(images) > 1 else "")
+            (f"\nimage {image} " if len(images) > 1 else " ")
             + ", ".join(self._subject(image, number) for i, number in there if i == image)
             for image in images
         ]
-        told = [f"Attention in its box: {'; '.join(lines)}." if lines else None, self.doubt]
-        return " ".join(filter(None, told)) or None
+        told = [f"Attention in its box:{';'.join(lines)}." if lines else None, self.doubt]
+        return ("\n" if len(images) > 1 else " ").join(filter(None, told)) or None
 
     def _subject(self, image: int, number: int) -> str:
         """Means over the layers, and over the parts of the picture that hold the subject."""

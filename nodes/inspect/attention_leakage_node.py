@@ -32,6 +32,7 @@ class AttentionLeakage(io.ComfyNode):
                 "Dahary et al. 2024). Names subjects that the picture neglects."
             ),
             search_aliases=["leakage", "attention matrix", "neglected subject", "attribute leakage"],
+            is_output_node=True,
             inputs=[
                 *recorded_run_inputs(),
                 *layout_inputs(),

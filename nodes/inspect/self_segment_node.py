@@ -31,6 +31,7 @@ class SelfSegment(io.ComfyNode):
                 "each subject, without a further model. Another choice here does not sample again."
             ),
             search_aliases=["segmentation", "mask from prompt", "subject mask", "self-segmentation", "DAAM"],
+            is_output_node=True,
             inputs=[
                 *recorded_run_inputs(),
                 io.String.Input(

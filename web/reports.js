@@ -1,0 +1,87 @@
+/** Makes the reports of runs readable on their nodes: the host shows two lines of them, and breaks words. */
+
+import { api } from "../../scripts/api.js";
+import { app } from "../../scripts/app.js";
+
+/**
+ * @typedef {{ category?: string }} Kind
+ * @typedef {{
+ *   constructor: { nodeData?: Kind },
+ *   widgets?: { name: string, options: { getMinHeight?: () => number } }[],
+ *   size: [number, number],
+ *   computeSize: () => [number, number],
+ *   setSize: (size: [number, number]) => void,
+ *   setDirtyCanvas: (front: boolean, back: boolean) => void,
+ *   subgraph?: Graph,
+ * }} Node
+ * @typedef {{ getNodeById: (id: string) => Node | null }} Graph
+ */
+
+const TEXT = "$$node-text-preview"; // the host's widget for what the server says of a node
+const ABOUT = [46, 46]; // pixels beside and below the text, in its widget
+const MOST = 236; // pixels: then the host scrolls
+
+app.registerExtension({
+  name: "AttentionControl.Reports",
+  setup() {
+    const sheet = document.createElement("link");
+    sheet.rel = "stylesheet";
+    sheet.href = new URL("./reports.css", import.meta.url).href;
+    document.head.append(sheet);
+    api.addEventListener("progress_text", (event) => {
+      const { nodeId, text } = /** @type {CustomEvent<{ nodeId: string, text: string }>} */ (event).detail;
+      requestAnimationFrame(() => fit(nodeId, text)); // when the host has shown it
+    });
+  },
+});
+
+/**
+ * In the classic renderer, make room for a text on a node of ours; the other one does it by itself.
+ *
+ * @param {string} id  "12", or "3:12" for a node in a subgraph
+ * @param {string} text
+ */
+function fit(id, text) {
+  const node = nodeAt(String(id));
+  const widget = node?.widgets?.find((widget) => widget.name === TEXT);
+  if (!node || !widget || !node.constructor.nodeData?.category?.startsWith("attention control")) return;
+  if (/** @type {any} */ (window).LiteGraph.vueNodesMode) return;
+  const height = Math.min(heightOf(text, node.size[0] - ABOUT[0]) + ABOUT[1], MOST);
+  widget.options.getMinHeight = () => height;
+  node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])]);
+  node.setDirtyCanvas(true, true);
+}
+
+/**
+ * @param {string} id
+ * @returns {Node | null}
+ */
+function nodeAt(id) {
+  /** @type {Graph | undefined} */
+  let graph = /** @type {any} */ (app).rootGraph;
+  /** @type {Node | null} */
+  let node = null;
+  for (const part of id.split(":")) {
+    node = graph?.getNodeById(part) ?? null;
+    graph = node?.subgraph;
+  }
+  return node;
+}
+
+/**
+ * How high a text is at this width, in the size of the host's.
+ *
+ * @param {string} text
+ * @param {number} width
+ * @returns {number}
+ */
+function heightOf(text, width) {
+  const measure = document.createElement("div");
+  measure.className = "attention-control-measure";
+  measure.style.width = `${width}px`;
+  measure.textContent = text;
+  document.body.append(measure);
+  const height = measure.offsetHeight;
+  measure.remove();
+  return height;
+}
