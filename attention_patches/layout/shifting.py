@@ -11,6 +11,7 @@ from ..attention.attention_map import attention_map, by_token, rows_of
 from ..contract.objective import LayerAttention
 from ..contract.qkv import QKV
 from ..contract.site import Rows, Site, Window
+from .live_boxes import live_boxes
 from .placed import Placed, placed
 from .regions import Layout, Subject
 
@@ -33,6 +34,7 @@ class Progress:
     tell: Callable[[str], None]
     layers: frozenset[int] = frozenset()
     doubt: str | None = None  # of the boxes, told with the places
+    draw: Callable[[Callable[[], Tensor]], None] = lambda make: None
     steps: set[float] = field(default_factory=set)  # by sigma
     looks: int = 0
     first: list[float] = field(default_factory=list)  # loss of each image
@@ -41,6 +43,7 @@ class Progress:
     after: Shares = field(default_factory=dict)
     there: dict[Window, Sequence[tuple[int, int]]] = field(default_factory=dict)  # (image, subject)
     placed: dict[Any, Placed] = field(default_factory=dict, repr=False)  # kept for the run
+    seen: tuple[Tensor, Placed, tuple[int, int]] | None = field(default=None, repr=False)  # last
 
     def step(self, sigma: float, losses: Sequence[Tensor]) -> None:
         """A step has been guided: its losses (images,) at each look."""
@@ -51,6 +54,10 @@ class Progress:
         start, end = losses[0].tolist(), losses[-1].tolist()
         self.first, self.last = self.first or start, end
         self.tell(f"Guided step {len(self.steps)}: loss {_numbers(start)} -> {_numbers(end)}")
+        if self.seen is not None:
+            map_, where, grid = self.seen
+            self.draw(lambda: live_boxes(map_, where.words, where.masks, grid))
+            self.seen = None
 
     def watches(self, site: Site) -> bool:
         """Whether it should look at this site."""
@@ -80,6 +87,8 @@ class Progress:
         """Note how much attention (images, H, N, T) of the layout's prompt lies where it should; what was
         seen first in a layer and what was seen last are kept, on the device."""
         where = self.where(site, map_, window)
+        if window.whole:
+            self.seen = (map_.detach(), where, site.grid)
         self.there[window] = where.there
         place = ((site.layer.ordinal, site.kind), window)
         self.after[place] = shares = where.inside(map_.detach())

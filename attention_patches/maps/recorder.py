@@ -29,7 +29,8 @@ class Recorder(Method):
 
     `cross_layers` and `self_layers` are ordinals; of the latter only layers of at most `self_max_tokens`
     tokens are kept (any, if None). The schedule is cut into `time_bins` equal slices, each with a mean of
-    its own. `queries_and_keys` also keeps those of self-attention, from the last call in each slice.
+    its own. `queries_and_keys` also keeps those of self-attention, from the last call in each slice. Where
+    image 0 looks at the `live` words, each given by its tokens, is drawn on the node at every step.
     """
 
     label: ClassVar[str] = "AttentionRecorder"
@@ -42,6 +43,7 @@ class Recorder(Method):
     queries_and_keys: bool = False
     roles: tuple[str, ...] = ("positive",)
     memory_limit: int = 2048 * MEGABYTE
+    live: tuple[tuple[int, ...], ...] = ()
 
     @property
     def off(self) -> bool:
@@ -60,6 +62,7 @@ class Recorder(Method):
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         fitting = self._fitting(batch)
+        shortest = min(batch.text_tokens("positive"), default=0)
         wanted = Wanted(
             cross_layers=fitting.cross_layers,
             self_layers=fitting.self_layers,
@@ -68,6 +71,7 @@ class Recorder(Method):
             time_bins=self.time_bins,
             each_head=self.each_head,
             queries_and_keys=self.queries_and_keys,
+            live=tuple(word for word in self.live if max(word) < shortest),
         )
         return (Recording(wanted, batch, self.store, self.memory_limit / MEGABYTE),)
 

@@ -109,7 +109,8 @@ class LayoutGuidance(Method):
     def begin(self, batch: Batch) -> Sequence[Part]:
         layout = self.layout.joined()  # the boxes of one phrase are one object
         layers = self._watched(batch)
-        progress = Progress(layout, batch.tell, layers, doubt_of_canvas(layout, batch.picture))
+        doubt = doubt_of_canvas(layout, batch.picture)
+        progress = Progress(layout, batch.tell, layers, doubt, batch.draw)
         objective = Misplacement(
             cross_layers=layers,
             prompt=layout.prompt,

@@ -5,7 +5,9 @@ from typing import Any
 from comfy_api.latest import io
 
 from ...attention_patches.contract.schedule import PercentRange
+from ...attention_patches.maps.live_words import MOST
 from ..host.run.install import install
+from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import model_input
 from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import range_inputs
@@ -55,6 +57,19 @@ class AttentionRecorder(io.ComfyNode):
                         "of the steps in it. Slices without a step are left out."
                     ),
                 ),
+                io.Clip.Input(
+                    "clip", optional=True, tooltip="The text encoder, to find the words of `live_prompt`."
+                ),
+                io.String.Input(
+                    "live_prompt",
+                    default="",
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "The prompt that is sampled with: while the picture is made, the node shows where "
+                        f"each word is looked at ({MOST} at most, image 0). Needs `clip`. Empty: off."
+                    ),
+                ),
             ],
             outputs=[
                 io.Model.Output(tooltip="The model with the recorder, for any sampler node."),
@@ -79,6 +94,8 @@ class AttentionRecorder(io.ComfyNode):
         start_percent: float = 0.0,
         end_percent: float = 1.0,
         time_bins: int = 8,
+        clip: Any = None,
+        live_prompt: str = "",
     ) -> io.NodeOutput:
         recorder = make_recorder(
             model,
@@ -91,5 +108,20 @@ class AttentionRecorder(io.ComfyNode):
             time_bins=time_bins,
             roles=ROLES[rows],
             during=PercentRange(start_percent, end_percent),
+            live=_live(clip, live_prompt),
         )
         return io.NodeOutput(install(model, recorder, cls.hidden.unique_id), recorder.store)
+
+
+def _live(clip: Any, prompt: str) -> tuple[tuple[int, ...], ...]:
+    """The tokens of each word that may name something, of the first so many; none without a prompt."""
+    if not prompt.strip():
+        return ()
+    if clip is None:
+        raise ValueError(
+            "clip: not connected, so the words of `live_prompt` can't be found. Connect the text encoder, or "
+            "empty `live_prompt`."
+        )
+    tokens = prompt_tokens(clip, prompt)
+    names = dict.fromkeys(word.text for word in tokens.content_words())
+    return tuple(tokens.find(name).positions for name in list(names)[:MOST])

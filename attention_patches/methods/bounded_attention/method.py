@@ -97,7 +97,7 @@ class BoundedAttention(Method):
         outlines = Outlines(self.layout)
         guidance = NO_GUIDANCE if self.guidance is None else self.guidance
         doubt = doubt_of_canvas(self.layout, batch.picture)
-        progress = Progress(self.layout, batch.tell, guidance.watched(batch), doubt)
+        progress = Progress(self.layout, batch.tell, guidance.watched(batch), doubt, batch.draw)
         work = Bounding(
             layers=self.layers,
             outlines=outlines,
