@@ -8,18 +8,23 @@ import { app } from "../../scripts/app.js";
  * @typedef {{
  *   constructor: { nodeData?: Kind },
  *   widgets?: { name: string, options: { getMinHeight?: () => number } }[],
+ *   graph: Graph,
+ *   pos: [number, number],
  *   size: [number, number],
  *   computeSize: () => [number, number],
  *   setSize: (size: [number, number]) => void,
  *   setDirtyCanvas: (front: boolean, back: boolean) => void,
  *   subgraph?: Graph,
  * }} Node
- * @typedef {{ getNodeById: (id: string) => Node | null }} Graph
+ * @typedef {{ nodes: Node[], getNodeById: (id: string) => Node | null }} Graph
  */
 
 const TEXT = "$$node-text-preview"; // the host's widget for what the server says of a node
 const ABOUT = [46, 46]; // pixels beside and below the text, in its widget
-const MOST = 236; // pixels: then the host scrolls
+const LEAST = 58; // pixels of the widget, as the host has it
+const MOST = 236; // then the host scrolls
+const TITLE = 30; // pixels of a node's title, above its place
+const GAP = 10; // between nodes
 
 app.registerExtension({
   name: "AttentionControl.Reports",
@@ -36,7 +41,8 @@ app.registerExtension({
 });
 
 /**
- * In the classic renderer, make room for a text on a node of ours; the other one does it by itself.
+ * In the classic renderer, make room for a text on a node of ours, as far as the node below it leaves any; the
+ * other renderer does it by itself.
  *
  * @param {string} id  "12", or "3:12" for a node in a subgraph
  * @param {string} text
@@ -46,10 +52,27 @@ function fit(id, text) {
   const widget = node?.widgets?.find((widget) => widget.name === TEXT);
   if (!node || !widget || !node.constructor.nodeData?.category?.startsWith("attention control")) return;
   if (/** @type {any} */ (window).LiteGraph.vueNodesMode) return;
-  const height = Math.min(heightOf(text, node.size[0] - ABOUT[0]) + ABOUT[1], MOST);
+  const wanted = Math.min(heightOf(text, node.size[0] - ABOUT[0]) + ABOUT[1], MOST);
+  widget.options.getMinHeight = () => LEAST;
+  const height = Math.max(LEAST, Math.min(wanted, LEAST + floorBelow(node) - node.pos[1] - node.computeSize()[1]));
   widget.options.getMinHeight = () => height;
   node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])]);
   node.setDirtyCanvas(true, true);
+}
+
+/**
+ * How far down a node may reach, in pixels of the canvas.
+ *
+ * @param {Node} node
+ * @returns {number}
+ */
+function floorBelow(node) {
+  const [left, top] = node.pos;
+  const right = left + node.size[0];
+  const below = node.graph.nodes.filter(
+    ({ pos, size }) => pos[1] > top && pos[0] < right && left < pos[0] + size[0],
+  );
+  return Math.min(...below.map(({ pos }) => pos[1] - TITLE - GAP));
 }
 
 /**
