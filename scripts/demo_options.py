@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pins import ROOT
 
-WORKFLOW = ROOT / "example_workflows" / "style_aligned.json"
+WORKFLOW = ROOT / "example_workflows" / "01 One style for a whole batch.json"
 
 
 def port(text: str) -> int:
