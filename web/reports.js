@@ -1,4 +1,4 @@
-/** Makes the reports of runs readable on their nodes: the host shows two lines of them, and breaks words. */
+/** Makes reports of runs readable on their nodes, of which the host shows two lines, and brings them back in new tabs. */
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
@@ -20,6 +20,8 @@ import { app } from "../../scripts/app.js";
  */
 
 const TEXT = "$$node-text-preview"; // the host's widget for what the server says of a node
+const STORE = "AttentionControl.Reports"; // in the browser's own storage
+const MANY = 200; // texts that are kept
 const ABOUT = [46, 46]; // pixels beside and below the text, in its widget
 const LEAST = 58; // pixels of the widget, as the host has it
 const MOST = 236; // then the host scrolls
@@ -36,9 +38,58 @@ app.registerExtension({
     api.addEventListener("progress_text", (event) => {
       const { nodeId, text } = /** @type {CustomEvent<{ nodeId: string, text: string }>} */ (event).detail;
       requestAnimationFrame(() => fit(nodeId, text)); // when the host has shown it
+      keep(nodeId, text);
+    });
+    api.addEventListener("execution_cached", (event) => {
+      const { nodes } = /** @type {CustomEvent<{ nodes: string[] }>} */ (event).detail;
+      for (const id of nodes) recall(String(id));
     });
   },
 });
+
+/**
+ * Keep what was said of a node of this workflow, for its next tab.
+ *
+ * @param {string} id
+ * @param {string} text
+ */
+function keep(id, text) {
+  if (!isOurs(nodeAt(String(id)))) return;
+  const { [keyOf(id)]: _, ...others } = kept();
+  const newest = Object.entries(others).slice(1 - MANY);
+  localStorage.setItem(STORE, JSON.stringify({ ...Object.fromEntries(newest), [keyOf(id)]: text }));
+}
+
+/**
+ * What comes from the server's cache is not said again: in a tab that has not heard it, show what was kept.
+ *
+ * @param {string} id
+ */
+function recall(id) {
+  const node = nodeAt(id);
+  const text = kept()[keyOf(id)];
+  if (!text || !isOurs(node) || node?.widgets?.some((widget) => widget.name === TEXT)) return;
+  api.dispatchCustomEvent("progress_text", { nodeId: id, text });
+}
+
+/**
+ * The texts by workflow and node, the oldest first.
+ *
+ * @returns {Record<string, string>}
+ */
+function kept() {
+  return JSON.parse(localStorage.getItem(STORE) ?? "{}");
+}
+
+/** @param {string} id */
+function keyOf(id) {
+  return `${/** @type {any} */ (app).rootGraph.id}/${id}`;
+}
+
+/** @param {Node | null} node */
+function isOurs(node) {
+  return Boolean(node?.constructor.nodeData?.category?.startsWith("attention control"));
+}
 
 /**
  * In the classic renderer, make room for a text on a node of ours, as far as the node below it leaves any; the
@@ -50,7 +101,7 @@ app.registerExtension({
 function fit(id, text) {
   const node = nodeAt(String(id));
   const widget = node?.widgets?.find((widget) => widget.name === TEXT);
-  if (!node || !widget || !node.constructor.nodeData?.category?.startsWith("attention control")) return;
+  if (!node || !widget || !isOurs(node)) return;
   if (/** @type {any} */ (window).LiteGraph.vueNodesMode) return;
   const wanted = Math.min(heightOf(text, node.size[0] - ABOUT[0]) + ABOUT[1], MOST);
   widget.options.getMinHeight = () => LEAST;

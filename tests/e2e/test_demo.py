@@ -112,7 +112,11 @@ def test_demo_saves_pictures_and_leaves_nothing_else(
     assert process.returncode == 0, err
     paths = [Path(line) for line in out.splitlines()]
     assert len(paths) == 9 and all(path.is_file() and path.suffix == ".png" for path in paths)
-    batch = [np.asarray(Image.open(path).convert("RGB")) for path in paths if path.name.startswith("style_aligned_plain")]
+    batch = [
+        np.asarray(Image.open(path).convert("RGB"))
+        for path in paths
+        if path.name.startswith("style_aligned_plain")
+    ]
     assert len(batch) == 4
     assert all(
         np.array_equal(a, b)

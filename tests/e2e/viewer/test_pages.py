@@ -6,7 +6,7 @@ import pytest
 
 from workflow_graph import BYPASSED
 
-from .browser import RENDERERS, RUN_WORKFLOW, Ui, brief
+from .browser import RENDERERS, RUN_WORKFLOW, START, Ui, brief
 
 
 def test_files_come_when_they_are_looked_at(own: Ui) -> None:
@@ -98,3 +98,22 @@ def test_two_viewers_stay_apart(name: str, own: Ui) -> None:
     assert (one.pressed(), other.pressed()) == (["cat"], ["dog"])
     assert one.text("place") != other.text("place")
     own.picture(f"{name}-two-viewers")
+
+
+def test_a_report_is_there_in_another_tab(own: Ui) -> None:
+    """All comes from the cache there, so nothing is said once more; yet the node shows its report."""
+    report = """() => app.graph.nodes.find(node => node.type === "AttentionRecorder").widgets
+        .find(widget => widget.name === "$$node-text-preview")?.value ?? ''"""
+    own.show(brief(), "classic")
+    own.run()
+    said = own.page.evaluate(report)
+    assert said.startswith("AttentionRecorder: 7 of 7 layers")
+    other = Ui(own.page.context.new_page(), [])
+    other.page.set_default_timeout(START)
+    other.page.goto(own.page.url)
+    other.wait_until_ready()
+    other.show(brief(), "classic")
+    assert other.page.evaluate(report) == ""
+    other.run()
+    assert other.page.evaluate(report) == said
+    other.page.close()
