@@ -36,6 +36,7 @@ STEPS: dict[str, Sequence[str]] = {
     "maps": ("maps.py",),
     "inversion": ("inversion.py",),
     "appearance": ("appearance.py",),
+    "independent": ("independent.py",),
     "layout": ("layout.py", "--each", "19"),
     "layout_pictures": ("layout_pictures.py",),
     "layout_help": ("layout_help.py",),
