@@ -1,6 +1,6 @@
 """Draw the pictures that the example workflows of appearance transfer load.
 
-The grid "Structure / Appearance / Output" itself is made by example_workflows/appearance_grid.json. Its
+The grid "Structure / Appearance / Output" itself is made by the example workflow of that name. Its
 pictures have their objects painted as the host's mask editor would: what is painted is transparent.
 """
 

@@ -12,8 +12,7 @@ MARGIN = 16
 GAP = 4
 SMALLEST = 192
 LONGEST_LINE = 4
-THUMBNAIL = 640
-LOWEST = 128  # pixels of the shorter side of a thumbnail
+THUMBNAIL = 400  # pixels of a side
 PAPER, INK = "white", "#222222"
 
 
@@ -45,11 +44,13 @@ def contact_sheet(batches: Sequence[Batch]) -> Image.Image:
     return sheet
 
 
-def thumbnail(sheet: Image.Image) -> Image.Image:
-    """The sheet, small enough for a list of workflows, and never a strip too low to be seen in it."""
-    scale = min(1.0, max(THUMBNAIL / max(sheet.size), LOWEST / min(sheet.size)))
-    width, height = (round(scale * side) for side in sheet.size)
-    return sheet.resize((width, height), Image.Resampling.LANCZOS)
+def thumbnail(batches: Sequence[Batch]) -> Image.Image:
+    """The result as a square, as lists of workflows show it: the last batch alone, without a title."""
+    grid = _grid(batches[-1].pictures, SMALLEST)
+    side = max(grid.size)
+    square = Image.new("RGB", (side, side), PAPER)
+    square.paste(grid, ((side - grid.width) // 2, (side - grid.height) // 2))
+    return square.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
 
 
 def _line(batches: Sequence[Batch], smallest: int) -> Image.Image:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pins import ROOT
 
-WORKFLOW = ROOT / "example_workflows" / "style_aligned.json"
+WORKFLOW = ROOT / "example_workflows" / "01 One style for a whole batch.json"
 
 
 def port(text: str) -> int:
@@ -40,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
         default=None,
         help="the server's port on the loopback interface (default: a free one)",
     )
-    add("--thumbnail", type=Path, metavar="FILE", help="save a small JPEG of the pictures as well")
+    add(
+        "--thumbnail", type=Path, metavar="FILE", help="save a small square JPEG of the last pictures as well"
+    )
     add("--serve", action="store_true", help="start the web UI, print its address, and leave it running")
     return options

@@ -59,14 +59,14 @@ async def run_workflow(server: Server, workflow: Json) -> Result:
 def save_all(result: Result, folder: Path, name: str, small: Path | None) -> list[Path]:
     """Save the pictures and, of several, a sheet of them all; returns the paths.
 
-    `small` is where a thumbnail of the sheet goes, if anywhere.
+    `small` is where a thumbnail of the last batch goes, if anywhere.
     """
     files = [(folder / p.filename, c) for p, c in zip(result.pictures, result.contents, strict=True)]
     sheet = contact_sheet(result.batches())
     if len(files) > 1:
         files.append((folder / f"{name}.png", encoded(sheet, "PNG")))
     if small is not None:
-        files.append((small, encoded(thumbnail(sheet), "JPEG")))
+        files.append((small, encoded(thumbnail(result.batches()), "JPEG")))
     return [save(content, path) for path, content in files]
 
 

@@ -3,7 +3,7 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { createPanel } from "./viewer/panel.js";
-import { payloadOf } from "./viewer/payload.js";
+import { messageOf, payloadOf } from "./viewer/payload.js";
 
 /** @typedef {import("@comfyorg/comfyui-frontend-types").ComfyExtension} Extension */
 /** @typedef {Parameters<NonNullable<Extension["nodeCreated"]>>[0] & Unpublished} Node */
@@ -81,7 +81,9 @@ function addPanel(node) {
   });
   after(node, "onExecuted", (output) => {
     const payload = payloadOf(output);
+    const message = messageOf(output);
     if (payload) panel.open(payload);
+    else if (message) panel.say(message);
   });
   after(node, "onRemoved", panel.close);
 }

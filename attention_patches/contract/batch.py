@@ -40,6 +40,12 @@ class Batch:
     levels: tuple[float, ...] = ()
     noise: Tensor | None = field(default=None, compare=False, repr=False)
     draw: Callable[[Callable[[], Tensor]], None] = lambda make: None
+    cell: int = 8  # pixels of a side
+
+    @property
+    def picture(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.latent[1] * self.cell, self.latent[0] * self.cell
 
     def text_tokens(self, role: str) -> tuple[int, ...]:
         """The lengths of the texts of a role."""

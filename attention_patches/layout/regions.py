@@ -75,13 +75,15 @@ class Layout:
 
     `images[i]` are the subjects of image i; a single entry counts for all images. `fillers` are the tokens
     of words that name nothing, `ends` the first end token of each of the text's chunks. `prompt` is what the
-    tokens are counted in; None stands for every positive one.
+    tokens are counted in; None stands for every positive one. `canvas` is (width, height) of what the boxes
+    were measured on, in pixels; None if in fractions, or if there are masks.
     """
 
     images: tuple[tuple[Subject, ...], ...]
     fillers: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
     prompt: Prompt | None = None
+    canvas: tuple[int, int] | None = None
 
     @property
     def empty(self) -> bool:

@@ -11,6 +11,7 @@ from ..attention.attention_map import attention_map, by_token, rows_of
 from ..contract.objective import LayerAttention
 from ..contract.qkv import QKV
 from ..contract.site import Rows, Site, Window
+from .live_boxes import live_boxes
 from .placed import Placed, placed
 from .regions import Layout, Subject
 
@@ -32,6 +33,8 @@ class Progress:
     layout: Layout
     tell: Callable[[str], None]
     layers: frozenset[int] = frozenset()
+    doubt: str | None = None  # of the boxes, told with the places
+    draw: Callable[[Callable[[], Tensor]], None] = lambda make: None
     steps: set[float] = field(default_factory=set)  # by sigma
     looks: int = 0
     first: list[float] = field(default_factory=list)  # loss of each image
@@ -40,6 +43,7 @@ class Progress:
     after: Shares = field(default_factory=dict)
     there: dict[Window, Sequence[tuple[int, int]]] = field(default_factory=dict)  # (image, subject)
     placed: dict[Any, Placed] = field(default_factory=dict, repr=False)  # kept for the run
+    seen: tuple[Tensor, Placed, tuple[int, int]] | None = field(default=None, repr=False)  # last
 
     def step(self, sigma: float, losses: Sequence[Tensor]) -> None:
         """A step has been guided: its losses (images,) at each look."""
@@ -50,6 +54,10 @@ class Progress:
         start, end = losses[0].tolist(), losses[-1].tolist()
         self.first, self.last = self.first or start, end
         self.tell(f"Guided step {len(self.steps)}: loss {_numbers(start)} -> {_numbers(end)}")
+        if self.seen is not None:
+            map_, where, grid = self.seen
+            self.draw(lambda: live_boxes(map_, where.words, where.masks, grid))
+            self.seen = None
 
     def watches(self, site: Site) -> bool:
         """Whether it should look at this site."""
@@ -79,6 +87,8 @@ class Progress:
         """Note how much attention (images, H, N, T) of the layout's prompt lies where it should; what was
         seen first in a layer and what was seen last are kept, on the device."""
         where = self.where(site, map_, window)
+        if window.whole:
+            self.seen = (map_.detach(), where, site.grid)
         self.there[window] = where.there
         place = ((site.layer.ordinal, site.kind), window)
         self.after[place] = shares = where.inside(map_.detach())
@@ -105,11 +115,12 @@ class Progress:
         there = sorted({subject for found in self.there.values() for subject in found})
         images = sorted({image for image, _ in there})
         lines = [
-            (f"image {image} " if len(images) > 1 else "")
+            (f"\nimage {image} " if len(images) > 1 else " ")
             + ", ".join(self._subject(image, number) for i, number in there if i == image)
             for image in images
         ]
-        return f"Attention in its box: {'; '.join(lines)}." if lines else None
+        told = [f"Attention in its box:{';'.join(lines)}." if lines else None, self.doubt]
+        return ("\n" if len(images) > 1 else " ").join(filter(None, told)) or None
 
     def _subject(self, image: int, number: int) -> str:
         """Means over the layers, and over the parts of the picture that hold the subject."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ..contract.layers import LayerMap
-from ..contract.site import Layer
+from ..contract.site import Layer, Prompt
 from ..numerics.finite import REMEDY
 from ..text.words import PromptTokens
 from .matching import explained
@@ -48,6 +48,7 @@ class AttentionMaps:
     slices: tuple[TimeSlice, ...]
     layers: tuple[RecordedLayer, ...]  # in order of execution
     latents: Tensor | None = None  # (images, C, height, width) that the run made
+    prompts: Mapping[str, Prompt] = field(default_factory=dict)  # by role, where all images had the same
 
     @property
     def megabytes(self) -> float:

@@ -30,7 +30,8 @@ class Recorder(Method):
     `cross_layers` and `self_layers` are ordinals; of the latter only layers of at most `self_max_tokens`
     tokens are kept (any, if None). The schedule is cut into `time_bins` equal slices, each with a mean of
     its own. `queries_and_keys` also keeps those of self-attention, from the last call in each slice, and
-    before they are rotated where positions are rotations: what a place looks like, not where it is.
+    before they are rotated where positions are rotations: what a place looks like, not where it is. Where
+    image 0 looks at the `live` words, each given by its tokens, is drawn on the node at every step.
     """
 
     label: ClassVar[str] = "AttentionRecorder"
@@ -43,6 +44,7 @@ class Recorder(Method):
     queries_and_keys: bool = False
     roles: tuple[str, ...] = ("positive",)
     memory_limit: int = 2048 * MEGABYTE
+    live: tuple[tuple[int, ...], ...] = ()
 
     @property
     def off(self) -> bool:
@@ -61,6 +63,7 @@ class Recorder(Method):
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         fitting = self._fitting(batch)
+        shortest = min(batch.text_tokens("positive"), default=0)
         wanted = Wanted(
             cross_layers=fitting.cross_layers,
             self_layers=fitting.self_layers,
@@ -69,6 +72,7 @@ class Recorder(Method):
             time_bins=self.time_bins,
             each_head=self.each_head,
             queries_and_keys=self.queries_and_keys,
+            live=tuple(word for word in self.live if max(word) < shortest),
         )
         return (Recording(wanted, batch, self.store, self.memory_limit / MEGABYTE),)
 

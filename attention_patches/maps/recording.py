@@ -12,8 +12,9 @@ from ..attention.explicit_maps import probabilities
 from ..contract.attention_part import Attend, Order, StepAside
 from ..contract.batch import Batch
 from ..contract.qkv import QKV
-from ..contract.site import Site, Text, Window
+from ..contract.site import Prompt, Site, Text, Window
 from ..numerics.finite import all_finite
+from .live_words import live_words
 from .recorded import AttentionMaps, MapStore, RecordedLayer, TimeSlice
 from .running_means import SliceMeans
 
@@ -32,6 +33,7 @@ class Wanted:
     time_bins: int
     each_head: bool
     queries_and_keys: bool
+    live: tuple[tuple[int, ...], ...] = ()
 
     def slice_of(self, percent: float) -> int:
         """The time slice of a place on the schedule."""
@@ -82,10 +84,23 @@ class Recording:
             self.swapped[site.layer.ordinal] += 1
             return out
         slice_ = self.wanted.slice_of(site.percent)
-        self.times.setdefault(slice_, {})[site.sigma] = site.percent
+        seen = self.times.setdefault(slice_, {})
+        if site.sigma not in seen:  # a step has begun: the one before it is seen whole
+            self._draw()
+        seen[site.sigma] = site.percent
         for text, rows, _ in self._chunks(site):
             self._keep(site, qkv, text, rows, slice_)
         return out
+
+    def _draw(self) -> None:
+        """The heat of the live words in the present time slice, on the node."""
+        present = [
+            (self.batch.layer_sizes[ordinal].grid, means.present[1].values)
+            for (what, ordinal, role), means in self.means.items()
+            if (what, role) == ("cross", "positive") and means.present is not None
+        ]
+        if self.wanted.live and present:
+            self.batch.draw(lambda: live_words(present, self.wanted.live))
 
     def _keep(self, site: Site, qkv: QKV, text: Text, rows: slice, slice_: int) -> None:
         own = qkv.k.shape[2]
@@ -109,6 +124,7 @@ class Recording:
         return self.means.setdefault((what, site.layer.ordinal, text.role), SliceMeans())
 
     def finish(self, latents: Tensor) -> str | None:
+        self._draw()
         slices = sorted(self.times)
         stacked = {key: means.stack(slices) for key, means in self.means.items()}
         complete = {key: tensor for key, tensor in stacked.items() if tensor is not None}
@@ -146,7 +162,17 @@ class Recording:
             ),
             layers=tuple(self._layers(kept)),
             latents=latents,
+            prompts=self._prompts(),
         )
+
+    def _prompts(self) -> dict[str, Prompt]:
+        """What was sampled with, by role; texts of several rows are other prompts for other images."""
+        rows = self.batch.conditionings
+        return {
+            text.role: text.prompt
+            for text in self.wanted.texts
+            if text.prompt is not None and set(rows.get(text.role, ())) == {1}
+        }
 
     def _layers(self, kept: dict[Key, Tensor]) -> Iterator[RecordedLayer]:
         for layer in self.batch.layers.layers:

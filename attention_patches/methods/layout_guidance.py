@@ -33,6 +33,7 @@ from ..contract.method import Method, Part
 from ..contract.objective import LayerAttention, Objective
 from ..contract.qkv import QKV
 from ..contract.site import WHOLE_PICTURE, Site
+from ..layout.canvas import doubt_of_canvas
 from ..layout.descent import Effort, descend
 from ..layout.regions import Layout, Subject
 from ..layout.shifting import Progress, inside
@@ -112,7 +113,8 @@ class LayoutGuidance(Method):
     def begin(self, batch: Batch) -> Sequence[Part]:
         layout = self.layout.joined()  # the boxes of one phrase are one object
         layers = self._watched(batch)
-        progress = Progress(layout, batch.tell, layers)
+        doubt = doubt_of_canvas(layout, batch.picture)
+        progress = Progress(layout, batch.tell, layers, doubt, batch.draw)
         objective = Misplacement(
             cross_layers=layers,
             prompt=layout.prompt,

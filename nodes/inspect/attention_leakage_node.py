@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...attention_patches.contract.layers import ALL
+from ...attention_patches.layout.canvas import doubt_of_canvas
 from ...attention_patches.layout.leakage import leakage
 from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.maps.time_slices import parse_time
@@ -15,6 +16,7 @@ from ..layout.layout_inputs import LayoutInputs, fault_in_texts, layout_inputs
 from ..pictures.leakage_figure import draw_leakage
 from ..pictures.leakage_table import leakage_tables
 from .recorded_run import recorded_run, recorded_run_inputs
+from .sampled_prompt import doubt_of_prompt
 
 
 class AttentionLeakage(io.ComfyNode):
@@ -30,6 +32,7 @@ class AttentionLeakage(io.ComfyNode):
                 "Dahary et al. 2024). Names subjects that the picture neglects."
             ),
             search_aliases=["leakage", "attention matrix", "neglected subject", "attribute leakage"],
+            is_output_node=True,
             inputs=[
                 *recorded_run_inputs(),
                 *layout_inputs(),
@@ -85,7 +88,7 @@ class AttentionLeakage(io.ComfyNode):
         layout = given.read(clip, prompt)
         if layout.empty:
             raise ValueError("boxes: there are none; draw a box, or give a mask, for each subject to look at")
-        recorded, _ = recorded_run(maps, image)
+        recorded, pictures = recorded_run(maps, image)
         layout.check(recorded.images)
         chosen = None if layers.strip() == ALL else recorded.model.parse(layers)
         slices = parse_time(time, recorded.slices)
@@ -93,4 +96,10 @@ class AttentionLeakage(io.ComfyNode):
             leakage(recorded, layout, image=number, layers=chosen, slices=slices)
             for number in range(recorded.images)
         ]
-        return io.NodeOutput(handed_on(draw_leakage(found)), leakage_tables(found))
+        size = (pictures.shape[2], pictures.shape[1])
+        told = [
+            doubt_of_prompt(recorded, clip, prompt),
+            doubt_of_canvas(layout, size),
+            leakage_tables(found),
+        ]
+        return io.NodeOutput(handed_on(draw_leakage(found)), "\n\n".join(filter(None, told)))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
 from ...attention_patches.maps.components import Features
@@ -22,12 +23,16 @@ from ..pictures.drawing import (
     draw_words,
     outputs,
 )
-from ..pictures.payload import payload
+from ..pictures.payload import payload, without_maps
 from ..pictures.view import View, make_view
 from .attention_maps_type import AttentionMapsSocket
 from .recorded_run import recorded_run
+from .sampled_prompt import doubt_of_prompt
 
 ROLES = {"conditional": "positive", "unconditional": "negative"}
+NO_MAPS = (
+    "No maps arrive: Attention Recorder is bypassed, or not connected. Switch it on again (Ctrl-B) and run."
+)
 MODES = ["words", "self", "components", "correspondence"]
 
 
@@ -47,7 +52,12 @@ class AttentionMapViewer(io.ComfyNode):
             is_output_node=True,
             inputs=[
                 AttentionMapsSocket.Input(
-                    "maps", tooltip="From Attention Recorder or another node that gives maps."
+                    "maps",
+                    optional=True,
+                    tooltip=(
+                        "From Attention Recorder or another node that gives maps. While that is bypassed, "
+                        "to compare, the node says so and gives nothing."
+                    ),
                 ),
                 io.Image.Input(
                     "image", tooltip="The pictures that the recorded run made, all of them, in order."
@@ -118,7 +128,6 @@ class AttentionMapViewer(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        maps: MapStore,
         image: Tensor,
         mode: str,
         words: str,
@@ -126,6 +135,7 @@ class AttentionMapViewer(io.ComfyNode):
         time: str,
         threshold: float,
         colormap: str,
+        maps: MapStore | None = None,
         clip: Any = None,
         prompt: str = "",
         x: float = 0.5,
@@ -134,6 +144,11 @@ class AttentionMapViewer(io.ComfyNode):
         features: Features = "self-attention",
         rows: str = "conditional",
     ) -> io.NodeOutput:
+        if maps is None:
+            nothing = ExecutionBlocker(
+                None
+            )  # whoever waits for pictures or masks does not run, without an error
+            return io.NodeOutput(nothing, nothing, ui={"attention_maps": [without_maps(NO_MAPS)]})
         recorded, pictures = recorded_run(maps, image)
         view = make_view(
             recorded,
@@ -148,7 +163,8 @@ class AttentionMapViewer(io.ComfyNode):
             threshold=threshold,
         )
         pictures, masks = outputs(_draw(view, mode, point_image, features), threshold)
-        shown = payload(view, mode, features, save_temp_png)
+        doubt = doubt_of_prompt(recorded, clip, prompt, ROLES[rows]) if clip and prompt.strip() else None
+        shown = payload(view, mode, features, save_temp_png, doubt)
         return io.NodeOutput(handed_on(pictures), handed_on(masks), ui={"attention_maps": [shown]})
 
 

@@ -27,6 +27,7 @@ class AttentionProbe(io.ComfyNode):
                 "needed."
             ),
             search_aliases=["attention of an image", "real image", "attention map", "segment photo"],
+            is_output_node=True,
             **shows_report(),
             inputs=[
                 model_input(),

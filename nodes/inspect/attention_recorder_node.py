@@ -5,12 +5,14 @@ from typing import Any
 from comfy_api.latest import io
 
 from ...attention_patches.contract.schedule import PercentRange
+from ...attention_patches.maps.live_words import MOST
 from ..host.run.install import install
+from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import model_input
 from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import range_inputs
 from .attention_maps_type import AttentionMapsSocket
-from .concept_inputs import concept_inputs, make_concept_recorder
+from .concept_inputs import concepts_input, make_concept_recorder
 from .recording_inputs import make_recorder, recording_inputs
 
 ROLES = {
@@ -56,7 +58,22 @@ class AttentionRecorder(io.ComfyNode):
                         "of the steps in it. Slices without a step are left out."
                     ),
                 ),
-                *concept_inputs(),
+                io.Clip.Input(
+                    "clip",
+                    optional=True,
+                    tooltip="The text encoder, to find the words of `live_prompt` and for `concepts`.",
+                ),
+                io.String.Input(
+                    "live_prompt",
+                    default="",
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "The prompt that is sampled with: while the picture is made, the node shows where "
+                        f"each word is looked at ({MOST} at most, image 0). Needs `clip`. Empty: off."
+                    ),
+                ),
+                concepts_input(),
             ],
             outputs=[
                 io.Model.Output(tooltip="The model with the recorder, for any sampler node."),
@@ -82,6 +99,7 @@ class AttentionRecorder(io.ComfyNode):
         end_percent: float = 1.0,
         time_bins: int = 8,
         clip: Any = None,
+        live_prompt: str = "",
         concepts: str = "",
     ) -> io.NodeOutput:
         during = PercentRange(start_percent, end_percent)
@@ -99,5 +117,20 @@ class AttentionRecorder(io.ComfyNode):
             time_bins=time_bins,
             roles=ROLES[rows],
             during=during,
+            live=_live(clip, live_prompt),
         )
         return io.NodeOutput(install(model, recorder, cls.hidden.unique_id), recorder.store)
+
+
+def _live(clip: Any, prompt: str) -> tuple[tuple[int, ...], ...]:
+    """The tokens of each word that may name something, of the first so many; none without a prompt."""
+    if not prompt.strip():
+        return ()
+    if clip is None:
+        raise ValueError(
+            "clip: not connected, so the words of `live_prompt` can't be found. Connect the text encoder, or "
+            "empty `live_prompt`."
+        )
+    tokens = prompt_tokens(clip, prompt)
+    names = dict.fromkeys(word.text for word in tokens.content_words())
+    return tuple(tokens.find(name).positions for name in list(names)[:MOST])

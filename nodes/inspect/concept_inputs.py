@@ -13,23 +13,19 @@ from ..host.families import family_of
 from .recording_inputs import ANY_SIZE, AUTO
 
 
-def concept_inputs() -> list[Any]:
-    """The text encoder and the words."""
-    return [
-        io.Clip.Input(
-            "clip", optional=True, tooltip="The text encoder of the model; needed if there are `concepts`."
+def concepts_input() -> Any:
+    """The words to look for."""
+    return io.String.Input(
+        "concepts",
+        default="",
+        optional=True,
+        tooltip=(
+            "Flux.1 and Chroma: words to look for, comma-separated, whether the prompt has them or not "
+            "(ConceptAttention). They compete for each place, so name what else is there as well: cat, "
+            "grass, sky. The maps are then of these in place of the prompt's words; `record` is ignored. "
+            "Needs `clip`."
         ),
-        io.String.Input(
-            "concepts",
-            default="",
-            optional=True,
-            tooltip=(
-                "Flux.1 and Chroma: words to look for, comma-separated, whether the prompt has them or not "
-                "(ConceptAttention). They compete for each place, so name what else is there as well: cat, "
-                "grass, sky. The maps are then of these in place of the prompt's words; `record` is ignored."
-            ),
-        ),
-    ]
+    )
 
 
 def make_concept_recorder(

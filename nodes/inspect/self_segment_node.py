@@ -15,6 +15,7 @@ from ..inputs.model_inputs import LAYERS
 from ..inputs.segment_inputs import clustering_seed_input, label_threshold_input, segments_input
 from ..pictures.segmented import segmented
 from .recorded_run import recorded_run, recorded_run_inputs
+from .sampled_prompt import doubt_of_prompt
 
 
 class SelfSegment(io.ComfyNode):
@@ -30,6 +31,7 @@ class SelfSegment(io.ComfyNode):
                 "each subject, without a further model. Another choice here does not sample again."
             ),
             search_aliases=["segmentation", "mask from prompt", "subject mask", "self-segmentation", "DAAM"],
+            is_output_node=True,
             inputs=[
                 *recorded_run_inputs(),
                 io.String.Input(
@@ -108,7 +110,8 @@ class SelfSegment(io.ComfyNode):
         )
         found = method(recorded, words)
         *drawn, table = segmented(pictures, found, [word.text for word in words], sharpen)
-        return io.NodeOutput(*map(handed_on, drawn), table)
+        doubt = doubt_of_prompt(recorded, clip, prompt)
+        return io.NodeOutput(*map(handed_on, drawn), table if doubt is None else f"{doubt}\n\n{table}")
 
 
 def subject_words(tokens: PromptTokens, subjects: str) -> tuple[Word, ...]:

@@ -23,11 +23,13 @@ _SHORT.maxstring = 60
 
 @dataclass(frozen=True)
 class Drawn:
-    """A box, and what stands in it, if that was said; `where` names it in messages."""
+    """A box, and what stands in it, if that was said; `where` names it in messages, `measured` says that its
+    sides were given in pixels of the canvas."""
 
     box: Box
     phrase: str = ""
     where: str = field(default="", compare=False)
+    measured: bool = field(default=True, compare=False)
 
 
 def drawn_boxes(value: Any, canvas: Canvas, name: str) -> list[list[Drawn]]:
@@ -93,15 +95,18 @@ def _written(line: str, canvas: Canvas, where: str) -> Drawn:
             "the box, as in `64 128 192 256: ginger kitten`"
         )
     x, y, width, height = _numbers([match[part] for part in range(1, 5)], where)
-    if max(x, y, width, height) <= 1:
+    measured = max(x, y, width, height) > 1
+    if not measured:
         x, width, y, height = x * canvas[0], width * canvas[0], y * canvas[1], height * canvas[1]
-    return Drawn(_fractions((x, y, x + width, y + height), canvas, where), match[5] or "", where)
+    box = _fractions((x, y, x + width, y + height), canvas, where)
+    return Drawn(box, match[5] or "", where, measured)
 
 
 def _read(item: Any, canvas: Canvas, where: str) -> Drawn:
     if not isinstance(item, dict):
         raise ValueError(f"{where} is {_short(item)}; a box is a dictionary with x, y, width and height")
-    return Drawn(_fractions(_corners(item, canvas, where), canvas, where), _phrase(item), where)
+    box = _fractions(_corners(item, canvas, where), canvas, where)
+    return Drawn(box, _phrase(item), where, measured="bbox" not in item)
 
 
 def _corners(item: dict[str, Any], canvas: Canvas, where: str) -> Box:

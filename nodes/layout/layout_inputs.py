@@ -126,7 +126,13 @@ class LayoutInputs:
                 )
                 for frame in named(frames, phrases)
             ]
-        return Layout(tuple(images) or ((),), filler_positions(tokens, more), text_ends(tokens))
+        measured = any(drawn.measured for frame in frames for drawn in frame)
+        return Layout(
+            tuple(images) or ((),),
+            filler_positions(tokens, more),
+            text_ends(tokens),
+            canvas=(self.width, self.height) if measured else None,
+        )
 
     def _frames(self) -> list[list[Drawn]]:
         """The boxes of each image; `elements` may come together with the `bboxes` that they describe."""
@@ -143,9 +149,10 @@ class LayoutInputs:
                     f"{' and '.join(str(len(frame)) for frame in placed)} boxes. Connect both outputs of one "
                     "node, or only one of them."
                 )
+            pairs = [zip(frame, described[0], strict=True) for frame in placed]
             return [
-                [replace(element, box=box.box) for box, element in zip(frame, described[0], strict=True)]
-                for frame in placed
+                [replace(element, box=box.box, measured=box.measured) for box, element in frame]
+                for frame in pairs
             ]
         return placed or described or written
 

@@ -13,8 +13,11 @@ from .view import View
 VERSION = 1
 
 
-def payload(view: View, mode: str, features: Features, save: Save) -> dict[str, Any]:
-    """Version 1. `chosen` are the columns of the words that were asked for."""
+def payload(
+    view: View, mode: str, features: Features, save: Save, remark: str | None = None
+) -> dict[str, Any]:
+    """Version 1. `chosen` are the columns of the words that were asked for; a remark is shown below the
+    picture."""
     maps = view.maps
     files = AtlasFiles(view, save)
     coloured = files.components(features) if mode == "components" else [[] for _ in view.pictures]
@@ -29,6 +32,7 @@ def payload(view: View, mode: str, features: Features, save: Save) -> dict[str, 
         "colormap": view.colour_map,
         "threshold": view.threshold,
         "mode": mode,
+        "remark": remark or "",
         "point": list(view.point),
         "layer": _only([n for n, x in enumerate(maps.layers) if x.layer.ordinal in (view.layers or ())]),
         "time": _only(view.slices or ()),
@@ -43,6 +47,11 @@ def payload(view: View, mode: str, features: Features, save: Save) -> dict[str, 
             for image in range(maps.images)
         ],
     }
+
+
+def without_maps(message: str) -> dict[str, Any]:
+    """Version 1, where there is nothing to show but a sentence."""
+    return {"version": VERSION, "images": [], "message": message}
 
 
 def _layer(layer: RecordedLayer) -> dict[str, Any]:

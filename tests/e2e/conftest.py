@@ -67,10 +67,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, script: Script) -> Iterator
 
 @pytest.fixture(scope="session")
 def example(server: Server) -> Example:
-    """`example("style_aligned")`: its pictures by title, sampled once in a few steps."""
+    """`example("01 One style for a whole batch")`: its pictures by title, sampled once in a few steps."""
 
     def run(name: str) -> Pictures:
-        steps = 2 if name == "bounded_attention_paper" else FEW_STEPS  # it has twelve samplers
+        twelve_samplers = name == "22 The pictures of the Bounded Attention talk"
+        steps = 2 if twelve_samplers else FEW_STEPS
         return asyncio.run(pictures(server, read(EXAMPLES[name]), steps=steps))
 
     return cache(run)

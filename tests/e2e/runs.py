@@ -20,9 +20,9 @@ from ui_workflow import to_prompt
 EXAMPLES = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*.json"))}
 FEW_STEPS = 4
 IN_ITS_STYLE = {
-    "style_of_your_picture": "In its style",
-    "style_of_your_picture_controlnet": "In its style, with that layout",
-    "style_of_your_picture_lora": "Your subject in its style",
+    "11 A series in the style of your picture": "In its style",
+    "23 Your style with a ControlNet": "In its style, with that layout",
+    "24 Your style with a LoRA": "Your subject in its style",
 }
 Pixels = npt.NDArray[np.uint8]
 Pictures = dict[str, list[Pixels]]

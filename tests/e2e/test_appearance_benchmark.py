@@ -29,7 +29,7 @@ def test_inputs_are_drawn(benchmark: Script, discs: Path, tmp_path: Path) -> Non
     benchmark("appearance_grid", "--cache", discs)
     loaded = {
         f"{node['widgets_values'][0]}.png"
-        for name in ("appearance_transfer", "appearance_grid")
+        for name in ("12 One picture in the appearance of another", "21 A grid of structures and appearances")
         for node in json.loads((ROOT / "example_workflows" / f"{name}.json").read_text())["nodes"]
         if node["type"] == "LoadExamplePicture"
     }

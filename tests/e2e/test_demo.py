@@ -104,17 +104,24 @@ def test_demo_saves_pictures_and_leaves_nothing_else(
 ) -> None:
     """The printed paths are the pictures, as another server makes them; nothing else is left. The demo's own
     workflow is made in a few steps."""
-    assert parser().parse_args([]).workflow == EXAMPLES["style_aligned"]
+    assert parser().parse_args([]).workflow == EXAMPLES["01 One style for a whole batch"]
     workflow = tmp_path / "brief.json"
-    workflow.write_text(json.dumps(brief(read(EXAMPLES["style_aligned"]))))
+    workflow.write_text(json.dumps(brief(read(EXAMPLES["01 One style for a whole batch"]))))
     process = demo(checkout, temporary, "--workflow", str(workflow))
     out, err = process.communicate()
     assert process.returncode == 0, err
     paths = [Path(line) for line in out.splitlines()]
     assert len(paths) == 9 and all(path.is_file() and path.suffix == ".png" for path in paths)
-    batch = [np.asarray(Image.open(path).convert("RGB")) for path in paths if path.name.startswith("plain")]
+    batch = [
+        np.asarray(Image.open(path).convert("RGB"))
+        for path in paths
+        if path.name.startswith("style_aligned_plain")
+    ]
     assert len(batch) == 4
-    assert all(np.array_equal(a, b) for a, b in zip(batch, example("style_aligned")["Plain"], strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(batch, example("01 One style for a whole batch")["Plain"], strict=True)
+    )
     assert git(checkout, "status", "--porcelain") == ""
     assert not list(processes_of(checkout))
     assert not list(temporary.glob("attention-control-*"))

@@ -12,12 +12,12 @@ from ui_workflow import to_prompt
 
 from .runs import EXAMPLES, FEW_STEPS, Example, pictures, read, same, with_mark
 
-STYLE_ALIGNED = EXAMPLES["style_aligned"]
+STYLE_ALIGNED = EXAMPLES["01 One style for a whole batch"]
 
 
 def test_cancelled_run_leaves_the_next_one_as_it_was(server: Server, example: Example) -> None:
     """A run interrupted while sampling ends as such; the next one gives the same pictures."""
-    before = example("style_aligned")
+    before = example("01 One style for a whole batch")
 
     async def cancel_while_sampling() -> None:
         async with Client(server.address) as client:
@@ -40,7 +40,7 @@ def test_failed_run_names_the_node_and_leaves_the_next_one_as_it_was(
     server: Server, example: Example
 ) -> None:
     """A reference outside the batch fails, quoting both numbers; the next run is right."""
-    before = example("style_aligned")
+    before = example("01 One style for a whole batch")
     wrong: dict[str, Any] = read(STYLE_ALIGNED)
     node = next(node for node in wrong["nodes"] if node["type"] == "StyleAlignedBatch")
     node["widgets_values"][2] = 7

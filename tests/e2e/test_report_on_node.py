@@ -76,7 +76,7 @@ def of_examples(server: Server, *names: str) -> list[tuple[Prompt, set[str], Tol
 
 def test_the_node_shows_the_report(server: Server) -> None:
     """The text goes to the node that made the patch, through the server, while it runs."""
-    ((prompt, ours, heard),) = of_examples(server, "style_aligned")
+    ((prompt, ours, heard),) = of_examples(server, "01 One style for a whole batch")
     assert [prompt[at]["class_type"] for at in ours] == ["StyleAlignedBatch"]
     line = f"StyleAligned: 7 of 7 layers, {STEPS} of {STEPS} noise levels, 4 images."
     assert heard.texts == {at: [line] for at in ours}
@@ -84,7 +84,9 @@ def test_the_node_shows_the_report(server: Server) -> None:
 
 def test_a_report_of_one_workflow_is_not_on_a_node_of_another(server: Server) -> None:
     """Two examples have an equal recorder, under another number; each shows its own."""
-    for _prompt, ours, heard in of_examples(server, "attention_maps", "bounded_attention"):
+    for _prompt, ours, heard in of_examples(
+        server, "02 Where does the model look", "06 Five kittens in boxes, each itself"
+    ):
         assert heard.texts.keys() == ours
 
 

@@ -34,7 +34,7 @@ def with_the_picture_decoded(workflow: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def sampled(server: Server) -> Example:
-    """`sampled("style_of_your_picture_lora")`: the example with the picture decoded, sampled once."""
+    """`sampled("24 Your style with a LoRA")`: the example with the picture decoded, sampled once."""
 
     @cache
     def run(name: str) -> Pictures:
@@ -58,7 +58,7 @@ def test_image_0_is_the_users_picture(name: str, sampled: Example) -> None:
 
 def test_the_picture_changes_every_new_one(sampled: Example) -> None:
     """Beside the same seed without it."""
-    found = sampled("style_of_your_picture")
+    found = sampled("11 A series in the style of your picture")
     pairs = zip(found["Without the picture"], found["In its style"], strict=True)
     assert all(bool((without != with_it).any()) for without, with_it in pairs)
 
@@ -66,7 +66,7 @@ def test_the_picture_changes_every_new_one(sampled: Example) -> None:
 def test_a_workflow_from_before_keeps_its_values(object_info: dict[str, Any]) -> None:
     """The example of one style for a batch was saved when StyleAlignedBatch had no `reference_picture`: what
     came later has its default."""
-    workflow = read(EXAMPLES["style_aligned"])
+    workflow = read(EXAMPLES["01 One style for a whole batch"])
     (saved,) = [node for node in workflow["nodes"] if node["type"] == "StyleAlignedBatch"]
     assert "reference_picture" not in [socket["name"] for socket in saved["inputs"]]
     inputs = to_prompt(workflow, object_info)[str(saved["id"])]["inputs"]

@@ -11,7 +11,12 @@ from host_server import Server
 
 from .runs import EXAMPLES, FEW_STEPS, IN_ITS_STYLE, Example, pictures, read, same, shows_something
 
-AGAIN = ["appearance_transfer", "bounded_attention", "plug_and_play", "shape_variations"]
+AGAIN = [
+    "12 One picture in the appearance of another",
+    "06 Five kittens in boxes, each itself",
+    "13 Your picture repainted in its own layout",
+    "10 Other shapes of one object",
+]
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in IN_ITS_STYLE])
@@ -23,7 +28,7 @@ def test_example_gives_pictures(name: str, example: Example) -> None:
 
 def test_style_aligned_changes_all_but_the_reference(example: Example) -> None:
     """The reference, image 0, is the same in both batches; every other image differs."""
-    found = example("style_aligned")
+    found = example("01 One style for a whole batch")
     plain, aligned = found["Plain"], found["Style aligned"]
     assert len(plain) == len(aligned) == 4
     changed = [bool((a != b).any()) for a, b in zip(plain, aligned, strict=True)]
@@ -33,7 +38,7 @@ def test_style_aligned_changes_all_but_the_reference(example: Example) -> None:
 def test_prompt_to_prompt_keeps_the_source_and_the_layout(example: Example) -> None:
     """The source, image 0, is the same with and without edits; every edit differs from its plain picture, and
     is nearer to the source than that."""
-    found = example("prompt_to_prompt")
+    found = example("07 Change a word, keep the picture")
     plain, edited = found["Plain, the same noise"], found["Prompt-to-Prompt"]
     assert len(plain) == len(edited) == 5
     assert not (plain[0] != edited[0]).any()
@@ -44,7 +49,7 @@ def test_prompt_to_prompt_keeps_the_source_and_the_layout(example: Example) -> N
 def test_shape_variations_keep_the_original_and_stay_near_it(example: Example) -> None:
     """The original, image 0, is the same with and without; every variation differs from it, and is nearer to
     it than what its proxy gives alone."""
-    found = example("shape_variations")
+    found = example("10 Other shapes of one object")
     plain, varied = found["Plain, the same noise"], found["Shape Variations"]
     assert len(plain) == len(varied) == 7
     assert not (plain[0] != varied[0]).any()

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from attention_control.attention_patches.contract.site import Prompt
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.nodes.host.text.clip_tokens import prompt_tokens
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
+from comfy_execution.graph_utils import ExecutionBlocker
 from torch.nn.functional import interpolate
 
 from .viewing import (
@@ -53,7 +55,7 @@ def test_inputs_and_defaults_are_the_published_ones():
     assert [x.id for x in schema.inputs] == ["maps", "image", *names]
     assert {x.id: x.default for x in schema.inputs if x.id in DEFAULTS} == DEFAULTS
     assert all(x.tooltip for x in (*schema.inputs, *schema.outputs))
-    assert [x.id for x in schema.inputs if x.optional] == ["clip", "prompt"]
+    assert [x.id for x in schema.inputs if x.optional] == ["maps", "clip", "prompt"]
     assert [x.id for x in schema.inputs if x.advanced] == ["x", "y", "point_image", "features", "rows"]
     assert schema.is_output_node
 
@@ -131,6 +133,24 @@ def test_words_beyond_the_first_chunk(clip):
     assert payload["chosen"] == [1]
 
 
+def test_another_prompt_than_the_sampled_one_is_told(store, clip, caplog):
+    """Below the picture and in the log: of the same words in another order, not of the prompt itself."""
+    assert view(store, clip, prompt=PROMPT)[2]["remark"] == "" and not caplog.records
+    other = PROMPT.replace("red cat", "cat red")
+    assert view(store, clip, prompt=other)[2]["remark"].startswith("prompt: it is not what the pictures were")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_the_sampled_prompt_is_known_by_its_text_as_well(store, clip):
+    """Where a node of the pack has encoded it, the remark says what it is, and vectors do not count."""
+    maps = store.read()
+    marked = replace(maps, prompts={"positive": Prompt("a red dog", "of changed vectors")})
+    remark = view(MapStore(marked), clip, prompt=PROMPT)[2]["remark"]
+    assert "which is 'a red dog'" in remark
+    marked = replace(maps, prompts={"positive": Prompt(PROMPT, "of changed vectors")})
+    assert view(MapStore(marked), clip, prompt=PROMPT)[2]["remark"] == ""
+
+
 def test_without_a_prompt_words_are_numbered(store):
     """The first tokens, and any other by its number."""
     images, _, payload = view(store)
@@ -195,6 +215,14 @@ def test_a_prompt_that_names_nothing(store, clip):
     assert len(view(store, clip, prompt="a, the of", words="the")[0]) == IMAGES
     payload = view(store, clip, prompt="a, the of", mode="self")[2]
     assert payload["words"] == payload["images"][0]["cross"] == []
+
+
+def test_a_bypassed_recorder_is_told():
+    """The graph stays whole: a sentence in the node, and nothing that another node would run on."""
+    out = AttentionMapViewer.execute(image=PICTURES, **DEFAULTS)
+    ((shown,),) = out.ui.values()
+    assert "bypassed" in shown["message"] and shown["images"] == []
+    assert [(type(x), x.message) for x in out.args] == [(ExecutionBlocker, None)] * 2
 
 
 def test_nothing_recorded_yet():

@@ -50,6 +50,18 @@ def test_the_demo_model_is_guided(demo, caplog):
         assert int(after) > int(before)
 
 
+def test_a_canvas_that_was_left_at_its_size_is_doubted(demo, caplog):
+    """Boxes for a picture of 128 pixels, and `width` and `height` still 512."""
+    model, positive = guided(demo, boxes="6 26 51 76: red cat\n70 26 51 76: blue dog", guidance_iterations=1)
+    caplog.set_level("INFO")
+    run(demo, model, positive, steps=1)
+    report = next(r.message for r in caplog.records if "LayoutGuidance" in r.message)
+    assert report.endswith(
+        "The canvas of the boxes has 512 x 512 pixels and the picture 128 x 128: all boxes lie in its upper "
+        "left 128 x 128 pixels. Set `width` and `height` to the canvas that they were drawn in."
+    )
+
+
 def patch_of(demo, **settings):
     return installed(guided(demo, **settings)[0])[0].method
 

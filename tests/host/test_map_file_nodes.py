@@ -202,11 +202,11 @@ def test_words_from_a_file_need_no_text_encoder(folders, store):
     pictures = torch.rand(2, 64, 96, 3)
     for given in (saved, ""):
         shown = AttentionMapViewer.execute(
-            maps, pictures, "words", "", "all", "all", 0.5, "magma", prompt=given
+            pictures, "words", "", "all", "all", 0.5, "magma", maps, prompt=given
         )
         words = shown.ui["attention_maps"][0]["words"]
         assert {"red", "cat"} <= {word["text"] for word in words}
     with pytest.raises(ValueError, match="clip: not connected"):
         AttentionMapViewer.execute(
-            maps, pictures, "words", "", "all", "all", 0.5, "magma", prompt="another prompt"
+            pictures, "words", "", "all", "all", 0.5, "magma", maps, prompt="another prompt"
         )

@@ -56,7 +56,7 @@ def test_two_inversions_correspond():
         assert not torch.allclose(found, correspondence_of(another, (0, 1)), atol=1e-3)
     pictures = torch.rand(2, 48, 80, 3)
     shown = AttentionMapViewer.execute(
-        MapStore(same), pictures, "correspondence", "", "all", "all", 0.5, "magma"
+        pictures, "correspondence", "", "all", "all", 0.5, "magma", MapStore(same)
     )
     assert shown.args[0].shape == pictures.shape
 

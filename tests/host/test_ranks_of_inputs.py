@@ -139,7 +139,7 @@ def test_masks_with_nothing_in_them(given):
 
 def viewed(pictures):
     drawn, masks = call_node(
-        AttentionMapViewer, maps(), pictures, clip=encoder(), prompt=PROMPT, words="cat"
+        AttentionMapViewer, pictures, maps=maps(), clip=encoder(), prompt=PROMPT, words="cat"
     )[:2]
     return torch.cat([drawn.flatten(), masks.flatten()])
 

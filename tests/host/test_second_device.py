@@ -164,7 +164,7 @@ def inverted(graph):
 
 def probed(graph):
     (maps,) = call_node(AttentionProbe, graph.model, graph.positive, graph.latent)
-    return call_node(AttentionMapViewer, maps, graph.pictures, clip=graph.clip, prompt=PROMPT)
+    return call_node(AttentionMapViewer, graph.pictures, maps=maps, clip=graph.clip, prompt=PROMPT)
 
 
 def saved(graph):
@@ -173,7 +173,7 @@ def saved(graph):
 
 
 def viewed(graph):
-    return call_node(AttentionMapViewer, graph.maps(), graph.pictures, clip=graph.clip, prompt=PROMPT)
+    return call_node(AttentionMapViewer, graph.pictures, maps=graph.maps(), clip=graph.clip, prompt=PROMPT)
 
 
 def segmented(graph):

@@ -299,7 +299,9 @@ def test_probe_and_viewer(kind):
     maps = store.read()
     assert {layer.grid for layer in maps.layers} == {(4, 6)}
     assert maps.latents.shape == (1, 16, 7, 12)
-    pictures, masks = call_node(AttentionMapViewer, store, torch.rand(1, 56, 96, 3), words="token 3, token 5")
+    pictures, masks = call_node(
+        AttentionMapViewer, torch.rand(1, 56, 96, 3), maps=store, words="token 3, token 5"
+    )
     assert pictures.shape == (2, 56, 96, 3) and masks.shape == (2, 56, 96)
 
 

@@ -1,5 +1,6 @@
 """Every node is registered, and told of wherever a user looks for it."""
 
+import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -67,3 +68,27 @@ def test_every_workflow_has_its_thumbnail() -> None:
     folder: Path = ROOT / "example_workflows"
     workflows = {path.stem for path in folder.glob("*.json")}
     assert workflows == {path.stem for path in folder.glob("*.jpg")}
+
+
+def test_every_node_stands_in_an_example() -> None:
+    """Where one can see it at work, with what belongs before and behind it."""
+    workflows = (json.loads(path.read_text()) for path in (ROOT / "example_workflows").glob("*.json"))
+    shown = {node["type"] for workflow in workflows for node in workflow["nodes"]}
+    assert set(ids()) - shown == set()
+
+
+def test_examples_save_in_one_folder_and_under_names_of_their_own() -> None:
+    """So that what a user tries lies together, and no example's pictures among those of another."""
+    names: list[str] = []
+    for path in (ROOT / "example_workflows").glob("*.json"):
+        nodes = json.loads(path.read_text())["nodes"]
+        names += [node["widgets_values"][0] for node in nodes if node["type"] == "SaveImage"]
+    assert all(name.startswith("attention_control/") for name in names)
+    assert len(names) == len(set(names))
+
+
+def test_notes_have_no_code() -> None:
+    """Nodes 2.0 writes it in blue, which nobody can read on a note."""
+    for path in (ROOT / "example_workflows").glob("*.json"):
+        for node in json.loads(path.read_text())["nodes"]:
+            assert node["type"] != "MarkdownNote" or "`" not in node["widgets_values"][0], path.name

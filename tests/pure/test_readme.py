@@ -55,7 +55,7 @@ def test_result_is_told_with_machine_and_date(result: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link and picture is a file of the checkout, and its anchor a heading there."""
-    targets = re.findall(r"\]\(([^):]+)\)", page.read_text())
+    targets = [target.strip("<>") for target in re.findall(r"\]\(([^):]+)\)", page.read_text())]
     assert targets
     assert [target for target in targets if not leads(page, *target.partition("#")[::2])] == []
 

@@ -5,7 +5,7 @@ import colorsys
 import pytest
 from PIL import Image
 
-from contact_sheet import Batch, contact_sheet
+from contact_sheet import Batch, contact_sheet, thumbnail
 
 
 def colours(count: int, first: float) -> list[tuple[int, int, int]]:
@@ -52,3 +52,14 @@ def test_small_pictures_stand_beside_large_ones_at_their_size() -> None:
     sheet = contact_sheet([Batch("x", [Image.new("RGB", (s, s), c)]) for c, s in ((red, 64), (blue, 640))])
     areas = {colour: number for number, colour in sheet.getcolors(sheet.width * sheet.height) or ()}
     assert areas[red] == pytest.approx(areas[blue], rel=0.1)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (512, 128)])
+def test_a_thumbnail_is_a_square_of_the_result(size: tuple[int, int]) -> None:
+    """Every picture of the last batch, of any aspect ratio, and none of the others."""
+    plain, *result = colours(3, 0.0)
+    batches = [[plain], result]
+    square = thumbnail([Batch("x", [Image.new("RGB", size, c) for c in batch]) for batch in batches])
+    assert square.size == (400, 400)
+    seen = {colour for number, colour in square.getcolors(400 * 400) or () if number > 1000}
+    assert seen - {(255, 255, 255)} == set(result)

@@ -47,10 +47,11 @@ export function createPanel({ address, keep, write }) {
   const place = make("output", { class: "amv-place" });
   const note = make("div", { class: "amv-note" });
   const caption = make("div", { class: "amv-caption" }, title, place, note);
+  const remark = make("div", { class: "amv-remark", role: "status" });
   const written = make("div", { class: "amv-written", role: "status" });
   const message = make("div", { class: "amv-message", role: "status" });
   const content = make("div", { class: "amv-content" });
-  content.append(chips.element, stage.element, caption, sliders.element, toolbar.element, written);
+  content.append(chips.element, stage.element, caption, remark, sliders.element, toolbar.element, written);
   const element = make("div", { class: "amv", role: "group", "aria-label": "Attention maps" }, content, message);
   element.addEventListener("keydown", (event) => {
     if (event.key === "Escape") change(released);
@@ -118,6 +119,7 @@ export function createPanel({ address, keep, write }) {
       keep(settings);
       content.hidden = false;
       message.textContent = written.textContent = "";
+      remark.textContent = payload.remark ?? "";
       schedule();
     },
     /**

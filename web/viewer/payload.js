@@ -21,8 +21,8 @@
  *   version: number, model: { layers_total: number, family: string }, size: [number, number],
  *   slices: Slice[], layers: Layer[], words: Word[], images: Picture[],
  *   colormap: string, threshold: number, mode: string, layer: number | null, time: number | null,
- *   chosen?: number[], point?: [number, number],
- * }} Payload  chosen: the words that the node's own inputs ask for; point: the same, across and down
+ *   chosen?: number[], point?: [number, number], remark?: string,
+ * }} Payload  chosen: the words that the node's own inputs ask for; point: the same, across and down; remark: a doubt
  */
 
 export const VERSION = 1;
@@ -36,6 +36,16 @@ export const VERSION = 1;
 export function payloadOf(output) {
   const sent = /** @type {{ attention_maps?: Payload[] } | undefined} */ (output)?.attention_maps?.[0];
   return sent && sent.version === VERSION && sent.images.length > 0 ? sent : null;
+}
+
+/**
+ * What is said in place of a picture, if the node's output is that.
+ *
+ * @param {unknown} output
+ * @returns {string}
+ */
+export function messageOf(output) {
+  return /** @type {{ attention_maps?: { message?: string }[] } | undefined} */ (output)?.attention_maps?.[0]?.message ?? "";
 }
 
 /**

@@ -36,6 +36,7 @@ from ...contract.method import Method, Part
 from ...contract.qkv import QKV
 from ...contract.schedule import PercentRange
 from ...contract.site import Site
+from ...layout.canvas import doubt_of_canvas
 from ...layout.descent import Effort
 from ...layout.regions import Layout
 from ...layout.shifting import Progress
@@ -110,7 +111,8 @@ class BoundedAttention(Method):
         grid = max((batch.layer_sizes[ordinal].grid for ordinal in layers), key=math.prod, default=(1, 1))
         outlines = Outlines(self.layout)
         guidance = NO_GUIDANCE if self.guidance is None else self.guidance
-        progress = Progress(self.layout, batch.tell, guidance.watched(batch))
+        doubt = doubt_of_canvas(self.layout, batch.picture)
+        progress = Progress(self.layout, batch.tell, guidance.watched(batch), doubt, batch.draw)
         words, pixels = self.bound(frozenset(batch.layer_sizes), batch.presets)
         work = Bounding(
             layers=words,

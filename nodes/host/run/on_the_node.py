@@ -29,10 +29,11 @@ class OnTheNode:
     node_id: str | None
 
     def tell(self, text: str) -> None:
-        """Put a text on the node."""
+        """Put a text on the node; it may have several lines."""
         server = self._followed()
         if server is not None:
-            server.send_progress_text(text, self._names()["display_node_id"], server.client_id)
+            lines = text.replace("\n", "  \n")  # Nodes 2.0 reads Markdown, in which two spaces end a line
+            server.send_progress_text(lines, self._names()["display_node_id"], server.client_id)
 
     def draw(self, make: Callable[[], Tensor]) -> None:
         """Put maps (images, h, w) in 0..1 on the node, black to white, as the host puts a sampler's

@@ -202,6 +202,7 @@ def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode]
         conditionings=conditioning_rows(guider.conds),
         texts=tuple(texts_of(guider.conds, latent).values()),
         tell=lambda line: None,
+        cell=guider.model_patcher.get_model_object("latent_format").spacial_downscale_ratio,
     )
     tallies = [Tally(method.label, len(layers.layers), off=method.off) for method in methods]
     for method, tally in zip(methods, tallies, strict=True):

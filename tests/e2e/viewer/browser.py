@@ -25,7 +25,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 SHOTS = Path(__file__).resolve().parents[3] / "output" / "viewer"
-EXAMPLE = Path(__file__).resolve().parents[3] / "example_workflows" / "attention_maps.json"
+EXAMPLE = Path(__file__).resolve().parents[3] / "example_workflows" / "02 Where does the model look.json"
 CELLS = 16  # the finest grid of the demo model on its pictures
 RENDERERS = {"classic": False, "vue": True}
 VIEWER = "AttentionMapViewer"

@@ -4,7 +4,9 @@ import copy
 
 import pytest
 
-from .browser import RENDERERS, Ui, brief
+from workflow_graph import BYPASSED
+
+from .browser import RENDERERS, RUN_WORKFLOW, START, Ui, brief
 
 
 def test_files_come_when_they_are_looked_at(own: Ui) -> None:
@@ -42,6 +44,20 @@ def test_reload_says_that_maps_are_not_saved(own: Ui) -> None:
     own.picture("vue-reloaded")
     own.run()
     assert own.viewer.panel.get_by_label("Opacity").input_value() == "0.5"
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_a_bypassed_recorder_is_told(name: str, own: Ui) -> None:
+    """The picture is made, nothing turns red, and the viewer says why it is empty; then all is back."""
+    own.show(brief(), name)
+    mode = "mode => { app.graph.nodes.find(x => x.type === 'AttentionRecorder').mode = mode; }"
+    own.page.evaluate(mode, BYPASSED)
+    own.page.evaluate(RUN_WORKFLOW)
+    assert "Recorder is bypassed" in own.viewer.text("message")
+    assert own.page.evaluate("app.lastNodeErrors ?? null") in (None, {})
+    own.picture(f"{name}-bypassed")
+    own.page.evaluate(mode, 0)
+    own.run()
 
 
 def test_tab_brings_the_maps_back(own: Ui) -> None:
@@ -82,3 +98,22 @@ def test_two_viewers_stay_apart(name: str, own: Ui) -> None:
     assert (one.pressed(), other.pressed()) == (["cat"], ["dog"])
     assert one.text("place") != other.text("place")
     own.picture(f"{name}-two-viewers")
+
+
+def test_a_report_is_there_in_another_tab(own: Ui) -> None:
+    """All comes from the cache there, so nothing is said once more; yet the node shows its report."""
+    report = """() => app.graph.nodes.find(node => node.type === "AttentionRecorder").widgets
+        .find(widget => widget.name === "$$node-text-preview")?.value ?? ''"""
+    own.show(brief(), "classic")
+    own.run()
+    said = own.page.evaluate(report)
+    assert said.startswith("AttentionRecorder: 7 of 7 layers")
+    other = Ui(own.page.context.new_page(), [])
+    other.page.set_default_timeout(START)
+    other.page.goto(own.page.url)
+    other.wait_until_ready()
+    other.show(brief(), "classic")
+    assert other.page.evaluate(report) == ""
+    other.run()
+    assert other.page.evaluate(report) == said
+    other.page.close()

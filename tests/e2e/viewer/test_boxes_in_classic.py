@@ -1,0 +1,69 @@
+"""Boxes drawn in the classic renderer, where the host's node has no canvas of its own."""
+
+from typing import Any
+
+from .browser import Json, Ui
+
+SIZE = (512, 256)
+STATE = """() => app.graph.nodes.find(node => node.type === "CreateBoundingBoxes").widgets
+    .find(widget => widget.name === "editor_state").value"""
+NODE = {
+    "class_type": "CreateBoundingBoxes",
+    "inputs": {"width": SIZE[0], "height": SIZE[1], "editor_state": []},
+}
+
+
+def sides(box: Json) -> list[int]:
+    return [box[side] for side in ("x", "y", "width", "height")]
+
+
+def drag(ui: Ui, start: tuple[int, int], end: tuple[int, int]) -> None:
+    """From one place of the canvas to another, both in its pixels."""
+    shown = ui.page.locator(".acb-stage").bounding_box()
+    places = [
+        (shown["x"] + x / SIZE[0] * shown["width"], shown["y"] + y / SIZE[1] * shown["height"])
+        for x, y in (start, end)
+    ]
+    ui.page.mouse.move(*places[0])
+    ui.page.mouse.down()
+    ui.page.mouse.move(*places[1], steps=3)
+    ui.page.mouse.up()
+
+
+def near(found: list[int], wanted: list[int]) -> bool:
+    """Screens are coarser than the canvas."""
+    return all(abs(one - other) <= 3 for one, other in zip(found, wanted, strict=True))
+
+
+def test_boxes_are_drawn_moved_described_and_removed(own: Ui) -> None:
+    """By mouse and by keys, in the data that the host's own canvas keeps; clicks leave nothing."""
+    own.show({"1": NODE}, "classic", at="CreateBoundingBoxes")
+
+    def boxes() -> list[Any]:
+        return list(own.page.evaluate(STATE))
+
+    drag(own, (32, 32), (160, 192))
+    own.page.keyboard.type("red cat")
+    drag(own, (300, 60), (400, 200))
+    drag(own, (450, 20), (451, 21))
+    first, second = boxes()
+    assert near(sides(first), [32, 32, 128, 160]) and near(sides(second), [300, 60, 100, 140])
+    assert [box["metadata"]["desc"] for box in (first, second)] == ["red cat", ""]
+    assert first["metadata"].keys() == {"type", "text", "desc", "palette"}
+    drag(own, (100, 150), (132, 160))  # moved
+    drag(own, (395, 195), (600, 227))  # by its corner, as far as the canvas goes
+    assert near(sides(boxes()[0]), [64, 42, 128, 160]) and near(sides(boxes()[1]), [300, 60, 212, 172])
+    own.page.locator(".acb-box").first.focus()
+    own.page.keyboard.press("ArrowRight")
+    own.page.keyboard.press("Shift+ArrowUp")
+    assert near(sides(boxes()[0]), [72, 42, 128, 152])
+    own.picture("classic-boxes")
+    own.page.keyboard.press("Delete")
+    assert near(sides(boxes()[0]), [300, 60, 212, 172]) and len(boxes()) == 1
+
+
+def test_the_other_renderer_keeps_its_own_canvas(own: Ui) -> None:
+    """There nothing of ours is in the node."""
+    own.show({"1": NODE}, "vue", at="CreateBoundingBoxes")
+    assert own.page.get_by_test_id("bounding-boxes").is_visible()
+    assert own.page.locator(".acb").count() == 0

@@ -1,0 +1,71 @@
+"""What nodes draw of attention while a run goes on."""
+
+import pytest
+import torch
+from attention_control.attention_patches.layout.descent import Effort
+from attention_control.attention_patches.layout.regions import Layout, Subject
+from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
+from attention_control.nodes.host.run.install import install, installed
+from attention_control.nodes.host.run.on_the_node import OnTheNode
+from attention_control.nodes.host.text.clip_tokens import prompt_tokens
+from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
+from torch.nn.functional import interpolate
+
+from .methods import model
+from .node_calls import call_node
+from .tiny import conditioning, sample, tiny_model
+from .viewing import CONTENT, PROMPT, STEPS, record, word_map
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The maps that were put on any node, in order."""
+    pictures = []
+    monkeypatch.setattr(OnTheNode, "draw", lambda node, make: pictures.append(make()))
+    return pictures
+
+
+def test_the_recorder_draws_its_words(clip, drawn):
+    """At every step, a map for each word, over its own maximum; at last those of the last time slice."""
+    words = [prompt_tokens(clip, PROMPT).find(word).positions for word in CONTENT[:3]]
+    maps = record(clip, live=tuple(words)).read()
+    assert len(drawn) == STEPS and all(len(picture) == len(words) for picture in drawn)
+    finest = max((x.grid for x in maps.layers), key=lambda grid: grid[0] * grid[1])
+    for heat, positions in zip(drawn[-1], words, strict=True):
+        enlarged = [
+            interpolate(word_map(x, 0, positions, [STEPS - 1])[None, None], finest, mode="bilinear")
+            for x in maps.layers
+        ]
+        wanted = torch.cat(enlarged).mean((0, 1))
+        assert heat.shape == finest and float((heat.cpu() - wanted / wanted.max()).abs().max()) < 0.01
+
+
+def test_guidance_draws_its_boxes(drawn):
+    """At every guided step and for each image: white frames, and the subjects' attention below them."""
+    prompts = conditioning(tiny_model("sd15"), 2, seed=1), conditioning(tiny_model("sd15"), seed=2)
+    left, right = ((0.0, 0.0, 0.5, 0.5),), ((0.5, 0.25, 1.0, 1.0),)
+    layout = Layout(((Subject("left", (2, 3), left), Subject("right", (5,), right)),))
+    guiding = LayoutGuidance(layout=layout, effort=Effort(1.0, iterations=1, target=0.0))
+    sample(install(tiny_model("sd15"), guiding), *prompts, steps=2, batch=2, height=16, width=32)
+    assert len(drawn) == 2
+    for picture in drawn:
+        images, height, width = picture.shape
+        assert images == 2 and width == 2 * height >= 128
+        for x, y in ((0, 0), (0.25, 0), (0, 0.25), (0.5, 0.5), (0.75, 0.25)):
+            assert bool((picture[:, int(y * height), int(x * width)] == 1).all()), (x, y)
+        assert float(picture[:, 2:-2, 2 : width // 3].max()) == 1 and float(picture[:, -3, 3].max()) < 1
+
+
+def test_words_that_the_sampled_text_has_not_are_left_out(clip, drawn):
+    """Another prompt than the one sampled with, which is longer."""
+    record(clip, live=((100,),))
+    assert drawn == []
+
+
+def test_live_words_need_the_text_encoder(clip):
+    """Content words of the prompt, eight at most; none without one."""
+    patched = call_node(AttentionRecorder, model("sd15"), clip=clip, live_prompt=PROMPT)[0]
+    assert len(installed(patched)[-1].method.live) == len(CONTENT)
+    assert installed(call_node(AttentionRecorder, model("sd15"), clip=clip)[0])[-1].method.live == ()
+    with pytest.raises(ValueError, match="clip: not connected, so the words of `live_prompt`"):
+        call_node(AttentionRecorder, model("sd15"), live_prompt=PROMPT)

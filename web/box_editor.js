@@ -1,0 +1,80 @@
+/** Boxes by hand in the classic renderer too, in the host's own node, whose canvas exists only in Nodes 2.0. */
+
+import { app } from "../../scripts/app.js";
+import { createBoxEditor } from "./boxes/editor.js";
+
+/** @typedef {import("./boxes/geometry.js").Box} Box */
+/** @typedef {{ name: string, value: any, serialize?: boolean, callback?: (value: any) => void }} Widget */
+/**
+ * @typedef {{
+ *   comfyClass?: string,
+ *   widgets?: Widget[],
+ *   addDOMWidget: (name: string, type: string, element: HTMLElement, options: object) => Widget,
+ *   onConfigure?: (...parameters: any[]) => void,
+ *   setDirtyCanvas: (front: boolean, back: boolean) => void,
+ * }} Node
+ */
+
+const NODE = "CreateBoundingBoxes";
+const STATE = "editor_state"; // the host's widget that keeps the boxes
+const HEIGHT = 420;
+
+app.registerExtension({
+  name: "AttentionControl.BoxEditor",
+  setup() {
+    const sheet = document.createElement("link");
+    sheet.rel = "stylesheet";
+    sheet.href = new URL("./boxes/boxes.css", import.meta.url).href;
+    document.head.append(sheet);
+  },
+  nodeCreated(node) {
+    const created = /** @type {Node} */ (/** @type {unknown} */ (node));
+    const classic = !(/** @type {any} */ (window).LiteGraph.vueNodesMode);
+    if (created.comfyClass === NODE && classic) addEditor(created);
+  },
+});
+
+/** @param {Node} node */
+function addEditor(node) {
+  const named = (/** @type {string} */ name) => node.widgets?.find((widget) => widget.name === name);
+  const state = named(STATE);
+  if (!state) return; // another version of the host's node
+  const side = (/** @type {string} */ name) => Number(named(name)?.value) || 512;
+  const editor = createBoxEditor({
+    read: () => /** @type {Box[]} */ (Array.isArray(state.value) ? state.value : []),
+    write(boxes) {
+      state.value = boxes;
+      state.callback?.(boxes);
+      node.setDirtyCanvas(true, true);
+    },
+    size: () => [side("width"), side("height")],
+  });
+  const widget = node.addDOMWidget("attention_control_boxes", "attention_control_boxes", editor.element, {
+    serialize: false,
+    hideOnZoom: false,
+    getMinHeight: () => HEIGHT,
+  });
+  widget.serialize = false;
+  for (const watched of [state, named("width"), named("height")]) {
+    if (watched) after(watched, "callback", editor.show);
+  }
+  after(node, "onConfigure", editor.show);
+  editor.show();
+}
+
+/**
+ * Let a method of the front end do something more.
+ *
+ * @template {string} Name
+ * @param {{ [name in Name]?: (...parameters: any[]) => any }} object
+ * @param {Name} name
+ * @param {() => void} then
+ */
+function after(object, name, then) {
+  const first = object[name];
+  object[name] = function (/** @type {any[]} */ ...parameters) {
+    const result = first?.apply(this, parameters);
+    then();
+    return result;
+  };
+}
