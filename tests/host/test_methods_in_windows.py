@@ -6,13 +6,11 @@ import pytest
 import torch
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.nodes.host.run.install import install
-from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 
 from . import naive
 from .layout_runs import GUIDED, MASKS, encoded, noise, run
 from .methods import IMAGES, METHODS, blocks, model
 from .naive_windows import panorama
-from .node_calls import call_node
 from .test_parts_of_a_picture import ACROSS, HALVES, LEFT, RIGHT
 from .tiny import assert_same_image, conditioning, sample
 
@@ -69,14 +67,6 @@ def test_pictures_that_are_seen_whole(report, name):
     plain = sample(windows(model("sd15")), *prompts(), **WIDE)
     assert_same_image(sample(windows(method.on(model("sd15"))), *prompts(), **WIDE), plain)
     assert any(level == "WARNING" and "in windows" in line for level, line in report())
-
-
-def test_maps_of_windows_are_left_out(clip, report):
-    """With the reason."""
-    patched, store = call_node(AttentionRecorder, model("sd15"))
-    run(windows(patched), encoded(clip, "a red cat"), encoded(clip, ""), noise())
-    assert store.maps is None
-    assert any(level == "WARNING" and re.search("part of the picture", line) for level, line in report())
 
 
 def test_windows_of_a_windows_call_are_not_cut_again(report):

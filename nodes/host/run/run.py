@@ -175,6 +175,14 @@ def _works(one: Enrolled) -> bool:
     return not one.tally.off and one.tally.nothing_to_do is None
 
 
+def _window(methods: Sequence[Method], batch: Batch) -> tuple[int, int] | None:
+    """Of the first of the methods that looks at the picture through windows smaller than it."""
+    calls = [
+        call for method in methods if not method.off and (call := method.largest_call(batch)) is not None
+    ]
+    return next((size for _, size in calls if size != batch.latent), None)
+
+
 def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode], noise: Tensor) -> Run:
     """Let the run that this guider is about to make go through the methods, each from a node.
 
@@ -198,6 +206,7 @@ def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode]
         texts=tuple(texts_of(guider.conds, latent).values()),
         tell=lambda line: None,
     )
+    batch = replace(batch, window=_window(methods, batch))
     tallies = [Tally(method.label, len(layers.layers), off=method.off) for method in methods]
     for method, tally in zip(methods, tallies, strict=True):
         if not method.off:
