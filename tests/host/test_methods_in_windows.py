@@ -6,6 +6,8 @@ import pytest
 import torch
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.nodes.host.run.install import install
+from comfy_extras.nodes_pag import PerturbedAttentionGuidance
+from comfy_extras.nodes_sag import SelfAttentionGuidance
 
 from . import naive
 from .layout_runs import GUIDED, MASKS, encoded, noise, run
@@ -67,6 +69,24 @@ def test_pictures_that_are_seen_whole(report, name):
     plain = sample(windows(model("sd15")), *prompts(), **WIDE)
     assert_same_image(sample(windows(method.on(model("sd15"))), *prompts(), **WIDE), plain)
     assert any(level == "WARNING" and "in windows" in line for level, line in report())
+
+
+def test_perturbed_attention_guidance(clip):
+    """Works in each window: two that share nothing are two pictures."""
+    guided = PerturbedAttentionGuidance.execute(model("sd15"), 3.0)[0]
+    texts = encoded(clip, "a red cat"), encoded(clip, "")
+    whole = run(windows(guided, window=(16, 8), stride=8), *texts, noise(), steps=2)
+    for columns in (LEFT, RIGHT):
+        assert_same_image(whole[..., columns], run(guided, *texts, noise()[..., columns], steps=2), 1e-3)
+
+
+def test_self_attention_guidance_is_refused():
+    """By name: it would take the attention of one window for the whole picture's."""
+    guided = SelfAttentionGuidance.execute(model("sd15"), 0.5, 2.0)[0]
+    with pytest.raises(ValueError, match=r"Self-Attention Guidance .* Take Perturbed-Attention Guidance"):
+        sample(windows(guided), *prompts(), **WIDE)
+    one = windows(guided, window=(99, 99))
+    assert torch.equal(sample(one, *prompts(), **WIDE), sample(guided, *prompts(), **WIDE))
 
 
 def test_windows_of_a_windows_call_are_not_cut_again(report):

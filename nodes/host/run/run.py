@@ -24,7 +24,7 @@ from ..calls.texts import conditioning_rows, own_names, texts_of
 from ..families import family_of
 from ..families.family import Family
 from ..views.cut_conditionings import CutConditionings
-from ..views.region_prompts import check_viewed, merged_texts, region_entries
+from ..views.region_prompts import check_guidance, check_viewed, merged_texts, region_entries
 from ..views.viewed import Viewing
 from .lent import Lent
 from .on_the_node import OnTheNode
@@ -215,6 +215,7 @@ def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode]
     for one in enrolled:
         if _works(one) and one.method.largest_call(batch) is not None:
             check_viewed(guider.conds)
+            check_guidance(guider.model_options)
             guider.conds.update(region_entries(one.method.region_prompts))
     run = Run(family, batch, enrolled, GuestPrompts(guider.conds, latent), RunReport(tallies))
     run.attach(guider.model_options)
