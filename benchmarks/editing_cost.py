@@ -7,7 +7,6 @@ each step; that they are cut into segments once in a run is not in it. On a CPU 
 others on the machine disturb least. Weights and prompts are random, which makes no difference to the cost.
 """
 
-import time
 from typing import Any
 
 import host
@@ -73,11 +72,10 @@ def main() -> None:
     else:
         name, (model, prompts), sizes, rounds = "random SD1.5", random_sd15(), options.cells, options.rounds
     positive = [[prompts[0][0][0].expand(IMAGES, -1, -1), prompts[0][0][1]]]
-    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     runs = []
     for size in sizes:
         made = variants(model, prompts, size)
-        result = measure(name, made, (positive, prompts[1]), (IMAGES, size), 1, rounds, clock)
+        result = measure(name, made, (positive, prompts[1]), (IMAGES, size), 1, rounds)
         runs.append(result)
         print(f"{name}, latent {result['latent']}, {record.machine_class()}")
         rows = [

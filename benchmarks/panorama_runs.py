@@ -3,10 +3,10 @@
 from typing import Any
 
 import comfy.sample
-import torch
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.host.text.prompt_batch import encode_rows
+from models import empty_latents
 from torch import Tensor
 
 WINDOW, CELL = 16, 8  # cells of a window's side, pixels of a cell's
@@ -20,9 +20,9 @@ def patched(model: Any, settings: dict[str, Any] | None) -> Any:
 
 
 def sampled(demo: Any, model: Any, prompts: list[str], width: int, steps: int, seed: int = 0) -> Tensor:
-    """Latents (prompts, 4, 16, width)."""
+    """Latents (prompts, channels, 16, width)."""
     clip = demo[1]
-    latent = torch.zeros(len(prompts), 4, WINDOW, width)
+    latent = empty_latents(model, len(prompts), WINDOW, width)
     noise = comfy.sample.prepare_noise(latent, seed)
     conds = encode_rows(clip, prompts), encode_rows(clip, [""])
     samples: Tensor = comfy.sample.sample(

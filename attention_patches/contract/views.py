@@ -77,6 +77,10 @@ class Through(Protocol):
         """Whether sigma lies in a range of the schedule."""
         ...
 
+    def noised(self, picture: Tensor, noise: Tensor) -> Tensor:
+        """A picture under this noise at sigma, as the model has it; both broadcast to (B, C, h, w)."""
+        ...
+
     def __call__(self, views: Sequence[View], latents: Sequence[Tensor]) -> Tensor:
         """The latents (B, C, h, w) of each of these views, all of one size, through the model together; gives
         the pictures expected there, (views, P, B, C, h, w) under each of the P prompts that the guider asks

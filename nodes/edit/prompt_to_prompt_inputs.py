@@ -8,8 +8,8 @@ from comfy_api.latest import io
 
 from ...attention_patches.contract.site import Prompt
 from ...attention_patches.methods.prompt_to_prompt.alignment import Mode
-from ..host.text.encoded_prompt import encoded_prompt
-from ..host.text.prompt_batch import Entry
+from ..host.text.encoded_prompt import encoded_prompt, unaligned_prompt
+from ..host.text.one_length import Entry
 from ..host.text.prompt_identity import encode_own
 from ..inputs.model_inputs import LAYERS, model_input
 from ..inputs.sampling_inputs import percent_input
@@ -63,15 +63,30 @@ def encode_edits(
     """Encode the source and its edits, one row each, and find their words."""
     conditioning, identity = encode_own(clip, *lines)
     length = conditioning[0][0].shape[1]
-    prompts = EditedPrompts(
-        tuple(encoded_prompt(clip, line, length) for line in lines),
-        tuple(_same(conditioning, row) for row in range(1, len(lines))),
-        mode,
-        until,
-        until_words,
-        reweight,
-    )
+    read = tuple(encoded_prompt(clip, line, length) for line in lines)
+    prompts = EditedPrompts(read, _same_rows(conditioning), mode, until, until_words, reweight)
     return EncodedEdits(prompts, conditioning, identity)
+
+
+def encode_unaligned(clip: Any, lines: list[str], reweight: str, *, worded: bool) -> EncodedEdits:
+    """The same for models in which text and picture share one softmax: maps of words are not exchanged. Words
+    are found if they are wanted for a blend. Raises ValueError for weights of words."""
+    if reweight.strip():
+        raise ValueError(
+            "reweight: in this model text and picture share one softmax, where a larger part for a word is "
+            "taken from the picture's own, and no one has published how to weigh words there. Leave it out. "
+            "To weigh a word, write it so in the prompt, as in (smiling:1.3), if the text encoder heeds that."
+        )
+    conditioning, identity = encode_own(clip, *lines)
+    length = conditioning[0][0].shape[1]
+    read = tuple(unaligned_prompt(clip, line, length, worded=worded) for line in lines)
+    return EncodedEdits(EditedPrompts(read, _same_rows(conditioning), "off", 0.0), conditioning, identity)
+
+
+def _same_rows(conditioning: list[Entry]) -> tuple[bool, ...]:
+    """Whether each row behind the first is encoded as the source is."""
+    rows = conditioning[0][0].shape[0]
+    return tuple(_same(conditioning, row) for row in range(1, rows))
 
 
 def _same(conditioning: list[Entry], row: int) -> bool:
@@ -87,7 +102,7 @@ def inputs() -> list[Any]:
 
 def _prompts() -> list[Any]:
     return [
-        io.Clip.Input("clip", tooltip="Its text encoder: SD1.5, SD2 or SDXL."),
+        io.Clip.Input("clip", tooltip="Its text encoder."),
         io.String.Input(
             "source_prompt",
             multiline=True,
@@ -118,7 +133,8 @@ def _prompts() -> list[Any]:
             tooltip=(
                 "swap: words are paired in order, and a new word takes the place of the old one. refine: "
                 "words that both prompts have are kept, new ones find a place of their own. auto: swap for "
-                "prompts of equally many words, else refine. off: no word's map is taken."
+                "prompts of equally many words, else refine. off: no word's map is taken, as on Flux "
+                "and other transformers where text and picture share one softmax."
             ),
         ),
     ]
@@ -147,7 +163,7 @@ def _attention() -> list[Any]:
             0.4,
             "Until this percent of the noise schedule shapes are the source's, by its self-attention; 0: not "
             "at "
-            "all. Paper: 0.4; 0.2 for a change of style.",
+            "all. Paper: 0.4; 0.2 for a change of style, and on transformers (Shin et al. 2025).",
         ),
         io.Int.Input(
             "self_max_tokens",
@@ -157,7 +173,7 @@ def _attention() -> list[Any]:
             advanced=True,
             tooltip=(
                 "Self-attention is taken over in layers of at most so many cells: 256 is 16 x 16. Paper: 256 "
-                "at 512 pixels. 1024 for SDXL, and for pictures of your own."
+                "at 512 pixels. 1024 for SDXL, and for pictures of your own. On transformers all layers do."
             ),
         ),
         io.String.Input(
@@ -167,7 +183,7 @@ def _attention() -> list[Any]:
             tooltip=(
                 "Factors on words of the edits, `smiling: 5, pink: -1`, one per line or comma: above 1 "
                 "strengthens a word, below weakens it, negative values push it away. Until the end of that "
-                "word."
+                "word. Not where text and picture share one softmax (Flux and most transformers)."
             ),
         ),
     ]

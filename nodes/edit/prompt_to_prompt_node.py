@@ -1,5 +1,7 @@
 """PromptToPrompt: pictures that differ only in what the words of their prompts change."""
 
+import sys
+from dataclasses import replace
 from typing import Any
 
 from comfy_api.latest import io
@@ -14,9 +16,15 @@ from ..host.run.install import install
 from ..inputs.node_report import shows_report
 from .blend_masks_type import BlendMasksSocket
 from .one_start import start_of_edits
-from .prompt_to_prompt_inputs import edit_lines, encode_edits, fault_in_texts, inputs
+from .prompt_to_prompt_inputs import edit_lines, encode_edits, encode_unaligned, fault_in_texts, inputs
 from .prompts.edited_prompts import describe
 from .prompts.source_inversion import remarks
+
+JOINT_BLEND_UNTIL = 0.5  # of the schedule, Shin et al.
+JOINT = (
+    "In this model text and picture share one softmax: the edits take over the source's layout until "
+    "self_until, and no maps of words; `edit` and `cross_until` have no effect."
+)
 
 
 class PromptToPrompt(io.ComfyNode):
@@ -29,8 +37,8 @@ class PromptToPrompt(io.ComfyNode):
             description=(
                 "Makes a picture and edits of it that differ only in what the words change, without "
                 "training: each edit takes over where the source's words and shapes are (Prompt-to-Prompt, "
-                "Hertz et al. 2023). Put it between the model and any sampler node, and use its conditioning "
-                "and latent."
+                "Hertz et al. 2023; on transformers Shin et al. 2025). Put it between the model and any "
+                "sampler node, and use its conditioning and latent."
             ),
             search_aliases=["edit", "p2p", "change a word", "replace", "reweight", "word swap"],
             **shows_report(),
@@ -89,16 +97,23 @@ class PromptToPrompt(io.ComfyNode):
     ) -> io.NodeOutput:
         family = family_of(model, PromptToPromptMethod.label)
         lines = edit_lines(source_prompt, edit_prompts)
-        encoded = encode_edits(clip, lines, edit, cross_until, cross_until_words, reweight)
+        if family.joint:
+            worded = bool(blend_words.strip() or keep_words.strip())
+            encoded = encode_unaligned(clip, lines, reweight, worded=worded)
+        else:
+            encoded = encode_edits(clip, lines, edit, cross_until, cross_until_words, reweight)
         edits = encoded.prompts.edits()
         blend = encoded.prompts.blend(blend_words, keep_words, blend_threshold, blend_from)
+        if family.joint and blend is not None:
+            until = JOINT_BLEND_UNTIL if blend_from < JOINT_BLEND_UNTIL else 1.0
+            blend = replace(blend, until=until, smooth=True)
         last = max(self_until, *(each.end for each in edits))
         method = PromptToPromptMethod(
             layers=family.layer_map().parse(layers),
             during=PercentRange(0.0, last if blend is None and inversion is None else 1.0),
             edits=edits,
             self_until=self_until,
-            self_max_tokens=self_max_tokens,
+            self_max_tokens=sys.maxsize if family.one_grid else self_max_tokens,
             blend=blend,
             store=MaskStore(),
             shows_masks=show_masks,
@@ -110,6 +125,6 @@ class PromptToPrompt(io.ComfyNode):
             install(model, method, cls.hidden.unique_id),
             encoded.conditioning,
             start_of_edits(model, latent, inversion, len(lines)),
-            describe(encoded.prompts, blend),
+            describe(encoded.prompts, blend) + (f"\n{JOINT}" if family.joint else ""),
             method.store,
         )

@@ -13,8 +13,8 @@ def model_input() -> Any:
     return io.Model.Input(
         "model",
         tooltip=(
-            "A U-Net model (SD1.5, SD2, SDXL or built like them); for the recorder, the probe and "
-            "StyleAligned also Flux, Chroma, Z-Image, Lumina 2, Qwen-Image, SD3, Anima, Cosmos-Predict2 or "
-            "Krea 2."
+            "A U-Net model (SD1.5, SD2, SDXL or built like them), or a transformer: Flux, Chroma, Z-Image, "
+            "Lumina 2, Qwen-Image, SD3, Anima, Cosmos-Predict2 or Krea 2. A node that does not work on yours "
+            "says so, and which do."
         ),
     )

@@ -6,7 +6,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ...attention_patches.layout.regions import Layout
-from ..host.text.prompt_batch import Entry
+from ..host.text.one_length import Entry
 from ..host.text.prompt_identity import encode_own
 from ..inputs.model_inputs import model_input
 from .layout_inputs import LayoutInputs, layout_inputs

@@ -23,7 +23,13 @@ class EncodePromptBatch(io.ComfyNode):
             ),
             search_aliases=["prompts per image", "batch prompts", "style aligned prompts"],
             inputs=[
-                io.Clip.Input("clip", tooltip="A CLIP text encoder: SD1.5, SD2 or SDXL."),
+                io.Clip.Input(
+                    "clip",
+                    tooltip=(
+                        "The model's text encoder. SD1.5, SD2, SDXL, Flux.1, Flux.2, SD3 and Qwen-Image take "
+                        "prompts of any lengths; Z-Image, Lumina 2, Chroma and Krea 2 of equal ones."
+                    ),
+                ),
                 io.String.Input(
                     "prompts",
                     multiline=True,

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from ...attention_patches.methods.multidiffusion.regions import COLOURS
-from .window_sizes import PIXELS
+from ..host.calls.frames import of_one_frame
 
 
 def encoded_colours(vae: Any, model: Any, window: tuple[int, int], seed: int) -> Tensor:
-    """(colours, C, h, w) in the model's own latents, for windows of (height, width) cells."""
+    """(colours, C, h, w) in the model's own latents, for windows of (height, width) pixels."""
     generator = torch.Generator().manual_seed(seed % 2**63)
     colours = torch.rand(COLOURS, 1, 1, 3, generator=generator)
-    height, width = (side * PIXELS for side in window)
+    height, width = window
     found = [vae.encode(colour.expand(1, height, width, 3)) for colour in colours.split(1)]
     latents: Tensor = model.get_model_object("latent_format").process_in(torch.cat(found))
-    return latents
+    return of_one_frame(latents)

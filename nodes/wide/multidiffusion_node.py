@@ -14,7 +14,7 @@ from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import percent_input, seed_input
 from .backgrounds import encoded_colours
 from .regions_type import RegionsSocket
-from .window_sizes import LARGEST, PIXELS, require_windows
+from .window_sizes import LARGEST, PIXELS, Grid
 
 
 class MultiDiffusion(io.ComfyNode):
@@ -41,8 +41,9 @@ class MultiDiffusion(io.ComfyNode):
                     max=LARGEST,
                     step=PIXELS,
                     tooltip=(
-                        "Width of a window in pixels, a multiple of 8: the size that the model was trained "
-                        "on (512 for SD1.5, 1024 for SDXL). Paper: 512."
+                        "Width of a window in pixels, a multiple of 8, on transformers of 16: the size that "
+                        "the model was trained on (512 for SD1.5, 1024 for SDXL, Flux and later ones). "
+                        "Paper: 512."
                     ),
                 ),
                 io.Int.Input(
@@ -51,7 +52,7 @@ class MultiDiffusion(io.ComfyNode):
                     min=PIXELS,
                     max=LARGEST,
                     step=PIXELS,
-                    tooltip="Height of a window in pixels, a multiple of 8. Paper: 512.",
+                    tooltip="Height of a window in pixels, a multiple of 8, or 16 as its width. Paper: 512.",
                 ),
                 io.Int.Input(
                     "stride",
@@ -132,24 +133,25 @@ class MultiDiffusion(io.ComfyNode):
         regions: tuple[Region, ...] = (),
         vae: Any = None,
     ) -> io.NodeOutput:
-        family_of(model, MultiDiffusionMethod.label)
-        require_windows(window_width, window_height, stride)
+        grid = Grid.of(model, family_of(model, MultiDiffusionMethod.label))
+        grid.require(window_width, window_height, stride)
         if any(isinstance(one.method, MultiDiffusionMethod) for one in installed(model)):
             raise ValueError(
                 "model: it has MultiDiffusion already, and one picture has one set of windows. Remove one of "
                 "the two nodes; regions are chained by `previous` of Prompt Region."
             )
-        window = window_height // PIXELS, window_width // PIXELS
+        window = window_height // grid.cell, window_width // grid.cell
         wanted = vae is not None and regions and bootstrap > 0
         method = MultiDiffusionMethod(
             window=window,
-            stride=stride // PIXELS,
+            stride=stride // grid.cell,
+            pixels=grid.cell,
             wrap=wrap,
             per_call=windows_per_call,
             weighting=weighting,
             regions=tuple(regions),
             bootstrap=bootstrap,
-            backgrounds=encoded_colours(vae, model, window, seed) if wanted else None,
+            backgrounds=encoded_colours(vae, model, (window_height, window_width), seed) if wanted else None,
             seed=seed,
         )
         return io.NodeOutput(install(model, method, cls.hidden.unique_id))

@@ -36,7 +36,8 @@ def fused(
     weighting: str = "uniform",
     mean: bool = True,
 ) -> Tensor:
-    """`look(part (B, C, h, w), top, left)` at each window of x (B, C, H, W), averaged by cell, or summed."""
+    """`look(part (B, C, ..., h, w), top, left)` at each window of x (B, C, ..., H, W), averaged by cell, or
+    summed."""
     height, width = x.shape[-2:]
     h, w = min(window[0], height), min(window[1], width)
     total = torch.zeros_like(x, dtype=torch.float64)
@@ -44,11 +45,11 @@ def fused(
     for top in begins(height, window[0], stride, False):
         for left in begins(width, window[1], stride, wrap):
             columns = [(left + i) % width for i in range(w)]
-            found = look(x[:, :, top : top + h][..., columns], top, left).double()
+            found = look(x[..., top : top + h, :][..., columns], top, left).double()
             for i in range(h):
                 for j, column in enumerate(columns):
                     share = weight(i, h, weighting) * weight(j, w, weighting)
-                    total[:, :, top + i, column] += share * found[:, :, i, j]
+                    total[..., top + i, column] += share * found[..., i, j]
                     weights[top + i, column] += share
     return total / weights if mean else total
 
@@ -82,10 +83,12 @@ def regional(
     early: Any,
     colour: Tensor,
     noise: Tensor,
+    flow: bool = False,
     **how: Any,
 ) -> Any:
     """The same with regions, (positive, negative or None, mask (H, W) on the latents) each; while
-    `early(sigma)` each sees a background of one colour (C, 1, 1) outside its mask."""
+    `early(sigma)` each sees a background of one colour (C, 1, 1) outside its mask. In a `flow` a picture
+    fades as noise comes in."""
 
     def whole(args: dict[str, Any]) -> list[Tensor]:
         x, model_, sigma = args["input"], args["model"], args["sigma"]
@@ -100,7 +103,8 @@ def regional(
                 conds = own if given is None else _prepared(model_, x, given)
                 seen = x
                 if region is not None and early(float(sigma[0])):
-                    seen = x * mask + (1 - mask) * (colour + sigma[0] * noise)
+                    left = 1 - sigma[0] if flow else 1.0
+                    seen = x * mask + (1 - mask) * (left * colour + sigma[0] * noise)
 
                 def look(ones: Tensor, top: int, left: int, conds=conds, seen=seen, mask=mask) -> Tensor:
                     part = seen[..., top : top + ones.shape[-2], left : left + ones.shape[-1]]
@@ -109,7 +113,8 @@ def regional(
 
                 # sums, not means: without weights of their own, masks would be divided out of these
                 total += fused(x, look, **how, mean=False)
-                weight += fused(torch.ones_like(x), _given(mask), **how, mean=False)[0, 0]
+                ones = torch.ones_like(background)[None, None]
+                weight += fused(ones, _given(mask), **how, mean=False)[0, 0]
             found.append((total / weight).to(x))
         return found
 

@@ -1,17 +1,19 @@
 """The laws on one transformer of each family, for the methods that work on them."""
 
+from functools import cache
+
 import pytest
 import torch
-from attention_control.attention_patches.contract.schedule import PercentRange
-from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
-from attention_control.nodes.host.families import family_of
-from attention_control.nodes.host.run.install import install
 
 from .inventory import inventory
 from .tiny import assert_same_image, split_calls
-from .tiny.transformers import SIX, TRANSFORMERS, painted, spoken, transformer
+from .tiny.transformers import TRANSFORMERS, painted, spoken, transformer
+from .transformer_methods import CASES
 
 ONE_STEP = {"steps": 1}
+every_case = pytest.mark.parametrize(
+    ("method", "kind"), [pytest.param(*case, id=f"{case[0].name}-{case[1]}") for case in CASES]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -20,36 +22,42 @@ def inference():
         yield
 
 
-def aligned(kind, during=(0.0, 1.0), **settings):
-    model = transformer(kind)
-    layers = family_of(model).layer_map().parse("all")
-    return install(model, StyleAligned(layers=layers, during=PercentRange(*during), **settings))
+@cache
+def plain(kind):
+    """One step without a method, sampled once."""
+    return painted(transformer(kind), kind, **ONE_STEP)
 
 
-@pytest.mark.parametrize("kind", SIX)
-def test_off_is_off(kind):
-    """1. To the bit."""
-    plain = painted(transformer(kind), kind, **ONE_STEP)
-    for off in ({"during": (0.4, 0.4)}, {"sharing": "off", "adain": "off"}):
-        assert torch.equal(painted(aligned(kind, **off), kind, **ONE_STEP), plain)
+@cache
+def works(method, kind):
+    """The same with the method."""
+    return painted(method.on(kind), kind, **ONE_STEP)
 
 
-@pytest.mark.parametrize("kind", SIX)
-def test_calls_do_not_matter(kind):
+@every_case
+def test_off_is_off(method, kind):
+    """1. To the bit, where settings that ask for something change the images."""
+    assert not torch.allclose(works(method, kind), plain(kind), rtol=0.01), "the method does nothing"
+    for off in ({"during": (0.4, 0.4)}, *method.off):
+        assert torch.equal(painted(method.on(kind, **off), kind, **ONE_STEP), plain(kind))
+
+
+@every_case
+def test_calls_do_not_matter(method, kind):
     """2. One call or two, and texts of other lengths, which never share one."""
-    patched = aligned(kind)
-    expected = painted(patched, kind, **ONE_STEP)
+    expected = works(method, kind)
     with split_calls(transformer(kind), rows=3):
-        assert_same_image(painted(patched, kind, **ONE_STEP), expected)
+        assert_same_image(painted(method.on(kind), kind, **ONE_STEP), expected)
     longer = {"prompts": (spoken(kind, seed=1), spoken(kind, tokens=17, seed=2)), **ONE_STEP}
-    both = painted(patched, kind, **longer)
-    assert torch.equal(both[0], painted(transformer(kind), kind, **longer)[0])
+    out, alone = painted(method.on(kind), kind, **longer), painted(transformer(kind), kind, **longer)
+    for image in range(3):
+        assert torch.equal(out[image], alone[image]) == (image in method.exact)
 
 
-@pytest.mark.parametrize("kind", SIX)
-def test_rows_do_not_leak(kind):
-    """3. An image changes with itself and the reference only."""
-    patched, influences = aligned(kind), ({0}, {0, 1}, {0, 2})
+@every_case
+def test_rows_do_not_leak(method, kind):
+    """3. An image changes with those that may influence it only."""
+    patched = method.on(kind)
     how = {"denoise": 0.6}  # pure noise has nothing of the latent in it, with flows
     start = torch.full((3, 16, *((1,) if TRANSFORMERS[kind].frames else ()), 7, 12), 0.5)
     before = painted(patched, kind, latent=start, **how)
@@ -57,15 +65,14 @@ def test_rows_do_not_leak(kind):
         latent = start.clone()
         latent[changed] = 1.0
         after = painted(patched, kind, latent=latent, **how)
-        for image, others in enumerate(influences):
+        for image, others in enumerate(method.influences):
             assert torch.equal(after[image], before[image]) != (changed in others), (changed, image)
 
 
-@pytest.mark.parametrize("kind", SIX)
-def test_nothing_is_left(kind):
+@every_case
+def test_nothing_is_left(method, kind):
     """5. After a run and a failed one all is as before."""
-    model, patched = transformer(kind), aligned(kind)
-    plain, first = painted(model, kind, **ONE_STEP), painted(patched, kind, **ONE_STEP)
+    model, patched, first = transformer(kind), method.on(kind), works(method, kind)
     before = inventory(model), inventory(patched)
 
     def fail(args):
@@ -76,18 +83,23 @@ def test_nothing_is_left(kind):
     with pytest.raises(RuntimeError, match="failed"):
         painted(failing, kind, **ONE_STEP)
     assert (inventory(model), inventory(patched)) == before
-    assert torch.equal(painted(model, kind, **ONE_STEP), plain)
+    assert torch.equal(painted(model, kind, **ONE_STEP), plain(kind))
     assert torch.equal(painted(patched, kind, **ONE_STEP), first)
 
 
-@pytest.mark.parametrize("kind", SIX)
-def test_patches_compose_over_time(kind):
+@every_case
+def test_patches_compose_over_time(method, kind):
     """6. and 8. Two ranges that are neighbours are their union, and the same seed gives the same images."""
-    both = aligned(kind)
-    early_and_late = both
-    for during in ((0.0, 0.5), (0.5, 1.0)):
-        spec = StyleAligned(
-            layers=family_of(transformer(kind)).layer_map().parse("all"), during=PercentRange(*during)
-        )
-        early_and_late = install(transformer(kind) if during[0] == 0.0 else early_and_late, spec)
-    assert torch.equal(painted(early_and_late, kind), painted(both, kind))
+    both = method.on(kind, model=method.on(kind, during=(0.0, 0.5)), during=(0.5, 1.0))
+    assert torch.equal(painted(both, kind), painted(method.on(kind), kind))
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"), [pytest.param(*case, id=case[0].name) for case in CASES if case[1] == "flux"]
+)
+def test_halves_equal_one(method, kind):
+    """8. Two halves of a run, one behind the other, are one run."""
+    patched = method.on(kind)
+    whole = painted(patched, kind, steps=3)
+    first = painted(patched, kind, steps=3, between=(0, 1))
+    assert_same_image(painted(patched, kind, steps=3, between=(1, 3), latent=first), whole)

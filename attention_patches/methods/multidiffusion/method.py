@@ -33,8 +33,8 @@ class MultiDiffusion(Method):
 
     Regions have prompts of their own. Up to `bootstrap` of the schedule each of them sees a background of one
     colour outside its mask: `backgrounds` (n, C, h, w) in the model's latents at the windows' size, or
-    constants of the latents without them, drawn by `seed`. Paper: windows of 64, stride 8, 0.4 (20 of 50
-    steps).
+    constants of the latents without them, drawn by `seed`. A cell has `pixels` on a side. Paper: windows of
+    64, stride 8, 0.4 (20 of 50 steps).
     """
 
     label: ClassVar[str] = "MultiDiffusion"
@@ -47,6 +47,7 @@ class MultiDiffusion(Method):
     bootstrap: float = 0.4
     backgrounds: Tensor | None = None
     seed: int = 0
+    pixels: int = 8
 
     @property
     def looking(self) -> "MultiDiffusion":
@@ -62,7 +63,7 @@ class MultiDiffusion(Method):
 
     def start(self, batch: Batch) -> str | None:
         if self.regions:
-            masks(self.regions, batch.latent)
+            masks(self.regions, batch.latent, self.pixels)
         elif self.windows(batch.latent).one:
             return "one window holds the whole picture"
         return None
@@ -135,13 +136,13 @@ class Fusing:
         for view, colour in zip(self.views, drawn, strict=True):
             own = view.cells.cut(latents)
             if early and view.region is not None:
-                noise = through.sigma * view.cells.cut(self.own_noise).to(own)
-                mask = self.mask(view).to(own)
-                own = mask * own + (1 - mask) * (self.backgrounds.cut(colour, view.cells).to(own) + noise)
+                noise = view.cells.cut(self.own_noise).to(own)
+                mask, ground = self.mask(view).to(own), self.backgrounds.cut(colour, view.cells).to(own)
+                own = mask * own + (1 - mask) * through.noised(ground, noise)
             yield view, own
 
     def finish(self, latents: Tensor) -> str | None:
-        height, width = self.windows.shape
-        windows = f"{len(self.windows.cells)} windows of {width * 8} x {height * 8} pixels"
+        height, width = (side * self.spec.pixels for side in self.windows.shape)
+        windows = f"{len(self.windows.cells)} windows of {width} x {height} pixels"
         regions = f", {len(self.spec.regions)} regions" if self.spec.regions else ""
         return f"{windows}{regions}: {len(self.views)} views in each call of the sampler."

@@ -19,22 +19,22 @@ class Region:
     prompts: RegionPrompts
     mask: Tensor
 
-    def on(self, size: tuple[int, int], number: int) -> Tensor:
+    def on(self, size: tuple[int, int], number: int, pixels: int = 8) -> Tensor:
         """(h, w) float32, 0 or 1: the mask on latents of this size, by the authors' way, which cuts it at a
-        half and takes the nearest pixel. Raises ValueError if no cell is left of it."""
+        half and takes the nearest pixel. Raises ValueError if no cell (of `pixels` a side) is left of it."""
         cut = (self.mask >= INSIDE).float()
         found = F.interpolate(cut[None, None], size, mode="nearest")[0, 0]
         if not found.any():
             raise ValueError(
                 f"regions: the mask of region {number} covers no cell of the picture ({size[0]} x {size[1]} "
-                "cells of 8 x 8 pixels). Paint a larger place, with values of 0.5 or more."
+                f"cells of {pixels} x {pixels} pixels). Paint a larger place, with values of 0.5 or more."
             )
         return found
 
 
-def masks(regions: tuple[Region, ...], size: tuple[int, int]) -> Tensor:
+def masks(regions: tuple[Region, ...], size: tuple[int, int], pixels: int = 8) -> Tensor:
     """(1 + regions, h, w) float32: the background, which is all that no region covers, and the regions."""
-    own = [region.on(size, number) for number, region in enumerate(regions, start=1)]
+    own = [region.on(size, number, pixels) for number, region in enumerate(regions, start=1)]
     covered = torch.stack(own).sum(0) if own else torch.zeros(size)
     return torch.stack([(1 - covered).clamp(min=0), *own])
 

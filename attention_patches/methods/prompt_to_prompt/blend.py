@@ -10,6 +10,11 @@ and the words to keep take away from M, by maps that are not pooled. Differences
 step gives. A sampler of higher order goes on from expected pictures of earlier steps as well, so here a call
 of the sampler blends both the latents that come in, by the mask of the call before, and the picture that it
 expects, by its own. With Euler's method this is the same as blending behind each step.
+
+In transformers for text and picture the maps are those of the joint softmax in the blocks where words lie
+best, smoothed by a Gaussian of 7 x 7 tokens and deviation 1 in place of pooling, and blending ends at half of
+the schedule (Shin et al., ICCV 2025, arXiv 2508.07519; of SD3 their code pools as well). They take the maps
+of an edit before the source's queries and keys are put in its place, here they are those that it has.
 """
 
 import math
@@ -19,7 +24,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, max_pool2d
+from torch.nn.functional import conv2d, interpolate, max_pool2d, pad
 
 from ...attention.attention_map import by_token
 from ...attention.explicit_maps import probabilities
@@ -32,19 +37,26 @@ from ...contract.site import Prompt, Site
 from ...inversion.inversion import Inversion
 from .mask_store import MaskStore
 
+SMOOTHED = 7  # tokens on a side of the Gaussian
 IN_A_PART = "the model got a part of the picture, and the blend's masks are found in the whole one"
 
 
 @dataclass(frozen=True)
 class Blend:
     """`words[i]` are the tokens of image i whose place may change, `kept[i]` those whose place stays as it
-    is; the source is image 0. `start` is where on the schedule blending starts; maps are summed before it as
-    well."""
+    is; the source is image 0. `start` is where on the schedule blending starts, and `until` where it ends;
+    maps are summed before it as well, and are smoothed if they are `smooth`, pooled else."""
 
     words: tuple[tuple[int, ...], ...]
     kept: tuple[tuple[int, ...], ...] = ()
     threshold: float = 0.3
     start: float = 0.0
+    until: float = 1.0
+    smooth: bool = False
+
+    def acts(self, percent: float) -> bool:
+        """Whether it blends at this place of the schedule."""
+        return not before(percent, self.start) and before(percent, self.until)
 
 
 @dataclass(kw_only=True)
@@ -63,7 +75,8 @@ class Blending:
     store: MaskStore | None = None  # where the last masks go
     sums: Tensor | None = None  # (images, 2, N): of the words, of those to keep
     masks: Tensor | None = None  # (images, 1, h, w) of the last call, where images may differ from the source
-    covered: list[float] = field(default_factory=list)  # part of the latents in the last masks, by edit
+    last: Tensor | None = None  # the masks of the last call that was blended
+    covered: list[float] = field(default_factory=list)  # part of the latents in them, by edit
 
     def wants(self, site: Site) -> bool | StepAside:
         if site.kind != "cross" or site.layer.ordinal not in self.layers:
@@ -108,7 +121,7 @@ class Blending:
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
         expected = model.rest(latents)
-        blends = self.sums is not None and not before(model.percent, self.spec.start)
+        blends = self.sums is not None and self.spec.acts(model.percent)
         self.masks = self._masks() if blends else None
         if self.masks is None:
             return expected
@@ -118,17 +131,21 @@ class Blending:
 
     def _masks(self) -> Tensor:
         assert self.sums is not None
-        found = where(self.sums[:, 0].unflatten(-1, self.grid), self.spec.threshold, self.latent, pooled=True)
-        keep = where(self.sums[:, 1].unflatten(-1, self.grid), self.spec.threshold, self.latent, pooled=False)
-        masks = found & ~keep
+        words, kept = self.sums.unflatten(-1, self.grid).unbind(1)
+        smooth, threshold = self.spec.smooth, self.spec.threshold
+        if smooth:
+            words, kept = smoothed(words), smoothed(kept)
+        found = where(words, threshold, self.latent, pooled=not smooth)
+        masks = found & ~where(kept, threshold, self.latent, pooled=False)
+        self.last = masks
         self.covered = masks[1:].float().mean((1, 2, 3)).tolist()
         return masks
 
     def finish(self, latents: Tensor) -> str | None:
-        if self.masks is None:
+        if self.last is None:
             return "Nothing was blended: no map of the words was seen, or the blend starts behind the run."
         if self.store is not None:
-            self.store.add(latents, self.masks[:, 0])
+            self.store.add(latents, self.last[:, 0])
         height, width = self.grid
         layers = f"{len(self.layers)} layers of {height} x {width}"
         return f"Blended by {layers}; {self._shares()} of the edits may differ."
@@ -147,6 +164,15 @@ def where(sums: Tensor, threshold: float, size: Sequence[int], *, pooled: bool) 
     greatest = large.amax((-2, -1), keepdim=True).clamp_min(torch.finfo(large.dtype).tiny)
     mask = large / greatest > threshold
     return mask | mask[:1]
+
+
+def smoothed(maps: Tensor) -> Tensor:
+    """Maps (images, h, w) under a Gaussian, whose edges go on outwards."""
+    places = torch.arange(SMOOTHED, dtype=maps.dtype, device=maps.device) - SMOOTHED // 2
+    bell = torch.exp(-places.square() / 2)
+    bell = bell / bell.sum()
+    wide = pad(maps[:, None], (SMOOTHED // 2,) * 4, mode="replicate")
+    return conv2d(conv2d(wide, bell[None, None, :, None]), bell[None, None, None])[:, 0]
 
 
 def blended_layers(sizes: Mapping[int, LayerSize], height: int) -> frozenset[int]:

@@ -104,4 +104,6 @@ class Control:
 
     def describe(self) -> str:
         """What was taken of the source, at how many noise levels."""
+        if all(edit.idle for edit in self.edits):
+            return f"Shapes held at {len(self.held)} noise levels."
         return f"Words' maps edited at {len(self.crossed)} noise levels, shapes held at {len(self.held)}."

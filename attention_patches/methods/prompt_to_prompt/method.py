@@ -15,6 +15,13 @@ same map on a fused kernel. Reweighting alone multiplies the edit's own map, the
 equal prompts is the same. What differs in the alignment and in the blend is said in `alignment.py` and
 `blend.py`.
 
+Where text and picture share one softmax maps of words are no one's to exchange, as each token of a language
+model has the whole text in it. There the edits take the source's layout by the queries and keys of its
+picture's tokens alone, and keep their own values and texts (Shin, Hwang, Kim, Kim, Park, "Exploring
+Multimodal Diffusion Transformers for Enhanced Prompt-based Image Editing", ICCV 2025, arXiv 2508.07519: all
+blocks, the first 20 % of the steps; their edits have nothing in `taken`). Their copied keys are seen by the
+queries of text as well; here these stay as they are.
+
 With `picture`, an inversion of a given picture, the source is that picture during the whole run (Ju et al.,
 "Direct Inversion", ICLR 2024), and its own noisy states are what its maps are made of.
 """
@@ -31,6 +38,7 @@ from ...contract.method import Method, Part
 from ...contract.site import Prompt, Text
 from ...inversion.inversion import Inversion
 from ...inversion.pinned import size_in_words
+from ...maps.recorder import WORDS
 from .blend import Blend, Blending, blended_layers
 from .control import Control
 from .edits import Edit
@@ -112,7 +120,8 @@ class PromptToPrompt(Method):
     def _blending(self, batch: Batch) -> list[Part]:
         if self.blend is None:
             return []
-        layers = blended_layers(batch.layer_sizes, batch.latent[0])
+        best = batch.presets.get(WORDS)
+        layers = blended_layers(batch.layer_sizes, batch.latent[0]) if best is None else best.layers
         grid = batch.layer_sizes[min(layers)].grid
         blending = Blending(
             spec=self.blend,

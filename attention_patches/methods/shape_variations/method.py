@@ -28,10 +28,15 @@ from ...contract.schedule import PercentRange
 from ...contract.site import Prompt
 from .background import Background
 from .finding import Finding, Named
-from .keeping import Keeping, Kept, WordCells, small_layers
+from .keeping import MOST_CELLS, Keeping, Kept, WordCells, small_layers
 from .mixing import Mixing
 
 SHAPES = PercentRange(0.14, 0.34)  # the authors' 7th to 17th of 50 steps
+
+TOO_FINE = (
+    f"Nothing else of the original was kept: at this size no layer has {MOST_CELLS} cells or fewer, in which "
+    "objects and background are found."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,16 +68,21 @@ class ShapeVariations(Method):
     def begin(self, batch: Batch) -> Sequence[Part]:
         mixing = Mixing(layers=self.layers, shapes=self.shapes, prompt=self.prompt)
         keeping, background = self._keeping(batch), self._background(batch)
-        return [mixing, *keeping, *background, Told([mixing, *keeping[1:], *background[1:]])]
+        told = Told([mixing, *keeping[1:], *background[1:]], TOO_FINE if self._too_fine(batch) else None)
+        return [mixing, *keeping, *background, told]
+
+    def _too_fine(self, batch: Batch) -> bool:
+        """Whether something is to be kept of the original, and no layer is small enough to find it in."""
+        return bool(self.kept or self.named) and not self.shapes.empty and not self._small(batch)
 
     def _keeping(self, batch: Batch) -> list[Any]:
-        if self.kept is None or self.shapes.empty:  # then all images are the original
-            return []
+        if self.kept is None or self.shapes.empty or not self._small(batch):
+            return []  # without shapes all images are the original
         places = WordCells(spec=self.kept, grids=self._small(batch), prompt=self.prompt)
         return [places, Keeping(places=places, same=self.same)]
 
     def _background(self, batch: Batch) -> list[Any]:
-        if self.named is None or self.shapes.empty:
+        if self.named is None or self.shapes.empty or not self._small(batch):
             return []
         finding = Finding(spec=self.named, grids=self._small(batch), prompt=self.prompt)
         background = Background(
@@ -107,10 +117,11 @@ class Told:
     """What is said at the end of a run. All images get the original's noise between the steps."""
 
     parts: Sequence[Mixing | Keeping | Background]
+    more: str | None = None
     drift: str | None = None
 
     def noise_differs(self, reason: str) -> None:
         self.drift = f"The variations drift from the original: {reason}, and they need the original's."
 
     def finish(self, latents: Tensor) -> str | None:
-        return " ".join(filter(None, (*(part.describe() for part in self.parts), self.drift)))
+        return " ".join(filter(None, (*(part.describe() for part in self.parts), self.more, self.drift)))

@@ -8,7 +8,7 @@ import torch
 
 from ....attention_patches.contract.site import Prompt
 from ...host.text.clip_tokens import text_tokens
-from ...host.text.prompt_batch import Entry
+from ...host.text.one_length import Entry
 from ...host.text.prompt_identity import encode_own
 from ...host.text.proxy_words import near_words
 from .object_prompt import ObjectPrompt, proxy_lines

@@ -17,6 +17,7 @@ from ....attention_patches.contract.residual import ResidualPart
 from ....attention_patches.contract.schedule import PercentRange
 from ....attention_patches.contract.site import Text
 from .facts import RunFacts, Working
+from .frames import as_video, of_one_frame
 from .guest_prompts import GuestPrompts
 from .passes import Pass, own_pass, travelling
 from .sampler_state import SamplerState, masked_state
@@ -87,6 +88,7 @@ class SamplerCall:
     def through(self, x: Tensor) -> Tensor:
         """Who guides shifts the latents first, the last node before the others; then the parts work in the
         order of their nodes, the last one outermost. Gives the picture expected at x."""
+        host, x = x, of_one_frame(x)
         working, inner, given = self.run.facts.working, self.own, x
         if any(isinstance(part, GuidingPart) for w in working for part in w.parts):
             given = x.clone()
@@ -101,7 +103,7 @@ class SamplerCall:
                     model = HostDenoiser(self, one, inner, given)
         for one, part, model in reversed(guided):
             one.tally.shifts += part.shift(x, model)
-        return inner(x)
+        return as_video(inner(x), host)
 
     def own(self, latents: Tensor) -> Tensor:
         """The guider on the run's own latents."""
@@ -128,8 +130,12 @@ class SamplerCall:
 
     def _guide(self, pass_: Pass, latents: Tensor) -> Tensor:
         with travelling(pass_, self.options) as options:
-            out: Tensor = self.executor(latents, self._times(latents), options, self.seed)
-        return out
+            out: Tensor = self.executor(self._video(latents), self._times(latents), options, self.seed)
+        return of_one_frame(out) if latents.ndim == 4 else out
+
+    def _video(self, latents: Tensor) -> Tensor:
+        """Latents in the host's own form."""
+        return as_video(latents, self.latents) if latents.ndim == 4 else latents
 
     def _times(self, latents: Tensor) -> Tensor:
         same = len(self.timestep) == len(latents)
@@ -171,7 +177,7 @@ class SamplerCall:
             # looked up now: packs that sample with a function of their own have put it there for this run
             out: Tensor = comfy.samplers.sampling_function(
                 self.executor.class_obj.inner_model,
-                latents,
+                self._video(latents),
                 self._times(latents),
                 None,
                 entries,
@@ -179,7 +185,7 @@ class SamplerCall:
                 own,
                 seed=self.seed,
             )
-        return out
+        return of_one_frame(out)
 
     def slope(
         self, latents: Tensor, owner: Working, part: AttentionPart | None, objective: Objective
@@ -195,7 +201,7 @@ class SamplerCall:
         gradient = self._under(entries, pass_, latents)
         state = masked_state(self.options)
         mask = None if state is None else state.mask
-        return making.result(gradient if mask is None else gradient * mask)
+        return making.result(gradient if mask is None else gradient * of_one_frame(mask))
 
     def _positive(self, guider: Any, objective: Objective) -> list[dict[str, Any]]:
         """The guider's entries of the objective's prompt."""

@@ -49,8 +49,9 @@ def _unsupported(wanted: str, family: type[Family], called: str) -> str:
     """What works where, if a method does not work on a family."""
     others = _listed([other.models for other in FAMILIES if other.supports(wanted)])
     here = _listed(sorted(family.works or ()))
+    why = f": {family.reasons[wanted]}" if wanted in family.reasons else " yet"
     return (
-        f"model: this is {called}, on which {wanted} does not work yet; it works on {others}. On "
+        f"model: this is {called}, on which {wanted} does not work{why}. It works on {others}. On "
         f"{family.models} these work: {here}."
     )
 

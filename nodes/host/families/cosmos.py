@@ -7,6 +7,7 @@ from comfy.ldm.cosmos.predict2 import MiniTrainDIT
 
 from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from ....attention_patches.contract.rotary import Axis, Rotary
+from ....attention_patches.methods.shape_variations.method import ShapeVariations
 from .family import Forward, Seen
 from .transformer import Grid, Transformer
 
@@ -17,6 +18,8 @@ class CosmosFamily(Transformer):
 
     name: ClassVar[str] = "Anima"
     models: ClassVar[str] = "Anima and Cosmos-Predict2"
+    works = Transformer.works | {ShapeVariations.label}
+    joint = False
 
     @staticmethod
     def fits(network: Any) -> bool:

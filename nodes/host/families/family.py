@@ -62,11 +62,19 @@ class Family(ABC):
     name: ClassVar[str]
     models: ClassVar[str]  # which models these are, for messages
     works: ClassVar[frozenset[str] | None] = None  # which methods work on it, by label; None: all
+    reasons: ClassVar[Mapping[str, str]] = {}  # why others do not, by label
     group_norms: ClassVar[bool] = False  # whether it has any
+    joint: ClassVar[bool] = False  # whether text and picture share one softmax
+    one_grid: ClassVar[bool] = False  # whether all layers have tokens of one size
     unplaced: ClassVar[str | None] = None  # said in the report where shared keys cannot be placed
 
     def __init__(self, network: Any) -> None:
         self.network = network
+
+    @property
+    def patch(self) -> int:
+        """Cells on a side of one token, where the model has no tokens of other sizes."""
+        return 1
 
     @classmethod
     def supports(cls, label: str) -> bool:

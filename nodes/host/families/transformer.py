@@ -2,13 +2,18 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from ....attention_patches.contract.layers import LayerMap, LayerSize, Preset
 from ....attention_patches.contract.rotary import Axis, Rotary
 from ....attention_patches.contract.site import Layer
 from ....attention_patches.maps.recorder import PICTURE, WORDS, Recorder
+from ....attention_patches.methods.cross_image.method import CrossImage
+from ....attention_patches.methods.multidiffusion.method import MultiDiffusion
+from ....attention_patches.methods.plug_and_play.method import PlugAndPlay
+from ....attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
+from ....attention_patches.methods.shape_variations.method import ShapeVariations
 from ....attention_patches.methods.style_aligned.method import StyleAligned
 from .family import Family, Forward, Seen
 
@@ -18,7 +23,24 @@ Grid = tuple[int, int]
 class Transformer(Family):
     """A transformer for text and picture; nothing of it is marked, as the host's attention tells all."""
 
-    works = frozenset({Recorder.label, StyleAligned.label})
+    works = frozenset({Recorder.label, StyleAligned.label, MultiDiffusion.label, PromptToPrompt.label})
+    reasons: ClassVar[Mapping[str, str]] = {
+        PlugAndPlay.label: (
+            "it takes features of a U-Net's ResBlocks, and a transformer has none; its successor for Flux "
+            "(ReFlex, 2025) is not built"
+        ),
+        CrossImage.label: (
+            "beside other keys at the same places each token looks at the place where it stands itself, and "
+            "what has been published for transformers needs to know which places of two pictures belong "
+            "together"
+        ),
+        ShapeVariations.label: (
+            "it exchanges what single words say in cross-attention, and where text and picture share one "
+            "softmax each token of the text has the whole text in it"
+        ),
+    }
+    joint = True
+    one_grid = True
 
     @abstractmethod
     def blocks(self) -> Mapping[str, int]:
@@ -31,7 +53,7 @@ class Transformer(Family):
     @property
     @abstractmethod
     def patch(self) -> int:
-        """Cells on a side of one token."""
+        """Cells on a side of every token."""
 
     def grid_of(self, cells: Grid) -> Grid:
         """The tokens for latents of (height, width) cells, which the host fills up at the lower right."""

@@ -16,6 +16,7 @@ from ....attention_patches.contract.views import ViewingPart
 from ..calls.apply_model import ApplyModel
 from ..calls.eager import Eager, is_compiled
 from ..calls.facts import RunFacts, Working
+from ..calls.frames import of_one_frame
 from ..calls.guest_prompts import GuestPrompts
 from ..calls.model_call import enter
 from ..calls.predict_noise import PredictNoise
@@ -24,7 +25,13 @@ from ..calls.texts import conditioning_rows, own_names, texts_of
 from ..families import family_of
 from ..families.family import Family
 from ..views.cut_conditionings import CutConditionings
-from ..views.region_prompts import check_guidance, check_viewed, merged_texts, region_entries
+from ..views.region_prompts import (
+    check_guidance,
+    check_patches,
+    check_viewed,
+    merged_texts,
+    region_entries,
+)
 from ..views.viewed import Viewing
 from .lent import Lent
 from .on_the_node import OnTheNode
@@ -130,6 +137,7 @@ class Run:
         """The methods with something to do begin; gives what stays the same from here on."""
         model = guider.model_patcher
         texts = merged_texts(texts_of(guider.conds, self.batch.latent))
+        noise = None if noise is None else of_one_frame(noise)
         batch = replace(self.batch, texts=tuple(texts.values()), levels=levels, noise=noise)
         for one in self.enrolled:
             if _works(one):
@@ -162,7 +170,7 @@ class Run:
     def finish(self, latents: Tensor) -> None:
         """The run has ended well."""
         sound = bool(latents.isfinite().all())
-        latents = latents[:, :, 0] if latents.ndim == 5 else latents  # of one frame
+        latents = of_one_frame(latents)
         self.report.close()
         for working in self.working:
             reporters = [part for part in working.parts if isinstance(part, Reporter)] if sound else []
@@ -216,6 +224,7 @@ def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode]
         if _works(one) and one.method.largest_call(batch) is not None:
             check_viewed(guider.conds)
             check_guidance(guider.model_options)
+            check_patches(guider.model_options["transformer_options"])
             guider.conds.update(region_entries(one.method.region_prompts))
     run = Run(family, batch, enrolled, GuestPrompts(guider.conds, latent), RunReport(tallies))
     run.attach(guider.model_options)

@@ -54,6 +54,13 @@ class Reader:
         words = words_of_pieces(text, pieces, self._users(clip, text))
         return PromptTokens(prompt, words, None if self.lengthened else len(chunk) - first)
 
+    def values(self, clip: Any, prompt: str) -> dict[int, Any]:
+        """The tokens of the text by their places on the key axis, the encoder's own left out."""
+        (chunk,) = clip.tokenize(prompt, return_word_ids=True)[self.stream]
+        first = _begin_of_user([value for value, *_ in chunk]) if self.cut else 0
+        found = {at - first: value for at, (value, _weight, group) in enumerate(chunk) if group}
+        return {place: value for place, value in found.items() if place >= 0}
+
     def _together(self, clip: Any, values: Sequence[int], own: Sequence[int]) -> Iterator[list[int]]:
         """Tokens one by one, or those together that only together make a character."""
         open_: list[int] = []

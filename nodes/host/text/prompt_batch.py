@@ -1,13 +1,17 @@
 """Several prompts as one CONDITIONING with a row for each."""
 
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .one_length import MASK, Entries, Entry, masks_padding, of_one_length
+
 if TYPE_CHECKING:
     from comfy.sd import CLIP
 
-Entry = list[Any]  # one entry of a CONDITIONING: [text (rows, tokens, channels), further keys]
+ROWS = "pooled_output"  # a key whose tensors have a row for each prompt
+ANIMA = "t5xxl_ids"
 
 
 def prompt_lines(prompts: str, style: str = "") -> list[str]:
@@ -27,25 +31,20 @@ def prompt_lines(prompts: str, style: str = "") -> list[str]:
 def encode_rows(clip: "CLIP", prompts: list[str]) -> list[Entry]:
     """A CONDITIONING whose row i is `prompts[i]` as the host encodes it alone.
 
-    All rows get the token length of the longest: a shorter one keeps its chunks, and the encoded empty
-    prompt follows as often as needed, as *Conditioning (Concat)* would append it. With a clip schedule there
-    is one entry for each of its ranges.
+    All rows get the token length of the longest: with CLIP a shorter one keeps its chunks, and the encoded
+    empty prompt follows as often as needed, as *Conditioning (Concat)* would append it; see `one_length` for
+    others. With a clip schedule there is one entry for each of its ranges.
     Raises ValueError for a text encoder whose texts can't be brought to one length, or that gives more than
     text and pooled vectors.
     """
     if clip is None:
         raise ValueError("clip: none arrived; does the checkpoint hold a text encoder? Load CLIP loads one")
-    encoded = [_encode(clip, prompt) for prompt in prompts]
-    by_range = list(zip(*encoded, strict=True))
-    lengths = [entry[0][0].shape[1] for entry in encoded]
-    if len(set(lengths)) > 1:
-        empty = _encode(clip, "")
-        _refuse_unless_chunked(clip, prompts, lengths, chunk=empty[0][0].shape[1])
-        by_range = [
-            tuple(_lengthened(entry, blank[0], max(lengths)) for entry in entries)
-            for entries, blank in zip(by_range, empty, strict=True)
-        ]
-    return [_stacked(entries) for entries in by_range]
+    encoded: list[Entries] = [_encode(clip, prompt) for prompt in prompts]
+    _refuse_tokens_of_one(encoded)
+    if len({entries[0][0].shape[1] for entries in encoded}) > 1:
+        encoded = of_one_length(clip, prompts, encoded, _encode(clip, ""))
+    rows = {ROWS, MASK} if masks_padding(clip) else {ROWS}
+    return [_stacked(entries, rows) for entries in zip(*encoded, strict=True)]
 
 
 def _encode(clip: "CLIP", prompt: str) -> list[Entry]:
@@ -53,35 +52,34 @@ def _encode(clip: "CLIP", prompt: str) -> list[Entry]:
     return entries
 
 
-def _refuse_unless_chunked(clip: "CLIP", prompts: list[str], lengths: list[int], chunk: int) -> None:
-    """CLIP encodes chunks of 77 tokens one by one; other encoders let every token see the whole text."""
-    tokens = [clip.tokenize(prompt) for prompt in prompts]
-    if all(len(piece) == chunk for each in tokens for pieces in each.values() for piece in pieces):
-        return
-    shortest, longest = lengths.index(min(lengths)), lengths.index(max(lengths))
-    raise ValueError(
-        f"prompts: this text encoder makes {lengths[shortest]} tokens of {prompts[shortest]!r} but "
-        f"{lengths[longest]} of {prompts[longest]!r}, and only the CLIP encoders of SD1.5, SD2 and SDXL have "
-        "chunks to fill up with; shorten the longer prompt or sample the images one by one"
-    )
+def _refuse_tokens_of_one(encoded: Sequence[Entries]) -> None:
+    """Anima's tokens for its second reader go to the model for all rows at once."""
+    tokens = [entries[0][1].get(ANIMA) for entries in encoded]
+    if tokens[0] is not None and any(not torch.equal(own, tokens[0]) for own in tokens):
+        raise ValueError(
+            "clip: the model of this text encoder (Anima) reads the tokens of one prompt for all images of a "
+            "batch. Give all images one prompt, or sample them one by one"
+        )
 
 
-def _lengthened(entry: Entry, blank: torch.Tensor, length: int) -> Entry:
-    text, further = entry
-    missing = (length - text.shape[1]) // blank.shape[1]
-    return [torch.cat([text, *[blank] * missing], dim=1), further]
-
-
-def _stacked(entries: tuple[Entry, ...]) -> Entry:
-    """The entries as one: text and pooled vectors row by row, every other key as all of them have it."""
+def _stacked(entries: Sequence[Entry], rows: Set[str]) -> Entry:
+    """The entries as one: text, pooled vectors and other `rows` row by row, every other key as all of them
+    have it."""
     further = dict(entries[0][1])
-    pooled = [entry[1].get("pooled_output") for entry in entries]
-    for key in further.keys() - {"pooled_output"}:
+    for key in further:
         values = [entry[1].get(key) for entry in entries]
-        if isinstance(values[0], torch.Tensor) or any(value != values[0] for value in values):
+        if key in rows:
+            further[key] = None if values[0] is None else torch.cat(values)
+        elif not all(_same(value, values[0]) for value in values):
             raise ValueError(
                 f"clip: this text encoder gives {key!r} with each prompt, which can't be joined into one "
                 "batch; that works for the CLIP encoders of SD1.5, SD2 and SDXL. Sample the images one by one"
             )
-    further["pooled_output"] = None if pooled[0] is None else torch.cat(pooled)
+    further.setdefault(ROWS, None)
     return [torch.cat([entry[0] for entry in entries]), further]
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        return one.shape == other.shape and torch.equal(one, other)
+    return bool(one == other)

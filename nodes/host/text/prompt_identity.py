@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ....attention_patches.contract.site import Prompt
-from .prompt_batch import Entry, encode_rows
+from .one_length import Entry
+from .prompt_batch import encode_rows
 
 MARK = "attention_control_prompt"  # a key of a conditioning, which nodes that change it carry along
 

@@ -75,12 +75,12 @@ class CutConditionings:
         return found
 
     def _rest(self, own: Sequence[Conditioning], x: Tensor, timestep: Tensor) -> Tensor:
-        """(B, H, W): what the others of a prompt leave to those that hold where nobody else does."""
+        """(B, ..., H, W): what the others of a prompt leave to those that hold where nobody else does."""
         rest = torch.ones_like(x[:, 0])
         for entry in own:
             if "default" not in entry and _holds(entry, timestep):
                 at = self._extent(entry)
-                rest[:, at.top : at.top + at.height, at.left : at.left + at.width] -= _weights(
+                rest[..., at.top : at.top + at.height, at.left : at.left + at.width] -= _weights(
                     entry, x, timestep
                 )
         return rest.clamp(min=0)
@@ -159,7 +159,8 @@ def _pieces(extent: Cells, view: Cells, around: int) -> Iterator[Cells]:
 
 
 def _weights(entry: Conditioning, x: Tensor, timestep: Tensor) -> Tensor:
-    """(B, h, w): what an entry weighs in the cells of its area on x (B, C, H, W), as the host has it."""
+    """(B, ..., h, w): what an entry weighs in the cells of its area on x (B, C, ..., H, W), as the host has
+    it."""
     bare = {key: value for key, value in entry.items() if key not in NO_WEIGHT}
     found = comfy.samplers.get_area_and_mult({**bare, "model_conds": {}}, x, timestep)
     weights: Tensor = found.mult[:, 0]

@@ -15,6 +15,17 @@ REFUSED = {
     "gligen": "GLIGEN boxes, which hold for the whole picture. Leave them away",
     "hooks": "hooks (a LoRA or a schedule of its own). Put the LoRA on the model instead",
 }
+WHOLE = {
+    "gligen": REFUSED["gligen"],
+    "attention_mask_img_shape": (
+        "a style picture that is weighed by attention. Take `multiply` for the strength_type of Apply Style "
+        "Model"
+    ),
+}
+"""What holds for the whole picture, and cannot be cut."""
+
+HINTED = {"DiffSynthCnetPatch", "ZImageControlPatch", "AnimaLLLitePatch"}
+"""The host's ControlNets that stand on the model; in each call they see their whole hint."""
 
 Entries = Mapping[str, Sequence[dict[str, Any]] | None]
 
@@ -55,7 +66,17 @@ def region_entries(regions: Sequence[RegionPrompts]) -> dict[str, list[dict[str,
 def check_viewed(conds: Entries) -> None:
     """Raises ValueError if one of these cannot be cut to views."""
     for role, entries in conds.items():
-        _check(entries or (), role, {"gligen": REFUSED["gligen"]})
+        _check(entries or (), role, WHOLE)
+
+
+def check_patches(options: Mapping[str, Any]) -> None:
+    """Raises ValueError if something on the model, by its transformer options, cannot be cut to views."""
+    found = {type(patch).__name__ for patches in options.get("patches", {}).values() for patch in patches}
+    if hints := sorted(found & HINTED):
+        raise ValueError(
+            f"model: a ControlNet stands on it ({', '.join(hints)}), which would see its whole hint in each "
+            "window. Take one that goes into the prompts (Apply ControlNet), or leave MultiDiffusion away."
+        )
 
 
 def check_guidance(model_options: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from torch.nn.functional import pad
 from ....attention_patches.contract.schedule import PercentRange
 from ....attention_patches.contract.views import Cells, View, ViewingPart
 from ..calls.facts import RunFacts, Working
+from ..calls.frames import as_video, of_one_frame
 from ..calls.passes import Pass, own_pass, pass_in
 from .cut_conditionings import Conditioning, CutConditionings
 from .region_prompts import region_role
@@ -39,7 +40,8 @@ class Viewing:
         timestep: Tensor,
         model_options: dict[str, Any],
     ) -> Any:
-        """Wrapper round one call on x (B, C, h, w): what is expected there under each of the prompts."""
+        """Wrapper round one call on x (B, C, h, w), or (B, C, 1, h, w): what is expected there under each of
+        the prompts."""
         pass_ = pass_in(model_options.get("transformer_options", {})) or own_pass(
             self.facts, float(timestep[0])
         )
@@ -51,11 +53,11 @@ class Viewing:
             owner.tally.step_aside("another patch cuts the picture or the batch into parts", "the whole call")
             return executor(model, conds, x, timestep, model_options)
         through = ThroughViews(self, pass_, executor, model, conds, x, timestep, model_options)
-        found = part.expect(x, through)
+        found = part.expect(of_one_frame(x), through)
         if found is None:
             return executor(model, conds, x, timestep, model_options)
         owner.tally.touch_call(len(x), pass_.sigma)
-        return list(found)
+        return list(as_video(found, x))
 
     def _works(self, one: Working, pass_: Pass) -> bool:
         """Guests are other pictures, and gradients are of the whole one."""
@@ -64,7 +66,7 @@ class Viewing:
 
 @dataclass(frozen=True, eq=False)
 class ThroughViews:
-    """The contract's `Through` in one call on x (B, C, H, W)."""
+    """The contract's `Through` in one call on x (B, C, H, W), or (B, C, 1, H, W)."""
 
     of: Viewing
     pass_: Pass
@@ -82,6 +84,10 @@ class ThroughViews:
     def within(self, range_: PercentRange) -> bool:
         return self.of.facts.schedule.within(self.sigma, range_)
 
+    def noised(self, picture: Tensor, noise: Tensor) -> Tensor:
+        found: Tensor = self.model.model_sampling.noise_scaling(self.timestep[:1], noise, picture)
+        return found
+
     def __call__(self, views: Sequence[View], latents: Sequence[Tensor]) -> Tensor:
         width = latents[0].shape[-1]
         conds = [
@@ -94,8 +100,9 @@ class ThroughViews:
             ]
             for own in self.conds
         ]
-        side_by_side = torch.cat(list(latents), -1)
+        side_by_side = as_video(torch.cat(list(latents), -1), self.x)
         found = torch.stack(self.executor(self.model, conds, side_by_side, self.timestep, self.options))
+        found = found.squeeze(3) if self.x.ndim == 5 else found
         return found.unflatten(-1, (len(views), width)).movedim(-2, 0)
 
     def _entries(self, own: Sequence[Conditioning], view: View) -> list[Conditioning]:

@@ -8,6 +8,7 @@ import comfy.sdxl_clip
 import comfy.text_encoders.flux
 import comfy.text_encoders.genmo
 import comfy.text_encoders.sd2_clip
+import comfy.text_encoders.z_image
 import torch
 from comfy.supported_models_base import ClipTarget
 
@@ -19,7 +20,8 @@ def tiny_clip(kind: str, seed: int = 0) -> comfy.sd.CLIP:
     """A CLIP with random weights, deterministic by `seed`, as wide as `tiny_model(kind)` wants its text.
 
     kind: "sd15", "sd2", "sdxl" (two encoders, pooled vector); or, fitting no tiny model, "flux" (CLIP for the
-    pooled vector, T5 for the text, at least 256 tokens) and "mochi" (T5 with an attention mask).
+    pooled vector, T5 for the text, at least 256 tokens), "mochi" (T5 with an attention mask) and "z-image"
+    (Qwen in a template, with a mask that masks nothing).
     """
     tokenizer, encoder, options = _parts(kind)
     with torch.inference_mode():
@@ -40,12 +42,24 @@ def _parts(kind: str) -> tuple[Any, Any, dict[str, Any]]:
     if kind == "flux":
         options = {"clip_l_model_config": _clip(48), "t5xxl_model_config": _T5}
         return comfy.text_encoders.flux.FluxTokenizer, comfy.text_encoders.flux.flux_clip(), options
+    if kind == "z-image":
+        options = {"qwen3_4b_model_config": _QWEN}
+        return comfy.text_encoders.z_image.ZImageTokenizer, comfy.text_encoders.z_image.te(), options
     assert kind == "mochi", kind
     options = {"t5xxl_model_config": _T5}
     return comfy.text_encoders.genmo.MochiT5Tokenizer, comfy.text_encoders.genmo.mochi_te(), options
 
 
 _T5 = {"d_model": 32, "d_ff": 64, "d_kv": 8, "num_heads": 4, "num_layers": 2}
+
+_QWEN = {
+    "hidden_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "intermediate_size": 64,
+    "vocab_size": 151936,
+}
 
 
 def _clip(width: int) -> dict[str, int]:

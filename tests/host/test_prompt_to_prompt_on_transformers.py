@@ -1,0 +1,180 @@
+"""Prompt-to-Prompt on transformers: against float64 attention computed in the host's own place for it."""
+
+import math
+
+import pytest
+import torch
+from attention_control.attention_patches.methods.prompt_to_prompt.alignment import align
+from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blend, smoothed
+from attention_control.attention_patches.methods.prompt_to_prompt.mask_store import MaskStore
+from attention_control.attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
+from attention_control.nodes.edit.prompt_to_prompt_node import PromptToPrompt as Node
+from attention_control.nodes.host.families import family_of
+from attention_control.nodes.host.run.install import install, installed
+from attention_control.nodes.host.text.encoded_prompt import encoded_prompt
+
+from . import naive_prompts
+from .methods import WORDS, edit_of
+from .naive import Where
+from .node_calls import call_node
+from .test_words_of_language_models import tokenizing
+from .tiny import assert_same_image, tiny_clip
+from .tiny.transformers import SIX, TOKENS, painted, spoken, transformer
+
+IDLE = (edit_of(naive_prompts.Words({}, {})),) * 2
+CELLS = 24  # tokens of the picture
+
+
+@pytest.fixture(autouse=True)
+def inference():
+    with torch.inference_mode():
+        yield
+
+
+def edited(kind, **settings):
+    model = transformer(kind)
+    usual = {"edits": IDLE, "self_until": 1.0, "self_max_tokens": 1 << 20}
+    layers = family_of(model).layer_map().parse("all")
+    return install(model, PromptToPrompt(layers=layers, **{**usual, **settings}))
+
+
+def naive(kind):
+    """A clone that is edited one call at a time."""
+    return naive_in_place(kind, lambda q, k, v, start: _edited(kind, q, k, v, start))
+
+
+def naive_in_place(kind, edited):
+    """A clone in whose positive rows the queries of the picture get what `edited` makes of them, in the
+    host's own place for attention: (q, k, v of three images, where the picture begins) -> (3, H, N, d)."""
+
+    def override(func, q, k, v, heads, *rest, **named):
+        out = func(q, k, v, heads, *rest, **named)
+        options = named.get("transformer_options") or {}
+        q, k, v = (_by_head(x, heads, named) for x in (q, k, v))
+        start = 0 if kind == "cosmos" else q.shape[2] - _behind(q.shape[2])
+        for chunk, source in enumerate(options.get("cond_or_uncond", ())):
+            rows = slice(3 * chunk, 3 * chunk + 3)
+            if source == 0 and (found := edited(q[rows], k[rows], v[rows], start)) is not None:
+                split = named.get("skip_output_reshape")
+                shown = out if split else out.unflatten(-1, (heads, -1)).transpose(1, 2)
+                shown[rows, :, start : start + CELLS] = found.to(out)
+        return out
+
+    clone = transformer(kind).clone()
+    clone.model_options["transformer_options"]["optimized_attention_override"] = override
+    return clone
+
+
+def _behind(tokens):
+    """Of the last tokens of a joint call, from the picture's first on: Z-Image fills both parts up to 32."""
+    return 32 if tokens == 64 else CELLS
+
+
+def _by_head(x, heads, named):
+    if named.get("skip_reshape"):
+        return x.double()
+    return (x if x.ndim == 4 else x.unflatten(-1, (heads, -1))).transpose(1, 2).double()
+
+
+def _edited(kind, q, k, v, start):
+    if kind == "cosmos":
+        where = Where("self" if k.shape[2] == CELLS else "cross", (4, 6), positive=True)
+        return naive_prompts.prompt_to_prompt(q, k, v, where, WORDS)
+    if start < TOKENS:  # among the picture alone (SD3's second attention, a refiner), or the text alone
+        return None
+    picture = slice(start, start + CELLS)
+    found = []
+    for image in range(3):
+        keys = k[image].clone()
+        keys[:, picture] = k[0, :, picture]
+        logits = q[0, :, picture] @ keys.transpose(-1, -2) / math.sqrt(q.shape[-1])
+        found.append(logits.softmax(-1) @ v[image])
+    return torch.stack(found)
+
+
+@pytest.mark.parametrize("kind", SIX)
+def test_edits_have_the_sources_queries_and_keys(kind):
+    """Of the picture's tokens, with values and text of their own; the queries of text stay as they are. In
+    Cosmos maps of words are exchanged as on a U-Net."""
+    prompts = spoken(kind, rows=3, seed=1), spoken(kind, seed=2)
+    how = {"prompts": prompts, "steps": 1}
+    edits = {"edits": tuple(edit_of(words) for words in WORDS)} if kind == "cosmos" else {}
+    out = painted(edited(kind, **edits), kind, **how)
+    assert_same_image(out, painted(naive(kind), kind, **how))
+    assert not torch.allclose(out[1:], painted(transformer(kind), kind, **how)[1:], rtol=0.01)
+
+
+@pytest.mark.parametrize("kind", ["flux", "krea2"])
+def test_outside_of_the_masks_is_the_source(kind):
+    """Where the last call left an edit nothing of its own; it ends at half of the schedule."""
+    store = MaskStore()
+    blend = Blend(((1, 2), (1,), (2,)), threshold=0.97, smooth=True)
+    how = {"prompts": (spoken(kind, rows=3, seed=1), spoken(kind, seed=2))}
+    out = painted(edited(kind, self_until=0.2, blend=blend, store=store), kind, **how)
+    masks = store.read(torch.zeros(3, 1, 1, 3)).bool()
+    same = alike(out)
+    assert torch.equal(same[1:], ~masks[1:]) and 0.05 < same[1:].float().mean() < 0.95
+    half = Blend(blend.words, threshold=0.97, smooth=True, until=0.5)
+    assert not alike(painted(edited(kind, self_until=0.2, blend=half), kind, **how))[1:].any()
+
+
+def alike(out):
+    """(images, h, w): where an image is the first one, but for a last step's rounding."""
+    out = out.flatten(1, -3)
+    return ((out - out[:1]).abs() < 1e-4 * out.std()).all(1)
+
+
+def test_maps_are_smoothed_by_a_gaussian():
+    """Of 7 x 7 tokens, with the edge's values outside."""
+    maps = torch.rand(2, 4, 5, generator=torch.Generator().manual_seed(1))
+    for image, y, x in ((0, 0, 0), (1, 2, 3)):
+        total = weights = 0.0
+        for dy in range(-3, 4):
+            for dx in range(-3, 4):
+                weight = math.exp(-(dy * dy + dx * dx) / 2)
+                weights += weight
+                total += weight * float(maps[image, min(max(y + dy, 0), 3), min(max(x + dx, 0), 4)])
+        assert abs(total / weights - float(smoothed(maps)[image, y, x])) < 1e-6
+
+
+def test_words_of_t5_are_aligned():
+    """Where a model reads text by cross-attention: the new word takes the old one's place."""
+    clip = tokenizing("chroma")
+    source, edit = (encoded_prompt(clip, f"a red {word} at night", 12) for word in ("fox", "hedgehog"))
+    taken = align(source, edit, "auto").taken
+    old, new = source.tokens.find("red").positions, edit.tokens.find("red").positions
+    assert [taken[p].tokens for p in new] == [(p,) for p in old]
+    fox, hog = source.tokens.find("fox").positions, edit.tokens.find("hedgehog").positions
+    assert {taken[p].tokens for p in hog} == {fox} and taken[hog[0]].share == 1 / len(hog)
+    end = max(edit.values) + 1
+    assert taken[end].tokens == (max(source.values) + 1,)
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return tiny_clip("flux")
+
+
+def change(clip, **settings):
+    prompts = {"source_prompt": "a red cat", "edit_prompts": "a red dog\na red cat in the snow"}
+    latent = {"samples": torch.zeros(1, 16, 8, 8)}
+    return call_node(Node, transformer("flux"), clip, **{**prompts, "latent": latent, **settings})
+
+
+def test_the_node(clip):
+    """Nothing of a word's map is taken, layers of any size hold the shape, and the blend is Shin et al.'s."""
+    patched, conditioning, latent, report, _ = change(clip, blend_words="cat, dog")
+    ((only,),) = (installed(patched),)
+    method = only.method
+    assert all(edit.idle for edit in method.edits) and method.self_max_tokens > 1 << 20
+    assert (method.blend.until, method.blend.smooth) == (0.5, True)
+    assert method.blend.words == ((3,), (3,), (3,))  # the first is a space of its own
+    assert conditioning[0][0].shape[:2] == (3, 256) and latent["samples"].shape == (3, 16, 8, 8)
+    assert "share one softmax" in report and "may change: dog" in report
+    assert change(clip, blend_words="cat", blend_from=0.6)[0] is not None
+
+
+def test_what_nobody_has_published_is_refused(clip):
+    """Weights of words, with what to do."""
+    with pytest.raises(ValueError, match="reweight: in this model text and picture share one softmax"):
+        change(clip, reweight="red: 3")

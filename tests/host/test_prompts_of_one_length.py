@@ -1,0 +1,69 @@
+"""Prompts of a batch on transformers: each image is that of its prompt alone, or the node says why not."""
+
+from functools import cache
+
+import comfy.sd
+import pytest
+import torch
+from attention_control.nodes.host.text.one_length import of_one_length
+from attention_control.nodes.style.encode_prompt_batch_node import EncodePromptBatch
+from nodes import CLIPTextEncode
+
+from .test_words_of_language_models import tokenizing
+from .tiny import assert_same_image, tiny_clip
+from .tiny.transformers import painted, spoken, transformer
+
+ONE_STEP = {"steps": 1, "cfg": 1.0, "batch": 1}
+
+
+class Tekken:
+    """Flux.2's tokenizer: its vocabulary comes with a checkpoint."""
+
+    def tokenize_with_weights(self, text, return_word_ids=False, **options):
+        return {"mistral3_24b": [[(0, 1.0)] * len(text.split())]}
+
+
+def flux2():
+    clip = comfy.sd.CLIP(no_init=True)
+    clip.tokenizer, clip.tokenizer_options = Tekken(), {}
+    return clip
+
+
+@cache
+def z_image():
+    return tiny_clip("z-image")
+
+
+@pytest.mark.parametrize(
+    ("kind", "clip"),
+    [("qwen-image", lambda: tokenizing("qwen-image")), ("flux2", flux2)],
+    ids=["qwen", "flux2"],
+)
+def test_what_fills_up_a_prompt_is_not_seen(kind, clip):
+    """Qwen-Image masks it, and Flux.2 has the same zeros there for a prompt alone."""
+    alone = [spoken(kind, tokens=tokens, seed=seed) for tokens, seed in ((6, 1), (11, 2))]
+    rows = of_one_length(clip(), ["a cat", "a longer prompt"], alone, spoken(kind, tokens=2))
+    for prompt, ((text, more), *_) in zip(alone, rows, strict=True):
+        assert text.shape[1] == 11
+        filled = painted(transformer(kind), kind, prompts=([[text, more]], prompt), **ONE_STEP)
+        assert_same_image(filled, painted(transformer(kind), kind, prompts=(prompt, prompt), **ONE_STEP))
+
+
+def test_prompts_of_equally_many_tokens():
+    """Are rows of one conditioning, whose mask, which masks nothing, stays the mask of one row: the host
+    counts its numbers."""
+    clip, prompts = z_image(), ["a red cat", "a red dog"]
+    with torch.inference_mode():
+        [[text, more]], _ = EncodePromptBatch.execute(clip, "\n".join(prompts), "").args
+        for row, prompt in enumerate(prompts):
+            (((alone, further),),) = CLIPTextEncode().encode(clip, prompt)
+            assert torch.equal(text[row], alone[0])
+            assert torch.equal(more["attention_mask"], further["attention_mask"])
+
+
+def test_prompts_of_other_lengths_are_refused():
+    """Where a model would see what fills them up, with the way out."""
+    with pytest.raises(ValueError, match=r"prompts: this text encoder \(qwen3_4b\) makes") as error:
+        EncodePromptBatch.execute(z_image(), "a cat\na red hedgehog in the snow", "")
+    assert "as if it were text" in str(error.value)
+    assert "prompts of equally many tokens, give all images one prompt, or sample them" in str(error.value)
