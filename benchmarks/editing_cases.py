@@ -62,6 +62,10 @@ class Case:
     def prompt(self) -> str:
         return sentence(aspects(self.scene), self.kind.named)
 
+    def with_edits(self, number: int) -> "Case":
+        """The same source with the first so many of its edits."""
+        return replace(self, wanted=self.wanted[:number])
+
     @property
     def edits(self) -> list[str]:
         """The edited prompts, as `edit_prompts` takes them."""

@@ -63,22 +63,27 @@ def variants(model: Any, prompts: Any, size: int) -> dict[str, Any]:
 def main() -> None:
     parser = record.parser(__doc__, "the demo model only, one round")
     parser.add_argument("--rounds", type=int, default=1, help="behind one that warms up")
-    parser.add_argument("--cells", type=int, default=32, help="of a side of the latents")
+    parser.add_argument(
+        "--cells", type=int, nargs="+", default=[32], help="of a side of the latents; 32 64: 512 px as well"
+    )
     options = parser.parse_args()
     if options.quick:
-        name, (model, prompts), size, rounds = "Pocket Diffusion", demo(IMAGES), 16, 1
+        name, (model, prompts), sizes, rounds = "Pocket Diffusion", demo(IMAGES), [16], 1
     else:
-        name, (model, prompts), size, rounds = "random SD1.5", random_sd15(), options.cells, options.rounds
+        name, (model, prompts), sizes, rounds = "random SD1.5", random_sd15(), options.cells, options.rounds
     positive = [[prompts[0][0][0].expand(IMAGES, -1, -1), prompts[0][0][1]]]
-    made = variants(model, prompts, size)
-    result = measure(name, made, (positive, prompts[1]), (IMAGES, size), 1, rounds)
-    print(f"{name}, latent {result['latent']}, {record.machine_class()}")
-    rows = [
-        [variant, f"{result['time'][variant]:.2f}x", f"{result['extra megabytes'][variant]:+.0f} MB"]
-        for variant in result["time"]
-    ]
-    print(record.table(["variant", "time of a step", "peak memory"], rows))
-    print(f"written: {record.write('editing_cost', {'runs': [result]}, options).name}")
+    runs = []
+    for size in sizes:
+        made = variants(model, prompts, size)
+        result = measure(name, made, (positive, prompts[1]), (IMAGES, size), 1, rounds)
+        runs.append(result)
+        print(f"{name}, latent {result['latent']}, {record.machine_class()}")
+        rows = [
+            [variant, f"{result['time'][variant]:.2f}x", f"{result['extra megabytes'][variant]:+.0f} MB"]
+            for variant in result["time"]
+        ]
+        print(record.table(["variant", "time of a step", "peak memory"], rows), flush=True)
+    print(f"written: {record.write('editing_cost', {'runs': runs}, options).name}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ other columns; the plain run of the whole picture at the same columns stands bes
 cells of 8 pixels show as well. Styles: the most frequent style of a panorama's crops as the judge sees
 them, as a part of all crops (no style is asked for). Seconds: a run over as many windows as it has times one
 window of a plain batch as large as a call, in turn in one process, median of the rounds. Memory: peak of
-tensors, weights not counted.
+tensors, weights not counted. Two styles: see `panorama_styles.py`.
 """
 
 import statistics
@@ -17,21 +17,17 @@ import host
 
 host.start()
 
-import comfy.sample  # noqa: E402  the host is found only now
-import record  # noqa: E402
+import record  # noqa: E402  the host is found only now
 import torch  # noqa: E402
-from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion  # noqa: E402
 from attention_control.attention_patches.methods.multidiffusion.windows import Windows  # noqa: E402
 from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
-from attention_control.nodes.host.run.install import install  # noqa: E402
-from attention_control.nodes.host.text.prompt_batch import encode_rows  # noqa: E402
-from models import empty_latents  # noqa: E402
 from panorama_pictures import sheet  # noqa: E402
+from panorama_runs import CELL, WINDOW, patched, sampled  # noqa: E402
+from panorama_styles import styles_of_sides  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-WINDOW, CELL = 16, 8  # cells of a window's side, pixels of a cell's
 PROMPTS = ("trees in the snow", "a cat in a forest", "houses on the street", "boats on the beach")
 WAYS: dict[str, dict[str, Any] | None] = {
     "the whole picture at once": None,
@@ -41,25 +37,6 @@ WAYS: dict[str, dict[str, Any] | None] = {
     "stride 1/4": {"stride": 4},
     "stride 1/8 (paper)": {"stride": 2},
 }
-
-
-def patched(model: Any, settings: dict[str, Any] | None) -> Any:
-    """The model with windows of the settings."""
-    if settings is None:
-        return model
-    return install(model, MultiDiffusion(window=(WINDOW, WINDOW), **settings))
-
-
-def sampled(demo: Any, model: Any, prompts: list[str], width: int, steps: int, seed: int = 0) -> Tensor:
-    """Latents (prompts, channels, 16, width)."""
-    clip = demo[1]
-    latent = empty_latents(model, len(prompts), WINDOW, width)
-    noise = comfy.sample.prepare_noise(latent, seed)
-    conds = encode_rows(clip, prompts), encode_rows(clip, [""])
-    samples: Tensor = comfy.sample.sample(
-        model, noise, steps, 3.0, "euler", "normal", *conds, latent, disable_pbar=True, seed=seed
-    )
-    return samples
 
 
 def steps_of_brightness(pictures: Tensor) -> Tensor:
@@ -93,14 +70,9 @@ def one_style(judge: Judge, pictures: Tensor) -> float:
 def quality(demo: Any, judge: Judge, quick: bool) -> tuple[dict[str, dict[str, float]], dict[str, Tensor]]:
     """Figures of each way, and its pictures of the first seed."""
     model, _, vae = demo
-    width, steps, seeds = (32, 2, 1) if quick else (64, 20, 1)
+    width, steps, prompts = (32, 1, PROMPTS[:1]) if quick else (64, 20, PROMPTS)
     made = {
-        name: torch.cat(
-            [
-                vae.decode(sampled(demo, patched(model, how), list(PROMPTS), width, steps, seed))
-                for seed in range(seeds)
-            ]
-        )
+        name: vae.decode(sampled(demo, patched(model, how), list(prompts), width, steps))
         for name, how in WAYS.items()
     }
     plain = made["the whole picture at once"]
@@ -113,21 +85,21 @@ def quality(demo: Any, judge: Judge, quick: bool) -> tuple[dict[str, dict[str, f
             "one style": one_style(judge, made[name]),
         }
         print(name, figures[name], flush=True)
-    return figures, {name: pictures[: len(PROMPTS)] for name, pictures in made.items()}
+    return figures, made
 
 
 def cost(demo: Any, quick: bool) -> list[dict[str, float]]:
     """Seconds and memory by the size of a call and the width of the picture."""
     model = demo[0]
-    steps, rounds = (1, 1) if quick else (8, 5)
+    steps, rounds = (1, 0) if quick else (8, 5)
     found = []
-    for per_call, width in ((4, 64), (4, 128), (1, 64)):
+    for per_call, width in ((2, 32), (1, 32)) if quick else ((4, 64), (4, 128), (1, 64)):
         windows = len(Windows((WINDOW, width), (WINDOW, WINDOW), 8).cells)
         wide = patched(model, {"stride": 8, "per_call": per_call})
         ratios = []
         for round_ in range(rounds + 1):
             seconds = [_seconds(demo, model, per_call, WINDOW, steps), _seconds(demo, wide, 1, width, steps)]
-            if round_:  # the first warms up
+            if round_ or not rounds:  # the first warms up
                 ratios.append(seconds[1] / (seconds[0] / per_call * windows))
         peaks = []
         for one, images, side in ((model, per_call, WINDOW), (wide, 1, width)):
@@ -155,18 +127,22 @@ def _seconds(demo: Any, model: Any, images: int, width: int, steps: int) -> floa
 
 
 def main() -> None:
-    options = record.parser(__doc__, "256 pixels, two steps, one round").parse_args()
+    options = record.parser(__doc__, "256 pixels, one step, one round").parse_args()
     with torch.inference_mode():
         demo = LoadDemoModel.execute().args
-        figures, chosen = quality(demo, Judge.load(), options.quick)
+        judge = Judge.load()
+        figures, chosen = quality(demo, judge, options.quick)
         costs = cost(demo, options.quick)
+        styled = styles_of_sides(demo, judge, options.quick)
     rows = [
         [name, f"{own['seams']:.2f}", f"{own['plain run there']:.2f}", f"{own['one style']:.0%}"]
         for name, own in figures.items()
     ]
     print(record.table(["", *next(iter(figures.values()))], rows))
     print(record.table(list(costs[0]), [[f"{value:.4g}" for value in own.values()] for own in costs]))
-    path = record.write("panorama", {"ways": figures, "cost": costs}, options)
+    sides = [[name, *(f"{share:.0%}" for share in own.values())] for name, own in styled.items()]
+    print(record.table(["", *next(iter(styled.values()))], sides))
+    path = record.write("panorama", {"ways": figures, "cost": costs, "two styles": styled}, options)
     sheet(chosen).save(path.with_suffix(".jpg"), quality=90)
     print(f"written: {path.name} and a picture beside it")
 

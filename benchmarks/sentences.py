@@ -100,7 +100,7 @@ def inversion(record: Record) -> str:
 
 
 def editing_cost(record: Record) -> str:
-    (run,) = record["runs"]
+    run = record["runs"][0]
     size = run["latent"][-1] * 8
     edits, blend, plugged, shapes = (f"{run['time'][name]:.2f}" for name in list(run["time"])[1:])
     return (

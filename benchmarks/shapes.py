@@ -38,6 +38,9 @@ WAYS: dict[str, Way] = {
 }
 
 
+QUICK_WAYS = ("the proxies' prompts, same seed", "the paper's times, no background", "0.05 to 0.6")
+
+
 def score(find: SubjectReader, case: Case, source: Source, images: Tensor) -> dict[str, list[float]]:
     """By measure the values of a source's variations (B, H, W, 3)."""
     found: dict[str, list[float]] = {name: [] for name in MEASURES}
@@ -57,17 +60,18 @@ def score(find: SubjectReader, case: Case, source: Source, images: Tensor) -> di
 
 @torch.inference_mode()
 def main() -> None:
-    parser = record.parser(__doc__, "one source, six steps")
+    parser = record.parser(__doc__, "one variation of one source, some of the ways, four steps")
     parser.add_argument("--sources", type=int, default=24, help="written after each")
     cache = Path.home() / ".cache" / "attention-control" / "demo_model"
     parser.add_argument("--cache", type=Path, default=cache, help="where drawings are kept (made by npm)")
     options = parser.parse_args()
-    number, steps = (1, 6) if options.quick else (options.sources, STEPS)
+    number, steps = (1, 4) if options.quick else (options.sources, STEPS)
     demo, judge, _, find, trust = loaded(options.cache, options.quick)
     values: Values = {}
     for done, (case, source) in enumerate(generated(demo, judge, find, VARY, 0, number, steps), start=1):
-        for name, way in WAYS.items():
-            images = way(Bench(demo, case, source, steps))
+        case = case.with_edits(1) if options.quick else case
+        for name in QUICK_WAYS if options.quick else WAYS:
+            images = WAYS[name](Bench(demo, case, source, steps))
             assert images is not None
             for measure, own in score(find, case, source, images).items():
                 values.setdefault(name, {}).setdefault(measure, []).extend(own)

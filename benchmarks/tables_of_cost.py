@@ -36,18 +36,26 @@ def _ratio(value: float | None) -> str:
 
 
 def editing_cost(record: dict[str, Any]) -> str:
-    (run,) = record["runs"]
+    runs = record["runs"]
+    run, *_ = runs
     rows = [
-        [name, f"{run['time'][name]:.2f}x", f"{run['extra megabytes'][name]:+.0f} MB"] for name in run["time"]
+        [name]
+        + [
+            cell
+            for x in runs
+            for cell in (f"{x['time'][name]:.2f}x", f"{x['extra megabytes'][name]:+.0f} MB")
+        ]
+        for name in run["time"]
     ]
+    sizes = " and ".join(f"{one['latent'][-1] * 8}" for one in runs)
     text = (
-        f"A source and three edits on a {run['model']} of full size at {run['latent'][-1] * 8} px, over four "
+        f"A source and three edits on a {run['model']} of full size at {sizes} px, over four "
         "plain images: one step at pure noise, where everything is edited that ever is, at CFG 5; "
         f"{run['rounds']} round behind one that warms up. The blend and Shape Variations find their places "
         "in that step as well. Plug-and-Play has one guide under a prompt of its own."
     )
     made_by = source(record, "editing_cost.py")
-    return f"{text}\n\n{table(['', 'time of a step', 'peak memory'], rows)}\n\n{made_by}"
+    return f"{text}\n\n{table(['', *['time of a step', 'peak memory'] * len(runs)], rows)}\n\n{made_by}"
 
 
 def cross_image_cost(record: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ import json
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, default=HERE / "weights")
     parser.add_argument("--judge", type=Path, help="file of the judge, if not the one among the weights")
     parser.add_argument("--against", type=Path, help="figures of another model, read by the same judge")
+    parser.add_argument("--companions", type=Path, help="measure those in this folder, and nothing else")
     parser.add_argument("--sheet", type=Path, help="where to save a sheet of samples")
     parser.add_argument("--result", type=Path, help="where to save the figures as JSON")
     parser.add_argument(
@@ -46,6 +48,9 @@ def main() -> None:
     from attention_control.nodes.host.demo_model import load_demo_model
 
     demo = load_demo_model(options.weights)
+    if options.companions:
+        print("\n".join(companions(demo, options)))
+        return
     start = time.monotonic()
     figures: dict[str, Any] = evaluate(
         demo,
@@ -64,6 +69,17 @@ def main() -> None:
         print("\n".join(["worse than before:", *lines] if lines else ["nothing is worse than before"]))
     if options.sheet:
         sheet(demo, options.cfg or CFG).save(options.sheet, quality=90)
+
+
+def companions(demo: Any, options: argparse.Namespace) -> Sequence[str]:
+    """Lines about the ControlNet, the LoRA and the embedding in a folder."""
+    from attention_control.demo_model.evaluation.companions import lines, rate_companions
+    from attention_control.demo_model.judge import WEIGHTS, Judge
+    from attention_control.demo_model.world import Sprites
+
+    judge, sprites = Judge.load(options.judge or WEIGHTS), Sprites.load(options.cache)
+    number = 5 if options.quick else 50
+    return lines(rate_companions(demo, judge, options.companions, options.cache, sprites, number))
 
 
 if __name__ == "__main__":

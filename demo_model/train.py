@@ -3,6 +3,7 @@
 python demo_model/train.py                          all steps on what there is; the same command goes on
 python demo_model/train.py --recipe gpu --sitting 9   ... for nine minutes at a time
 python demo_model/train.py unet --from-weights       one step, from the files in --weights
+python demo_model/train.py control lora embedding    companions of the model in --weights, into --state
 
 A machine without a network needs two things: a checkout of the host (COMFYUI_PATH), and `drawings.npz`, which
 `train.py pack` leaves in the cache where there is a network: bring it into the cache there. What has to come
@@ -19,33 +20,48 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "scripts"))
 
 STEPS = ("data", "vae", "judge", "pool", "unet")
+COMPANIONS = ("control", "lora", "embedding")  # of a finished model; only where they are named
 CACHE = Path.home() / ".cache" / "attention-control" / "demo_model"
 # What a whole training is: options that are not given, minutes of each step, pictures in a batch by canvas,
 # and how many batches of pictures the latents' mean and deviation are taken from.
 CPU: dict[str, Any] = {
     "stream": False,
     "compile": False,
-    "minutes": {"vae": 40.0, "judge": 30.0, "unet": 180.0},
+    "minutes": {
+        "vae": 40.0,
+        "judge": 30.0,
+        "unet": 180.0,
+        "control": 30.0,
+        "lora": 8.0,
+        "embedding": 6.0,
+    },
     "vae": {"small": 16, "full": 4},
     "unet": {"small": 128, "full": 32},
     "statistics": 80,
+    "control": {"pictures": 2000, "batch": 8},
+    "lora": {"pictures": 128, "batch": 8},
+    "embedding": {"pictures": 48, "batch": 8},
 }
 RECIPES: dict[str, dict[str, Any]] = {
     "cpu": CPU,
     "gpu": {
         "stream": True,
         "compile": True,
-        "minutes": {"vae": 8.0, "judge": 8.0, "unet": 20.0},
+        "minutes": {"vae": 8.0, "judge": 8.0, "unet": 20.0, "control": 3.0, "lora": 1.0, "embedding": 1.0},
         "vae": {"small": 256, "full": 64},
         "unet": {"small": 4096, "full": 1024},
         "statistics": 20,
+        "control": {"pictures": 4000, "batch": 64},
+        "lora": {"pictures": 128, "batch": 32},
+        "embedding": {"pictures": 48, "batch": 32},
     },
     "dry": CPU
     | {
-        "minutes": dict.fromkeys(("vae", "judge", "unet"), 1e-3),
+        "minutes": dict.fromkeys(("vae", "judge", "unet", *COMPANIONS), 1e-3),
         "vae": {"small": 2, "full": 1},
         "unet": {"small": 2, "full": 2},
         "statistics": 4,
+        **{name: {"pictures": 2, "batch": 2} for name in COMPANIONS},
     },
 }
 
@@ -55,7 +71,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("steps", nargs="*", choices=[*STEPS, "pack", []], help="which steps; all but pack if none is named")
+    add(
+        "steps",
+        nargs="*",
+        choices=[*STEPS, *COMPANIONS, "pack", []],
+        help="which steps; those of a model if none is named",
+    )
     add(
         "--recipe",
         choices=list(RECIPES),

@@ -21,10 +21,11 @@ class Batch:
     `layer_sizes` the layers by ordinal. `presets` are what the methods' authors use on this kind of model, by
     names that the methods choose. `tell` shows a line on the method's node while the run goes on, `draw`
     maps (images, h, w) in 0..1 as a picture; it asks for them only where somebody looks.
-    `residuals` are the blocks whose residuals a part may see. `levels` are the noise levels at which the
-    sampler's steps begin (it may call the model between them) and `noise` (B, C, h, w) what it begins with,
-    zeros if it goes on with the latents of another; both are known when the methods begin. `checkpoints` says
-    whether a gradient's pass holds one layer at a time, or else its whole graph.
+    `residuals` are the blocks whose residuals a part may see. `window` is the size (height, width) in cells
+    of what the model sees of the picture at once, None where that is all of it. `levels` are the noise levels
+    at which the sampler's steps begin (it may call the model between them) and `noise` (B, C, h, w) what it
+    begins with, zeros if it goes on with the latents of another; both are known when the methods begin.
+    `checkpoints` says whether a gradient's pass holds one layer at a time, or else its whole graph.
     """
 
     images: int
@@ -37,6 +38,7 @@ class Batch:
     tell: Callable[[str], None]
     residuals: LayerMap = NO_LAYERS
     checkpoints: bool = True
+    window: tuple[int, int] | None = None
     levels: tuple[float, ...] = ()
     noise: Tensor | None = field(default=None, compare=False, repr=False)
     draw: Callable[[Callable[[], Tensor]], None] = lambda make: None

@@ -1,7 +1,7 @@
 """Where an attention call happens: the layer, the rows of the batch, the part of the picture, the noise
 level."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import Tensor
@@ -91,7 +91,8 @@ class Rows:
     guidance nodes. `windows[c]` is the part of the run's picture that chunk c holds, an area of its text or a
     window, None if its place is not known; without any, every chunk holds the whole picture. Chunks of one
     call may hold different parts, all of one size. `viewed` says that these are windows of a picture of which
-    the model sees no more in one call, and not the areas of texts.
+    the model sees no more in one call, and not the areas of texts; `shares[c]` (h, w) is then how much of the
+    picture each cell of chunk c is.
     """
 
     sources: tuple[int, ...]
@@ -99,6 +100,7 @@ class Rows:
     texts: tuple[Text | None, ...] = ()
     windows: tuple[Window | None, ...] = ()
     viewed: bool = False
+    shares: tuple[Tensor | None, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def total(self) -> int:
@@ -124,6 +126,10 @@ class Rows:
             for text, rows, window in zip(self.texts, self.chunks, windows, strict=False)
             if text is not None
         )
+
+    def share(self, chunk: slice) -> Tensor | None:
+        """Of the chunk of these rows, if it is a view."""
+        return self.shares[chunk.start // self.images] if self.shares else None
 
     def split(self, x: Tensor) -> Tensor:
         """(chunks * images, ...) -> (chunks, images, ...), a view."""

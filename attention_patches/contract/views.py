@@ -1,7 +1,7 @@
 """A call of the sampler made of several views of the picture: what a method may ask for in its place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -48,10 +48,14 @@ class Cells:
 
 @dataclass(frozen=True)
 class View:
-    """A part of the picture under some prompts: the sampler's own, or those of a region, counted from 0."""
+    """A part of the picture under some prompts: the sampler's own, or those of a region, counted from 0.
+
+    `share` (h, w) is how much of the picture each of its cells is: those of all views of a cell add up to 1.
+    """
 
     cells: Cells
     region: int | None = None
+    share: Tensor | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,8 +115,11 @@ def recorded_layers(maps: AttentionMaps, layers: Layers, role: str, what: str) -
     name, switches = what.replace("_", "-"), "`record` and `rows`"
     if what == "queries":
         name, switches = "queries and keys", "`record`, `rows` and `queries_and_keys`"
+    hint = (
+        "" if what == "cross_attention" else " Of a picture in windows (MultiDiffusion) only words are kept."
+    )
     there = ", ".join(str(layer.layer.ordinal) for layer in having)
     raise ValueError(
         f"layers: none of them was recorded with the {name} of the {role} prompt. Recorded are: "
-        f"{there or f'none; see {switches} of the node that records'}."
+        f"{there or f'none; see {switches} of the node that records'}.{hint}"
     )

@@ -20,6 +20,10 @@ MEGABYTE = 2**20
 WORDS, PICTURE = "recorded, of words", "recorded, of the picture"
 """The presets that say which layers of cross- and self-attention are worth keeping; without them, all are."""
 
+IN_WINDOWS = (
+    "Left out self-attention: the model saw the picture in windows, and none looks at what is outside it."
+)
+
 KEPT, OPEN = 2, 4  # bytes of a value in a closed time slice, and in the one that is being averaged
 
 
@@ -52,6 +56,8 @@ class Recorder(Method):
 
     def start(self, batch: Batch) -> str | None:
         fitting = self._fitting(batch)
+        if batch.window and not fitting.cross_layers:
+            return "the model sees the picture in windows, and of these only maps of words are kept"
         if not (fitting.cross_layers or fitting.self_layers):
             tokens = min(size.tokens for size in batch.layer_sizes.values())
             return f"the smallest layer has {tokens} tokens, self_max_tokens is {self.self_max_tokens}"
@@ -74,7 +80,8 @@ class Recorder(Method):
             queries_and_keys=self.queries_and_keys,
             live=tuple(word for word in self.live if max(word) < shortest),
         )
-        return (Recording(wanted, batch, self.store, self.memory_limit / MEGABYTE),)
+        left_out = IN_WINDOWS if self.self_layers and batch.window else None
+        return (Recording(wanted, batch, self.store, self.memory_limit / MEGABYTE, left_out),)
 
     def memory(self, batch: Batch) -> int:
         return self._fitting(batch).needed(batch)
@@ -86,6 +93,8 @@ class Recorder(Method):
         return tuple(text for text in firsts if text is not None)
 
     def _fitting(self, batch: Batch) -> "Recorder":
+        if batch.window:
+            return replace(self, self_layers=frozenset())
         most = self.self_max_tokens
         small = {n for n, size in batch.layer_sizes.items() if most is None or size.tokens <= most}
         return replace(self, self_layers=self.self_layers & small)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from ..attention.attention_map import by_token
@@ -17,6 +18,13 @@ from ..numerics.finite import all_finite
 from .live_words import live_words
 from .recorded import AttentionMaps, MapStore, RecordedLayer, TimeSlice
 from .running_means import SliceMeans
+from .windows import fits, lay
+
+ONLY_WORDS = (
+    "the model gets a part of the picture, which looks at nothing outside it, and self-attention is kept of "
+    "the whole one"
+)
+NO_PLACE = "the model gets a part of the picture, and maps are kept of the whole one"
 
 Key = tuple[str, int, str]
 """What, ordinal of the layer, role."""
@@ -40,6 +48,21 @@ class Wanted:
         return min(int(percent * self.time_bins + 1e-6), self.time_bins - 1)
 
 
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """A text in one call: its rows, the part of the picture that they hold, None if its place is not known,
+    and of a view how much of the picture each cell is, (h, w)."""
+
+    text: Text
+    rows: slice
+    window: Window | None
+    share: Tensor | None
+
+    @property
+    def part(self) -> bool:
+        return self.window is not None and not self.window.whole
+
+
 @dataclass
 class Recording:
     """Stands innermost; the store gets the maps when the run has ended well."""
@@ -49,6 +72,7 @@ class Recording:
     batch: Batch
     store: MapStore
     megabytes: float  # that the store may take
+    told: str | None = None  # known from the start to be left out
     means: dict[Key, SliceMeans] = field(default_factory=dict)
     times: dict[int, dict[float, float]] = field(default_factory=dict)  # slice -> sigma -> percent
     left_out: set[tuple[str, int]] = field(default_factory=set)  # (role, entry) of further texts
@@ -58,23 +82,25 @@ class Recording:
         layers = self.wanted.cross_layers if site.kind == "cross" else self.wanted.self_layers
         if site.layer.ordinal not in layers:
             return False
-        windows = [window for _, _, window in self._chunks(site)]
-        if not windows:
+        chunks = list(self._chunks(site))
+        if not chunks:
             return False
-        if any(window is None or not window.whole for window in windows):
-            return StepAside("the model gets a part of the picture, and maps are kept of the whole one")
+        if any(chunk.window is None or (chunk.part and chunk.share is None) for chunk in chunks):
+            return StepAside(NO_PLACE)
+        if site.kind == "self" and any(chunk.part for chunk in chunks):
+            return StepAside(ONLY_WORDS)
         expected = self.batch.layer_sizes[site.layer.ordinal].grid
-        if site.grid != expected:
+        if not all(chunk.window and fits(chunk.window, site.grid, expected) for chunk in chunks):
             here, there = (f"{height} x {width}" for height, width in (site.grid, expected))
             return StepAside(f"another patch resizes what the layer sees ({here} tokens, not {there})")
         return True
 
-    def _chunks(self, site: Site) -> Iterator[tuple[Text, slice, Window | None]]:
-        """The wanted texts with their rows and the part of the picture they hold."""
+    def _chunks(self, site: Site) -> Iterator[Chunk]:
+        """Those of the wanted texts."""
         names = {(text.role, text.entry) for text in self.wanted.texts}
         for text, rows, window in site.rows.by_text:
             if (text.role, text.entry) in names:
-                yield text, rows, window
+                yield Chunk(text, rows, window, site.rows.share(rows))
             elif text.role in self.wanted.roles:
                 self.left_out.add((text.role, text.entry))
 
@@ -88,8 +114,8 @@ class Recording:
         if site.sigma not in seen:  # a step has begun: the one before it is seen whole
             self._draw()
         seen[site.sigma] = site.percent
-        for text, rows, _ in self._chunks(site):
-            self._keep(site, qkv, text, rows, slice_)
+        for chunk in self._chunks(site):
+            self._keep(site, qkv, chunk, slice_)
         return out
 
     def _draw(self) -> None:
@@ -102,23 +128,32 @@ class Recording:
         if self.wanted.live and present:
             self.batch.draw(lambda: live_words(present, self.wanted.live))
 
-    def _keep(self, site: Site, qkv: QKV, text: Text, rows: slice, slice_: int) -> None:
-        own = qkv.k.shape[2]
-        columns = text.tokens if site.kind == "cross" else own
+    def _keep(self, site: Site, qkv: QKV, chunk: Chunk, slice_: int) -> None:
+        text, whole = chunk.text, self.batch.layer_sizes[site.layer.ordinal].grid
+        columns = text.tokens if site.kind == "cross" else qkv.k.shape[2]
         heads = site.heads if self.wanted.each_head else 1
         mean = self._means(site.kind, site, text).of(
-            slice_, (site.rows.images, heads, qkv.q.shape[2], columns), qkv.q.device
+            slice_, (site.rows.images, heads, whole[0] * whole[1], columns), qkv.q.device
         )
-        for queries, map_ in probabilities(qkv, rows):
-            seen = map_[..., :own] if map_.shape[-1] > own else map_
-            if heads == 1:
-                seen = seen.mean(1, keepdim=True)
-            mean.add(by_token(seen, columns), queries)
+        parts = self._seen(qkv, chunk.rows, heads, columns)
+        if chunk.share is not None and chunk.window is not None and site.kind == "cross":
+            map_ = torch.cat([seen for _, seen in parts], 2)
+            lay(mean, map_, chunk.share, chunk.window, site.grid, whole)
+        else:
+            for queries, seen in parts:
+                mean.add(seen, queries)
         if site.kind == "self" and self.wanted.queries_and_keys:
             for name, rotated in (("queries", qkv.q), ("keys", qkv.k)):
                 features = rotated if site.rotary is None else site.rotary.unrotated(rotated)
-                kept = self._means(name, site, text).of(slice_, features[rows].shape, qkv.q.device)
-                kept.replace(features[rows])
+                own = features[chunk.rows]
+                self._means(name, site, text).of(slice_, own.shape, qkv.q.device).replace(own)
+
+    def _seen(self, qkv: QKV, rows: slice, heads: int, columns: int) -> Iterator[tuple[slice, Tensor]]:
+        """The maps to keep, (images, heads, n, columns) by queries."""
+        own = qkv.k.shape[2]
+        for queries, map_ in probabilities(qkv, rows):
+            seen = map_[..., :own] if map_.shape[-1] > own else map_
+            yield queries, by_token(seen.mean(1, keepdim=True) if heads == 1 else seen, columns)
 
     def _means(self, what: str, site: Site, text: Text) -> SliceMeans:
         return self.means.setdefault((what, site.layer.ordinal, text.role), SliceMeans())
@@ -141,6 +176,8 @@ class Recording:
 
     def _remarks(self, incomplete: set[int]) -> Iterator[str]:
         """What was not kept, and why."""
+        if self.told:
+            yield self.told
         if incomplete:
             layers = ", ".join(str(ordinal) for ordinal in sorted(incomplete))
             yield f"Left out layers {layers}: another patch skips or resizes them in some of the time slices."

@@ -5,20 +5,20 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..numerics.running_mean import RunningMean
+from ..numerics.weighed_mean import WeighedMean
 
 
 @dataclass
 class SliceMeans:
     """One mean per time slice: the present one where the model computes, the others on the CPU."""
 
-    present: tuple[int, RunningMean] | None = None
-    closed: dict[int, tuple[int, Tensor]] = field(default_factory=dict)
+    present: tuple[int, WeighedMean] | None = None
+    closed: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)  # weights, values
 
-    def of(self, slice_: int, shape: tuple[int, ...], device: torch.device) -> RunningMean:
+    def of(self, slice_: int, shape: tuple[int, ...], device: torch.device) -> WeighedMean:
         if self.present is None or self.present[0] != slice_:
             self._close()
-            self.present = (slice_, RunningMean(torch.zeros(shape, device=device)))
+            self.present = (slice_, WeighedMean(torch.zeros(shape, device=device)))
         return self.present[1]
 
     def _close(self) -> None:
@@ -26,12 +26,13 @@ class SliceMeans:
         if self.present is None:
             return
         slice_, mean = self.present
-        count, values = mean.count, mean.values.cpu()
+        weights, values = mean.weights.cpu(), mean.values.cpu()
         if slice_ in self.closed:
             before, old = self.closed[slice_]
-            values = torch.lerp(old.float(), values, count / (before + count))
-            count += before
-        self.closed[slice_] = (count, values.half())
+            whole = before + weights
+            share = weights / whole.clamp(min=torch.finfo(whole.dtype).tiny)
+            weights, values = whole, torch.lerp(old.float(), values, share)
+        self.closed[slice_] = (weights, values.half())
         self.present = None
 
     def stack(self, slices: list[int]) -> Tensor | None:

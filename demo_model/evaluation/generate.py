@@ -23,8 +23,10 @@ def generate(
     size: int = 128,
     batch: int = 10,
     cfg: float = CFG,
+    extra: dict[str, Any] | None = None,
 ) -> Iterator[Tensor]:
-    """Images (size, size, 3) in 0..1, one per prompt, each from its own seed."""
+    """Images (size, size, 3) in 0..1, one per prompt, each from its own seed. `extra` goes into positive and
+    negative conditioning, as a ControlNet does."""
     import comfy.sample
     import comfy.samplers
 
@@ -42,8 +44,8 @@ def generate(
             cfg,
             sampler,
             sigmas,
-            [[rows, {}]],
-            [[negative, {}]],
+            [[rows, dict(extra or {})]],
+            [[negative, dict(extra or {})]],
             torch.zeros_like(start),
             disable_pbar=True,
         )

@@ -76,12 +76,12 @@ def _encode(
             )
         images = torch.from_numpy(np.stack([p.image for p in pictures])).movedim(-1, 1).to(device)
         latents.append(encode(network, (images.float() / 127.5 - 1).contiguous()).half().cpu())
-        coverage.append(torch.stack([_cover(p.masks) for p in pictures]))
+        coverage.append(torch.stack([cover(p.masks) for p in pictures]))
         scenes += [asdict(p.scene) for p in pictures]
     return {"latents": torch.cat(latents), "coverage": torch.cat(coverage), "scenes": json.dumps(scenes)}
 
 
-def _cover(masks: np.ndarray) -> Tensor:
+def cover(masks: np.ndarray) -> Tensor:
     """(n, H, W) -> (5, H/8, W/8) uint8: how much of each latent cell the subject covers."""
     cells = torch.nn.functional.avg_pool2d(torch.from_numpy(masks)[None], 8)[0]
     filled = torch.zeros(MAX_SUBJECTS, *cells.shape[1:])

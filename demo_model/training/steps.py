@@ -13,7 +13,10 @@ from torch import Tensor
 
 from ..world import Sprites
 from ..world.sprites import drawings
+from ..world.toys import toys
 from .batches import PoolBatches, Source
+from .companion_training import train_companion
+from .companions import COMPANIONS
 from .files import Places
 from .judge import decode_scenes, train_judge
 from .pool import CANVASES, make_pool
@@ -57,6 +60,7 @@ def _data(minutes: float, setting: Setting) -> bool:
 
 def _pack(minutes: float, setting: Setting) -> bool:
     drawings(setting.places.cache)
+    toys(setting.places.cache)
     return True
 
 
@@ -138,6 +142,23 @@ def _pictures(setting: Setting, words: Words, chunk: dict[str, int]) -> dict[str
     return {c: Pictures(sprites, c, words, setting.device, seed, share[c], chunk[c]) for c in CANVASES}
 
 
+def _companion(name: str) -> Callable[[float, Setting], bool]:
+    def step(minutes: float, setting: Setting) -> bool:
+        return train_companion(
+            name,
+            setting.places,
+            setting.sprites,
+            minutes,
+            setting.recipe[name],
+            setting.options.resume,
+            setting.device,
+            setting.log,
+            setting.until,
+        )
+
+    return step
+
+
 STEPS: dict[str, Callable[[float, Setting], bool]] = {
     "data": _data,
     "pack": _pack,
@@ -145,4 +166,5 @@ STEPS: dict[str, Callable[[float, Setting], bool]] = {
     "judge": _judge,
     "pool": _pool,
     "unet": _unet,
+    **{name: _companion(name) for name in COMPANIONS},
 }

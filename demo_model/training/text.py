@@ -99,14 +99,18 @@ class TrainableText(nn.Module):
 
     def encode(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Features (B, 77, width) of compact ids (B, T), zero from each length on."""
+        return self.encode_vectors(self.embedding[ids], lengths)
+
+    def encode_vectors(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """The same of the vectors (B, T, width) of tokens, whatever these are."""
         model = self.text_model
-        x = self.embedding[ids] + model.embeddings.position_embedding.weight[: ids.shape[1]]
+        x = vectors + model.embeddings.position_embedding.weight[: vectors.shape[1]]
         for layer in model.encoder.layers:
             x = x + self._attend(layer.self_attn, layer.layer_norm1(x))
             x = x + layer.mlp.fc2(F.gelu(layer.mlp.fc1(layer.layer_norm2(x))))
         x = model.final_layer_norm(x)
-        x = x * (torch.arange(ids.shape[1], device=ids.device) < lengths[:, None])[..., None]
-        return F.pad(x, (0, 0, 0, TEXT["max_position_embeddings"] - ids.shape[1]))
+        x = x * (torch.arange(x.shape[1], device=x.device) < lengths[:, None])[..., None]
+        return F.pad(x, (0, 0, 0, TEXT["max_position_embeddings"] - x.shape[1]))
 
     @staticmethod
     def _attend(attention: nn.Module, x: Tensor) -> Tensor:

@@ -107,11 +107,7 @@ def denoising_loss(trained: Trained, batch: Batch) -> tuple[Tensor, Tensor]:
     Timesteps are drawn mostly where text and layout are decided. Without nouns the binding loss is 0.
     """
     latents, device = batch.latents, batch.latents.device
-    t = _timesteps(len(latents), device)
-    alpha = trained.alphas[t].view(-1, 1, 1, 1)
-    noise = torch.randn_like(latents)
-    noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
-    velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
+    noisy, t, velocity = noised(trained, latents)
     pixels = latents.shape[2] * latents.shape[3]
     with mixed(device):
         context = trained.text.encode(*batch.words)
@@ -119,11 +115,25 @@ def denoising_loss(trained: Trained, batch: Batch) -> tuple[Tensor, Tensor]:
         override = CrossAttention(bias, keep_maps=batch.nouns is not None)
         options = {"optimized_attention_override": override}
         predicted = trained.run(noisy, t, context=keys, transformer_options=options)
-    weight = 1 + SUBJECT_WEIGHT * batch.coverage.sum(1, keepdim=True)
-    denoising = (weight * (predicted.float() - velocity).square()).mean() / weight.mean()
+    denoising = weighed_error(predicted, velocity, batch.coverage)
     if batch.nouns is None:
         return denoising, denoising.new_zeros(())
     return denoising, binding_loss([m.float() for m in override.maps], *batch.nouns)
+
+
+def noised(trained: Trained, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Latents under noise, the timesteps (B,), and the velocity that is to be predicted."""
+    t = _timesteps(len(latents), latents.device)
+    alpha = trained.alphas[t].view(-1, 1, 1, 1)
+    noise = torch.randn_like(latents)
+    noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noise
+    return noisy, t, alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
+
+
+def weighed_error(predicted: Tensor, velocity: Tensor, coverage: Tensor) -> Tensor:
+    """Mean squared error, in which cells of subjects count more."""
+    weight = 1 + SUBJECT_WEIGHT * coverage.sum(1, keepdim=True)
+    return (weight * (predicted.float() - velocity).square()).mean() / weight.mean()
 
 
 def _timesteps(number: int, device: torch.device) -> Tensor:

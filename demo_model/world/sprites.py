@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,15 +55,25 @@ class Sprites:
 
 
 def _render_all(cache: Path) -> dict[tuple[str, str, str, int], NDArray[np.uint8]]:
-    tiles = {}
-    for (package, noun), drawn in drawings(cache).items():
-        for style in STYLES:
-            drawing = _with_margin(drawn, margin(style))
-            finished = finish(style, drawing[..., 0], drawing[..., 1])
-            for size in SIZES:
-                tile = np.round(_resize(finished, size) * 255).astype(np.uint8)
-                tiles[package, style, noun, size] = tile
-    return tiles
+    return {
+        (package, style, noun, size): tile
+        for (package, noun), drawn in drawings(cache).items()
+        for style, size, tile in finished(drawn)
+    }
+
+
+def finished(drawn: NDArray[np.float32]) -> Iterator[tuple[str, int, NDArray[np.uint8]]]:
+    """(style, size, tile) of a drawing as `_rasterise` gives it, in all styles and sizes."""
+    for style in STYLES:
+        drawing = _with_margin(drawn, margin(style))
+        tile = finish(style, drawing[..., 0], drawing[..., 1])
+        for size in SIZES:
+            yield style, size, np.round(_resize(tile, size) * 255).astype(np.uint8)
+
+
+def drawing_of(cache: Path, package: str, name: str) -> NDArray[np.float32]:
+    """One drawing of a set by its name there, (RENDERED, RENDERED, 2), as `_rasterise` gives it."""
+    return _rasterise(_icons(cache, package), name)
 
 
 def drawings(cache: Path) -> dict[tuple[str, str], NDArray[np.float32]]:

@@ -97,7 +97,7 @@ def _same(conditioning: list[Entry], row: int) -> bool:
 
 def inputs() -> list[Any]:
     """All of them, in the order of the node."""
-    return [model_input(), *_prompts(), *_attention(), *_blend(), _layers(), _inversion()]
+    return [model_input(), *_prompts(), *_attention(), *_blend(), _layers(), _show_masks(), _inversion()]
 
 
 def _prompts() -> list[Any]:
@@ -233,6 +233,19 @@ def _layers() -> Any:
         default="all",
         advanced=True,
         tooltip=f"Transformer layers that take over attention, comma-separated: {LAYERS}. Paper: all.",
+    )
+
+
+def _show_masks() -> Any:
+    return io.Boolean.Input(
+        "show_masks",
+        optional=True,
+        default=True,
+        advanced=True,
+        tooltip=(
+            "With `blend_words`: the node draws the masks while it runs. Off: it does not; the masks output "
+            "is the same."
+        ),
     )
 
 

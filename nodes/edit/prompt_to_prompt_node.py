@@ -93,6 +93,7 @@ class PromptToPrompt(io.ComfyNode):
         layers: str,
         latent: dict[str, Any] | None = None,
         inversion: Inversion | None = None,
+        show_masks: bool = True,
     ) -> io.NodeOutput:
         family = family_of(model, PromptToPromptMethod.label)
         lines = edit_lines(source_prompt, edit_prompts)
@@ -115,6 +116,7 @@ class PromptToPrompt(io.ComfyNode):
             self_max_tokens=sys.maxsize if family.one_grid else self_max_tokens,
             blend=blend,
             store=MaskStore(),
+            shows_masks=show_masks,
             prompt=encoded.identity,
             picture=inversion,
             note=None if inversion is None else remarks(inversion, model, clip, lines[0]),

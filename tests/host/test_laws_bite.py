@@ -112,6 +112,10 @@ MUTATIONS = [
     Mutation(laws.patches_compose, multidiffusion.StartsLate, "not the union", WINDOWED),
     Mutation(laws.same_seed_same_image, multidiffusion.RollsDice, "another picture|random", WINDOWED),
     Mutation(laws.halves_equal_one, multidiffusion.StartsLate, "differs by", WINDOWED),
+    Mutation(laws.calls_do_not_matter, multidiffusion.MixesThePrompts, "differs by", WINDOWED),
+    Mutation(laws.nothing_is_left, shape_variations.Remembers, "otherwise afterwards", MIXED),
+    Mutation(laws.patches_compose, shape_variations.StartsLate, "not the union", MIXED),
+    Mutation(laws.same_seed_same_image, shape_variations.RollsDice, "another picture|random", MIXED),
     Mutation(laws.calls_do_not_matter, shape_variations.LeavesOutTheFirstChunk, "differs by", MIXED),
     Mutation(laws.rows_do_not_leak, shape_variations.TakesTheLastRow, "should stay as it is", MIXED),
     Mutation(laws.off_is_off, shape_variations.IgnoresItsRange, "changes the images", MIXED),
@@ -143,8 +147,10 @@ def test_law_bites(mutation, monkeypatch):
         (ALIGNED, set(laws.LAWS)),
         (BOUNDED, set(laws.LAWS)),
         (PROMPTED, set(laws.LAWS)),
+        (MIXED, set(laws.LAWS)),
         (GUIDED, set(laws.LAWS) - laws.NEEDS_NAIVE),  # these it is not held to
         (PLUGGED, set(laws.LAWS) - laws.NEEDS_NAIVE),
+        (WINDOWED, set(laws.LAWS) - laws.NEEDS_NAIVE),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )

@@ -6,13 +6,13 @@ import pytest
 import torch
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.nodes.host.run.install import install
-from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
+from comfy_extras.nodes_pag import PerturbedAttentionGuidance
+from comfy_extras.nodes_sag import SelfAttentionGuidance
 
 from . import naive
 from .layout_runs import GUIDED, MASKS, encoded, noise, run
 from .methods import IMAGES, METHODS, blocks, model
 from .naive_windows import panorama
-from .node_calls import call_node
 from .test_parts_of_a_picture import ACROSS, HALVES, LEFT, RIGHT
 from .tiny import assert_same_image, conditioning, sample
 
@@ -71,12 +71,22 @@ def test_pictures_that_are_seen_whole(report, name):
     assert any(level == "WARNING" and "in windows" in line for level, line in report())
 
 
-def test_maps_of_windows_are_left_out(clip, report):
-    """With the reason."""
-    patched, store = call_node(AttentionRecorder, model("sd15"))
-    run(windows(patched), encoded(clip, "a red cat"), encoded(clip, ""), noise())
-    assert store.maps is None
-    assert any(level == "WARNING" and re.search("part of the picture", line) for level, line in report())
+def test_perturbed_attention_guidance(clip):
+    """Works in each window: two that share nothing are two pictures."""
+    guided = PerturbedAttentionGuidance.execute(model("sd15"), 3.0)[0]
+    texts = encoded(clip, "a red cat"), encoded(clip, "")
+    whole = run(windows(guided, window=(16, 8), stride=8), *texts, noise(), steps=2)
+    for columns in (LEFT, RIGHT):
+        assert_same_image(whole[..., columns], run(guided, *texts, noise()[..., columns], steps=2), 1e-3)
+
+
+def test_self_attention_guidance_is_refused():
+    """By name: it would take the attention of one window for the whole picture's."""
+    guided = SelfAttentionGuidance.execute(model("sd15"), 0.5, 2.0)[0]
+    with pytest.raises(ValueError, match=r"Self-Attention Guidance .* Take Perturbed-Attention Guidance"):
+        sample(windows(guided), *prompts(), **WIDE)
+    one = windows(guided, window=(99, 99))
+    assert torch.equal(sample(one, *prompts(), **WIDE), sample(guided, *prompts(), **WIDE))
 
 
 def test_windows_of_a_windows_call_are_not_cut_again(report):

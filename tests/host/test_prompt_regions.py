@@ -9,7 +9,8 @@ from attention_control.attention_patches.methods.multidiffusion.regions import B
 from attention_control.nodes.host.run.install import install
 from nodes import ConditioningSetArea, ControlNetApplyAdvanced
 
-from .methods import model
+from . import laws
+from .methods import EACH_ALONE, Specimen, model
 from .naive_windows import regional
 from .tiny import assert_same_image, conditioning, sample
 from .tiny.extras import tiny_controlnet
@@ -104,6 +105,25 @@ def test_a_controlnet_of_a_region():
     prompts = ControlNetApplyAdvanced().apply_controlnet(text(3), text(4), control, hint, 0.3, 0.0, 1.0)
     ours = with_regions([(*prompts, torch.ones(6, 14))], window=(6, 14), stride=1, bootstrap=0.0)
     assert_same_image(run(ours), sample(model("sd15"), *prompts, **WIDE))
+
+
+LAWS = [
+    laws.off_is_off,
+    laws.calls_do_not_matter,
+    laws.rows_do_not_leak,
+    laws.nothing_is_left,
+    laws.patches_compose,
+    laws.same_seed_same_image,
+    laws.halves_equal_one,
+]
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_law_with_regions(law):
+    """What holds for windows holds with prompts of regions in them, while subjects are led into masks too."""
+    regions = [Region(RegionPrompts(positive=p, negative=n), mask) for p, n, mask in given(REGIONS)]
+    settings = {"window": (6, 6), "stride": 4, "per_call": 6, "regions": tuple(regions), "bootstrap": 0.3}
+    law(Specimen("multidiffusion with regions", MultiDiffusion, settings, EACH_ALONE), "sd15")
 
 
 def test_a_mask_that_covers_no_cell():

@@ -4,8 +4,11 @@ import comfy.sample
 import comfy.samplers
 import pytest
 import torch
+from attention_control.attention_patches.contract.batch import Batch
+from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blending
 from attention_control.nodes.edit.prompt_to_prompt_node import PromptToPrompt
 from attention_control.nodes.edit.prompts.word_numbers import word_numbers
+from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import installed
 
 from .methods import model
@@ -28,6 +31,7 @@ DEFAULTS = {
     "blend_threshold": 0.3,
     "blend_from": 0.0,
     "layers": "all",
+    "show_masks": True,
 }
 
 
@@ -62,8 +66,21 @@ def test_inputs_and_defaults_are_the_published_ones():
     assert [x.id for x in schema.inputs] == [*prompts, *DEFAULTS, "inversion"]
     assert {x.id: x.default for x in schema.inputs[5:-1]} == DEFAULTS
     assert all(x.tooltip for x in (*schema.inputs, *schema.outputs))
-    advanced = ["self_max_tokens", "keep_words", "blend_from", "layers"]
+    advanced = ["self_max_tokens", "keep_words", "blend_from", "layers", "show_masks"]
     assert [x.id for x in schema.inputs if getattr(x, "advanced", None)] == advanced
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_masks_are_drawn_or_not(clip, shown):
+    """While the node runs, once in each call that blends, as it is told."""
+    outputs = change(clip, blend_words="cat, dog", show_masks=shown)
+    drawn = []
+    layers = family_of(model("sd15")).layer_map()
+    sizes = family_of(model("sd15")).layer_sizes((16, 16))
+    batch = Batch(4, (16, 16), layers, sizes, {}, {}, (), print, draw=lambda make: drawn.append(make))
+    (blending,) = [part for part in spec(outputs).begin(batch) if isinstance(part, Blending)]
+    blending.draw(lambda: None)
+    assert bool(drawn) == shown
 
 
 @pytest.mark.parametrize("shape", SHAPES)

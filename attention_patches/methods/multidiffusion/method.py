@@ -68,8 +68,10 @@ class MultiDiffusion(Method):
             return "one window holds the whole picture"
         return None
 
-    def largest_call(self, batch: Batch) -> tuple[int, tuple[int, int]]:
+    def largest_call(self, batch: Batch) -> tuple[int, tuple[int, int]] | None:
         windows = self.windows(batch.latent)
+        if windows.one and not self.regions:
+            return None
         views = len(windows.cells) * (1 + len(self.regions))
         return min(self.per_call, views), windows.shape
 
@@ -88,7 +90,11 @@ class Fusing:
     noise: Tensor
 
     def __post_init__(self) -> None:
-        self.views = [view for view in self._all() if self.mask(view).any()]
+        total = torch.zeros(self.windows.size)
+        for view in self._all():
+            view.cells.add(total, self.weights(view))
+        seen = [view for view in self._all() if self.weights(view).any()]
+        self.views = [replace(view, share=self.weights(view) / view.cells.cut(total)) for view in seen]
         self.own_noise = stand_in(self.noise, self.spec.seed)
         channels = self.noise.shape[1]
         pictures = self.spec.backgrounds
@@ -104,21 +110,24 @@ class Fusing:
         """(h, w): where in a window its prompts hold."""
         return view.cells.cut(self.masks[0 if view.region is None else 1 + view.region])
 
+    def weights(self, view: View) -> Tensor:
+        """(h, w): what its cells weigh among those of all views."""
+        return self.windows.weights * self.mask(view)
+
     def expect(self, latents: Tensor, through: Through) -> Tensor | None:
         like = latents.new_zeros((), dtype=torch.promote_types(latents.dtype, torch.float32))
-        self.masks, weights = self.masks.to(latents.device), self.windows.weights.to(like)
+        self.masks = self.masks.to(latents.device)
         seen = self._seen(latents, through)
-        total, weight = None, like.new_zeros(latents.shape[-2:])
+        total = None
         while some := list(islice(seen, self.spec.per_call)):
             views, inputs = zip(*some, strict=True)
             found = through(views, inputs)
             if total is None:
                 total = like.new_zeros(*found.shape[1:-2], *latents.shape[-2:])
             for view, pictures in zip(views, found, strict=True):
-                share = weights * self.mask(view)
-                view.cells.add(total, pictures.to(like) * share)
-                view.cells.add(weight, share)
-        return None if total is None else (total / weight).to(latents)
+                assert view.share is not None
+                view.cells.add(total, pictures.to(like) * view.share.to(like))
+        return None if total is None else total.to(latents)
 
     def _seen(self, latents: Tensor, through: Through) -> Iterator[tuple[View, Tensor]]:
         """All views, and what the model gets of each, (B, C, h, w)."""

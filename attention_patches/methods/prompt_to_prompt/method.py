@@ -61,6 +61,7 @@ class PromptToPrompt(Method):
     prompt: Prompt | None = None
     picture: Inversion | None = None
     store: MaskStore | None = None
+    shows_masks: bool = True
     note: str | None = None
 
     @property
@@ -130,10 +131,9 @@ class PromptToPrompt(Method):
             prompt=self.prompt,
             picture=self.picture,
             tell=batch.tell,
-            draw=batch.draw,
             store=self.store,
         )
-        return [blending]
+        return [replace(blending, draw=batch.draw) if self.shows_masks else blending]
 
 
 @dataclass

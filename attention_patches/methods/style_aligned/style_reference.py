@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...contract.site import Window
 from ...inversion.inversion import Inversion
+from ...numerics.overlaps import overlaps
 
 EVERYWHERE = torch.ones(1, 1)
 
@@ -48,8 +49,8 @@ class StyleReference:
         """(h * w,) float64: its weight times the mean of its mask over each cell of a grid (h, w) on a part
         of the picture, row by row; over the whole part with a grid of one cell."""
         mask = (EVERYWHERE if self.mask is None else self.mask).double()
-        rows = _overlaps(window.top, window.bottom, grid[0], mask.shape[0])
-        columns = _overlaps(window.left, window.right, grid[1], mask.shape[1])
+        rows = overlaps(window.top, window.bottom, grid[0], mask.shape[0])
+        columns = overlaps(window.left, window.right, grid[1], mask.shape[1])
         return self.weight * (rows @ mask @ columns.T).flatten()
 
 
@@ -59,13 +60,3 @@ def weights(references: tuple[StyleReference, ...], window: Window, grid: tuple[
     shares = torch.stack([reference.share(window, grid) for reference in references])
     total = shares.sum(0)
     return shares / total.where(total > 0, 1.0)
-
-
-def _overlaps(start: float, stop: float, cells: int, pixels: int) -> Tensor:
-    """(cells, pixels) float64: which part of each cell, on the way from one fraction of a side to another,
-    each pixel of this side takes. Behind the end of the side it goes on at its beginning."""
-    edges = torch.linspace(start, stop, cells + 1, dtype=torch.float64) * pixels
-    first, last = edges[:-1, None], edges[1:, None]
-    left = torch.arange(2 * pixels, dtype=torch.float64)
-    inside = (torch.minimum(last, left + 1) - torch.maximum(first, left)).clamp(min=0)
-    return (inside / (last - first)).unflatten(1, (2, pixels)).sum(1)

@@ -61,7 +61,8 @@ class Pass:
         )
         texts = tuple(None if uuid in self.seen else text for uuid, text in zip(uuids, known, strict=True))
         self.seen.update(uuids)
-        return Rows(sources, self.images, texts, self._windows(x, known, viewed), any(viewed))
+        shares = tuple(None if view is None else view.share for view in viewed)
+        return Rows(sources, self.images, texts, self._windows(x, known, viewed), any(viewed), shares)
 
     def _windows(
         self, x: Tensor, texts: Sequence[Text | None], viewed: Sequence[ViewedId | None] = ()

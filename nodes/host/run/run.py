@@ -26,7 +26,13 @@ from ..calls.texts import conditioning_rows, own_names, texts_of
 from ..families import family_of
 from ..families.family import Family
 from ..views.cut_conditionings import CutConditionings
-from ..views.region_prompts import check_patches, check_viewed, merged_texts, region_entries
+from ..views.region_prompts import (
+    check_guidance,
+    check_patches,
+    check_viewed,
+    merged_texts,
+    region_entries,
+)
 from ..views.viewed import Viewing
 from .lent import Lent
 from .on_the_node import OnTheNode
@@ -179,6 +185,14 @@ def _works(one: Enrolled) -> bool:
     return not one.tally.off and one.tally.nothing_to_do is None
 
 
+def _window(methods: Sequence[Method], batch: Batch) -> tuple[int, int] | None:
+    """Of the first of the methods that looks at the picture through windows smaller than it."""
+    calls = [
+        call for method in methods if not method.off and (call := method.largest_call(batch)) is not None
+    ]
+    return next((size for _, size in calls if size != batch.latent), None)
+
+
 def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode], noise: Tensor) -> Run:
     """Let the run that this guider is about to make go through the methods, each from a node.
 
@@ -204,6 +218,7 @@ def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode]
         tell=lambda line: None,
         cell=guider.model_patcher.get_model_object("latent_format").spacial_downscale_ratio,
     )
+    batch = replace(batch, window=_window(methods, batch))
     tallies = [Tally(method.label, len(layers.layers), off=method.off) for method in methods]
     for method, tally in zip(methods, tallies, strict=True):
         if not method.off:
@@ -212,6 +227,7 @@ def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode]
     for one in enrolled:
         if _works(one) and one.method.largest_call(batch) is not None:
             check_viewed(guider.conds)
+            check_guidance(guider.model_options)
             check_patches(guider.model_options["transformer_options"])
             guider.conds.update(region_entries(one.method.region_prompts))
     run = Run(family, batch, enrolled, GuestPrompts(guider.conds, latent), RunReport(tallies))

@@ -24,13 +24,15 @@ REPLACED = ("default", "strength", "mask_strength")
 @dataclass(frozen=True)
 class ViewedId:
     """The host's identity of a conditioning in a view: which one, the cells that it holds there, the area of
-    the picture that it is for, the picture's size, and among which region's prompts it is."""
+    the picture that it is for, the picture's size, among which region's prompts it is, and how much of the
+    picture each of the cells is."""
 
     of: Any
     cells: Cells
     extent: Cells
     size: Size
     region: int | None
+    share: Tensor | None = field(default=None, compare=False, repr=False)
 
     @property
     def window(self) -> Window:
@@ -98,9 +100,10 @@ class CutConditionings:
             left = (view.cells.left + piece.left) % self.size[1]
             cells = replace(piece, top=view.cells.top + piece.top, left=left)
             within = replace(cells, top=cells.top - extent.top, left=cells.left - extent.left)
+            share = None if view.share is None else piece.cut(view.share)
             yield {
                 **plain,
-                "uuid": ViewedId(entry["uuid"], cells, extent, self.size, view.region),
+                "uuid": ViewedId(entry["uuid"], cells, extent, self.size, view.region, share),
                 "area": (piece.height, piece.width, piece.top, piece.left),
                 "mask": within.cut(weights),
                 "model_conds": self._model_conds(entry, cells, view.cells),

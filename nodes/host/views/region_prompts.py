@@ -79,6 +79,17 @@ def check_patches(options: Mapping[str, Any]) -> None:
         )
 
 
+def check_guidance(model_options: Mapping[str, Any]) -> None:
+    """Raises ValueError for guidance that would take one window's attention for the whole picture's."""
+    for function in model_options.get("sampler_post_cfg_function", ()):
+        if getattr(function, "__qualname__", "").startswith("SelfAttentionGuidance."):
+            raise ValueError(
+                "model: Self-Attention Guidance goes by the attention of the whole picture, and with "
+                "MultiDiffusion the model sees windows. Take Perturbed-Attention Guidance in its place, or "
+                "leave one of the two away."
+            )
+
+
 def _check(entries: Sequence[dict[str, Any]], name: str, refused: Mapping[str, str]) -> None:
     for key, why in refused.items():
         if any(key in entry for entry in entries):

@@ -24,6 +24,15 @@ class SharesThePicture(Broken, MultiDiffusion):
             return found + 0.1 * found.mean(1, keepdim=True)
 
 
+class MixesThePrompts(Broken, MultiDiffusion):
+    """Adds a little of the mean over what the prompts say, as many as come in a call."""
+
+    class at_work(Fusing):
+        def expect(self, latents, through):
+            found = super().expect(latents, through)
+            return found + 0.1 * found.mean(0, keepdim=True)
+
+
 class Remembers(Broken, MultiDiffusion):
     """Counts looks for good, and weighs by them."""
 

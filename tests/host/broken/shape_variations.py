@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+import torch
 from attention_control.attention_patches.methods.shape_variations.method import ShapeVariations
 from attention_control.attention_patches.methods.shape_variations.mixing import Mixing
 
@@ -51,6 +52,41 @@ class IgnoresLayers(Broken, ShapeVariations):
     class at_work(Mixing):
         def wants(self, site):
             return site.kind == "cross"
+
+
+class Remembers(Broken, ShapeVariations):
+    """Adds a little of the keys of the run before."""
+
+    class at_work(Mixing):
+        memory = {}  # noqa: RUF012  the mistake in question
+
+        def __call__(self, site, qkv, attend):
+            last = self.memory.get(site.layer.ordinal)
+            self.memory[site.layer.ordinal] = qkv.k
+            fits = last is not None and last.shape == qkv.k.shape
+            return super().__call__(site, replace(qkv, k=qkv.k + 0.01 * last) if fits else qkv, attend)
+
+
+class StartsLate(Broken, ShapeVariations):
+    """Does not start where its range begins late, so neighbours leave a gap."""
+
+    @dataclass(kw_only=True)
+    class at_work(Mixing):
+        late: bool = False
+
+        def wants(self, site):
+            return super().wants(site) and not self.late
+
+    def _at_work(self, part):
+        return replace(super()._at_work(part), late=self.during.start > 0)
+
+
+class RollsDice(Broken, ShapeVariations):
+    """Adds a little noise from the global generator."""
+
+    class at_work(Mixing):
+        def __call__(self, site, qkv, attend):
+            return super().__call__(site, replace(qkv, k=qkv.k + 1e-3 * torch.randn_like(qkv.k)), attend)
 
 
 class CountsSteps(Broken, ShapeVariations):

@@ -1,0 +1,157 @@
+"""What users of larger models add to them, for the demo model: a ControlNet, a LoRA, an embedding.
+
+- control: a ControlNet in the host's own class and file format, whose hint are edges as *Detect Edges
+  (Canny)* draws them. It starts as the U-Net's encoder, as in the paper (Zhang et al., ICCV 2023).
+- lora: low-rank changes of the U-Net's attention that bind a rare word to one drawing (DreamBooth, Ruiz et
+  al., CVPR 2023, by LoRA), with other scenes beside it, so that the rest stays.
+- embedding: a vector for one token, to which another drawing is bound (textual inversion, Gal et al., ICLR
+  2023).
+"""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..world.toys import TOYS
+from .frozen import Frozen, Shown
+
+CANNY = (0.1, 0.3)  # thresholds of the edges
+RANK = 4
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+
+
+class Companion(Protocol):
+    """Something that learns beside a frozen model."""
+
+    file: ClassVar[str]
+    rate: ClassVar[float]  # of learning, at most
+
+    def learnt(self) -> Iterator[nn.Parameter]:
+        """What is trained."""
+        ...
+
+    def error(self, shown: Shown) -> Tensor:
+        """Of the model with it, on pictures."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What its file holds, under the host's names."""
+        ...
+
+
+class Control:
+    """A ControlNet as the host loads it from its file."""
+
+    file: ClassVar[str] = "demo_edges.safetensors"
+    rate: ClassVar[float] = 5e-4
+
+    def __init__(self, frozen: Frozen) -> None:
+        self.frozen = frozen
+        self.network = _host_controlnet(frozen.unet).to(frozen.table.device).requires_grad_(True)
+
+    def learnt(self) -> Iterator[nn.Parameter]:
+        return self.network.parameters()
+
+    def error(self, shown: Shown) -> Tensor:
+        return self.frozen.error(shown, self.frozen.context(shown.captions), self.network)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.network.state_dict()
+
+
+def _host_controlnet(unet: Any) -> nn.Module:
+    """The network that the host makes of the U-Net's encoder and convolutions of zeros."""
+    import comfy.cldm.cldm
+    import comfy.controlnet
+
+    from .. import architecture
+
+    own = unet.state_dict()
+    sizes = architecture.unet(architecture.latent_channels(own), architecture.unet_width(own))
+    del sizes["out_channels"]
+    plain = comfy.cldm.cldm.ControlNet(**sizes, num_heads=architecture.UNET_HEADS, hint_channels=3)
+    state = plain.state_dict()
+    for name, tensor in state.items():
+        if name in own:
+            state[name] = own[name].detach().clone()
+        elif name.startswith(("zero_convs", "middle_block_out")):
+            state[name] = torch.zeros_like(tensor)
+        elif tensor.ndim > 1:
+            state[name] = torch.randn_like(tensor) * math.sqrt(2 / tensor[0].numel())
+        else:
+            state[name] = torch.zeros_like(tensor)
+    loaded = comfy.controlnet.load_controlnet_state_dict(state)
+    network: nn.Module = loaded.control_model.float()
+    return network
+
+
+class Lora:
+    """A LoRA on the U-Net's attention, in the host's generic names."""
+
+    file: ClassVar[str] = "demo_toy_lora.safetensors"
+    rate: ClassVar[float] = 1e-3
+
+    def __init__(self, frozen: Frozen) -> None:
+        self.frozen = frozen
+        self.pairs: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}
+        for name, layer in frozen.unet.named_modules():
+            if name.endswith(ATTENTION):
+                like, (rows, columns) = layer.weight, layer.weight.shape
+                down = nn.Parameter(torch.randn(RANK, columns).to(like) / columns**0.5)
+                up = nn.Parameter(torch.zeros(rows, RANK).to(like))
+                self.pairs[name] = (up, down)
+                layer.register_forward_hook(_added(up, down))
+
+    def learnt(self) -> Iterator[nn.Parameter]:
+        for pair in self.pairs.values():
+            yield from pair
+
+    def error(self, shown: Shown) -> Tensor:
+        return self.frozen.error(shown, self.frozen.context(shown.captions))
+
+    def tensors(self) -> dict[str, Tensor]:
+        found = {}
+        for name, (up, down) in self.pairs.items():
+            found[f"diffusion_model.{name}.lora_up.weight"] = up
+            found[f"diffusion_model.{name}.lora_down.weight"] = down
+        return found
+
+
+def _added(up: Tensor, down: Tensor) -> Any:
+    def hook(_layer: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> Tensor:
+        return out + given[0] @ down.T @ up.T
+
+    return hook
+
+
+class Embedding:
+    """A vector that stands for one token, as the host reads it for `embedding:` in prompts."""
+
+    file: ClassVar[str] = "demo_toy.safetensors"
+    rate: ClassVar[float] = 2e-2
+
+    def __init__(self, frozen: Frozen) -> None:
+        self.frozen = frozen
+        self.vector = nn.Parameter(frozen.table.mean(0).detach().clone())
+
+    def learnt(self) -> Iterator[nn.Parameter]:
+        yield self.vector
+
+    def error(self, shown: Shown) -> Tensor:
+        word = TOYS["embedding"].word
+        return self.frozen.error(shown, self.frozen.context(shown.captions, word, self.vector))
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"clip_l": self.vector[None]}
+
+
+COMPANIONS: dict[str, Any] = {"control": Control, "lora": Lora, "embedding": Embedding}
+
+
+def folder(state: Path) -> Path:
+    """Where the files of companions go."""
+    return state / "companions"
