@@ -93,19 +93,26 @@ class PromptDiagnosis:
 
     def of_image(self, maps: AttentionMaps, things: Sequence[NamedThing], image: int) -> Diagnosis:
         """Of one image."""
+        return self.read(things, *self.look(maps, things, image))
+
+    def look(
+        self, maps: AttentionMaps, things: Sequence[NamedThing], image: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Segments (h, w), p (words, segments) and the rise (words,) of all words, each noun before its
+        attributes; none of the bounds counts yet."""
         grid = finest_grid(maps, self.layers)
         looks = self_map(maps, grid, image=image, layers=self.layers)
         clusters = cluster(looks, self.segments, self.seed).unflatten(0, grid)
         words = [word for thing in things for word in thing.words]
         seen = word_maps(maps, words, grid, image=image, layers=self.layers)  # (words, h, w)
-        inside = score(seen, clusters, self.segments).T  # (words, segments)
+        inside = score(seen, clusters, self.segments).T
         means = seen.mean((1, 2)).clamp(min=torch.finfo(seen.dtype).tiny)
-        return self.read(things, clusters, inside, inside.amax(1) / means)
+        return clusters, inside, inside.amax(1) / means
 
     def read(
         self, things: Sequence[NamedThing], clusters: Tensor, inside: Tensor, rises: Tensor
     ) -> Diagnosis:
-        """From p (words, segments) and the rise (words,) of all words, each noun before its attributes."""
+        """From what `look` gives."""
         starts = _starts(things)
         nouns = inside[starts]  # (things, segments)
         homes = nouns.argmax(1)
