@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> None:
     """The figures are written after every block."""
     edits, steps, kinds_run = (1, 6, QUICK) if options.quick else (BLOCK, STEPS, len(KINDS))
     blocks = 1 if options.quick else -(-options.edits // BLOCK)
-    settings = {"edits in a block": edits, "steps": steps, "seed": SEED}
+    settings = {"weights": record.weights(), "edits in a block": edits, "steps": steps, "seed": SEED}
     done, kinds = earlier(settings, options)
     units = [(k, b) for b in range(blocks) for k in range(kinds_run) if [k, b] not in done]
     given = (edits, steps, options.cache, options.quick, time.time() + 60 * options.minutes)

@@ -7,7 +7,6 @@ each step; that they are cut into segments once in a run is not in it. On a CPU 
 others on the machine disturb least. Weights and prompts are random, which makes no difference to the cost.
 """
 
-import time
 from typing import Any
 
 import host
@@ -72,8 +71,7 @@ def main() -> None:
         name, (model, prompts), size, rounds = "random SD1.5", random_sd15(), options.cells, options.rounds
     positive = [[prompts[0][0][0].expand(IMAGES, -1, -1), prompts[0][0][1]]]
     made = variants(model, prompts, size)
-    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
-    result = measure(name, made, (positive, prompts[1]), (IMAGES, size), 1, rounds, clock)
+    result = measure(name, made, (positive, prompts[1]), (IMAGES, size), 1, rounds)
     print(f"{name}, latent {result['latent']}, {record.machine_class()}")
     rows = [
         [variant, f"{result['time'][variant]:.2f}x", f"{result['extra megabytes'][variant]:+.0f} MB"]

@@ -49,7 +49,7 @@ class Bench:
 
     def plain(self) -> Tensor:
         """The edited prompts alone, with the source's noise."""
-        noise = noise_of(self.case.seed).repeat(len(self.case.edits), 1, 1, 1)
+        noise = noise_of(self.demo, self.case.seed).repeat(len(self.case.edits), 1, 1, 1)
         return self._run(self.demo[0], self._edits(), noise, torch.zeros_like(noise))
 
     def prompt_to_prompt(self, **settings: Any) -> Tensor:
@@ -95,7 +95,7 @@ class Bench:
         start = self.source.latent.repeat(len(self.case.edits), 1, 1, 1)
         sampling = self.demo[0].get_model_object("model_sampling")
         first = int((self.sigmas > float(sampling.percent_to_sigma(percent))).sum())
-        noise = noise_of(self.case.seed + OTHER_NOISE).expand_as(start)
+        noise = noise_of(self.demo, self.case.seed + OTHER_NOISE).expand_as(start)
         return self._run(self.demo[0], self._edits(), noise, start, self.sigmas[first:])
 
     def _edits(self) -> Any:

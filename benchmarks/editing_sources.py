@@ -12,6 +12,7 @@ from attention_control.nodes.host.text.prompt_batch import encode_rows
 from editing_cases import ADD, COLOUR, SIZE, Case, Kind, aspects, case, seen
 from layout_prompts import Ask, Pixels, Wanted
 from layout_score import in_boxes
+from models import empty_latents
 from subject_reader import SubjectReader
 from torch import Tensor
 
@@ -21,8 +22,8 @@ AT_ONCE = 2  # sources that are sampled and looked at
 
 @dataclass(frozen=True)
 class Source:
-    """`latent` (1, 4, h, w) and its picture (SIZE, SIZE, 3); masks (SIZE, SIZE) bool of the subject that is
-    edited, and of all; where each subject is."""
+    """`latent` (1, channels, h, w) and its picture (SIZE, SIZE, 3); masks (SIZE, SIZE) bool of the subject
+    that is edited, and of all; where each subject is."""
 
     latent: Tensor
     image: Tensor
@@ -31,9 +32,9 @@ class Source:
     ask: Ask
 
 
-def noise_of(seed: int) -> Tensor:
-    """(1, 4, h, w) as the host's samplers make it."""
-    return comfy.sample.prepare_noise(torch.zeros(1, 4, SIZE // 8, SIZE // 8), seed)
+def noise_of(demo: Any, seed: int) -> Tensor:
+    """(1, channels, h, w) as the host's samplers make it."""
+    return comfy.sample.prepare_noise(empty_latents(demo[0], 1, SIZE // 8, SIZE // 8), seed)
 
 
 def generated(
@@ -59,7 +60,7 @@ def generated(
 def sampled(demo: Any, asked: list[Case], steps: int) -> Tensor:
     """Latents (B, 4, h, w), each as its seed and prompt give it."""
     model, clip, _ = demo
-    noise = torch.cat([noise_of(one.seed) for one in asked])
+    noise = torch.cat([noise_of(demo, one.seed) for one in asked])
     samples: Tensor = comfy.sample.sample(
         model,
         noise,

@@ -41,7 +41,7 @@ Figures = dict[str, dict[str, float]]
 def run(demo: Any, name: str, asked: Sequence[Ask], seed: int, steps: int) -> tuple[torch.Tensor, float]:
     """The pictures of a group and the seconds of processor time for each."""
     began = time.process_time()
-    noise = starting_noise(len(asked), seed)
+    noise = starting_noise(demo, len(asked), seed)
     alone = [[number] for number in range(len(asked))]
     images: dict[int, torch.Tensor] = {}
     for rows in alone if name in ONE_BY_ONE else batches(demo[1], asked):
@@ -107,7 +107,8 @@ def main() -> None:
     options = parser.parse_args()
     each, steps = (1, 1) if options.quick else (options.each, STEPS)
     chosen = options.only or names[: 2 if options.quick else None]
-    settings = {"prompts in a group": each, "steps": steps, "strength": STRENGTH, "scale": SCALE}
+    settings = {"weights": record.weights(), "prompts in a group": each, "steps": steps}
+    settings |= {"strength": STRENGTH, "scale": SCALE}
     fresh: dict[str, Figures] = {}
     found = in_turn([names.index(name) for name in chosen], each, steps, options.jobs)
     for name, figures in zip(chosen, found, strict=True):

@@ -55,10 +55,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     images, steps = (2, 2) if options.quick else (IMAGES, STEPS)
-    asked, noise = ask(), starting_noise(images, options.seed)
     options.output.mkdir(parents=True, exist_ok=True)
     with torch.inference_mode():
         demo = LoadDemoModel.execute().args
+        asked, noise = ask(), starting_noise(demo, images, options.seed)
         rows = {
             name: pictures(demo, WAYS[name], [asked] * images, noise, options.seed, steps)
             for name in ("plain", *NODES)

@@ -67,7 +67,7 @@ def with_leakage(
         return install(model, recorder), positive
 
     recorder = make_recorder(demo[0], "both", "all", 1024, "mean", queries, 2048)
-    image = pictures(demo, recorded, [ask], starting_noise(1, seed), seed, steps)
+    image = pictures(demo, recorded, [ask], starting_noise(demo, 1, seed), seed, steps)
     return image[0], leakage(recorder.store.read(image), layout_of(demo[1], [ask]), image=0)
 
 

@@ -18,6 +18,7 @@ from attention_control.nodes.host.run.install import install
 from attention_control.nodes.host.text.prompt_batch import encode_rows
 from attention_control.nodes.layout.layout_inputs import LayoutInputs
 from layout_prompts import SIZE, Ask
+from models import empty_latents
 from nodes import ConditioningCombine, ConditioningSetAreaPercentage, ConditioningSetMask
 from torch import Tensor
 
@@ -126,9 +127,9 @@ WAYS: dict[str, Way] = {
 }
 
 
-def starting_noise(images: int, seed: int) -> Tensor:
-    """(images, 4, h, w) as the host's samplers make it."""
-    return comfy.sample.prepare_noise(torch.zeros(images, 4, SIZE // 8, SIZE // 8), seed)
+def starting_noise(demo: Any, images: int, seed: int) -> Tensor:
+    """(images, channels, h, w) as the host's samplers make it."""
+    return comfy.sample.prepare_noise(empty_latents(demo[0], images, SIZE // 8, SIZE // 8), seed)
 
 
 def pictures(demo: Any, way: Way, asked: Sequence[Ask], noise: Tensor, seed: int, steps: int) -> Tensor:

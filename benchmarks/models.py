@@ -5,6 +5,7 @@ from typing import Any
 import comfy.model_base
 import comfy.model_management
 import comfy.model_patcher
+import comfy.sample
 import comfy.supported_models
 import torch
 from comfy.model_base import ModelType
@@ -39,6 +40,12 @@ def demo(rows: int = 4) -> tuple[Any, tuple[Any, Any]]:
         model, clip, _ = LoadDemoModel.execute().args
         prompts = [f"a {word}" for word in ("cat", "dog", "rocket", "tree")][:rows]
         return model, (encode_rows(clip, prompts), encode_rows(clip, [""]))
+
+
+def empty_latents(model: Any, images: int, height: int, width: int) -> torch.Tensor:
+    """(images, channels, height, width) of zeros, with as many channels as the model has."""
+    empty: torch.Tensor = comfy.sample.fix_empty_latent_channels(model, torch.zeros(images, 4, height, width))
+    return empty
 
 
 # Its first level alone, where the grid is as fine as the latents: four transformers.

@@ -1,16 +1,16 @@
 """What a patch costs: time and peak memory of a sampling run, patched over unpatched.
 
 All variants of a model run in one process, in turn, round after round; the ratio is taken within each round
-and its median reported. The floor of StyleAligned is a run in which the self-attention of every row gets its
-own keys and values twice, by a three-line override and without the pack: what the host's attention asks for
-doubled keys. Memory is the peak of the tensors alive between operations, counted by torch's dispatch.
+and its median reported. On a CPU the process's own time is counted. The floor of StyleAligned is a run in
+which the self-attention of every row gets its own keys and values twice, by a three-line override and without
+the pack: what the host's attention asks for doubled keys. Memory is the peak of the tensors alive between
+operations, counted by torch's dispatch.
 
 Masks of Bounded Attention cost most where grids are fine. So they are also measured on the first level of
 SD1.5 alone, with four images of 64 x 64 cells, each with boxes of its own.
 """
 
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -37,7 +37,7 @@ from attention_control.attention_patches.methods.bounded_attention.method import
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned  # noqa: E402
 from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
-from models import FIRST_LEVEL, demo, random_sd15  # noqa: E402
+from models import FIRST_LEVEL, demo, empty_latents, random_sd15  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
 
 
@@ -108,7 +108,7 @@ def variants(model: Any, images: int) -> dict[str, Any]:
 def run(model: Any, prompts: tuple[Any, Any], latent: tuple[int, int], steps: int) -> None:
     """A run of the host's sampler on square latents: (how many, cells of a side)."""
     images, size = latent
-    noise = torch.randn(images, 4, size, size, generator=torch.Generator().manual_seed(0))
+    noise = comfy.sample.prepare_noise(empty_latents(model, images, size, size), 0)
     sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", steps)
     with torch.inference_mode():
         comfy.sample.sample_custom(
@@ -129,7 +129,6 @@ def measure(
     latent: tuple[int, int],
     steps: int,
     rounds: int,
-    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Any]:
     """Ratios to the unpatched run for every variant of a model; each round begins with another variant.
 
@@ -144,13 +143,13 @@ def measure(
     for round_number in range(rounds):
         first = round_number % len(all_variants)
         for variant in (*all_variants, *all_variants)[first : first + len(all_variants)]:
-            started = clock()
+            started = record.clock()
             run(all_variants[variant], prompts, latent, steps)
-            seconds[variant].append(clock() - started)
+            seconds[variant].append(record.clock() - started)
     base = seconds["unpatched"]
     return {
         "model": name,
-        "latent": [latent[0], 4, latent[1], latent[1]],
+        "latent": list(empty_latents(all_variants["unpatched"], latent[0], latent[1], latent[1]).shape),
         "steps": steps,
         "rounds": rounds,
         "seconds unpatched": statistics.median(base),

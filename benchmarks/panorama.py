@@ -26,6 +26,7 @@ from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
 from attention_control.nodes.host.text.prompt_batch import encode_rows  # noqa: E402
+from models import empty_latents  # noqa: E402
 from panorama_pictures import sheet  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
 from torch import Tensor  # noqa: E402
@@ -50,9 +51,9 @@ def patched(model: Any, settings: dict[str, Any] | None) -> Any:
 
 
 def sampled(demo: Any, model: Any, prompts: list[str], width: int, steps: int, seed: int = 0) -> Tensor:
-    """Latents (prompts, 4, 16, width)."""
+    """Latents (prompts, channels, 16, width)."""
     clip = demo[1]
-    latent = torch.zeros(len(prompts), 4, WINDOW, width)
+    latent = empty_latents(model, len(prompts), WINDOW, width)
     noise = comfy.sample.prepare_noise(latent, seed)
     conds = encode_rows(clip, prompts), encode_rows(clip, [""])
     samples: Tensor = comfy.sample.sample(

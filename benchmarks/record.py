@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 
 RESULTS = Path(__file__).resolve().parent / "results"
+WEIGHTS = RESULTS.parents[1] / "demo_model" / "weights" / "weights.json"
 
 
 def machine_class() -> str:
@@ -18,6 +20,16 @@ def machine_class() -> str:
     if torch.cuda.is_available():
         return f"one {torch.cuda.get_device_name()}"
     return f"{os.cpu_count()}-core {platform.machine()} CPU"
+
+
+def weights() -> str:
+    """Which weights the demo model has: figures of others are no start for a run that goes on."""
+    return str(json.loads(WEIGHTS.read_text())["unet.safetensors"]["sha256"][:12])
+
+
+def clock() -> float:
+    """Seconds for ratios: on a CPU the process's own time, which others on the machine disturb least."""
+    return time.perf_counter() if torch.cuda.is_available() else time.process_time()
 
 
 def parser(documentation: str, quick: str) -> argparse.ArgumentParser:
@@ -35,6 +47,7 @@ def write(name: str, figures: dict[str, Any], options: argparse.Namespace) -> Pa
     record = {
         "machine": machine_class(),
         "date": date.today().isoformat(),
+        "weights": weights(),
         "versions": {"torch": torch.__version__, "ComfyUI": host_version},
         **figures,
     }

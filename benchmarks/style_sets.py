@@ -11,6 +11,7 @@ from attention_control.demo_model.world.vocabulary import BACKGROUNDS, SUBJECTS
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.host.text.prompt_batch import encode_rows
+from models import empty_latents
 from PIL import Image, ImageDraw
 
 SIZE = 128
@@ -38,7 +39,7 @@ def pictures(
     """One image for each noun (B, SIZE, SIZE, 3) in 0..1, under StyleAligned with the settings."""
     model, clip, vae = demo
     model = install(model, StyleAligned(layers=family_of(model).layer_map().parse("all"), **settings))
-    latent = torch.zeros(len(nouns), 4, SIZE // 8, SIZE // 8)
+    latent = empty_latents(model, len(nouns), SIZE // 8, SIZE // 8)
     samples = comfy.sample.sample(
         model,
         comfy.sample.prepare_noise(latent, seed),

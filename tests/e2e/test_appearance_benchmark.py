@@ -39,3 +39,15 @@ def test_inputs_are_drawn(benchmark: Script, discs: Path, tmp_path: Path) -> Non
             alpha = np.asarray(picture.getchannel("A"))
         assert set(np.unique(alpha)) == {0, 255}
         assert 0.05 < (alpha == 0).mean() < 0.4
+
+
+@pytest.mark.slow
+def test_another_judge_reads_the_same_ways(benchmark: Script, discs: Path, tmp_path: Path) -> None:
+    """Each way has its mean and its difference to the first one, by a network with random weights here."""
+    assert "| Cross-Image |" in benchmark("independent", "--quick", "--cache", discs)
+    figures = json.loads((tmp_path / "independent.quick.json").read_text())
+    assert {"plain batch", "StyleAligned"} <= figures["style"].keys()
+    for measures in (*figures["style"].values(), *figures["appearance"].values()):
+        for mean, apart, low, high in measures.values():
+            assert low <= apart <= high and -1 <= mean <= 2
+    assert figures["appearance"]["reconstruction"]["edges"][0] > 0.9  # nearly the structure itself

@@ -1,0 +1,98 @@
+"""Do the ablations keep their order under a judge that never saw the demo model's world?
+
+StyleAligned: 24 sets as in `style_alignment`; the distance of textures (Gram matrices of VGG16's features)
+between the pictures of a set, mean over its six pairs. Cross-Image: pairs as in `appearance`; the distance of
+textures to the appearance, and how well the edges agree with the structure's. Each with the difference to the
+first way, paired, and its 95 % interval (bootstrap over sets or pairs). See `photographs` for the judge.
+"""
+
+import argparse
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import host
+
+host.start()
+
+import numpy as np  # noqa: E402  the host is found only now
+import record  # noqa: E402
+import torch  # noqa: E402
+from appearance import runs  # noqa: E402
+from appearance_pairs import pairs  # noqa: E402
+from appearance_runs import Bench  # noqa: E402
+from attention_control.demo_model.world import Sprites  # noqa: E402
+from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
+from paired import Values, told  # noqa: E402
+from photographs import Photographs, edge_agreement, gram_distance  # noqa: E402
+from style_alignment import VARIANTS  # noqa: E402
+from style_sets import pictures, sets  # noqa: E402
+
+BATCH = 10
+
+
+def styles(demo: Any, judge: Photographs, number: int, steps: int) -> Values:
+    """The distance of textures within each set, for each way of sharing a style."""
+    values: Values = {}
+    for name, settings in VARIANTS.items():
+        found = values.setdefault(name, {"texture distance": []})
+        for seed, (nouns, place) in enumerate(sets(number)):
+            features = judge.features(pictures(demo, settings, nouns, place, seed, steps))
+            one, other = zip(*combinations(range(len(nouns)), 2), strict=True)
+            apart = gram_distance([f[list(one)] for f in features], [f[list(other)] for f in features])
+            found["texture distance"].append(float(apart.mean()))
+        print(name, f"{np.mean(found['texture distance']):.3f}", flush=True)
+    return values
+
+
+def appearances(demo: Any, judge: Photographs, sprites: Sprites, number: int, steps: int) -> Values:
+    """What each way of transferring an appearance took over, and what it kept."""
+    values: Values = {}
+    every = list(pairs(sprites, number))
+    for first in range(0, number, BATCH):
+        part = every[first : first + BATCH]
+        structures, wanted = (
+            torch.stack([getattr(pair, which).image for pair in part])
+            for which in ("structure", "appearance")
+        )
+        edges, textures = judge.edges(structures), judge.features(wanted)
+        for name, images in runs(Bench.of(demo, part, steps)).items():
+            found = values.setdefault(name, {"texture distance": [], "edges": []})
+            found["texture distance"] += gram_distance(judge.features(images), textures).tolist()
+            found["edges"] += edge_agreement(judge.edges(images), edges).tolist()
+        print(f"{first + len(part)} pairs", flush=True)
+    return values
+
+
+def lines(figures: dict[str, dict[str, list[float]]]) -> list[list[str]]:
+    """A row of the table for each way: means, and differences with their intervals."""
+    return [
+        [name, *(f"{m:.2f} ({d:+.2f}: {low:+.2f} to {high:+.2f})" for m, d, low, high in found.values())]
+        for name, found in figures.items()
+    ]
+
+
+@torch.inference_mode()
+def main() -> None:
+    parser = record.parser(__doc__, "one set and one pair, a judge with random weights")
+    cache = Path.home() / ".cache" / "attention-control" / "demo_model"
+    parser.add_argument("--cache", type=Path, default=cache, help="where drawings and the judge are kept")
+    parser.add_argument("--pairs", type=int, default=50, help="of pictures, for appearance transfer")
+    measure(parser.parse_args())
+
+
+def measure(options: argparse.Namespace) -> None:
+    demo, sprites = LoadDemoModel.execute().args, Sprites.load(options.cache)
+    judge = Photographs() if options.quick else Photographs.load(options.cache)
+    number, couples, steps = (1, 1, 2) if options.quick else (24, options.pairs, 20)
+    figures = {
+        "style": told(styles(demo, judge, number, steps)),
+        "appearance": told(appearances(demo, judge, sprites, couples, max(steps, 4))),
+    }
+    for found in figures.values():
+        print(record.table(["", *next(iter(found.values()))], lines(found)))
+    print(f"written: {record.write('independent', figures, options).name}")
+
+
+if __name__ == "__main__":
+    main()
