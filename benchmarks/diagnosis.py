@@ -9,7 +9,6 @@ nouns and all colours. The bound for `present` is chosen for each way on other s
 """
 
 import argparse
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -28,7 +27,6 @@ from attention_control.attention_patches.text.named_things import named_things  
 from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.demo_model.world import Sprites  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
-from attention_control.nodes.host.demo_model import WEIGHTS  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
 from attention_control.nodes.host.text.clip_tokens import prompt_tokens  # noqa: E402
 from attention_control.nodes.host.text.prompt_batch import encode_rows  # noqa: E402
@@ -36,6 +34,7 @@ from attention_control.nodes.inspect.attention_probe_node import AttentionProbe 
 from attention_control.nodes.inspect.recording_inputs import make_recorder  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
 from diagnosis_prompts import SIZE, Told, prompt, scene  # noqa: E402
+from models import empty_latents  # noqa: E402
 
 TUNING, TESTING = 7001, 9001  # seeds
 BOUNDS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
@@ -58,7 +57,8 @@ def sampled(demo: Any, judge: Judge, seed: int, count: int, steps: int) -> Itera
     for first in range(0, count, BATCH):
         told = [prompt(seed, number) for number in range(first, min(first + BATCH, count))]
         recorder = make_recorder(model, "both", "all", 1024, "mean", False, 4096)
-        noise = comfy.sample.prepare_noise(torch.zeros(len(told), 4, SIZE // 8, SIZE // 8), seed + first)
+        empty = empty_latents(model, len(told), SIZE // 8, SIZE // 8)
+        noise = comfy.sample.prepare_noise(empty, seed + first)
         samples = comfy.sample.sample(
             install(model, recorder),
             noise,
@@ -68,7 +68,7 @@ def sampled(demo: Any, judge: Judge, seed: int, count: int, steps: int) -> Itera
             "normal",
             encode_rows(clip, [each.text for each in told]),
             encode_rows(clip, [""]),
-            torch.zeros_like(noise),
+            empty,
             disable_pbar=True,
             seed=seed + first,
         )
@@ -142,7 +142,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             rows[name] = measured(way(TUNING), way(TESTING))
             print(name, rows[name], flush=True)
     return {
-        "weights": json.loads((WEIGHTS / "weights.json").read_text())["unet.safetensors"]["sha256"],
         "pictures": {"to choose with": count, "to measure": count},
         "noise level of the probe": LEVEL,
         "rows": rows,

@@ -16,7 +16,9 @@ self-attention) and A_w the map of a word (means over heads, layers and times):
     attribute a      is bound to the present noun m with the largest p(home(m), a); to none if rise(a) is low
 
 Shares and rises have no unit, so that sharp and flat models are measured alike. Attention tells what a model
-looked for, not what it painted: see the figures in `benchmarks/diagnosis.py` for how far that goes.
+looked for, not what it painted. A word for a colour is looked at where its noun is, as the text encoder lets
+it know the noun; so missing subjects are found far better than colours that went astray, and a picture that
+is probed hardly tells them at all (`benchmarks/diagnosis.py`).
 """
 
 from collections.abc import Collection, Sequence
