@@ -34,6 +34,7 @@ STEPS: dict[str, Sequence[str]] = {
     "style_alignment": ("style_alignment.py", "--picture"),
     "style_of_a_picture": ("style_alignment.py", "--from-a-picture"),
     "maps": ("maps.py",),
+    "diagnosis": ("diagnosis.py",),
     "inversion": ("inversion.py",),
     "appearance": ("appearance.py",),
     "independent": ("independent.py",),

@@ -16,6 +16,7 @@ def node_classes() -> list[Any]:
     from .inspect.attention_probe_node import AttentionProbe
     from .inspect.attention_recorder_node import AttentionRecorder
     from .inspect.load_attention_maps_node import LoadAttentionMaps
+    from .inspect.prompt_diagnosis_node import PromptDiagnosis
     from .inspect.save_attention_maps_node import SaveAttentionMaps
     from .inspect.self_segment_node import SelfSegment
     from .inversion.invert_latent_node import InvertLatent
@@ -40,6 +41,7 @@ def node_classes() -> list[Any]:
         AttentionMapViewer,
         SelfSegment,
         AttentionLeakage,
+        PromptDiagnosis,
         SaveAttentionMaps,
         LoadAttentionMaps,
         InvertLatent,

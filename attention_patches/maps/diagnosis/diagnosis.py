@@ -1,0 +1,180 @@
+"""What became of each noun and attribute of a prompt: present, neglected, fused or bound to another.
+
+The three failures are those of Chefer et al., "Attend-and-Excite" (SIGGRAPH 2023, section 1: neglect, wrong
+binding) and of Dahary et al., "Be Yourself" (ECCV 2024, section 1: subject fusion). How they are read off
+recorded attention is ours; no box is needed. With S the segments of Self-Segmentation (k-means of the
+self-attention) and A_w the map of a word (means over heads, layers and times):
+
+    p(c, w)  = mean of A_w inside segment c
+    home(n)  = argmax_c p(c, n)                          where noun n is most looked at
+    share(n) = p(home(n), n) / sum_m p(home(n), m)       over all nouns m of the prompt
+    rise(w)  = max_c p(c, w) / mean of A_w
+
+    n is neglected   if rise(n) < `least_rise`, or share(n) < `fused`: others are seen where it is seen most
+    n is fused       if `fused` <= share(n) < `present`, and another noun is as strong in its home
+    n is present     else
+    attribute a      is bound to the present noun m with the largest p(home(m), a); to none if rise(a) is low
+
+Shares and rises have no unit, so that sharp and flat models are measured alike. Attention tells what a model
+looked for, not what it painted. A word for a colour is looked at where its noun is, as the text encoder lets
+it know the noun; so missing subjects are found far better than colours that went astray, and a picture that
+is probed hardly tells them at all (`benchmarks/diagnosis.py`).
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ...text.named_things import NamedThing
+from ..averages import self_map
+from ..recorded import AttentionMaps
+from ..self_segmentation.segmentation import Segmentation, cluster, finest_grid, score
+from ..word_maps import word_maps
+
+State = Literal["present", "fused", "neglected"]
+WITHIN = 0.5  # a further segment is a thing's own if it is seen there half as strongly as in its home
+
+
+@dataclass(frozen=True)
+class AttributeFinding:
+    """What became of an attribute: `bound` is the number of the thing that has it, None if nothing has."""
+
+    text: str
+    bound: int | None
+
+
+@dataclass(frozen=True)
+class ThingFinding:
+    """What became of a noun: `rival` is the strongest other thing in the segment `home`, if there is one."""
+
+    thing: NamedThing
+    state: State
+    home: int
+    share: float  # 0..1, of the attention that all nouns get in its home
+    rise: float  # at least 1: how much more it is seen there than over the whole picture
+    rival: int | None
+    attributes: tuple[AttributeFinding, ...]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Of one image. The labels of the segmentation are the things that are present."""
+
+    things: tuple[ThingFinding, ...]
+    segmentation: Segmentation
+
+    def masks(self, clusters: Tensor) -> Tensor:
+        """(things, height, width) bool, for segments of any size: where each thing is, or with which other
+        thing it is fused; empty for what is neglected."""
+        own = self.segmentation.masks(clusters)
+        return torch.stack(
+            [
+                (clusters == found.home) if found.state == "fused" else mask
+                for found, mask in zip(self.things, own, strict=True)
+            ]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptDiagnosis:
+    """How to diagnose. `layers` are ordinals, all that were recorded if None; the bounds are shares, 0..1."""
+
+    segments: int = 8
+    present: float = 0.5
+    fused: float = 0.25
+    least_rise: float = 1.2
+    layers: Collection[int] | None = None
+    seed: int = 0
+
+    def __call__(self, maps: AttentionMaps, things: Sequence[NamedThing]) -> tuple[Diagnosis, ...]:
+        """Of each image. Raises ValueError if the maps lack what is needed."""
+        return tuple(self.of_image(maps, things, image) for image in range(maps.images))
+
+    def of_image(self, maps: AttentionMaps, things: Sequence[NamedThing], image: int) -> Diagnosis:
+        """Of one image."""
+        return self.read(things, *self.look(maps, things, image))
+
+    def look(
+        self, maps: AttentionMaps, things: Sequence[NamedThing], image: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Segments (h, w), p (words, segments) and the rise (words,) of all words, each noun before its
+        attributes; none of the bounds counts yet."""
+        grid = finest_grid(maps, self.layers)
+        looks = self_map(maps, grid, image=image, layers=self.layers)
+        clusters = cluster(looks, self.segments, self.seed).unflatten(0, grid)
+        words = [word for thing in things for word in thing.words]
+        seen = word_maps(maps, words, grid, image=image, layers=self.layers)  # (words, h, w)
+        inside = score(seen, clusters, self.segments).T
+        means = seen.mean((1, 2)).clamp(min=torch.finfo(seen.dtype).tiny)
+        return clusters, inside, inside.amax(1) / means
+
+    def read(
+        self, things: Sequence[NamedThing], clusters: Tensor, inside: Tensor, rises: Tensor
+    ) -> Diagnosis:
+        """From what `look` gives."""
+        starts = _starts(things)
+        nouns = inside[starts]  # (things, segments)
+        homes = nouns.argmax(1)
+        there = nouns[:, homes]  # (noun, home of a thing)
+        shares = there.diagonal() / there.sum(0).clamp(min=torch.finfo(there.dtype).tiny)
+        rivals = [_strongest(there[:, number], number) for number in range(len(things))]
+        states = [
+            self._state(float(share), float(rises[start]), rival is not None)
+            for share, start, rival in zip(shares, starts, rivals, strict=True)
+        ]
+        having = [number for number, state in enumerate(states) if state == "present"]
+        findings = tuple(
+            ThingFinding(
+                thing,
+                states[number],
+                int(homes[number]),
+                float(shares[number]),
+                float(rises[start]),
+                rivals[number],
+                tuple(
+                    AttributeFinding(word.text, self._bound(inside[at], float(rises[at]), homes, having))
+                    for at, word in enumerate(thing.attributes, start + 1)
+                ),
+            )
+            for number, (thing, start) in enumerate(zip(things, starts, strict=True))
+        )
+        return Diagnosis(findings, Segmentation(clusters, nouns.T, _labels(nouns, having)))
+
+    def _state(self, share: float, rise: float, contested: bool) -> State:
+        if rise < self.least_rise or (contested and share < self.fused):
+            return "neglected"
+        return "fused" if contested and share < self.present else "present"
+
+    def _bound(self, seen: Tensor, rise: float, homes: Tensor, having: Sequence[int]) -> int | None:
+        """Of an attribute (segments,): the present thing in whose home it is strongest."""
+        if rise < self.least_rise or not having:
+            return None
+        return max(having, key=lambda number: float(seen[homes[number]]))
+
+
+def _starts(things: Sequence[NamedThing]) -> list[int]:
+    """Where each thing's noun stands among the words of all."""
+    starts, following = [], 0
+    for thing in things:
+        starts.append(following)
+        following += len(thing.words)
+    return starts
+
+
+def _strongest(there: Tensor, number: int) -> int | None:
+    """The other noun that is the strongest in a segment (nouns,)."""
+    others = [other for other in range(len(there)) if other != number]
+    return max(others, key=lambda other: float(there[other])) if others else None
+
+
+def _labels(nouns: Tensor, having: Sequence[int]) -> tuple[int | None, ...]:
+    """The present thing of each segment: the strongest noun there, if it is not much stronger elsewhere."""
+    labels: list[int | None] = []
+    for segment in nouns.T:
+        best = int(segment.argmax())
+        own = best in having and float(segment[best]) >= WITHIN * float(nouns[best].max())
+        labels.append(best if own else None)
+    return tuple(labels)

@@ -1,0 +1,166 @@
+"""Does PromptDiagnosis see what went wrong? Against the demo model's judge, and against true scenes.
+
+Sampled: prompts of two to four different subjects in as many colours, recorded while they are sampled; the
+judge says what the pictures show. Scenes: rendered pictures of two subjects, probed under words that are true
+of them, that exchange their colours, or that name one subject more; the truth is the scene itself. A noun is
+neglected if it is not seen in the picture, and found so if the diagnosis calls it neglected or fused; a
+colour leaks if another of the prompt's nouns has it, and is found so if it is bound to another. F1 over all
+nouns and all colours. The bound for `present` is chosen for each way on other seeds than those reported.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import host
+
+host.start()
+
+import comfy.sample  # noqa: E402  the host is found only now
+import record  # noqa: E402
+import torch  # noqa: E402
+from attention_control.attention_patches.maps.diagnosis.diagnosis import Diagnosis, PromptDiagnosis  # noqa: E402
+from attention_control.attention_patches.maps.recorded import AttentionMaps  # noqa: E402
+from attention_control.attention_patches.text.named_things import named_things  # noqa: E402
+from attention_control.demo_model.judge import Judge  # noqa: E402
+from attention_control.demo_model.world import Sprites  # noqa: E402
+from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
+from attention_control.nodes.host.run.install import install  # noqa: E402
+from attention_control.nodes.host.text.clip_tokens import prompt_tokens  # noqa: E402
+from attention_control.nodes.host.text.prompt_batch import encode_rows  # noqa: E402
+from attention_control.nodes.inspect.attention_probe_node import AttentionProbe  # noqa: E402
+from attention_control.nodes.inspect.recording_inputs import make_recorder  # noqa: E402
+from comfy_api.latest import io  # noqa: E402
+from diagnosis_prompts import SIZE, Told, prompt, scene  # noqa: E402
+from models import empty_latents  # noqa: E402
+
+TUNING, TESTING = 7001, 9001  # seeds
+BOUNDS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
+BATCH, STEPS, CFG, LEVEL = 10, 20, 3.0, 0.15
+Colours = dict[str, set[str]]
+"""The colours in which each noun is seen."""
+Case = tuple[Told, Colours, dict[float, Diagnosis]]
+
+
+def read(clip: Any, told: Told, maps: AttentionMaps, image: int) -> dict[float, Diagnosis]:
+    """The diagnosis of one image with each bound; what is below a bound counts as not there."""
+    things = named_things(prompt_tokens(clip, told.text))
+    looked = PromptDiagnosis().look(maps, things, image)
+    return {bound: PromptDiagnosis(present=bound).read(things, *looked) for bound in BOUNDS}
+
+
+def sampled(demo: Any, judge: Judge, seed: int, count: int, steps: int) -> Iterator[Case]:
+    """Pictures of prompts, and what the judge sees."""
+    model, clip, vae = demo
+    for first in range(0, count, BATCH):
+        told = [prompt(seed, number) for number in range(first, min(first + BATCH, count))]
+        recorder = make_recorder(model, "both", "all", 1024, "mean", False, 4096)
+        empty = empty_latents(model, len(told), SIZE // 8, SIZE // 8)
+        noise = comfy.sample.prepare_noise(empty, seed + first)
+        samples = comfy.sample.sample(
+            install(model, recorder),
+            noise,
+            steps,
+            CFG,
+            "euler_ancestral",
+            "normal",
+            encode_rows(clip, [each.text for each in told]),
+            encode_rows(clip, [""]),
+            empty,
+            disable_pbar=True,
+            seed=seed + first,
+        )
+        pictures = vae.decode(samples)
+        maps = recorder.store.read(pictures)
+        for image, (each, verdict) in enumerate(zip(told, judge(pictures), strict=True)):
+            seen: Colours = {}
+            for subject in verdict.subjects:
+                seen.setdefault(subject.noun, set()).add(subject.colour)
+            yield each, seen, read(clip, each, maps, image)
+
+
+def scenes(demo: Any, sprites: Sprites, seed: int, count: int) -> Iterator[Case]:
+    """True scenes, probed."""
+    model, clip, vae = demo
+    probe = AttentionProbe.PREPARE_CLASS_CLONE({"hidden_inputs": {io.Hidden.unique_id: "probe"}})
+    for first in range(0, count, BATCH):
+        shown = [scene(sprites, seed, number) for number in range(first, min(first + BATCH, count))]
+        positive = encode_rows(clip, [each.told.text for each in shown])
+        latent = {"samples": vae.encode(torch.stack([each.image for each in shown]))}
+        maps = probe.execute(model, positive, latent, LEVEL, first, "both", "all").args[0].read()
+        for image, each in enumerate(shown):
+            yield each.told, each.colours, read(clip, each.told, maps, image)
+
+
+def counts(cases: Sequence[Case], bound: float) -> Counter[tuple[str, bool, bool]]:
+    """How often (what, true, found)."""
+    found: Counter[tuple[str, bool, bool]] = Counter()
+    for told, seen, diagnoses in cases:
+        nouns = [noun for _, noun in told.pairs]
+        for number, (colour, noun) in enumerate(told.pairs):
+            thing = diagnoses[bound].things[number]
+            others = [other for other in nouns if other != noun]
+            leaks = any(colour in seen.get(other, ()) for other in others)
+            away = thing.attributes[0].bound not in (None, number)
+            found["neglect", noun not in seen, thing.state != "present"] += 1
+            found["leak", leaks, away] += 1
+    return found
+
+
+def f1(found: Counter[tuple[str, bool, bool]], what: str) -> float:
+    """Of precision and recall; 0 where there was nothing to find and nothing found."""
+    both = found[what, True, True]
+    return 2 * both / max(2 * both + found[what, False, True] + found[what, True, False], 1)
+
+
+def measured(tuning: Sequence[Case], testing: Sequence[Case]) -> dict[str, float]:
+    """The figures with the bound that gives the best F1 for neglect on other cases."""
+    bound = max(BOUNDS, key=lambda each: f1(counts(tuning, each), "neglect"))
+    found, row = counts(testing, bound), {"present": bound}
+    for what in ("neglect", "leak"):
+        wrong = found[what, True, False] + found[what, True, True]
+        row[f"{what}, F1"] = f1(found, what)
+        row[f"{what}, in truth"] = wrong / max(sum(n for key, n in found.items() if key[0] == what), 1)
+    return row
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """All figures of the record."""
+    count, steps = (4, 2) if options.quick else (options.pictures, STEPS)
+    rows = {}
+    with torch.inference_mode():
+        demo, judge = LoadDemoModel.execute().args, Judge.load()
+        ways: dict[str, Callable[[int], list[Case]]] = {
+            "sampled": lambda seed: list(sampled(demo, judge, seed, count, steps))
+        }
+        if options.scenes:
+            sprites = Sprites.load(options.cache)
+            ways["scenes"] = lambda seed: list(scenes(demo, sprites, seed, count))
+        for name, way in ways.items():
+            rows[name] = measured(way(TUNING), way(TESTING))
+            print(name, rows[name], flush=True)
+    return {
+        "pictures": {"to choose with": count, "to measure": count},
+        "noise level of the probe": LEVEL,
+        "rows": rows,
+    }
+
+
+def main() -> None:
+    parser = record.parser(__doc__, "4 pictures of two steps, 4 scenes")
+    cache = Path.home() / ".cache" / "attention-control" / "demo_model"
+    parser.add_argument("--cache", type=Path, default=cache, help="where the drawings are kept (made by npm)")
+    parser.add_argument("--pictures", type=int, default=60, help="to choose with, and as many to measure")
+    parser.add_argument("--no-scenes", dest="scenes", action="store_false", help="sampled pictures alone")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    figures = run(options)
+    rows = [[name, *(f"{value:.2f}" for value in row.values())] for name, row in figures["rows"].items()]
+    print(record.table(["", *next(iter(figures["rows"].values()))], rows))
+    print(f"written: {record.write('diagnosis', figures, options).name}")
+
+
+if __name__ == "__main__":
+    main()

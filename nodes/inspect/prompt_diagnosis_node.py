@@ -1,0 +1,141 @@
+"""PromptDiagnosis: what became of each thing that a prompt names, from recorded attention."""
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ...attention_patches.maps.diagnosis.diagnosis import PromptDiagnosis as PromptDiagnosisMethod
+from ...attention_patches.maps.recorded import MapStore
+from ...attention_patches.text.named_things import named_things
+from ..host.exchange import handed_on
+from ..host.text.clip_tokens import prompt_tokens
+from ..inputs.model_inputs import LAYERS
+from ..inputs.segment_inputs import clustering_seed_input
+from ..pictures.diagnosis_text import diagnosis_text
+from ..pictures.segments import draw_segments
+from .recorded_run import recorded_run, recorded_run_inputs
+
+
+class PromptDiagnosis(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PromptDiagnosis",
+            display_name="Prompt Diagnosis",
+            category="attention control/inspect",
+            description=(
+                "Why did my prompt fail? Says of each noun and attribute of the prompt whether it is "
+                "present, neglected, fused with another or bound to another, from recorded attention and "
+                "without boxes, and which node helps. Another choice here does not sample again."
+            ),
+            search_aliases=["neglect", "subject fusion", "attribute binding", "why did my prompt fail"],
+            inputs=[
+                *recorded_run_inputs(),
+                io.String.Input(
+                    "words",
+                    default="",
+                    multiline=True,
+                    tooltip=(
+                        "The things to look for, one a line or comma-separated, each with its attributes "
+                        "before the noun: red cat, blue dog; cat#2 is the second cat. Empty: what the prompt "
+                        "names, read without a language model: words between fillers such as `a`, `and`, "
+                        "`on` are one thing, the last of them its noun."
+                    ),
+                ),
+                io.Int.Input(
+                    "segments",
+                    default=8,
+                    min=2,
+                    max=64,
+                    tooltip=(
+                        "How many segments each picture is cut into, background included: more than the "
+                        "prompt names things."
+                    ),
+                ),
+                io.Float.Input(
+                    "present",
+                    default=PromptDiagnosisMethod.present,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip=(
+                        "A noun is present if, where it is most looked at, it gets this part of what all "
+                        "nouns get there. Below it the noun is fused with the strongest."
+                    ),
+                ),
+                io.Float.Input(
+                    "fused",
+                    default=PromptDiagnosisMethod.fused,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="With less than this part it is not fused, but neglected.",
+                ),
+                io.String.Input("layers", default="all", tooltip=f"Of the recorded layers: {LAYERS}."),
+                clustering_seed_input(),
+                io.Boolean.Input(
+                    "sharpen",
+                    default=True,
+                    tooltip=(
+                        "Moves the borders of masks and segments to the edges of the picture (guided "
+                        "filter). Off: the coarse grid's borders, smoothed."
+                    ),
+                ),
+            ],
+            outputs=[
+                io.String.Output(display_name="report", tooltip="A sentence for each noun and attribute."),
+                io.Mask.Output(
+                    display_name="masks",
+                    tooltip=(
+                        "Of the pictures' size: all things of the first picture in the order of the report, "
+                        "then of the second; what is fused shares its place, what is neglected is empty."
+                    ),
+                ),
+                io.Image.Output(
+                    display_name="overlay",
+                    tooltip="Each picture with its segments, and what is present in them.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        maps: MapStore,
+        image: Tensor,
+        clip: Any,
+        prompt: str,
+        words: str,
+        segments: int,
+        present: float,
+        fused: float,
+        layers: str,
+        sharpen: bool,
+        seed: int = 0,
+    ) -> io.NodeOutput:
+        if fused > present:
+            raise ValueError(f"fused is {fused:g}, above present ({present:g}); give at most that")
+        recorded, pictures = recorded_run(maps, image)
+        try:
+            things = named_things(prompt_tokens(clip, prompt), words)
+        except ValueError as error:
+            raise ValueError(f"words: {error}") from error
+        method = PromptDiagnosisMethod(
+            segments=segments, present=present, fused=fused, layers=recorded.model.parse(layers), seed=seed
+        )
+        found = method(recorded, things)
+        names = [thing.text for thing in things]
+        size = (pictures.shape[1], pictures.shape[2])
+        large = [
+            each.segmentation.sharpened(picture) if sharpen else each.segmentation.enlarged(size)
+            for each, picture in zip(found, pictures, strict=True)
+        ]
+        masks = [each.masks(clusters) for each, clusters in zip(found, large, strict=True)]
+        drawn = [
+            draw_segments(picture, clusters, each.segmentation, names)
+            for each, clusters, picture in zip(found, large, pictures, strict=True)
+        ]
+        report = diagnosis_text(found)
+        return io.NodeOutput(report, handed_on(torch.cat(masks).float()), handed_on(torch.stack(drawn)))

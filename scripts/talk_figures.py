@@ -1,0 +1,103 @@
+"""The figures of the talk in its order, and the workflow that makes each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: `workflow` is a file of example_workflows, empty if there is none yet.
+
+    `savers` are the titles of the nodes whose pictures it shows, all if there are none. `remark` says where
+    the figure does not show what it should; for one without a workflow, what is missing.
+    """
+
+    title: str
+    shows: str
+    workflow: str = ""
+    savers: Sequence[str] = ()
+    remark: str = ""
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "A cat becomes a dog",
+        "One word of the prompt is exchanged; the same seed alone gives another picture, the source's "
+        "attention keeps it.",
+        "prompt_to_prompt",
+    ),
+    Figure("Five pets on a bed", "The subjects are not where they should be.", remark="a plain picture"),
+    Figure(
+        "Where each word is looked at",
+        "Cross-attention of each word, over the picture.",
+        "attention_maps",
+    ),
+    Figure("Maps over time and layers", "How they form.", remark="a workflow with `time` and `layer`"),
+    Figure("Where a place looks", "Self-attention of one place.", remark="a viewer in the mode `self`"),
+    Figure("Components of self-attention", "The main ones as colours.", remark="a viewer in that mode"),
+    Figure(
+        "Self-segmentation",
+        "Segments with labels and scores, and one of them painted anew.",
+        "segment_and_repaint",
+    ),
+    Figure(
+        "Structure, appearance, output",
+        "The shapes of one picture in the look of another.",
+        "appearance_transfer",
+    ),
+    Figure(
+        "Whose queries meet whose keys",
+        "Points that find each other.",
+        remark="a workflow of two pictures",
+    ),
+    Figure("Appearance grid", "Structures above, appearances on the left.", "appearance_grid"),
+    Figure("Other shapes of one object", "All else stays as it is.", "shape_variations"),
+    Figure(
+        "One style for a batch",
+        "Left the plain batch, right with StyleAligned: four subjects.",
+        "style_aligned",
+        remark="the talk has six styles, this is one",
+    ),
+    Figure(
+        "The style of a picture",
+        "Without and with a picture of one's own as the reference.",
+        "style_of_your_picture",
+    ),
+    Figure("With ControlNet", "A style and a layout.", remark="a ControlNet of the demo model in the pack"),
+    Figure("With DreamBooth", "A subject and a style, with and without AdaIN.", remark="a LoRA in the pack"),
+    Figure("With textual inversion", "A learned word.", remark="an embedding of the demo model in the pack"),
+    Figure(
+        "MultiDiffusion",
+        "A wide picture at once, and from windows.",
+        "multidiffusion",
+    ),
+    Figure(
+        "MultiDiffusion with StyleAligned",
+        "Without sharing, without AdaIN, and full.",
+        remark="a workflow of all three",
+    ),
+    Figure("Left and right reference", "Two styles in one wide picture.", "left_and_right_style"),
+    Figure(
+        "Neglect, fusion, wrong binding",
+        "Four pictures of one prompt, and what Prompt Diagnosis finds in them.",
+        "prompt_diagnosis",
+    ),
+    Figure(
+        "Layout guidance",
+        "Without and with: subjects drawn into boxes.",
+        "layout_guidance",
+        remark="where it fails is not shown by a picture of its own",
+    ),
+    Figure(
+        "Leakage, and Bounded Attention against it",
+        "The same prompt and boxes, plain and bounded.",
+        "bounded_attention",
+    ),
+    Figure(
+        "Kittens in four places, a forest, five pets",
+        "Bounded Attention on the prompts of its paper.",
+        "bounded_attention_paper",
+    ),
+)
