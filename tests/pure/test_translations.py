@@ -10,7 +10,9 @@ from translations import LANGUAGES, read
 SAME = {
     "x": LANGUAGES,  # the axes
     "y": LANGUAGES,
-    "t {time}": LANGUAGES,  # a symbol
+    "t {time}": tuple(
+        each for each in LANGUAGES if each != "ar"
+    ),  # a symbol; in Arabic it would turn the line
     "sigmas": ("fr", "es"),  # as the host's own translations have it
     **dict.fromkeys(
         ("style", "inversion", "Pause", "placement", "latent", "segments"), ("fr",)

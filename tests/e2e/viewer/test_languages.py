@@ -1,10 +1,12 @@
 """The web UI in other languages: our nodes, their inputs, the menu and the viewer speak them."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from host_server import Server
 from locale_texts import viewer_texts
 from translations import LANGUAGES, read
 
@@ -21,45 +23,32 @@ NODE = """type => {
 }"""
 
 
-@pytest.fixture
-def foreign(own: Ui) -> Iterator[Ui]:
-    """The web UI; afterwards it speaks English again."""
-    yield own
-    own.set("Comfy.Locale", "en")
+@pytest.fixture(params=["ja", "ar"])
+def language(request: pytest.FixtureRequest, browser: Any, server: Server) -> Iterator[str]:
+    """The language of the settings, for pages that open now; afterwards English again."""
+    context = browser.new_context()
+    address = f"{server.address}/settings/Comfy.Locale"
+    context.request.post(address, data=json.dumps(request.param))
+    yield request.param
+    context.request.post(address, data=json.dumps("en"))
+    context.close()
 
 
-def speak(ui: Ui, language: str) -> None:
-    """Choose a language as the settings do; the web UI loads its words and draws the nodes anew."""
-    ui.set("Comfy.Locale", language)
-    ui.page.wait_for_function(
-        "([type, name]) => app.graph.nodes.find(node => node.type === type)"
-        "?.constructor.nodeData.display_name === name",
-        arg=[VIEWER, read(language)["Attention Map Viewer"]],
-    )
-    ui.page.wait_for_timeout(500)
-
-
-@pytest.mark.parametrize("language", ["ja", "ar"])
-def test_node_and_viewer_speak(language: str, foreign: Ui) -> None:
+def test_node_and_viewer_speak(language: str, browser: Any, server: Server) -> None:
     """Name, description, place in the menu and inputs of a node, and all that its viewer says."""
     known: dict[str, str] = read(language)
-    foreign.show(workflow(EXAMPLE), "vue")
-    speak(foreign, language)
-    foreign.look()
-    node: dict[str, Any] = foreign.page.evaluate(NODE, VIEWER)
+    ui = Ui.open(browser, server.address)
+    ui.show(workflow(EXAMPLE), "vue")
+    ui.page.locator(".amv-message").wait_for()
+    ui.picture(f"language-{language}")
+    node: dict[str, Any] = ui.page.evaluate(NODE, VIEWER)
+    said = ui.page.evaluate(SAID, SPOKEN)
+    served = ui.page.evaluate("async () => await (await fetch('/i18n')).json()")
+    ui.page.context.close()
     assert node["category"] == f"{known['attention control']}/{known['inspect']}"
-    assert node["description"] in known.values() and node["title"] == known["Attention Map Viewer"]
+    assert node["title"] == known["Attention Map Viewer"]
+    assert node["description"] in known.values()
     assert {name: known[name] for name in ("mode", "words", "threshold")}.items() <= node["labels"].items()
-    said = foreign.page.evaluate(SAID, SPOKEN)
-    english = set(viewer_texts().values()) - {"PNG"}
-    assert known["Opacity of the map"] in said and known["Use for outputs"] in said
-    assert [text for text in said if text in english] == []
-
-
-def test_server_has_all_languages(own: Ui) -> None:
-    """It gives the web UI every language, with the viewer's words in each."""
-    served = own.page.evaluate("async () => await (await fetch('/i18n')).json()")
+    assert {known["Opacity of the map"], known["Use for outputs"]} <= set(said)
+    assert [text for text in said if text in viewer_texts().values()] == []
     assert {"en", *LANGUAGES} <= served.keys()
-    assert {language: len(served[language]["attentionMapViewer"]) for language in LANGUAGES} == dict.fromkeys(
-        LANGUAGES, len(viewer_texts())
-    )
