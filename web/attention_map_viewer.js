@@ -4,6 +4,7 @@ import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { createPanel } from "./viewer/panel.js";
 import { messageOf, payloadOf } from "./viewer/payload.js";
+import { textsOf } from "./viewer/texts.js";
 
 /** @typedef {import("@comfyorg/comfyui-frontend-types").ComfyExtension} Extension */
 /** @typedef {Parameters<NonNullable<Extension["nodeCreated"]>>[0] & Unpublished} Node */
@@ -21,8 +22,7 @@ const NODE = "AttentionMapViewer";
 const SETTINGS = "attention_map_viewer"; // a property: saved with the workflow, not sent to the server
 const HEIGHT = 460;
 const PROMPT_HEIGHT = 64;
-const NEVER_RUN = "Run the workflow, and its attention shows here.";
-const NOT_KEPT = "The maps of the last run are not saved with a workflow. Run it again to see them here.";
+const LANGUAGES = await languages(); // the front end waits for it, so nodes find their words there
 
 app.registerExtension({
   name: "AttentionControl.AttentionMapViewer",
@@ -49,6 +49,7 @@ app.registerExtension({
 
 /** @param {Node} node */
 function addPanel(node) {
+  const texts = textsOf(LANGUAGES, String(app.extensionManager.setting.get("Comfy.Locale")));
   const colormap = node.widgets?.find((widget) => widget.name === "colormap");
   const panel = createPanel({
     address: (file) => api.apiURL(`/view?${new URLSearchParams(file)}`),
@@ -57,8 +58,9 @@ function addPanel(node) {
       if (colormap && colormap.value !== chosen) colormap.value = chosen;
     },
     write: (inputs) => write(node, inputs),
+    texts,
   });
-  panel.say(NEVER_RUN);
+  panel.say(texts.never_run);
   panel.element.addEventListener("wheel", zoomCanvas);
 
   const widget = node.addDOMWidget("attention_maps", "attention_map_viewer", panel.element, {
@@ -76,7 +78,7 @@ function addPanel(node) {
   }
   after(node, "onConfigure", () => {
     const saved = /** @type {Partial<Settings> | undefined} */ (node.properties[SETTINGS]);
-    if (saved) panel.say(NOT_KEPT);
+    if (saved) panel.say(texts.not_kept);
     panel.set({ ...saved, colormap: String(colormap?.value ?? "magma") });
   });
   after(node, "onExecuted", (output) => {
@@ -86,6 +88,20 @@ function addPanel(node) {
     else if (message) panel.say(message);
   });
   after(node, "onRemoved", panel.close);
+}
+
+/**
+ * What all packs say in all languages. Without it the viewer speaks English.
+ *
+ * @returns {Promise<unknown>}
+ */
+async function languages() {
+  try {
+    const answer = await api.fetchApi("/i18n");
+    return answer.ok ? await answer.json() : {};
+  } catch {
+    return {};
+  }
 }
 
 /**

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from pack import ROOT
+from translations import LANGUAGES
 
 from ..node_table import documented_nodes
 
@@ -55,6 +56,25 @@ def test_every_node_has_its_help_page() -> None:
         name for page in HELP.glob("*.md") for name in re.findall(r"!\[.*\]\((.*)\)", page.read_text())
     ]
     assert [name for name in pictures if not (HELP / name).exists()] == []
+
+
+def test_help_pages_of_other_languages_keep_up() -> None:
+    """`web/docs/ID/LANGUAGE.md`: of a node of ours, with the pictures and the inputs of the English page."""
+    pages = sorted(HELP.glob("*/*.md"))
+    assert {page.stem for page in pages} == {"zh", "ja"} <= set(LANGUAGES)
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        english = (HELP / f"{page.parent.name}.md").read_text(encoding="utf-8")
+        assert re.findall(r"!\[.*\]\((.*)\)", text) == re.findall(r"!\[.*\]\((.*)\)", english), page
+        assert rows(text) == rows(english), page
+        assert len(re.findall(r"^## ", text, re.MULTILINE)) == len(re.findall(r"^## ", english, re.MULTILINE))
+
+
+def rows(page: str) -> list[list[str]]:
+    """The names in backticks at the head of each row of the tables."""
+    return [
+        re.findall(r"`(\w+)`", line.split("|")[1]) for line in page.splitlines() if line.startswith("| `")
+    ]
 
 
 def test_every_node_is_in_the_changelog() -> None:

@@ -117,7 +117,15 @@ def test_archive_is_no_larger_than_its_model() -> None:
     names = set(archived())
     assert sum((ROOT / name).stat().st_size for name in names) < LARGEST
     top = {name.partition("/")[0] for name in names}
-    assert not top & {"tests", "benchmarks", "scripts", ".ci"}
-    assert {"web", "nodes", "attention_patches", "demo_model", "example_workflows", "LICENSE"} <= top
+    assert not top & {"tests", "benchmarks", "scripts", "translations", ".ci"}
+    assert {
+        "web",
+        "nodes",
+        "attention_patches",
+        "demo_model",
+        "example_workflows",
+        "locales",
+        "LICENSE",
+    } <= top
     assert {f"demo_model/weights/{part}.safetensors" for part in ("unet", "text", "vae")} <= names
     assert not [name for name in names if "judge" in name]

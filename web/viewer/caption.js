@@ -1,6 +1,9 @@
 /** The viewer's texts about what is shown. */
 
+import { ENGLISH, filled } from "./texts.js";
+
 /** @typedef {import("./payload.js").Payload} Payload */
+/** @typedef {import("./texts.js").Texts} Texts */
 /** @typedef {import("./view.js").View} View */
 
 /**
@@ -8,10 +11,11 @@
  *
  * @param {Payload} payload
  * @param {number | null} time
+ * @param {Texts} [texts]
  * @returns {string}
  */
-export function timeText(payload, time) {
-  return time === null ? "mean" : payload.slices[time].time.toFixed(2);
+export function timeText(payload, time, texts = ENGLISH) {
+  return time === null ? texts.mean : payload.slices[time].time.toFixed(2);
 }
 
 /**
@@ -19,10 +23,11 @@ export function timeText(payload, time) {
  *
  * @param {Payload} payload
  * @param {number | null} layer
+ * @param {Texts} [texts]
  * @returns {string}
  */
-export function layerText(payload, layer) {
-  if (layer === null) return `all ${payload.layers.length}`;
+export function layerText(payload, layer, texts = ENGLISH) {
+  if (layer === null) return filled(texts.all_layers, { count: payload.layers.length });
   const { ordinal, total } = payload.layers[layer];
   return `${ordinal} / ${total}`;
 }
@@ -33,13 +38,39 @@ export function layerText(payload, layer) {
  * @param {Payload} payload
  * @param {number | null} time
  * @param {number | null} layer
+ * @param {Texts} [texts]
  * @returns {string}
  */
-export function placeText(payload, time, layer) {
-  const when = `t ${timeText(payload, time)}`;
-  if (layer === null) return `${when} · mean of ${count(payload.layers.length, "layer")}`;
+export function placeText(payload, time, layer, texts = ENGLISH) {
+  const when = atTime(payload, time, texts);
+  const count = payload.layers.length;
+  if (layer === null) return `${when} · ${filled(count === 1 ? texts.mean_of_one : texts.mean_of_several, { count })}`;
   const { name, grid } = payload.layers[layer];
-  return `${when} · layer ${layerText(payload, layer)} · ${name} · ${grid[0]}x${grid[1]}`;
+  return `${when} · ${atLayer(payload, layer, texts)} · ${name} · ${grid[0]}x${grid[1]}`;
+}
+
+/**
+ * "t 0.62".
+ *
+ * @param {Payload} payload
+ * @param {number | null} time
+ * @param {Texts} texts
+ * @returns {string}
+ */
+export function atTime(payload, time, texts) {
+  return filled(texts.at_time, { time: timeText(payload, time, texts) });
+}
+
+/**
+ * "layer 10 / 70".
+ *
+ * @param {Payload} payload
+ * @param {number | null} layer
+ * @param {Texts} texts
+ * @returns {string}
+ */
+export function atLayer(payload, layer, texts) {
+  return filled(texts.at_layer, { layer: layerText(payload, layer, texts) });
 }
 
 /**
@@ -59,15 +90,16 @@ export function wordsText(payload, words) {
  * @param {Payload} payload
  * @param {{ layer: number | null, slice?: number | null }} wanted
  * @param {{ layer: number | null, slice?: number | null }} found
+ * @param {Texts} [texts]
  * @returns {string}
  */
-export function fallbackText(payload, wanted, found) {
+export function fallbackText(payload, wanted, found, texts = ENGLISH) {
   const parts = [];
   if (found.layer !== wanted.layer) {
-    parts.push(found.layer === null ? "mean of the layers" : `layer ${layerText(payload, found.layer)}`);
+    parts.push(found.layer === null ? texts.mean_of_layers : atLayer(payload, found.layer, texts));
   }
   if ((found.slice ?? null) !== (wanted.slice ?? null)) {
-    parts.push(found.slice == null ? "mean over time" : `t ${timeText(payload, found.slice)}`);
+    parts.push(found.slice == null ? texts.mean_over_time : atTime(payload, found.slice, texts));
   }
   return parts.join(", ");
 }
@@ -80,13 +112,4 @@ export function fallbackText(payload, wanted, found) {
  */
 export function percent(share) {
   return `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
-}
-
-/**
- * @param {number} number
- * @param {string} noun
- * @returns {string}
- */
-function count(number, noun) {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

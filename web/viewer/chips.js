@@ -2,6 +2,7 @@
 
 import { css, wordColor } from "./colormaps.js";
 import { make } from "./elements.js";
+import { filled } from "./texts.js";
 import { pinned } from "./view.js";
 
 /** @typedef {import("./view.js").View} View */
@@ -10,9 +11,10 @@ import { pinned } from "./view.js";
 
 /**
  * @param {(change: Change) => void} change
+ * @param {import("./texts.js").Texts} texts
  */
-export function createChips(change) {
-  const element = make("div", { class: "amv-chips", role: "toolbar", "aria-label": "Words of the prompt" });
+export function createChips(change, texts) {
+  const element = make("div", { class: "amv-chips", role: "toolbar", "aria-label": texts.words });
   /** @type {Word[]} */
   let words = [];
   /** @type {HTMLButtonElement[]} */
@@ -24,7 +26,7 @@ export function createChips(change) {
    * @returns {HTMLButtonElement}
    */
   function chip(word, index) {
-    const title = `Where “${word.text}” is looked at. Click: keep it. Shift-click: add it.`;
+    const title = filled(texts.word, { word: word.text });
     const made = make("button", { type: "button", class: "amv-chip", title }, word.text);
     made.style.setProperty("--word", css(wordColor(index)));
     made.addEventListener("pointerenter", () => change({ hoveredWord: index }));

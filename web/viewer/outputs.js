@@ -1,6 +1,7 @@
 /** From what is kept in the viewer to the node's own inputs, so that its outputs give the same. No document here. */
 
-import { layerText, timeText, wordsText } from "./caption.js";
+import { atLayer, atTime, wordsText } from "./caption.js";
+import { filled } from "./texts.js";
 
 /** @typedef {import("./view.js").View} View */
 /** @typedef {Record<string, string | number>} Inputs  by the names that the node gives them */
@@ -34,9 +35,9 @@ export function inputsOf(view) {
  * @returns {string}
  */
 export function writtenText(view, connected) {
-  const { payload, layer, time, pinnedPoint, pinnedWords } = view;
-  const what = pinnedPoint ? "the place" : pinnedWords.length > 0 ? `“${wordsText(payload, pinnedWords)}”` : "";
-  const where = [what, `layer ${layerText(payload, layer)}`, `t ${timeText(payload, time)}`].filter(Boolean);
-  const kept = connected.length > 0 ? ` Connected, so not written: ${connected.join(", ")}.` : "";
-  return `In the node's inputs: ${where.join(" · ")}.${kept} Run, and the outputs give it.`;
+  const { payload, layer, time, pinnedPoint, pinnedWords, texts } = view;
+  const what = pinnedPoint ? texts.place : pinnedWords.length > 0 ? `“${wordsText(payload, pinnedWords)}”` : "";
+  const where = [what, atLayer(payload, layer, texts), atTime(payload, time, texts)].filter(Boolean).join(" · ");
+  const text = connected.length > 0 ? texts.written_in_part : texts.written;
+  return filled(text, { where, names: connected.join(", ") });
 }

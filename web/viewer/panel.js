@@ -10,6 +10,7 @@ import { savePicture } from "./saving.js";
 import { sceneOf } from "./scene.js";
 import { createSliders } from "./sliders.js";
 import { createStage } from "./stage.js";
+import { filled } from "./texts.js";
 import { createToolbar } from "./toolbar.js";
 import { released, viewOf } from "./view.js";
 
@@ -20,16 +21,16 @@ import { released, viewOf } from "./view.js";
 
 const OURS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "Enter", " ", "Escape"];
 const OUTPUT = ["pinnedWords", "pinnedPoint", "layer", "time", "image", "layout"]; // what `use` writes
-const GONE = "The maps of the last run are no longer there. Run the workflow again to see them.";
 
 /**
  * @param {{
  *   address: (file: FileReference) => string,
  *   keep: (settings: Settings) => void,
  *   write: (inputs: import("./outputs.js").Inputs) => string[],
+ *   texts: import("./texts.js").Texts,
  * }} host  write: set inputs of the node; returns the names of those that a connection gives
  */
-export function createPanel({ address, keep, write }) {
+export function createPanel({ address, keep, write, texts }) {
   /** @type {Settings} */
   let settings = { opacity: 0.85, layout: "single", colormap: "magma" };
   /** @type {View | null} */
@@ -38,10 +39,10 @@ export function createPanel({ address, keep, write }) {
   let files = null;
   let frame = 0;
 
-  const chips = createChips(change);
-  const stage = createStage(change, schedule);
-  const sliders = createSliders(change);
-  const toolbar = createToolbar(change, save, use);
+  const chips = createChips(change, texts);
+  const stage = createStage(change, schedule, texts);
+  const sliders = createSliders(change, texts);
+  const toolbar = createToolbar(change, save, use, texts);
   const player = createPlayer(change);
   const title = make("div", { class: "amv-title" });
   const place = make("output", { class: "amv-place" });
@@ -52,7 +53,7 @@ export function createPanel({ address, keep, write }) {
   const message = make("div", { class: "amv-message", role: "status" });
   const content = make("div", { class: "amv-content" });
   content.append(chips.element, stage.element, caption, remark, sliders.element, toolbar.element, written);
-  const element = make("div", { class: "amv", role: "group", "aria-label": "Attention maps" }, content, message);
+  const element = make("div", { class: "amv", role: "group", "aria-label": texts.panel }, content, message);
   element.addEventListener("keydown", (event) => {
     if (event.key === "Escape") change(released);
     if (OURS.includes(event.key)) event.stopPropagation(); // the host has shortcuts on the same keys
@@ -80,12 +81,12 @@ export function createPanel({ address, keep, write }) {
     sliders.show(view);
     toolbar.show(view);
     player.show(view);
-    place.textContent = placeText(view.payload, view.time, view.layer);
+    place.textContent = placeText(view.payload, view.time, view.layer, texts);
     const scene = sceneOf(view, files);
     element.setAttribute("aria-busy", String(files.waiting));
     if (!scene) return;
     title.textContent = scene.title;
-    note.textContent = scene.note && `shown: ${scene.note}`;
+    note.textContent = scene.note && filled(texts.shown, { what: scene.note });
     stage.show(view, scene);
   }
 
@@ -114,8 +115,8 @@ export function createPanel({ address, keep, write }) {
     /** @param {Payload} payload */
     open(payload) {
       files?.close();
-      files = createFiles(address, schedule, () => say(GONE));
-      view = viewOf(payload, settings, view);
+      files = createFiles(address, schedule, () => say(texts.gone));
+      view = viewOf(payload, settings, view, texts);
       keep(settings);
       content.hidden = false;
       message.textContent = written.textContent = "";

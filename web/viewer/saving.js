@@ -47,7 +47,8 @@ function drawn(view, scene) {
   const places = boxes(count, view.payload.size, space, MARGIN);
   const moved = places.map((box) => ({ ...box, x: box.x + MARGIN, y: box.y + MARGIN }));
   paint(context, scene.panes, moved, { opacity: view.opacity, table: colormap(view.colormap), radius: 16 });
-  const lines = [[scene.title, "#f2f2f4", 26], [placeText(view.payload, view.time, view.layer), "#a6a8b0", 20]];
+  const below = placeText(view.payload, view.time, view.layer, view.texts);
+  const lines = [[scene.title, "#f2f2f4", 26], [below, "#a6a8b0", 20]];
   lines.forEach(([text, color, size], i) => {
     context.fillStyle = String(color);
     context.font = `${size}px Inter, system-ui, sans-serif`;
@@ -62,6 +63,6 @@ function drawn(view, scene) {
  * @returns {string}
  */
 function fileName(view, scene) {
-  const words = `attention ${scene.title} ${placeText(view.payload, view.time, view.layer)}`;
+  const words = `attention ${scene.title} ${placeText(view.payload, view.time, view.layer, view.texts)}`;
   return `${words.replace(/[^\p{L}\p{N}.]+/gu, "-").replace(/^-|-$/g, "").slice(0, 120)}.png`;
 }

@@ -16,6 +16,7 @@ import { between, peak, ranking, rowAt, tileOf } from "./atlas.js";
 import { fallbackText, percent, wordsText } from "./caption.js";
 import { wordColor } from "./colormaps.js";
 import { crossAtlas, selfAtlas } from "./payload.js";
+import { filled } from "./texts.js";
 import { shown } from "./view.js";
 
 const RANKED = 5;
@@ -43,7 +44,7 @@ export function sceneOf(view, files) {
   const plain = { bitmap, overlay: null, marks };
   const panes = match ? [plain, match.pane] : view.layout === "side" ? [plain, over] : [over];
   const ranked = point ? rankingAt(view, files, point) : [];
-  const title = match ? "what this patch matches" : map.title;
+  const title = match ? view.texts.matches : map.title;
   return { panes, title, note: match ? match.note : map.note, ranking: ranked };
 }
 
@@ -59,10 +60,11 @@ export function sceneOf(view, files) {
 function restingMap(view, files) {
   const all = view.payload.images[view.image].components ?? [];
   const entry = all.find(({ slice }) => slice === view.time) ?? all.at(-1);
-  if (!entry) return { overlay: null, title: "Hover a word or the picture.", note: "" };
+  if (!entry) return { overlay: null, title: view.texts.resting, note: "" };
   const picture = files.bitmap(entry.file);
-  const note = fallbackText(view.payload, { layer: null, slice: view.time }, { layer: null, slice: entry.slice });
-  return { overlay: picture ? { picture } : null, title: "three main components as colours", note };
+  const [wanted, found] = [view.time, entry.slice].map((slice) => ({ layer: null, slice }));
+  const note = fallbackText(view.payload, wanted, found, view.texts);
+  return { overlay: picture ? { picture } : null, title: view.texts.components, note };
 }
 
 /**
@@ -72,13 +74,13 @@ function restingMap(view, files) {
  * @returns {Map}
  */
 function wordsMap(view, files, words) {
-  const { payload, layer, time } = view;
+  const { payload, layer, time, texts } = view;
   const atlas = crossAtlas(payload.images[view.image], layer);
-  if (!atlas) return { overlay: null, title: "The recorder kept no cross-attention.", note: "" };
-  const note = fallbackText(payload, { layer }, { layer: atlas.layer });
+  if (!atlas) return { overlay: null, title: texts.no_cross, note: "" };
+  const note = fallbackText(payload, { layer }, { layer: atlas.layer }, texts);
   const row = time ?? payload.slices.length;
-  const top = words.map((word) => percent(atlas.scale[row][word])).join(", ");
-  const title = `where “${wordsText(payload, words)}” is looked at (up to ${top})`;
+  const share = words.map((word) => percent(atlas.scale[row][word])).join(", ");
+  const title = filled(texts.looked_at, { words: wordsText(payload, words), share });
   const gray = files.gray(atlas.file);
   if (!gray) return { overlay: null, title, note };
   const heats = words.map((word) => {
@@ -96,13 +98,13 @@ function wordsMap(view, files, words) {
  * @returns {Map}
  */
 function patchMap(view, files, point) {
-  const { payload, layer, time } = view;
+  const { payload, layer, time, texts } = view;
   const atlas = selfAtlas(payload.images[view.image].self, layer, time);
-  if (!atlas) return { overlay: null, title: "The recorder kept no self-attention.", note: "" };
-  const note = fallbackText(payload, { layer, slice: time }, atlas);
+  if (!atlas) return { overlay: null, title: texts.no_self, note: "" };
+  const note = fallbackText(payload, { layer, slice: time }, atlas, texts);
   const gray = files.gray(atlas.file);
   const overlay = gray ? { heats: [rowAt(gray, atlas.grid, point)], colors: null } : null;
-  return { overlay, title: "where this patch looks", note, grid: atlas.grid };
+  return { overlay, title: texts.looks, note, grid: atlas.grid };
 }
 
 /**
@@ -119,7 +121,7 @@ function matchPane(view, files, point) {
   if (!bitmap || !gray) return null;
   const heat = rowAt(gray, atlas.grid, point, atlas.other_grid);
   const mark = { point: peak(heat), grid: atlas.other_grid, kind: /** @type {const} */ ("target") };
-  const note = fallbackText(view.payload, { layer: view.layer, slice: view.time }, atlas);
+  const note = fallbackText(view.payload, { layer: view.layer, slice: view.time }, atlas, view.texts);
   return { pane: { bitmap, overlay: { heats: [heat], colors: null }, marks: [mark] }, note };
 }
 

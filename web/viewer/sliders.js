@@ -1,6 +1,6 @@
 /** Sliders whose first place is the mean, and the play button of the time. */
 
-import { layerText, timeText } from "./caption.js";
+import { atLayer, atTime, layerText, timeText } from "./caption.js";
 import { button, icon, make } from "./elements.js";
 
 /** @typedef {import("./view.js").View} View */
@@ -8,12 +8,13 @@ import { button, icon, make } from "./elements.js";
 
 /**
  * @param {(change: Change) => void} change
+ * @param {import("./texts.js").Texts} texts
  */
-export function createSliders(change) {
-  const time = slider("time", (place) => change({ time: place, blend: 0, playing: false }));
-  const layer = slider("layer", (place) => change({ layer: place }));
+export function createSliders(change, texts) {
+  const time = slider(texts.time, (place) => change({ time: place, blend: 0, playing: false }));
+  const layer = slider(texts.layer, (place) => change({ layer: place }));
   let playing = false;
-  const play = button("play", "Play over time", () => change((view) => ({ playing: !view.playing })));
+  const play = button("play", texts.play, () => change((view) => ({ playing: !view.playing })));
   play.classList.add("amv-play");
   const element = make("div", { class: "amv-sliders" }, play, ...time.parts, ...layer.parts);
 
@@ -21,16 +22,16 @@ export function createSliders(change) {
     element,
     /** @param {View} view */
     show({ payload, ...view }) {
-      const at = view.time === null ? "mean over time" : `t ${timeText(payload, view.time)}`;
-      time.show(payload.slices.length, view.time, timeText(payload, view.time), at);
-      const name = view.layer === null ? "mean of all layers" : `layer ${layerText(payload, view.layer)}`;
-      layer.show(payload.layers.length, view.layer, layerText(payload, view.layer), name);
+      const at = view.time === null ? texts.mean_over_time : atTime(payload, view.time, texts);
+      time.show(payload.slices.length, view.time, timeText(payload, view.time, texts), at);
+      const name = view.layer === null ? texts.mean_over_layers : atLayer(payload, view.layer, texts);
+      layer.show(payload.layers.length, view.layer, layerText(payload, view.layer, texts), name);
       play.disabled = payload.slices.length < 2;
       if (playing === view.playing) return;
       playing = view.playing;
       play.replaceChildren(icon(playing ? "pause" : "play"));
-      play.setAttribute("aria-label", playing ? "Pause" : "Play over time");
-      play.title = playing ? "Pause" : "Play over time";
+      play.title = playing ? texts.pause : texts.play;
+      play.setAttribute("aria-label", play.title);
     },
   };
 }

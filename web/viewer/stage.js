@@ -15,16 +15,17 @@ import { gridAt } from "./scene.js";
 
 const GAP = 8;
 const RADIUS = 8;
-const KEYS = "The picture. Arrow keys move the crosshair, Enter keeps it, Escape lets go.";
 
 /**
  * @param {(change: Change) => void} change
  * @param {() => void} resized
+ * @param {import("./texts.js").Texts} texts
  */
-export function createStage(change, resized) {
+export function createStage(change, resized, texts) {
   const canvas = make("canvas", { "aria-hidden": "true" });
   const ranking = make("div", { class: "amv-ranking", "aria-live": "polite" });
-  const element = make("div", { class: "amv-stage", tabindex: "0", role: "application", "aria-label": KEYS });
+  const name = { role: "application", "aria-label": texts.picture };
+  const element = make("div", { class: "amv-stage", tabindex: "0", ...name });
   element.append(canvas, ranking);
   new ResizeObserver(resized).observe(element);
 

@@ -6,22 +6,22 @@ import { button, make } from "./elements.js";
 /** @typedef {import("./view.js").View} View */
 /** @typedef {import("./view.js").Change} Change */
 
-const USE = "Write the kept words or place, the layer and the time into the node's inputs";
-const LAYOUTS = { single: "Over the picture", side: "Side by side", match: "Other picture" };
+const LAYOUTS = /** @type {const} */ (["single", "side", "match"]);
 
 /**
  * @param {(change: Change) => void} change
  * @param {() => void} save
  * @param {() => void} use
+ * @param {import("./texts.js").Texts} texts
  */
-export function createToolbar(change, save, use) {
-  const layout = choice("View", Object.entries(LAYOUTS), (value) => {
+export function createToolbar(change, save, use, texts) {
+  const layout = choice(texts.view, LAYOUTS.map((name) => [name, texts[name]]), (value) => {
     change({ layout: /** @type {View["layout"]} */ (value) });
   });
-  const colormap = choice("Colour map", COLORMAPS.map((name) => [name, name]), (value) => {
+  const colormap = choice(texts.colormap, COLORMAPS.map((name) => [name, name]), (value) => {
     change({ colormap: value });
   });
-  const title = "Opacity of the map";
+  const title = texts.opacity;
   const opacity = make("input", { type: "range", min: "0", max: "1", step: "0.05", title, "aria-label": title });
   opacity.addEventListener("input", () => change({ opacity: opacity.valueAsNumber }));
 
@@ -29,12 +29,12 @@ export function createToolbar(change, save, use) {
     image: (image + images.length + by) % images.length,
   }));
   const number = make("output", { "aria-live": "polite" });
-  const previous = button("previous", "Previous picture of the batch", () => step(-1));
-  const next = button("next", "Next picture of the batch", () => step(1));
+  const previous = button("previous", texts.previous, () => step(-1));
+  const next = button("next", texts.next, () => step(1));
   const batch = make("span", { class: "amv-batch" }, previous, number, next);
 
-  const saving = button("save", "Save what is shown as a PNG file", save, "Save PNG");
-  const using = button("use", USE, use, "Use for outputs");
+  const saving = button("save", texts.save_hint, save, texts.save);
+  const using = button("use", texts.use_hint, use, texts.use);
   const element = make("div", { class: "amv-toolbar" }, layout, colormap, opacity, batch, using, saving);
 
   return {

@@ -8,6 +8,7 @@
  *   payload: Payload, image: number, layout: Layout, colormap: string, opacity: number,
  *   time: number | null, blend: number, playing: boolean, layer: number | null,
  *   hoveredWord: number | null, pinnedWords: number[], hoveredPoint: Point | null, pinnedPoint: Point | null,
+ *   texts: import("./texts.js").Texts,
  * }} View  time, layer null: the mean; blend 0..1: on the way to the next slice
  * @typedef {Partial<View> | ((view: View) => Partial<View>)} Change  a function for what depends on the present
  * @typedef {{ kind: "words", words: number[] } | { kind: "patch", point: Point } | { kind: "nothing" }} Shown
@@ -21,14 +22,16 @@ const POINTED = ["self", "correspondence"];
  * @param {Payload} payload
  * @param {{ opacity: number, layout: Layout, colormap: string }} settings
  * @param {View | null} before
+ * @param {import("./texts.js").Texts} texts
  * @returns {View}
  */
-export function viewOf(payload, settings, before) {
+export function viewOf(payload, settings, before, texts) {
   const kept = before && sameSliders(payload, before.payload) ? before : null;
   const same = before && asked(payload) === asked(before.payload) ? before : null;
   return {
     payload,
     ...settings,
+    texts,
     layout: payload.mode === "correspondence" ? "match" : settings.layout,
     image: Math.min(before?.image ?? 0, payload.images.length - 1),
     time: kept ? kept.time : payload.time,
