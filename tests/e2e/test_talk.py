@@ -10,7 +10,7 @@ from run_talk import make, runner, waiting
 from talk_figures import FIGURES
 from talk_page import FOLDER, page, picture_of, read_record
 
-CHOSEN = ("segment_and_repaint", "prompt_diagnosis")
+CHOSEN = ("04 Segment a picture and repaint one subject", "25 Why a prompt failed")
 
 
 def test_figures_are_made_and_stand_on_the_page(server: Server, tmp_path: Path) -> None:
