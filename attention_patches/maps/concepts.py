@@ -75,12 +75,12 @@ class ConceptRecording(Recording):
 
     def see(self, site: Site, image: Tensor, concepts: Tensor) -> None:
         slice_ = self.wanted.slice_of(site.percent)
-        for text, rows, window in self._chunks(site):
-            if window is None or not window.whole:
+        for chunk in self._chunks(site):
+            if chunk.window is None or chunk.part:
                 continue
             self.times.setdefault(slice_, {})[site.sigma] = site.percent
-            map_ = concept_map(image[rows], concepts[rows])[:, None]  # (images, 1, N, m)
-            mean = self._means("cross", site, text).of(slice_, tuple(map_.shape), map_.device)
+            map_ = concept_map(image[chunk.rows], concepts[chunk.rows])[:, None]  # (images, 1, N, m)
+            mean = self._means("cross", site, chunk.text).of(slice_, tuple(map_.shape), map_.device)
             mean.add(map_, slice(0, map_.shape[2]))
 
 

@@ -120,7 +120,7 @@ def test_the_node_finds_words_that_no_prompt_has():
         ("flux", {"concepts": "fox"}, "^concepts: 'fox' stands alone"),
         ("flux", {"concepts": "fox, sky"}, "`clip` is not connected"),
         ("flux2", {"concepts": "fox, sky"}, "this is a Flux.2"),
-        ("sd3", {"concepts": "fox, sky"}, "ConceptAttention does not work yet; it works on Flux"),
+        ("sd3", {"concepts": "fox, sky"}, "ConceptAttention does not work yet. It works on Flux"),
     ],
 )
 def test_errors_teach(kind, given, says):
