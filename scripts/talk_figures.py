@@ -52,7 +52,11 @@ FIGURES: tuple[Figure, ...] = (
         "Points that find each other.",
         remark="a workflow of two pictures",
     ),
-    Figure("Appearance grid", "Structures above, appearances on the left.", "21 A grid of structures and appearances"),
+    Figure(
+        "Appearance grid",
+        "Structures above, appearances on the left.",
+        "21 A grid of structures and appearances",
+    ),
     Figure("Other shapes of one object", "All else stays as it is.", "10 Other shapes of one object"),
     Figure(
         "One style for a batch",

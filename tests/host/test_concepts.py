@@ -109,7 +109,7 @@ def test_the_node_finds_words_that_no_prompt_has():
         AttentionRecorder, transformer("chroma"), clip=reading(), concepts="fox, grass, sky"
     )
     painted(model, "chroma", batch=1)
-    pictures, masks = call_node(AttentionMapViewer, store, torch.rand(1, 56, 96, 3), words="grass, sky")
+    pictures, masks = call_node(AttentionMapViewer, torch.rand(1, 56, 96, 3), maps=store, words="grass, sky")
     assert pictures.shape == (2, 56, 96, 3) and masks.shape == (2, 56, 96)
     assert [word.text for word in store.tokens.words] == ["fox", "grass", "sky"]
 

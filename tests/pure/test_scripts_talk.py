@@ -16,7 +16,8 @@ from talk_figures import FIGURES
 from talk_options import parser
 from talk_page import FOLDER, page, picture_of, read_record
 
-TWO = [figure for figure in FIGURES if figure.workflow in ("01 One style for a whole batch", "02 Where does the model look")]
+STYLE, LOOK = "01 One style for a whole batch", "02 Where does the model look"
+TWO = [figure for figure in FIGURES if figure.workflow in (STYLE, LOOK)]
 
 
 def result(workflow: dict[str, Any]) -> Result:
@@ -46,10 +47,10 @@ def test_every_workflow_and_every_saver_is_there() -> None:
 
 def test_what_is_made_stays_and_is_on_the_page(output: Path) -> None:
     """Each workflow runs once; another number of steps makes it anew."""
-    assert waiting(TWO, output, quick=True) == ["02 Where does the model look", "01 One style for a whole batch"]
+    assert waiting(TWO, output, quick=True) == [LOOK, STYLE]
     make(TWO, output, True, result)
     assert waiting(TWO, output, quick=True) == []
-    assert waiting(TWO, output, quick=False) == ["02 Where does the model look", "01 One style for a whole batch"]
+    assert waiting(TWO, output, quick=False) == [LOOK, STYLE]
     written = page(FIGURES, read_record(output), output)
     for number, figure in enumerate(FIGURES, 1):
         assert f"## {number}. {figure.title}" in written
@@ -71,7 +72,7 @@ def test_a_run_that_was_stopped_goes_on(output: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         make(TWO, output, True, stopped)
-    assert waiting(TWO, output, quick=True) == ["01 One style for a whole batch"]
+    assert waiting(TWO, output, quick=True) == [STYLE]
 
 
 def test_a_workflow_that_fails_is_told_and_the_rest_made(output: Path) -> None:
@@ -86,17 +87,17 @@ def test_a_workflow_that_fails_is_told_and_the_rest_made(output: Path) -> None:
     assert "`01 One style for a whole batch.json` did not run: the server hung up" in page(
         FIGURES, read_record(output), output
     )
-    assert waiting(TWO, output, quick=True) == ["01 One style for a whole batch"]
+    assert waiting(TWO, output, quick=True) == [STYLE]
 
 
 def test_a_damaged_record_is_none(output: Path) -> None:
     """Everything is made anew."""
     (output / FOLDER / run_talk.RECORD).write_text("{")
-    assert waiting(TWO, output, quick=True) == ["02 Where does the model look", "01 One style for a whole batch"]
+    assert waiting(TWO, output, quick=True) == [LOOK, STYLE]
 
 
 def test_only_known_workflows_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     """And the message lists them."""
     with pytest.raises(SystemExit):
         parser().parse_args(["--only", "no_such"])
-    assert "02 Where does the model look" in capsys.readouterr().err
+    assert LOOK in capsys.readouterr().err
