@@ -19,7 +19,7 @@ from . import naive_bounds
 from .just import Just
 from .methods import SUBJECTS
 from .tiny.precision import nearly
-from .tiny.transformers import TRANSFORMERS, painted, transformer
+from .tiny.transformers import painted, transformer
 
 ONCE = {"steps": 1, "batch": 3}
 FILLERS, ENDS = (1, 4), (6,)
@@ -71,7 +71,7 @@ LAYERS = {  # ordinals of the tiny models in which words, and in which pixels ha
 
 def test_each_family_has_its_bounds():
     """In so much of the schedule as regional prompts for Flux have them."""
-    for kind in TRANSFORMERS:
+    for kind in LAYERS:
         preset = family_of(transformer(kind)).presets((7, 12))[BOUNDED_PRESET]
         assert (set(preset.layers), set(preset.self_layers)) == LAYERS[kind]
     assert bounded_during(family_of(transformer("flux")), -1.0).end == 0.4
