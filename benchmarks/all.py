@@ -44,6 +44,7 @@ STEPS: dict[str, Sequence[str]] = {
     "editing": ("editing.py",),
     "editing_pictures": ("editing_pictures.py",),
     "shapes": ("shapes.py",),
+    "transformer_costs": ("transformer_costs.py",),
 }
 
 

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...attention_patches.inversion.inversion import InversionMethod, check_sigmas
+from ..host.exchange import handed_on
 from ..host.walks.invert import Conditions, invert
 from ..inputs.model_inputs import model_input
 from ..inputs.sampling_inputs import cfg_input, seed_input
@@ -115,4 +116,4 @@ class InvertLatent(io.ComfyNode):
         check_sigmas(sigmas)
         inversion, noisiest = invert(model, Conditions(positive, negative, cfg), latent, sigmas, method, seed)
         numbers = {key: value for key, value in latent.items() if key == "batch_index"}
-        return io.NodeOutput(inversion, {**numbers, "samples": noisiest}, inversion.sigmas)
+        return io.NodeOutput(inversion, {**numbers, "samples": handed_on(noisiest)}, inversion.sigmas)
