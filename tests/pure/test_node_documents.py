@@ -5,6 +5,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from PIL import Image
+
 from pack import ROOT
 from translations import LANGUAGES
 
@@ -84,10 +86,12 @@ def test_every_node_is_in_the_changelog() -> None:
 
 
 def test_every_workflow_has_its_thumbnail() -> None:
-    """A picture of the same name, which the template browser shows."""
+    """A square picture of the same name, as the template browser shows them."""
     folder: Path = ROOT / "example_workflows"
     workflows = {path.stem for path in folder.glob("*.json")}
-    assert workflows == {path.stem for path in folder.glob("*.jpg")}
+    thumbnails = {path.stem: Image.open(path).size for path in folder.glob("*.jpg")}
+    assert workflows == thumbnails.keys()
+    assert {name for name, (width, height) in thumbnails.items() if width != height} == set()
 
 
 def test_every_node_stands_in_an_example() -> None:
