@@ -85,8 +85,8 @@ def save_figures(name: str, result: Result, output: Path) -> None:
     """The figures of a workflow, each a sheet of the pictures that it shows."""
     for number, figure in enumerate(FIGURES, 1):
         if figure.workflow == name:
-            shown = [x for x in result.batches() if not figure.savers or x.title in figure.savers]
-            save(encoded(contact_sheet(shown), "JPEG"), output / FOLDER / picture_of(number, figure))
+            sheet = encoded(contact_sheet(result.batches()), "JPEG")
+            save(sheet, output / FOLDER / picture_of(number, figure))
 
 
 def waiting(figures: Sequence[Figure], output: Path, quick: bool) -> list[str]:

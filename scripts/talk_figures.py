@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -10,14 +9,12 @@ from dataclasses import dataclass
 class Figure:
     """One figure: `workflow` is a file of example_workflows, empty if there is none yet.
 
-    `savers` are the titles of the nodes whose pictures it shows, all if there are none. `remark` says where
-    the figure does not show what it should; for one without a workflow, what is missing.
+    `remark` says where the figure does not show what it should; for one without a workflow, what is missing.
     """
 
     title: str
     shows: str
     workflow: str = ""
-    savers: Sequence[str] = ()
     remark: str = ""
 
 

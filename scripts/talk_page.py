@@ -12,8 +12,8 @@ from talk_figures import Figure
 PAGE, FOLDER, RECORD = "talk.md", "talk", "talk.json"
 HEAD = """# The talk on one page
 
-Every figure in its order, each made by a workflow of this pack with Pocket Diffusion, the demo model: one
-seed, nothing picked. `python scripts/talk.py` makes this page.
+Its figures in their order. Each that is there was made by a workflow of this pack with Pocket Diffusion, the
+demo model, by the seeds that it names; nothing is picked. `python scripts/talk.py` makes this page.
 """
 Made = Mapping[str, Any]
 """By workflow: `key`, `seeds`, and `seconds` or why it `failed`."""
@@ -52,9 +52,9 @@ def _figure(number: int, figure: Figure, made: Made, output: Path) -> Iterator[s
         yield f"{figure.shows} *`{figure.workflow}.json` has not been run yet.*\n"
     else:
         seeds = ", ".join(map(str, known["seeds"]))
-        yield f"![{figure.title}]({FOLDER}/{name})\n"
+        yield f"![{figure.title}](<{FOLDER}/{name}>)\n"
         yield (
-            f"{figure.shows} [`{figure.workflow}.json`](../example_workflows/{figure.workflow}.json), seed "
+            f"{figure.shows} [{figure.workflow}](<../example_workflows/{figure.workflow}.json>), seed "
             f"{seeds}, {known['seconds']:.0f} s."
             + (f" *Not as in the talk: {figure.remark}.*" if figure.remark else "")
             + "\n"

@@ -44,15 +44,14 @@ def descend(
     *,
     at_least_once: bool,
 ) -> Iterator[Tensor]:
-    """Shift latents (B, C, ..., h, w) in place, by `rate` (one, or one for each image) times the gradient.
-    Gives the losses (images,) before each shift.
+    """Shift latents (B, C, h, w) in place, by `rate` (one, or one for each image) times the gradient. Gives
+    the losses (images,) before each shift.
 
     An image is shifted for the last time by the gradient of the look that finds it at the target: the authors
     of both guidances ask for the loss before they look again, not before they shift. Where its first look
     finds an image there, it is shifted only with `at_least_once`.
     """
-    one_by_one = (-1, *(1,) * (latents.ndim - 1))
-    rates = torch.as_tensor(rate).to(latents).reshape(one_by_one)
+    rates = torch.as_tensor(rate).to(latents).reshape(-1, 1, 1, 1)
     moving = torch.ones(len(latents), dtype=torch.bool, device=latents.device)
     for look in range(effort.iterations):
         slope = model.slope(latents, part, objective)
@@ -63,7 +62,7 @@ def descend(
         if look == 0 and not at_least_once:
             moving &= ~there
         if moving.any():
-            latents -= rates * slope.gradient.to(latents.dtype) * moving.reshape(one_by_one)
+            latents -= rates * slope.gradient.to(latents.dtype) * moving[:, None, None, None]
         moving &= ~there
         if not moving.any():
             return

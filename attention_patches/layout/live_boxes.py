@@ -9,13 +9,11 @@ from torch.nn import functional as F
 SIDE = 128  # pixels, at least, of the longer side
 
 
-def live_boxes(map_: Tensor, words: Tensor, masks: Tensor, grid: tuple[int, int]) -> Tensor:
+def live_boxes(heat: Tensor, masks: Tensor, grid: tuple[int, int]) -> Tensor:
     """(images, H, W) in 0..1: all subjects' heat, each over its own maximum, their places as white frames.
 
-    Cross-attention (images, heads, N, T); `words` (images, S, T) are one over their number at a subject's
-    tokens; `masks` (images, S, N) are 1 in its cells.
+    `heat` (images, S, N) is what each subject's words get, `masks` (images, S, N) are 1 in its cells.
     """
-    heat = torch.einsum("bhnt,bst->bsn", map_, words)
     heat = heat / heat.amax(-1, keepdim=True).clamp_min(torch.finfo(heat.dtype).tiny)
     seen = heat.amax(1).unflatten(-1, grid)
     scale = max(1, math.ceil(SIDE / max(grid)))

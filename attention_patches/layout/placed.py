@@ -22,6 +22,11 @@ class Placed:
         """(number, cells (N,)) of an image's subjects that have cells."""
         return [(number, self.masks[image, number]) for i, number in self.there if i == image]
 
+    def heat(self, map_: Tensor) -> Tensor:
+        """Cross-attention (images, H, N, T) -> (images, S, N): what a subject's tokens get, a mean over heads
+        and tokens."""
+        return (map_.mean(1) @ self.words.mT).mT
+
     def inside(self, map_: Tensor) -> Tensor:
         """Cross-attention (images, H, N, T) -> (images, S): which part of what a subject's tokens get lies in
         its cells, a mean over heads and tokens."""

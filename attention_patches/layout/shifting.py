@@ -43,7 +43,7 @@ class Progress:
     after: Shares = field(default_factory=dict)
     there: dict[Window, Sequence[tuple[int, int]]] = field(default_factory=dict)  # (image, subject)
     placed: dict[Any, Placed] = field(default_factory=dict, repr=False)  # kept for the run
-    seen: tuple[Tensor, Placed, tuple[int, int]] | None = field(default=None, repr=False)  # last
+    seen: tuple[Tensor, Tensor, tuple[int, int]] | None = field(default=None, repr=False)  # heat, masks, grid
 
     def step(self, sigma: float, losses: Sequence[Tensor]) -> None:
         """A step has been guided: its losses (images,) at each look."""
@@ -55,8 +55,8 @@ class Progress:
         self.first, self.last = self.first or start, end
         self.tell(f"Guided step {len(self.steps)}: loss {_numbers(start)} -> {_numbers(end)}")
         if self.seen is not None:
-            map_, where, grid = self.seen
-            self.draw(lambda: live_boxes(map_, where.words, where.masks, grid))
+            seen = self.seen
+            self.draw(lambda: live_boxes(*seen))
             self.seen = None
 
     def watches(self, site: Site) -> bool:
@@ -88,7 +88,7 @@ class Progress:
         seen first in a layer and what was seen last are kept, on the device."""
         where = self.where(site, map_, window)
         if window.whole:
-            self.seen = (map_.detach(), where, site.grid)
+            self.seen = (where.heat(map_.detach()), where.masks, site.grid)
         self.there[window] = where.there
         place = ((site.layer.ordinal, site.kind), window)
         self.after[place] = shares = where.inside(map_.detach())

@@ -23,9 +23,9 @@ from ..contract.batch import Batch
 from ..contract.method import Method, Part
 from ..contract.site import Site
 from .recorded import MapStore
+from .recorder import MEGABYTE
 from .recording import Recording, Wanted
 
-MEGABYTE = 2**20
 CONCEPTS = "recorded, of concepts"
 """The preset that says which layers see concepts best."""
 

@@ -35,3 +35,8 @@ def clustering_seed_input() -> Any:
         advanced=True,
         tooltip="Of the clustering: the same seed gives the same segments. Not the picture's.",
     )
+
+
+def sharpen_input(tooltip: str) -> Any:
+    """Whether borders follow the picture's edges."""
+    return io.Boolean.Input("sharpen", default=True, tooltip=tooltip)

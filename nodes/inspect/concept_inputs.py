@@ -6,11 +6,13 @@ import torch
 from comfy_api.latest import io
 
 from ...attention_patches.contract.schedule import PercentRange
-from ...attention_patches.maps.concepts import CONCEPTS, MEGABYTE, ConceptRecorder
+from ...attention_patches.maps.concepts import CONCEPTS, ConceptRecorder
 from ...attention_patches.maps.recorded import MapStore
+from ...attention_patches.maps.recorder import MEGABYTE
 from ...attention_patches.text.words import PromptTokens, Word
 from ..host.families import family_of
-from .recording_inputs import ANY_SIZE, AUTO
+from ..host.families.family import ANY_SIZE
+from .recording_inputs import AUTO
 
 
 def concepts_input() -> Any:

@@ -12,10 +12,11 @@ from ...attention_patches.text.named_things import named_things
 from ..host.exchange import handed_on
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import LAYERS
-from ..inputs.segment_inputs import clustering_seed_input
+from ..inputs.segment_inputs import clustering_seed_input, sharpen_input
 from ..pictures.diagnosis_text import diagnosis_text
-from ..pictures.segments import draw_segments
+from ..pictures.segmented import drawn, in_full
 from .recorded_run import recorded_run, recorded_run_inputs
+from .sampled_prompt import doubt_of_prompt
 
 
 class PromptDiagnosis(io.ComfyNode):
@@ -30,6 +31,7 @@ class PromptDiagnosis(io.ComfyNode):
                 "present, neglected, fused with another or bound to another, from recorded attention and "
                 "without boxes, and which node helps. Another choice here does not sample again."
             ),
+            is_output_node=True,
             search_aliases=["neglect", "subject fusion", "attribute binding", "why did my prompt fail"],
             inputs=[
                 *recorded_run_inputs(),
@@ -75,13 +77,9 @@ class PromptDiagnosis(io.ComfyNode):
                 ),
                 io.String.Input("layers", default="all", tooltip=f"Of the recorded layers: {LAYERS}."),
                 clustering_seed_input(),
-                io.Boolean.Input(
-                    "sharpen",
-                    default=True,
-                    tooltip=(
-                        "Moves the borders of masks and segments to the edges of the picture (guided "
-                        "filter). Off: the coarse grid's borders, smoothed."
-                    ),
+                sharpen_input(
+                    "Moves the borders of masks and segments to the edges of the picture (guided filter). "
+                    "Off: the coarse grid's borders, smoothed."
                 ),
             ],
             outputs=[
@@ -127,15 +125,10 @@ class PromptDiagnosis(io.ComfyNode):
         )
         found = method(recorded, things)
         names = [thing.text for thing in things]
-        size = (pictures.shape[1], pictures.shape[2])
-        large = [
-            each.segmentation.sharpened(picture) if sharpen else each.segmentation.enlarged(size)
-            for each, picture in zip(found, pictures, strict=True)
-        ]
-        masks = [each.masks(clusters) for each, clusters in zip(found, large, strict=True)]
-        drawn = [
-            draw_segments(picture, clusters, each.segmentation, names)
-            for each, clusters, picture in zip(found, large, pictures, strict=True)
-        ]
-        report = diagnosis_text(found)
-        return io.NodeOutput(report, handed_on(torch.cat(masks).float()), handed_on(torch.stack(drawn)))
+        cuts = [each.segmentation for each in found]
+        large = in_full(cuts, pictures, sharpen)
+        masks = torch.cat([each.masks(clusters) for each, clusters in zip(found, large, strict=True)])
+        overlay = drawn(cuts, large, pictures, names)
+        doubt = doubt_of_prompt(recorded, clip, prompt)
+        report = "\n\n".join(filter(None, [doubt, diagnosis_text(found)]))
+        return io.NodeOutput(report, handed_on(masks.float()), handed_on(overlay))

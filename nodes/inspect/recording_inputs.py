@@ -8,10 +8,10 @@ from ...attention_patches.contract.layers import ALL
 from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.maps.recorder import MEGABYTE, PICTURE, WORDS, Recorder
 from ..host.families import family_of
+from ..host.families.family import ANY_SIZE
 from ..inputs.model_inputs import LAYERS
 
 AUTO = "auto"
-ANY_SIZE = (64, 64)  # of latents: which layers these are does not hang on it
 
 
 def make_recorder(

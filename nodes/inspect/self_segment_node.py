@@ -12,7 +12,12 @@ from ...attention_patches.text.words import PromptTokens, Word
 from ..host.exchange import handed_on
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import LAYERS
-from ..inputs.segment_inputs import clustering_seed_input, label_threshold_input, segments_input
+from ..inputs.segment_inputs import (
+    clustering_seed_input,
+    label_threshold_input,
+    segments_input,
+    sharpen_input,
+)
 from ..pictures.segmented import segmented
 from .recorded_run import recorded_run, recorded_run_inputs
 from .sampled_prompt import doubt_of_prompt
@@ -58,13 +63,9 @@ class SelfSegment(io.ComfyNode):
                     ),
                 ),
                 clustering_seed_input(),
-                io.Boolean.Input(
-                    "sharpen",
-                    default=True,
-                    tooltip=(
-                        "Moves the borders of the segments to the edges of the picture (guided filter). "
-                        "Off: the coarse grid's borders, smoothed. Paper: off."
-                    ),
+                sharpen_input(
+                    "Moves the borders of the segments to the edges of the picture (guided filter). Off: the "
+                    "coarse grid's borders, smoothed. Paper: off."
                 ),
             ],
             outputs=[

@@ -105,7 +105,7 @@ class BoundedAttention(io.ComfyNode):
             clusters_per_subject=cluster_count_per_subject,
             guidance=BoundedGuidance(
                 effort=Effort(guidance_until, guidance_iterations, loss_target),
-                step_sizes=chosen_step_sizes(model, first_step_size, last_step_size),
+                step_sizes=chosen_step_sizes(family, first_step_size, last_step_size),
                 cross_weight=cross_weight,
                 self_weight=self_weight,
             ),

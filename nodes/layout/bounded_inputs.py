@@ -11,12 +11,10 @@ from ...attention_patches.methods.bounded_attention.guidance import (
     StepSizes,
 )
 from ...attention_patches.methods.bounded_attention.method import BOUNDED_PRESET
-from ..host.families import family_of
-from ..host.families.family import Family
+from ..host.families.family import ANY_SIZE, Family
 from ..inputs.model_inputs import LAYERS
 
 PAPER = BoundedGuidance()
-ANY_SIZE = (64, 64)  # neither step sizes nor bounds hang on that of the latents
 AUTO = "auto"
 FOR_THE_MODEL = -1.0  # a number: what is known to be good for this kind of model
 
@@ -98,28 +96,16 @@ def refinement_inputs() -> list[Any]:
 def step_size_inputs() -> list[Any]:
     """How far the latents are shifted, and for what."""
     return [
-        io.Float.Input(
+        _step_size(
             "first_step_size",
-            default=FOR_THE_MODEL,
-            min=FOR_THE_MODEL,
-            max=1000.0,
-            step=0.5,
-            tooltip=(
-                "Length of the shifts where guidance begins; -1: the paper's for this kind of model, 18 for "
-                "SDXL and 8 for SD1.5 and SD2; for transformers, of which no paper speaks, SDXL's. The paper "
-                "goes up to 25. Too much shows as garish colours, grain."
-            ),
+            "Length of the shifts where guidance begins; -1: the paper's for this kind of model, 18 for SDXL "
+            "and 8 for SD1.5 and SD2; for transformers, of which no paper speaks, SDXL's. The paper goes up "
+            "to 25. Too much shows as garish colours, grain.",
         ),
-        io.Float.Input(
+        _step_size(
             "last_step_size",
-            default=FOR_THE_MODEL,
-            min=FOR_THE_MODEL,
-            max=1000.0,
-            step=0.5,
-            tooltip=(
-                "To which length they fall, in a straight line until guidance ends; -1: the paper's, 5 for "
-                "SDXL and 2 for SD1.5 and SD2; for transformers SDXL's."
-            ),
+            "To which length they fall, in a straight line until guidance ends; -1: the paper's, 5 for SDXL "
+            "and 2 for SD1.5 and SD2; for transformers SDXL's.",
         ),
         *(
             io.Float.Input(
@@ -139,10 +125,16 @@ def step_size_inputs() -> list[Any]:
     ]
 
 
-def chosen_step_sizes(model: Any, first: float, last: float) -> StepSizes | None:
+def _step_size(name: str, tooltip: str) -> Any:
+    return io.Float.Input(
+        name, default=FOR_THE_MODEL, min=FOR_THE_MODEL, max=1000.0, step=0.5, tooltip=tooltip
+    )
+
+
+def chosen_step_sizes(family: Family, first: float, last: float) -> StepSizes | None:
     """The step sizes as given; None, the authors' for the kind of model, where neither is."""
     if first < 0 and last < 0:
         return None
-    authors = family_of(model).presets(ANY_SIZE)[GUIDANCE_PRESET].step_sizes
+    authors = family.presets(ANY_SIZE)[GUIDANCE_PRESET].step_sizes
     chosen = [own if given < 0 else given for own, given in zip(authors, (first, last), strict=True)]
     return chosen[0], chosen[1]

@@ -5,9 +5,7 @@ from collections.abc import Collection, Iterator
 from ...attention_patches.layout.regions import Layout, Subject
 from ...attention_patches.methods.bounded_attention.method import BoundedAttention
 from ...attention_patches.text.words import PromptTokens
-from ..host.families.family import Family
-
-ANY_SIZE = (64, 64)  # of latents: bounds do not hang on it
+from ..host.families.family import ANY_SIZE, Family
 
 
 def describe(layout: Layout, tokens: PromptTokens) -> str:

@@ -1,4 +1,4 @@
-"""What SelfSegment gives out: masks, drawings and tables in the pictures' size."""
+"""Masks, drawings and tables of segmentations, in the pictures' size."""
 
 from collections.abc import Sequence
 
@@ -10,20 +10,32 @@ from .segment_table import segment_tables
 from .segments import draw_segments
 
 
-def segmented(
-    pictures: Tensor, found: Sequence[Segmentation], names: Sequence[str], sharpen: bool
-) -> tuple[Tensor, Tensor, Tensor, str]:
-    """Masks of subjects and of segments, drawings, and the report."""
+def in_full(found: Sequence[Segmentation], pictures: Tensor, sharpen: bool) -> list[Tensor]:
+    """The segments (H, W) of each of the pictures (images, H, W, 3)."""
     size = (pictures.shape[1], pictures.shape[2])
-    clusters = [
+    return [
         each.sharpened(picture) if sharpen else each.enlarged(size)
         for each, picture in zip(found, pictures, strict=True)
     ]
-    pairs = list(zip(found, clusters, strict=True))
-    masks = torch.cat([each.masks(large) for each, large in pairs])
-    segments = torch.cat([each.segments(large) for each, large in pairs])
+
+
+def drawn(
+    found: Sequence[Segmentation], large: Sequence[Tensor], pictures: Tensor, names: Sequence[str]
+) -> Tensor:
+    """Each picture with its segments as `in_full` gives them, and with their labels."""
     drawings = [
-        draw_segments(picture, large, each, names)
-        for picture, (each, large) in zip(pictures, pairs, strict=True)
+        draw_segments(picture, clusters, each, names)
+        for each, clusters, picture in zip(found, large, pictures, strict=True)
     ]
-    return masks.float(), segments.float(), torch.stack(drawings), segment_tables(found, names)
+    return torch.stack(drawings)
+
+
+def segmented(
+    pictures: Tensor, found: Sequence[Segmentation], names: Sequence[str], sharpen: bool
+) -> tuple[Tensor, Tensor, Tensor, str]:
+    """What SelfSegment gives out: masks of subjects and of segments, drawings, and the report."""
+    large = in_full(found, pictures, sharpen)
+    masks = torch.cat([each.masks(clusters) for each, clusters in zip(found, large, strict=True)])
+    segments = torch.cat([each.segments(clusters) for each, clusters in zip(found, large, strict=True)])
+    overlay = drawn(found, large, pictures, names)
+    return masks.float(), segments.float(), overlay, segment_tables(found, names)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.cross_image.latent_adain import Masks, everywhere, fitted, paired
+from ..host.walks.latents import as_latent
 from ..inputs.pictures_and_masks import read_masks
 from .inversion_pair import InversionPair
 from .subject_masks import subject_masks
@@ -68,7 +69,7 @@ class MaskInputs:
             return everywhere(pictures, size)
         if self.clip is None:
             raise ValueError("subject: words need `clip` to be read; connect the model's CLIP, or give masks")
-        latents = pair.model.get_model_object("latent_format").process_out(inversion.picture)
+        latents = as_latent(pair.model, inversion.picture)
         word = self._words[0] if which == "structure" else self._words[-1]
         found = subject_masks(pair.model, self.clip, latents, word)
         return found.expand(pictures, -1, -1)

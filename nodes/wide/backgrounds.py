@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...attention_patches.methods.multidiffusion.regions import COLOURS
-from ..host.calls.frames import of_one_frame
+from ..host.walks.latents import of_latent
 
 
 def encoded_colours(vae: Any, model: Any, window: tuple[int, int], seed: int) -> Tensor:
@@ -15,5 +15,4 @@ def encoded_colours(vae: Any, model: Any, window: tuple[int, int], seed: int) ->
     colours = torch.rand(COLOURS, 1, 1, 3, generator=generator)
     height, width = window
     found = [vae.encode(colour.expand(1, height, width, 3)) for colour in colours.split(1)]
-    latents: Tensor = model.get_model_object("latent_format").process_in(torch.cat(found))
-    return of_one_frame(latents)
+    return of_latent(model, torch.cat(found))

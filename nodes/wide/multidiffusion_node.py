@@ -145,7 +145,6 @@ class MultiDiffusion(io.ComfyNode):
         method = MultiDiffusionMethod(
             window=window,
             stride=stride // grid.cell,
-            pixels=grid.cell,
             wrap=wrap,
             per_call=windows_per_call,
             weighting=weighting,

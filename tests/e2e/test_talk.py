@@ -23,5 +23,5 @@ def test_figures_are_made_and_stand_on_the_page(server: Server, tmp_path: Path) 
     for number, figure in enumerate(FIGURES, 1):
         if figure in figures:
             name = picture_of(number, figure)
-            assert f"({FOLDER}/{name})" in written
+            assert f"(<{FOLDER}/{name}>)" in written
             assert np.asarray(Image.open(tmp_path / FOLDER / name)).std() > 5

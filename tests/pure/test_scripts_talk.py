@@ -38,8 +38,8 @@ def output(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_workflow_and_every_saver_is_there() -> None:
-    """Figures name files and titles that exist; what has no workflow says what it needs."""
+def test_every_workflow_is_there() -> None:
+    """Figures name files that exist; what has no workflow says what it needs."""
     for figure in FIGURES:
         assert figure.workflow or figure.remark
         assert not figure.workflow or path_of(figure.workflow).is_file()
@@ -54,7 +54,7 @@ def test_what_is_made_stays_and_is_on_the_page(output: Path) -> None:
     written = page(FIGURES, read_record(output), output)
     for number, figure in enumerate(FIGURES, 1):
         assert f"## {number}. {figure.title}" in written
-        assert (f"({FOLDER}/{picture_of(number, figure)})" in written) == (figure in TWO)
+        assert (f"(<{FOLDER}/{picture_of(number, figure)}>)" in written) == (figure in TWO)
     assert (
         "seed 1, 0 s" in written and "has not been run yet" in written and "Missing: no workflow" in written
     )

@@ -33,8 +33,8 @@ class MultiDiffusion(Method):
 
     Regions have prompts of their own. Up to `bootstrap` of the schedule each of them sees a background of one
     colour outside its mask: `backgrounds` (n, C, h, w) in the model's latents at the windows' size, or
-    constants of the latents without them, drawn by `seed`. A cell has `pixels` on a side. Paper: windows of
-    64, stride 8, 0.4 (20 of 50 steps).
+    constants of the latents without them, drawn by `seed`. Paper: windows of 64, stride 8, 0.4 (20 of 50
+    steps).
     """
 
     label: ClassVar[str] = "MultiDiffusion"
@@ -47,7 +47,6 @@ class MultiDiffusion(Method):
     bootstrap: float = 0.4
     backgrounds: Tensor | None = None
     seed: int = 0
-    pixels: int = 8
 
     @property
     def looking(self) -> "MultiDiffusion":
@@ -63,7 +62,7 @@ class MultiDiffusion(Method):
 
     def start(self, batch: Batch) -> str | None:
         if self.regions:
-            masks(self.regions, batch.latent, self.pixels)
+            masks(self.regions, batch.latent, batch.cell)
         elif self.windows(batch.latent).one:
             return "one window holds the whole picture"
         return None
@@ -77,17 +76,20 @@ class MultiDiffusion(Method):
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         assert batch.noise is not None, "a run has noise when its methods begin"
-        return [Fusing(self, self.windows(batch.latent), masks(self.regions, batch.latent), batch.noise)]
+        held = masks(self.regions, batch.latent, batch.cell)
+        return [Fusing(self, self.windows(batch.latent), held, batch.noise, batch.cell)]
 
 
 @dataclass
 class Fusing:
-    """MultiDiffusion in one run: `masks` (1 + regions, H, W), `noise` (B, C, H, W)."""
+    """MultiDiffusion in one run: `masks` (1 + regions, H, W), `noise` (B, C, H, W), `cell` the side of a
+    cell in pixels."""
 
     spec: MultiDiffusion
     windows: Windows
     masks: Tensor
     noise: Tensor
+    cell: int
 
     def __post_init__(self) -> None:
         total = torch.zeros(self.windows.size)
@@ -142,7 +144,7 @@ class Fusing:
             yield view, own
 
     def finish(self, latents: Tensor) -> str | None:
-        height, width = (side * self.spec.pixels for side in self.windows.shape)
+        height, width = (side * self.cell for side in self.windows.shape)
         windows = f"{len(self.windows.cells)} windows of {width} x {height} pixels"
         regions = f", {len(self.spec.regions)} regions" if self.spec.regions else ""
         return f"{windows}{regions}: {len(self.views)} views in each call of the sampler."

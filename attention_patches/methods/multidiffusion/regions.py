@@ -19,7 +19,7 @@ class Region:
     prompts: RegionPrompts
     mask: Tensor
 
-    def on(self, size: tuple[int, int], number: int, pixels: int = 8) -> Tensor:
+    def on(self, size: tuple[int, int], number: int, pixels: int) -> Tensor:
         """(h, w) float32, 0 or 1: the mask on latents of this size, by the authors' way, which cuts it at a
         half and takes the nearest pixel. Raises ValueError if no cell (of `pixels` a side) is left of it."""
         cut = (self.mask >= INSIDE).float()
@@ -32,7 +32,7 @@ class Region:
         return found
 
 
-def masks(regions: tuple[Region, ...], size: tuple[int, int], pixels: int = 8) -> Tensor:
+def masks(regions: tuple[Region, ...], size: tuple[int, int], pixels: int) -> Tensor:
     """(1 + regions, h, w) float32: the background, which is all that no region covers, and the regions."""
     own = [region.on(size, number, pixels) for number, region in enumerate(regions, start=1)]
     covered = torch.stack(own).sum(0) if own else torch.zeros(size)

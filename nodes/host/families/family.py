@@ -17,6 +17,9 @@ from .concept_stream import Concepts
 INVERSION = "InvertLatent"
 """What works as a method does, and is none: given pictures are followed along their noisy states."""
 
+ANY_SIZE = (64, 64)
+"""Latents (height, width) for presets that do not hang on them."""
+
 Enter = Callable[[Kind, Tensor, Tensor, dict[str, Any]], None]
 """Told before an attention is computed: (kind, queries (B, N, C), keys (B, M, C), the host's options)."""
 
