@@ -43,6 +43,7 @@ FIGURES: tuple[Figure, ...] = (
         "Structure, appearance, output",
         "The shapes of one picture in the look of another.",
         "12 One picture in the appearance of another",
+        remark="of the fox little more than the place is left",
     ),
     Figure(
         "Whose queries meet whose keys",
@@ -53,8 +54,14 @@ FIGURES: tuple[Figure, ...] = (
         "Appearance grid",
         "Structures above, appearances on the left.",
         "21 A grid of structures and appearances",
+        remark="the green rocket is in two pieces, and faces are lost",
     ),
-    Figure("Other shapes of one object", "All else stays as it is.", "10 Other shapes of one object"),
+    Figure(
+        "Other shapes of one object",
+        "Left the proxies' prompts alone, right their shapes for the cat; all else stays as it is.",
+        "10 Other shapes of one object",
+        remark="the shapes differ little",
+    ),
     Figure(
         "One style for a batch",
         "Left the plain batch, right with StyleAligned: four subjects.",
@@ -73,6 +80,7 @@ FIGURES: tuple[Figure, ...] = (
         "MultiDiffusion",
         "A wide picture at once, and from windows.",
         "14 A picture wider than the model knows",
+        remark="windows agree in the ground and not in the houses, some of which are pale",
     ),
     Figure(
         "MultiDiffusion with StyleAligned",
@@ -100,5 +108,6 @@ FIGURES: tuple[Figure, ...] = (
         "Kittens in four places, a forest, five pets",
         "Bounded Attention on the prompts of its paper.",
         "22 The pictures of the Bounded Attention talk",
+        remark="the unicorn, the hedgehog and the owl are not to be told, and of the pets there are three",
     ),
 )

@@ -51,11 +51,11 @@ def _figure(number: int, figure: Figure, made: Made, output: Path) -> Iterator[s
     elif not known or not (output / FOLDER / name).is_file():
         yield f"{figure.shows} *`{figure.workflow}.json` has not been run yet.*\n"
     else:
-        seeds = ", ".join(map(str, known["seeds"]))
+        seeds = f"seed {', '.join(map(str, known['seeds']))}, " if known["seeds"] else ""
         yield f"![{figure.title}](<{FOLDER}/{name}>)\n"
         yield (
-            f"{figure.shows} [{figure.workflow}](<../example_workflows/{figure.workflow}.json>), seed "
-            f"{seeds}, {known['seconds']:.0f} s."
+            f"{figure.shows} [{figure.workflow}](<../example_workflows/{figure.workflow}.json>), "
+            f"{seeds}{known['seconds']:.0f} s."
             + (f" *Not as in the talk: {figure.remark}.*" if figure.remark else "")
             + "\n"
         )
