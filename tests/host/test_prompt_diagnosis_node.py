@@ -1,7 +1,11 @@
 """PromptDiagnosis as a user meets it: its inputs, its report and masks, its errors."""
 
+from dataclasses import replace
+
 import pytest
 import torch
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.nodes.host.text.prompt_identity import encode_own
 from attention_control.nodes.inspect.prompt_diagnosis_node import PromptDiagnosis
 
 from .node_calls import call_node
@@ -60,6 +64,17 @@ def test_without_a_list_the_prompt_is_read(clip):
     """A photo of a cat with sunglasses, in the snow: four things."""
     report = diagnosed(known(clip, ALL, cat=1, sunglasses=2), clip)[0]
     assert [line.split(":")[0] for line in report.splitlines()] == ["photo", "cat", "sunglasses", "snow"]
+
+
+def test_another_prompt_than_the_sampled_one_is_doubted(clip):
+    """As in the viewer: what is typed is compared with what the run was sampled with."""
+    store = known(clip, ALL, cat=1, sunglasses=2)
+    own, another = (encode_own(clip, text)[1] for text in (PROMPT, "another prompt"))
+    for sampled, doubted in ((own, False), (another, True)):
+        maps = replace(store.maps, prompts={"positive": sampled})
+        report = diagnosed(MapStore(maps), clip, words="cat, sunglasses")[0]
+        assert report.startswith("prompt: it is not what the pictures were sampled with") == doubted
+        assert "cat: present" in report
 
 
 @pytest.mark.parametrize(
