@@ -29,7 +29,7 @@ from comfy_extras.nodes_sd3 import SkipLayerGuidanceSD3
 from .just import Just
 from .node_calls import call_node
 from .tiny.precision import nearly
-from .tiny.transformers import FLUX, SIX, TOKENS, TRANSFORMERS, Z_IMAGE, painted, spoken, transformer
+from .tiny.transformers import FLUX, SIX, TOKENS, TRANSFORMERS, Z_IMAGE, frames, painted, spoken, transformer
 
 KINDS = tuple(TRANSFORMERS)
 LIGHT = tuple(kind for kind in KINDS if kind != "flux2")  # whose text is filled up to 512 tokens
@@ -284,16 +284,15 @@ def test_what_does_not_work_is_refused_with_its_reason(node):
 
 def test_videos_are_refused():
     """Before anything is computed."""
-    frames = torch.zeros(1, 16, 5, 4, 4)
+    video = torch.zeros(1, 16, 5, 4, 4)
     with pytest.raises(ValueError, match="latent_image holds 5 frames"):
-        painted(install(transformer("qwen-image"), Just([Looking()])), "qwen-image", latent=frames)
+        painted(install(transformer("qwen-image"), Just([Looking()])), "qwen-image", latent=video)
 
 
 @pytest.mark.parametrize("kind", ["flux", "qwen-image"])
 def test_probe_and_viewer(kind):
     """One look at a latent at a noise level that is the host's percent, and its words as pictures."""
-    frames = (1,) if TRANSFORMERS[kind].frames else ()
-    latent = {"samples": torch.zeros(1, 16, *frames, 7, 12)}
+    latent = {"samples": torch.zeros(1, 16, *frames(kind), 7, 12)}
     (store,) = call_node(AttentionProbe, transformer(kind), spoken(kind), latent)
     maps = store.read()
     assert {layer.grid for layer in maps.layers} == {(4, 6)}

@@ -300,13 +300,17 @@ def spoken(kind: str, rows: int = 1, tokens: int = TOKENS, seed: int = 0) -> Con
     return [[text, told]]
 
 
+def frames(kind: str) -> tuple[int, ...]:
+    """What stands between the channels and the sides of a latent."""
+    return (1,) if TRANSFORMERS[kind].frames else ()
+
+
 def painted(patched: Any, kind: str, **how: Any) -> Tensor:
     """Latents of one run of two steps: three images of 7 x 12 cells, whose sides are odd and of two kinds."""
     shape = TRANSFORMERS[kind]
     batch, height, width = how.pop("batch", 3), how.pop("height", 7), how.pop("width", 12)
-    frames = (1,) if shape.frames else ()
     positive, negative = how.pop("prompts", None) or (spoken(kind, seed=1), spoken(kind, seed=2))
     latent = how.pop("latent", None)
     if latent is None:
-        latent = torch.zeros(batch, shape.channels, *frames, height, width)
+        latent = torch.zeros(batch, shape.channels, *frames(kind), height, width)
     return sample(patched, positive, negative, **{"scheduler": "simple", "cfg": 4.0, "latent": latent, **how})
