@@ -15,7 +15,8 @@ from comfy.supported_models_base import ClipTarget
 from .node_calls import call_node
 from .test_transformers import plain, unloaded
 from .tiny.precision import nearly
-from .tiny.transformers import FLUX, TOKENS, painted, spoken, transformer
+from .tiny.transformer_shapes import FLUX, TOKENS
+from .tiny.transformers import painted, spoken, transformer
 from .tiny.weights import fill_randomly
 
 READING = ("flux", "chroma")

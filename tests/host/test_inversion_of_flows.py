@@ -23,7 +23,8 @@ from comfy_extras.nodes_flux import FluxGuidance
 
 from .node_calls import call_node
 from .tiny import assert_same_image, spy_calls
-from .tiny.transformers import FURTHER, SIX, TRANSFORMERS, frames, painted, spoken, transformer
+from .tiny.transformer_shapes import FURTHER, SIX, TRANSFORMERS
+from .tiny.transformers import frames, painted, spoken, transformer
 
 STEPS = 4
 

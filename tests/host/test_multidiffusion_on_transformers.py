@@ -16,7 +16,8 @@ from .layout_runs import run
 from .naive_windows import panorama, regional
 from .node_calls import call_node
 from .tiny import assert_same_image, spy_calls
-from .tiny.transformers import SIX, TRANSFORMERS, frames, painted, spoken, transformer
+from .tiny.transformer_shapes import SIX, TRANSFORMERS
+from .tiny.transformers import frames, painted, spoken, transformer
 
 WINDOWS = {"window": (4, 6), "stride": 4}
 ONE_STEP = {"steps": 1, "batch": 2}

@@ -19,7 +19,8 @@ from .naive import Where
 from .node_calls import call_node
 from .test_words_of_language_models import tokenizing
 from .tiny import assert_same_image, tiny_clip
-from .tiny.transformers import SIX, TOKENS, painted, spoken, transformer
+from .tiny.transformer_shapes import SIX, TOKENS
+from .tiny.transformers import painted, spoken, transformer
 
 IDLE = (edit_of(naive_prompts.Words({}, {})),) * 2
 CELLS = 24  # tokens of the picture

@@ -7,7 +7,8 @@ import torch
 
 from .inventory import inventory
 from .tiny import assert_same_image, split_calls
-from .tiny.transformers import TRANSFORMERS, frames, painted, spoken, transformer
+from .tiny.transformer_shapes import TRANSFORMERS
+from .tiny.transformers import frames, painted, spoken, transformer
 from .transformer_methods import CASES
 
 ONE_STEP = {"steps": 1}

@@ -29,7 +29,8 @@ from comfy_extras.nodes_sd3 import SkipLayerGuidanceSD3
 from .just import Just
 from .node_calls import call_node
 from .tiny.precision import nearly
-from .tiny.transformers import FLUX, SIX, TOKENS, TRANSFORMERS, Z_IMAGE, frames, painted, spoken, transformer
+from .tiny.transformer_shapes import FLUX, SIX, TOKENS, TRANSFORMERS, Z_IMAGE
+from .tiny.transformers import frames, painted, spoken, transformer
 
 KINDS = tuple(TRANSFORMERS)
 LIGHT = tuple(kind for kind in KINDS if kind != "flux2")  # whose text is filled up to 512 tokens

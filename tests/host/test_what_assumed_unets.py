@@ -17,7 +17,8 @@ from comfy_extras.nodes_custom_sampler import BasicGuider, Noise_RandomNoise, Sa
 from pack import ROOT
 
 from .just import Just, Witness
-from .tiny.transformers import SIX, TRANSFORMERS, frames, painted, spoken, transformer
+from .tiny.transformer_shapes import SIX, TRANSFORMERS
+from .tiny.transformers import frames, painted, spoken, transformer
 
 HELP = ROOT / "web" / "docs" / "StyleAlignedBatch.md"
 FLUX_SAMPLING = {"Flux", "Chroma", "QwenImage", "Krea2", "Flux2"}
