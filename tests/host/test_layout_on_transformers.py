@@ -14,7 +14,7 @@ from attention_control.nodes.layout.bounded_inputs import bounded_during
 
 from . import naive_bounds
 from .just import Just, Witness
-from .methods import SUBJECTS
+from .settings_of_methods import SUBJECTS
 from .tiny.precision import nearly
 from .tiny.transformers import painted, transformer
 

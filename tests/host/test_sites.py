@@ -9,7 +9,7 @@ from attention_control.nodes.host.text.prompt_identity import digest_of
 from comfy.ldm.modules.attention import BasicTransformerBlock
 
 from .just import Just, Witness
-from .methods import IMAGES
+from .specimen import IMAGES
 from .tiny import SHAPES, conditioning, sample, tiny_model
 
 HALF = {1: (7, 9), 2: (4, 5), 4: (2, 3), 8: (1, 2)}  # the host rounds up
