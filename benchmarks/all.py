@@ -1,12 +1,12 @@
-"""Make every figure and picture anew, one after the other, and write them into the pages.
+"""Make every figure and picture anew, one after the other; those that have a table go into the pages.
 
     python benchmarks/all.py                 the same command goes on where it was stopped
     python benchmarks/all.py --minutes 60    starts no further one after an hour
     python benchmarks/all.py --quick         smoke runs into a temporary folder
 
 What was made with the weights that the demo model has now is left as it is, and listed in `made.json` with
-the commit, the kind of machine, the day and the minutes that it took. One that fails is named at the end;
-the others run.
+the commit, the kind of machine, the day and the minutes that it took. One that fails, or that no time was
+left for, is named at the end; the others run.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def main() -> int:
             failed = [s for s in options.only if run(s, "--quick", "--output", folder) is None]
     else:
         failed = make(options)
-    print("failed: " + ", ".join(failed) if failed else "all of it is made")
+    print("failed or not begun: " + ", ".join(failed) if failed else "all of it is made")
     return 1 if failed else 0
 
 

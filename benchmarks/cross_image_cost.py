@@ -1,7 +1,8 @@
 """What appearance transfer costs: time and peak memory of the whole graph on a random SD1.5 of full size.
 
 A picture is inverted and shown in the appearance of another, in each way that costs differently. Time is per
-step, over a step of a plain run (the structure's reconstruction) of the same round, the median over rounds.
+step, over a step of a plain run (the structure's reconstruction) of the same round, the median over rounds;
+on a CPU ratios are of the process's own time, while seconds that stand alone are those of the wall's clock.
 Memory is the peak of the tensors alive between operations, beyond a plain run's. The appearance is the
 mirrored structure, once made wider: what a picture shows makes no difference to the cost.
 """
@@ -25,6 +26,7 @@ from attention_control.nodes.style.cross_image_attention_node import CrossImageA
 from comfy_api.latest import io  # noqa: E402
 from models import demo, random_sd15  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
+from turns import ratio  # noqa: E402
 
 STEPS = 2  # of the inversions; the transfer samples the last
 BEGIN = 0.6
@@ -109,26 +111,24 @@ def measure(name: str, model: Any, prompts: tuple[Any, Any], size: int, rounds: 
     variants = made.variants()
     steps = len(variants[PLAIN][2]) - 1
     seconds: dict[str, list[float]] = {variant: [] for variant in variants}
+    waited: dict[str, list[float]] = {variant: [] for variant in variants}
     peaks: dict[str, int] = {}
     for _ in range(rounds):
         for variant, outputs in variants.items():
-            started = time.perf_counter()
+            began, started = time.perf_counter(), record.clock()
             with PeakBytes() as counter:  # its own time is next to nothing at this size
                 out = made.sample(outputs)
-            seconds[variant].append((time.perf_counter() - started) / steps)
+            seconds[variant].append((record.clock() - started) / steps)
+            waited[variant].append((time.perf_counter() - began) / steps)
             peaks[variant] = counter.peak
             assert out.shape == made.structure.picture.shape and bool(out.isfinite().all()), variant
-    plain = seconds[PLAIN]
     return {
         "model": name,
         "latent": list(made.structure.picture.shape),
         "rounds": rounds,
-        "seconds of a plain step": statistics.median(plain),
+        "seconds of a plain step": statistics.median(waited[PLAIN]),
         "seconds of a step of inversion": inversion,
-        "time": {
-            variant: statistics.median(s / p for s, p in zip(times, plain, strict=True))
-            for variant, times in seconds.items()
-        },
+        "time": {variant: ratio(times, seconds[PLAIN]) for variant, times in seconds.items()},
         "extra megabytes": {variant: (peak - peaks[PLAIN]) / 2**20 for variant, peak in peaks.items()},
         "megabytes of a plain run": peaks[PLAIN] / 2**20,
     }

@@ -62,7 +62,7 @@ def variants(model: Any, prompts: Any, size: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = record.parser(__doc__, "the demo model only, one round")
-    parser.add_argument("--rounds", type=int, default=1, help="behind one that warms up")
+    parser.add_argument("--rounds", type=int, default=3, help="behind one that warms up")
     parser.add_argument(
         "--cells", type=int, nargs="+", default=[32], help="of a side of the latents; 32 64: 512 px as well"
     )

@@ -13,6 +13,7 @@ SD1.5 alone, with four images of 64 x 64 cells, each with boxes of its own.
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import host
@@ -39,6 +40,7 @@ from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
 from models import FIRST_LEVEL, demo, empty_latents, random_sd15  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
+from turns import ratio, seconds_of  # noqa: E402
 
 
 class Nowhere:
@@ -130,22 +132,15 @@ def measure(
     steps: int,
     rounds: int,
 ) -> dict[str, Any]:
-    """Ratios to the unpatched run for every variant of a model; each round begins with another variant.
-
-    A round before them warms up, and counts memory.
-    """
+    """Ratios to the unpatched run for every variant of a model; a round before them warms up and counts
+    memory."""
     memory: dict[str, int] = {}
     for variant, patched in all_variants.items():
         with PeakBytes() as counter:
             run(patched, prompts, latent, 1)
         memory[variant] = counter.peak
-    seconds: dict[str, list[float]] = {variant: [] for variant in all_variants}
-    for round_number in range(rounds):
-        first = round_number % len(all_variants)
-        for variant in (*all_variants, *all_variants)[first : first + len(all_variants)]:
-            started = record.clock()
-            run(all_variants[variant], prompts, latent, steps)
-            seconds[variant].append(record.clock() - started)
+    runs = {v: partial(run, patched, prompts, latent, steps) for v, patched in all_variants.items()}
+    seconds = seconds_of(runs, rounds)
     base = seconds["unpatched"]
     return {
         "model": name,
@@ -153,10 +148,7 @@ def measure(
         "steps": steps,
         "rounds": rounds,
         "seconds unpatched": statistics.median(base),
-        "time": {
-            v: statistics.median(s / b for s, b in zip(times, base, strict=True))
-            for v, times in seconds.items()
-        },
+        "time": {v: ratio(times, base) for v, times in seconds.items()},
         "over the floor": over_the_floor(seconds),
         "memory": {v: peak / memory["unpatched"] for v, peak in memory.items()},
         "extra megabytes": {v: (peak - memory["unpatched"]) / 2**20 for v, peak in memory.items()},
@@ -165,8 +157,9 @@ def measure(
 
 def over_the_floor(seconds: dict[str, list[float]]) -> float | None:
     """Of StyleAligned, where it was measured."""
-    pairs = zip(seconds.get("StyleAligned", ()), seconds.get("floor: doubled keys", ()), strict=True)
-    return statistics.median(ratios) if (ratios := [own / floor for own, floor in pairs]) else None
+    if "StyleAligned" not in seconds:
+        return None
+    return ratio(seconds["StyleAligned"], seconds["floor: doubled keys"])
 
 
 def main() -> None:

@@ -4,12 +4,11 @@ Seams: the horizontal step of brightness from pixel to pixel across the edges of
 other columns; the plain run of the whole picture at the same columns stands beside it, as the autoencoder's
 cells of 8 pixels show as well. Styles: the most frequent style of a panorama's crops as the judge sees
 them, as a part of all crops (no style is asked for). Seconds: a run over as many windows as it has times one
-window of a plain batch as large as a call, in turn in one process, median of the rounds. Memory: peak of
-tensors, weights not counted. Two styles: see `panorama_styles.py`.
+window of a plain batch as large as a call, in turn in one process, median of the rounds; on a CPU the
+process's own time. Memory: peak of tensors, weights not counted. Two styles: see `panorama_styles.py`.
 """
 
 import statistics
-import time
 from collections import Counter
 from typing import Any
 
@@ -121,9 +120,9 @@ def cost(demo: Any, quick: bool) -> list[dict[str, float]]:
 
 
 def _seconds(demo: Any, model: Any, images: int, width: int, steps: int) -> float:
-    started = time.perf_counter()
+    started = record.clock()
     sampled(demo, model, ["a cat"] * images, width, steps)
-    return time.perf_counter() - started
+    return record.clock() - started
 
 
 def main() -> None:

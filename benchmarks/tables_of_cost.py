@@ -14,7 +14,7 @@ def overhead(record: dict[str, Any]) -> str:
     ]
     header = ["", *(f"{name}: {what}" for name in names for what in ("time", "peak memory"))]
     rows = [
-        [variant, *(_ratio(run[what].get(variant)) for run in runs for what in ("time", "memory"))]
+        [variant, *(multiple(run[what].get(variant)) for run in runs for what in ("time", "memory"))]
         for variant in runs[0]["time"]
     ]
     over = ", ".join(
@@ -30,9 +30,13 @@ def overhead(record: dict[str, Any]) -> str:
     return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'overhead.py')}"
 
 
-def _ratio(value: float | None) -> str:
+def multiple(value: float | None) -> str:
     """Of a variant that not every model was measured with."""
     return "" if value is None else f"{value:.2f}x"
+
+
+def _rounds(run: dict[str, Any]) -> str:
+    return f"{run['rounds']} round{'s' if run['rounds'] > 1 else ''}"
 
 
 def editing_cost(record: dict[str, Any]) -> str:
@@ -43,7 +47,7 @@ def editing_cost(record: dict[str, Any]) -> str:
         + [
             cell
             for x in runs
-            for cell in (f"{x['time'][name]:.2f}x", f"{x['extra megabytes'][name]:+.0f} MB")
+            for cell in (multiple(x["time"][name]), f"{x['extra megabytes'][name]:+.0f} MB")
         ]
         for name in run["time"]
     ]
@@ -51,7 +55,7 @@ def editing_cost(record: dict[str, Any]) -> str:
     text = (
         f"A source and three edits on a {run['model']} of full size at {sizes} px, over four "
         "plain images: one step at pure noise, where everything is edited that ever is, at CFG 5; "
-        f"{run['rounds']} round behind one that warms up. The blend and Shape Variations find their places "
+        f"{_rounds(run)} behind one that warms up. The blend and Shape Variations find their places "
         "in that step as well. Plug-and-Play has one guide under a prompt of its own."
     )
     made_by = source(record, "editing_cost.py")
@@ -66,7 +70,7 @@ def cross_image_cost(record: dict[str, Any]) -> str:
     text = (
         f"Appearance transfer, {run['model']} of full size at {run['latent'][-1] * 8} px: a step over one "
         f"of a plain run ({run['seconds of a plain step']:.0f} s), and peak memory of tensors beyond its "
-        f"{run['megabytes of a plain run']:.0f} MB, weights not counted; {run['rounds']} round. A step of "
+        f"{run['megabytes of a plain run']:.0f} MB, weights not counted; {_rounds(run)}. A step of "
         f"inversion took {run['seconds of a step of inversion']:.0f} s."
     )
     made_by = source(record, "cross_image_cost.py")

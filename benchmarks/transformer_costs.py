@@ -3,7 +3,8 @@
 One stack of blocks of Flux.1 at its full width (24 heads of 128 channels, 512 tokens of text) with random
 weights, of one double and two single blocks, which fits into the memory of a small machine; a quick run takes
 a narrow one. All variants run in one process, in turn, round after round; ratios are taken within a round,
-and their medians reported. So are the calls of the model: a patch may not ask for more.
+and their medians reported. On a CPU the process's own time is counted. So are the calls of the model: a
+patch may not ask for more.
 
 A floor is what a method's arithmetic asks of the host's attention, by an override of a few lines without the
 pack: for StyleAligned the picture's keys and values once more for its queries, for masks a bias on them, for
@@ -11,9 +12,9 @@ the recorder of all layers a softmax of the picture's queries beside each attent
 """
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import host
@@ -38,6 +39,8 @@ from attention_control.attention_patches.maps.recorder import Recorder  # noqa: 
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned  # noqa: E402
 from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
+from tables_of_cost import multiple  # noqa: E402
+from turns import ratio, seconds_of  # noqa: E402
 
 FLUX: dict[str, Any] = {
     "image_model": "flux",
@@ -193,16 +196,10 @@ def counted(case: Case, patched: Any) -> int:
 
 
 def measure(case: Case, rounds: int) -> dict[str, Any]:
-    """Ratios of all variants; each round begins with another one, and one before them warms up."""
+    """Ratios of all variants; a round before them warms up, and counts calls."""
     all_variants = variants(case)
     calls = {name: counted(case, patched) for name, patched in all_variants.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in all_variants}
-    for number in range(rounds):
-        first = number % len(all_variants)
-        for name in (*all_variants, *all_variants)[first : first + len(all_variants)]:
-            started = time.perf_counter()
-            case.run(all_variants[name])
-            seconds[name].append(time.perf_counter() - started)
+    seconds = seconds_of({name: partial(case.run, made) for name, made in all_variants.items()}, rounds)
     of_floor = {name: f"floor: {floor}" for name, floor in FLOORS.items()}
     return {
         "tokens": [case.text, case.tokens],
@@ -215,24 +212,21 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
     }
 
 
-def ratio(times: Sequence[float], base: Sequence[float]) -> float:
-    return statistics.median(own / other for own, other in zip(times, base, strict=True))
-
-
 def main() -> None:
     options = record.parser(__doc__, "a narrow model, one round").parse_args()
     found = measure(case(options.quick), 1 if options.quick else 5)
     rows = [
-        [name, f"{found['time'][name]:.2f}x", _shown(found["over the floor"].get(name)), found["calls"][name]]
+        [
+            name,
+            multiple(found["time"][name]),
+            multiple(found["over the floor"].get(name)),
+            found["calls"][name],
+        ]
         for name in found["time"]
     ]
     print(record.table(["variant", "time", "over its floor", "calls"], rows))
     path = record.write("transformer_costs", found, options)
     print(f"\nwritten: {path.name}")
-
-
-def _shown(figure: float | None) -> str:
-    return "" if figure is None else f"{figure:.2f}x"
 
 
 if __name__ == "__main__":

@@ -81,4 +81,3 @@ def unet(channels: int = CHANNELS, width: int = WIDTH) -> dict[str, Any]:
 
 
 UNET_HEADS = 4
-NATIVE_PIXELS = 128

@@ -87,7 +87,7 @@ def pictures(name: str, places: Places, sprites: Sprites, number: int, device: t
     toy = TOYS.get(name)
     painted = None if toy is None else toy_sprites(places.cache, toy)
     network = load_vae_network(places).to(device)
-    rng = np.random.default_rng([len(name), number])
+    rng = np.random.default_rng([list(COMPANIONS).index(name), number])
     latents, coverage, said, hints = [], [], [], []
     for index in range(number):
         if toy is None or painted is None or (name == "lora" and index % 2):

@@ -21,7 +21,7 @@ from nodes import (
 from torch import Tensor
 
 from . import naive
-from .methods import blocks
+from .specimen import blocks
 from .tiny import conditioning
 from .tiny.extras import tiny_controlnet, tiny_lora
 

@@ -6,7 +6,8 @@ from attention_control.attention_patches.methods.bounded_attention.guidance impo
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
 
-from .methods import EACH_ALONE, Specimen
+from .settings_of_methods import EACH_ALONE
+from .specimen import Specimen
 
 LEFT = Subject("left", (2, 3), ((0.0, 0.0, 0.6, 0.7),))
 RIGHT = Subject("right", (5,), ((0.5, 0.3, 1.0, 1.0),))

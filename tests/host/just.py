@@ -1,7 +1,7 @@
-"""A method that is nothing but its parts, for tests of what the adapter does with a part."""
+"""A method that is nothing but its parts, and parts that change nothing, for tests of the adapter."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from attention_control.attention_patches.contract.attention_part import Attend, Order
@@ -33,3 +33,20 @@ class Blind:
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
         return attend(qkv)
+
+
+@dataclass
+class Witness:
+    """Keeps of every call the site, what was given and what came out; the outermost, if its order is "edit"
+    and it is installed last."""
+
+    order: Order = "observe"
+    seen: list[tuple[Site, QKV, Tensor]] = field(default_factory=list)
+
+    def wants(self, site: Site) -> bool:
+        return True
+
+    def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
+        out = attend(qkv)
+        self.seen.append((site, qkv, out))
+        return out

@@ -11,8 +11,8 @@ from torch import Tensor
 from . import naive
 from .full_size import FULL
 from .inventory import inventory
-from .methods import IMAGES, Specimen, blocks, model
 from .one_call import attention_call, naive_result, result
+from .specimen import IMAGES, Specimen, blocks, model
 from .tiny import assert_same_image, conditioning, prolonged, sample, split_calls
 from .tiny.precision import nearly
 

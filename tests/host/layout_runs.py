@@ -11,8 +11,8 @@ from attention_control.nodes.layout.bounded_attention_node import BoundedAttenti
 from attention_control.nodes.layout.layout_guidance_node import LayoutGuidance
 from torch import Tensor
 
-from .methods import model
 from .node_calls import call_node
+from .specimen import model
 
 PROMPT = "a red cat and a blue dog"
 BOXES = "0 32 64 64: red cat\n64 32 64 64: blue dog"  # on 128 x 128 pixels

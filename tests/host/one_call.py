@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import naive
 from .devices import DEVICE
-from .methods import IMAGES, Specimen, model
+from .specimen import IMAGES, Specimen, model
 
 
 def naive_result(method: Specimen, qkv: QKV, site: Site) -> Tensor:

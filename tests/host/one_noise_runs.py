@@ -2,7 +2,7 @@
 
 import torch
 
-from .methods import model
+from .specimen import model
 from .tiny import conditioning, sample
 
 SIZE = {"height": 6, "width": 10}

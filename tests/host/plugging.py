@@ -12,7 +12,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import naive
-from .methods import model
+from .specimen import model
 from .tiny import conditioning
 from .transfers import sampled
 

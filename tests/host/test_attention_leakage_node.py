@@ -6,8 +6,8 @@ from attention_control.nodes.inspect.attention_leakage_node import AttentionLeak
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 from attention_control.nodes.layout.bounded_attention_node import BoundedAttention
 
-from .methods import model
 from .node_calls import call_node
+from .specimen import model
 from .tiny import conditioning, sample
 
 PROMPT = "a ginger kitten and a gray puppy"

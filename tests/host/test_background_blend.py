@@ -17,7 +17,9 @@ from attention_control.nodes.host.run.install import install
 from comfy.k_diffusion.sampling import sample_euler
 
 from .just import Just
-from .methods import METHODS, NAMED, model
+from .methods import METHODS
+from .settings_of_methods import NAMED
+from .specimen import model
 from .tiny import assert_same_image, conditioning, sample
 
 SPECIMEN = next(specimen for specimen in METHODS if specimen.name == "shape variations, background")

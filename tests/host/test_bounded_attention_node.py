@@ -7,8 +7,8 @@ import torch
 from attention_control.nodes.host.run.install import installed
 from attention_control.nodes.layout.bounded_attention_node import BoundedAttention
 
-from .methods import model
 from .node_calls import call_node
+from .specimen import model
 from .tiny import assert_same_image, conditioning, sample
 
 PROMPT = "a ginger kitten and a (gray:1.2) puppy on the stairs"

@@ -12,7 +12,8 @@ from torch import Tensor
 from . import guidance_methods
 from .companions import COMPANIONS, Companion
 from .inventory import inventory
-from .methods import IMAGES, METHODS, OTHER_WAYS, Specimen, model
+from .methods import METHODS, OTHER_WAYS
+from .specimen import IMAGES, Specimen, model
 from .tiny import assert_same_image, conditioning, sample
 
 PLAIN = Companion("nothing")

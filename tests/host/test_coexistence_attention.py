@@ -10,8 +10,9 @@ import torch
 from comfy.patcher_extension import WrappersMP
 
 from .companions import COMPANIONS, fainter, override
-from .methods import IMAGES, METHODS, blocks, model
+from .methods import METHODS
 from .naive import replace_self_attention
+from .specimen import IMAGES, blocks, model
 from .tiny import SHAPES, assert_same_image, conditioning, sample, spy_calls
 
 METHOD = METHODS[0]

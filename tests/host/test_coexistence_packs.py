@@ -9,9 +9,10 @@ import torch
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 
 from .layout_runs import GUIDED, GUIDED_MASKS, WAYS, encoded, figures, noise, run
-from .methods import METHODS, model
+from .methods import METHODS
 from .node_calls import call_node
 from .other_packs import coupled, keeping_options, neg_pip, sliding
+from .specimen import model
 from .tiny import assert_same_image, conditioning, sample, tiny_clip, tiny_model
 
 guided = pytest.mark.parametrize("way", [GUIDED_MASKS, GUIDED], ids=str)

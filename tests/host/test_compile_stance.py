@@ -10,7 +10,8 @@ from comfy.patcher_extension import WrappersMP
 from comfy_api.torch_helpers.torch_compile import COMPILE_KEY
 
 from .laws import SIZE, prompts
-from .methods import IMAGES, METHODS
+from .methods import METHODS
+from .specimen import IMAGES
 from .tiny import sample, tiny_model
 from .two_devices import on_two_devices
 

@@ -12,10 +12,11 @@ from attention_control.nodes.inspect.attention_map_viewer_node import AttentionM
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 from comfy.supported_models_base import ClipTarget
 
+from .joint_softmax import plain, unloaded
 from .node_calls import call_node
-from .test_transformers import plain, unloaded
 from .tiny.precision import nearly
-from .tiny.transformers import FLUX, TOKENS, painted, spoken, transformer
+from .tiny.transformer_shapes import FLUX, TOKENS
+from .tiny.transformers import painted, spoken, transformer
 from .tiny.weights import fill_randomly
 
 READING = ("flux", "chroma")

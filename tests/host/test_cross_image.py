@@ -13,7 +13,7 @@ from attention_control.nodes.host.families import family_of
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 from comfy_api.latest import io
 
-from .methods import model
+from .specimen import model
 from .tiny import assert_same_image, conditioning, split_calls, tiny_model
 from .transfers import SIZE, authors_way, inverted, prompt, sampled
 

@@ -11,7 +11,7 @@ from comfy.model_management import InterruptProcessingException
 
 from .inventory import inventory
 from .just import Just
-from .methods import model
+from .specimen import model
 from .test_cross_image import WHOLE, picture, transfer
 from .tiny import assert_same_image, spy_calls
 from .transfers import SIZE, inverted, pair, prompt, sampled

@@ -5,7 +5,7 @@ import comfy.sd
 import pytest
 import torch
 
-from .methods import model
+from .specimen import model
 from .test_cross_image import OURS, paper_places, transfer
 from .tiny import assert_same_image, tiny_model
 from .tiny.extras import tiny_lora

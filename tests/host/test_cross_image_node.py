@@ -7,7 +7,7 @@ import torch
 from attention_control.nodes.host.run.install import installed
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 
-from .methods import model
+from .specimen import model
 from .test_cross_image import DEFAULTS, output, transfer
 from .tiny import tiny_clip
 from .transfers import inverted, pair, prompt, sampled

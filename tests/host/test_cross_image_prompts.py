@@ -6,7 +6,7 @@ import pytest
 import torch
 from nodes import ConditioningSetArea, ConditioningSetMask
 
-from .methods import model
+from .specimen import model
 from .test_cross_image import WHOLE, output, transfer
 from .tiny import assert_same_image, only_image, spy_calls
 from .transfers import SIZE, inverted, prompt, sampled

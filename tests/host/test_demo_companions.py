@@ -69,18 +69,20 @@ def test_it_starts_as_the_model_and_learns(frozen, companion):
     one, given = companion(frozen), shown()
     if companion is Embedding:
         given = replace(given, captions=[said.replace("zwx", TOYS["embedding"].word) for said in SAID])
-    torch.manual_seed(1)
-    before = frozen.error(given, frozen.context(given.captions))
-    torch.manual_seed(1)
-    error = one.error(given)
-    if companion is not Embedding:
-        assert nearly(error.detach(), before.detach(), rtol=1e-4)
-    error.backward()
-    silent = [p for p in one.learnt() if p.grad is None]
-    assert not silent and any(p.grad.abs().sum() > 0 for p in one.learnt())
-    assert all(p.grad is None for p in frozen.trained.unet.parameters())
-    for layer in frozen.unet.modules():
-        layer._forward_hooks.clear()
+    try:
+        torch.manual_seed(1)
+        before = frozen.error(given, frozen.context(given.captions))
+        torch.manual_seed(1)
+        error = one.error(given)
+        if companion is not Embedding:
+            assert nearly(error.detach(), before.detach(), rtol=1e-4)
+        error.backward()
+        silent = [p for p in one.learnt() if p.grad is None]
+        assert not silent and any(p.grad.abs().sum() > 0 for p in one.learnt())
+        assert all(p.grad is None for p in frozen.trained.unet.parameters())
+    finally:
+        for layer in frozen.unet.modules():
+            layer._forward_hooks.clear()
 
 
 def test_contexts_are_the_hosts(frozen):

@@ -8,7 +8,7 @@ from attention_control.nodes.host.walks.model_identity import identity
 
 from .inversions import tiny_inversion
 from .inverting import invert
-from .methods import model
+from .specimen import model
 from .test_prompt_to_prompt_node import change, run
 from .tiny import conditioning, tiny_clip
 from .tiny.precision import nearly

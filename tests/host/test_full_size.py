@@ -5,7 +5,8 @@ from attention_control.nodes.host.families import family_of
 
 from .full_size import FULL
 from .laws import any_size, keeps_precision, rows_do_not_leak
-from .methods import METHODS, model
+from .methods import METHODS
+from .specimen import model
 
 SD15 = "input 1.0, 2.0, 4.0, 5.0, 7.0, 8.0; middle 0.0; output 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0"
 

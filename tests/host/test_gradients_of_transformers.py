@@ -10,7 +10,8 @@ from .inventory import inventory
 from .just import Just
 from .slopes import Asker, Corner
 from .tiny import assert_same_image
-from .tiny.transformers import SIX, TRANSFORMERS, painted, transformer
+from .tiny.transformer_shapes import SIX, TRANSFORMERS
+from .tiny.transformers import painted, transformer
 
 KINDS = tuple(kind for kind in TRANSFORMERS if kind != "hidream")  # choosing experts is a step
 CHECKPOINTED = ("flux", "flux2", "chroma", "qwen-image", "sd3")

@@ -9,7 +9,7 @@ from attention_control.nodes.host.run.install import install
 from nodes import ControlNetApplyAdvanced
 
 from .just import Blind, Just
-from .methods import model
+from .specimen import model
 from .tiny import assert_same_image, conditioning
 from .tiny.extras import tiny_controlnet
 from .transfers import SIZE

@@ -15,7 +15,7 @@ from attention_control.nodes.host.run.install import install
 from attention_control.nodes.host.walks import invert as host_inversion
 
 from .inverting import METHODS, invert, picture, reconstruct
-from .methods import model
+from .specimen import model
 from .test_cross_image import WHOLE, transfer
 from .tiny import assert_same_image, conditioning, sample
 from .transfers import SIZE, inverted, pair, prompt, sampled

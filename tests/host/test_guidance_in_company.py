@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .companions import COMPANIONS
 from .guidance_methods import LAYOUT, LEFT, METHODS, RIGHT
-from .methods import IMAGES, model
+from .specimen import IMAGES, model
 from .tiny import assert_same_image, conditioning, sample
 
 STEPS = 2

@@ -23,7 +23,8 @@ from comfy_extras.nodes_flux import FluxGuidance
 
 from .node_calls import call_node
 from .tiny import assert_same_image, spy_calls
-from .tiny.transformers import FURTHER, SIX, TRANSFORMERS, painted, spoken, transformer
+from .tiny.transformer_shapes import FURTHER, SIX, TRANSFORMERS
+from .tiny.transformers import frames, painted, spoken, transformer
 
 STEPS = 4
 
@@ -36,8 +37,7 @@ def inference():
 
 def latent(kind, seed=3, images=1, height=7, width=12):
     """A LATENT as VAE Encode would give it, of an odd size."""
-    frames = (1,) if TRANSFORMERS[kind].frames else ()
-    shape = (images, TRANSFORMERS[kind].channels, *frames, height, width)
+    shape = (images, TRANSFORMERS[kind].channels, *frames(kind), height, width)
     return {"samples": torch.randn(shape, generator=torch.Generator().manual_seed(seed))}
 
 

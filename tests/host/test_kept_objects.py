@@ -10,7 +10,8 @@ from attention_control.nodes.host.run.install import install
 
 from . import naive_shapes
 from .just import Just
-from .methods import METHODS, model
+from .methods import METHODS
+from .specimen import model
 from .tiny import assert_same_image, conditioning, sample
 
 SPECIMEN = next(specimen for specimen in METHODS if specimen.name == "shape variations, keeping")

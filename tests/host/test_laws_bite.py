@@ -17,7 +17,7 @@ from .broken import (
     shape_variations,
     style_aligned,
 )
-from .methods import Specimen
+from .specimen import Specimen
 
 NAMED = {method.name: method for method in (*methods.METHODS, *guidance_methods.METHODS)}
 ALIGNED, BOUNDED, GUIDED = NAMED["style aligned"], NAMED["bounded"], NAMED["layout guidance"]

@@ -19,8 +19,8 @@ from attention_control.nodes.layout.layout_report import describe_bounds
 
 from .guidance_methods import LAYOUT
 from .just import Just
-from .methods import model
 from .node_calls import call_node
+from .specimen import model
 from .tiny import tiny_clip
 from .tiny.transformers import painted, spoken, transformer
 

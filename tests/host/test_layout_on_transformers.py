@@ -1,8 +1,5 @@
 """Bounded Attention and Layout Guidance on transformers: masks in one softmax, in which layers, how long."""
 
-from dataclasses import dataclass, field
-from typing import ClassVar
-
 import pytest
 import torch
 from attention_control.attention_patches.layout.regions import Layout, Subject
@@ -16,8 +13,8 @@ from attention_control.nodes.host.run.install import install
 from attention_control.nodes.layout.bounded_inputs import bounded_during
 
 from . import naive_bounds
-from .just import Just
-from .methods import SUBJECTS
+from .just import Just, Witness
+from .settings_of_methods import SUBJECTS
 from .tiny.precision import nearly
 from .tiny.transformers import painted, transformer
 
@@ -38,22 +35,6 @@ def inference():
 
 def masks(**settings):
     return BoundedAttention(**{"layout": LAYOUT, "refine_from": 1.0, **settings})
-
-
-@dataclass
-class Seeing:
-    """Keeps, as the outermost, what came to each attention in its view, and what was made of it."""
-
-    order: ClassVar = "edit"
-    seen: dict = field(default_factory=dict)
-
-    def wants(self, site):
-        return True
-
-    def __call__(self, site, qkv, attend):
-        out = attend(qkv)
-        self.seen[site.layer.ordinal, site.kind] = (site, qkv, out)
-        return out
 
 
 LAYERS = {  # ordinals of the tiny models in which words, and in which pixels have bounds
@@ -82,10 +63,11 @@ def test_each_family_has_its_bounds():
 def test_masks_are_those_of_one_softmax(kind):
     """In float64: in each layer the picture's queries on all keys, closed where the published form closes;
     words in the positive rows only. A subject's cells never read another's words."""
-    seeing = Seeing()
-    painted(install(install(transformer(kind), masks()), Just([seeing])), kind, **ONCE)
+    witness = Witness("edit")
+    painted(install(install(transformer(kind), masks()), Just([witness])), kind, **ONCE)
     words, pixels = LAYERS[kind]
-    for (ordinal, what), (site, qkv, out) in seeing.seen.items():
+    for site, qkv, out in witness.seen:
+        ordinal, what = site.layer.ordinal, site.kind
         parts = {part.name: part for part in qkv.appended}
         assert all(parts), "another key than the call's own"
         views = {what: (qkv.k, qkv.v)} | {
@@ -106,7 +88,7 @@ def test_masks_are_those_of_one_softmax(kind):
             expected = torch.cat(logits, -1).softmax(-1) @ torch.cat(values, 1)
             assert nearly(out[row], expected, rtol=1e-4, atol=1e-5), (site.layer, what, row)
     layers = family_of(transformer(kind)).layer_map().layers
-    assert len({ordinal for ordinal, _ in seeing.seen}) == len(layers)
+    assert len({site.layer.ordinal for site, _, _ in witness.seen}) == len(layers)
 
 
 def test_named_layers_bound_no_pixels_where_nobody_does():

@@ -11,8 +11,8 @@ from attention_control.nodes.host.text.clip_tokens import prompt_tokens
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 from torch.nn.functional import interpolate
 
-from .methods import model
 from .node_calls import call_node
+from .specimen import model
 from .tiny import conditioning, sample, tiny_model
 from .viewing import CONTENT, PROMPT, STEPS, record, word_map
 

@@ -16,7 +16,8 @@ from comfy.k_diffusion.sampling import sample_euler
 
 from . import naive_prompts
 from .just import Just
-from .methods import METHODS, model
+from .methods import METHODS
+from .specimen import model
 from .tiny import assert_same_image, conditioning, sample, tiny_model
 
 SPECIMEN = next(specimen for specimen in METHODS if specimen.name == "prompt to prompt, blended")

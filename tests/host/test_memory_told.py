@@ -4,7 +4,8 @@ import comfy.sampler_helpers
 import pytest
 
 from . import guidance_methods
-from .methods import METHODS, model
+from .methods import METHODS
+from .specimen import model
 from .tiny import conditioning, sample
 
 KEEPS = {"prompt to prompt", "prompt to prompt, until", "prompt to prompt, blended", "plug and play"}

@@ -11,8 +11,9 @@ from comfy_extras.nodes_sag import SelfAttentionGuidance
 
 from . import naive
 from .layout_runs import GUIDED, MASKS, encoded, noise, run
-from .methods import IMAGES, METHODS, blocks, model
+from .methods import METHODS
 from .naive_windows import panorama
+from .specimen import IMAGES, blocks, model
 from .test_parts_of_a_picture import ACROSS, HALVES, LEFT, RIGHT
 from .tiny import assert_same_image, conditioning, sample
 

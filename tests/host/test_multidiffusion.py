@@ -6,8 +6,9 @@ import torch
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.nodes.host.run.install import install
 
-from .methods import METHODS, model
+from .methods import METHODS
 from .naive_windows import panorama
+from .specimen import model
 from .tiny import assert_same_image, conditioning, sample, spy_calls
 
 WIDE = {"height": 6, "width": 14, "batch": 2}

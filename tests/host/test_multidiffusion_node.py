@@ -7,8 +7,8 @@ from attention_control.nodes.host.run.install import installed
 from attention_control.nodes.wide.multidiffusion_node import MultiDiffusion
 from attention_control.nodes.wide.prompt_region_node import PromptRegion
 
-from .methods import model
 from .node_calls import call_node
+from .specimen import model
 from .tiny import conditioning
 
 

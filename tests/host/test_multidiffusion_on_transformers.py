@@ -16,7 +16,8 @@ from .layout_runs import run
 from .naive_windows import panorama, regional
 from .node_calls import call_node
 from .tiny import assert_same_image, spy_calls
-from .tiny.transformers import SIX, TRANSFORMERS, painted, spoken, transformer
+from .tiny.transformer_shapes import SIX, TRANSFORMERS
+from .tiny.transformers import frames, painted, spoken, transformer
 
 WINDOWS = {"window": (4, 6), "stride": 4}
 ONE_STEP = {"steps": 1, "batch": 2}
@@ -44,8 +45,7 @@ def test_windows_are_averaged_in_each_call(kind):
 
 
 def latent(kind, images=1, height=7, width=12):
-    frames = (1,) if TRANSFORMERS[kind].frames else ()
-    return torch.zeros(images, TRANSFORMERS[kind].channels, *frames, height, width)
+    return torch.zeros(images, TRANSFORMERS[kind].channels, *frames(kind), height, width)
 
 
 @pytest.mark.parametrize("kind", ["flux", "cosmos", "krea2"])

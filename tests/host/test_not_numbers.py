@@ -10,9 +10,10 @@ from attention_control.nodes.style.cross_image_attention_node import CrossImageA
 
 from . import guidance_methods
 from .inverting import invert, picture, prompts
-from .methods import METHODS, OTHER_WAYS, model
+from .methods import METHODS, OTHER_WAYS
 from .node_calls import call_node
 from .probing import image, probe
+from .specimen import model
 from .tiny import conditioning, sample, tiny_clip, tiny_model
 
 SAID = re.compile(r"not a number|no numbers")

@@ -14,7 +14,8 @@ from comfy_api.torch_helpers import set_torch_compile_wrapper
 
 from .just import Just
 from .laws import run
-from .methods import IMAGES, METHODS, model
+from .methods import METHODS
+from .specimen import IMAGES, model
 from .tiny import assert_same_image
 
 METHOD = METHODS[0]

@@ -10,8 +10,9 @@ from nodes import ConditioningSetArea
 
 from . import naive
 from .layout_runs import FOUND, GUIDED, GUIDED_MASKS, LATENT, MASKS, WAYS, encoded, figures, noise, run
-from .methods import IMAGES, METHODS, blocks, model
+from .methods import METHODS
 from .node_calls import call_node
+from .specimen import IMAGES, blocks, model
 from .tiles import tiled
 from .tiny import assert_same_image, conditioning, sample
 

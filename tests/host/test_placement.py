@@ -18,7 +18,8 @@ from .just import Just
 from .naive import adain, attend
 from .node_calls import call_node
 from .tiny.precision import nearly
-from .tiny.transformers import SIX, painted, spoken, transformer
+from .tiny.transformer_shapes import SIX
+from .tiny.transformers import painted, spoken, transformer
 
 GRID, IMAGES, HEADS, WIDTH = (3, 5), 3, 2, 12
 AXES = ((2, 7.0, 0.0, 0.0), (4, 0.0, 1.0, 0.0), (6, -2.0, 0.0, 1.0))  # channels, start, by row, by column

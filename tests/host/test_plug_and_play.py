@@ -8,8 +8,8 @@ import pytest
 import torch
 from attention_control.attention_patches.methods.plug_and_play.guided import Guided
 
-from .methods import model
 from .plugging import authors_way, empty, plugged, words
+from .specimen import model
 from .tiny import assert_same_image, only_image, split_calls, spy_calls
 from .transfers import SIZE, inverted, prompt, sampled
 

@@ -12,8 +12,8 @@ from comfy.model_management import InterruptProcessingException
 from nodes import ControlNetApplyAdvanced
 
 from .inventory import inventory
-from .methods import model
 from .plugging import authors_way, empty, plugged, words
+from .specimen import model
 from .test_cross_image_lora import STRENGTH, changed, lora
 from .tiny import assert_same_image
 from .tiny.extras import tiny_controlnet

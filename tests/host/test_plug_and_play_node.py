@@ -13,8 +13,8 @@ from nodes import (
     ControlNetApplyAdvanced,
 )
 
-from .methods import model
 from .plugging import DEFAULTS, empty, plugged, words
+from .specimen import model
 from .tiny import tiny_model
 from .tiny.extras import tiny_controlnet
 from .transfers import inverted, sampled

@@ -10,8 +10,9 @@ from attention_control.nodes.host.run.install import install
 from nodes import ConditioningSetArea, ControlNetApplyAdvanced
 
 from . import laws
-from .methods import EACH_ALONE, Specimen, model
 from .naive_windows import regional
+from .settings_of_methods import EACH_ALONE
+from .specimen import Specimen, model
 from .tiny import assert_same_image, conditioning, sample
 from .tiny.extras import tiny_controlnet
 

@@ -11,7 +11,7 @@ from attention_control.nodes.host.run.install import install, installed
 
 from .companions import COMPANIONS
 from .just import Just
-from .methods import model
+from .specimen import model
 from .test_prompt_to_prompt_node import change
 from .tiny import assert_same_image, conditioning, sample, split_calls
 

@@ -11,10 +11,10 @@ from attention_control.nodes.edit.prompts.word_numbers import word_numbers
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import installed
 
-from .methods import model
 from .node_calls import call_node
 from .one_noise_runs import SIZE, empty
 from .one_noise_runs import run as sampled
+from .specimen import model
 from .tiny import SHAPES, conditioning, sample, tiny_clip
 
 SOURCE = "a red cat, on the stairs"

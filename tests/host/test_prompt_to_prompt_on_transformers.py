@@ -14,12 +14,13 @@ from attention_control.nodes.host.run.install import install, installed
 from attention_control.nodes.host.text.encoded_prompt import encoded_prompt
 
 from . import naive_prompts
-from .methods import WORDS, edit_of
 from .naive import Where
 from .node_calls import call_node
+from .settings_of_methods import WORDS, edit_of
 from .test_words_of_language_models import tokenizing
 from .tiny import assert_same_image, tiny_clip
-from .tiny.transformers import SIX, TOKENS, painted, spoken, transformer
+from .tiny.transformer_shapes import SIX, TOKENS
+from .tiny.transformers import painted, spoken, transformer
 
 IDLE = (edit_of(naive_prompts.Words({}, {})),) * 2
 CELLS = 24  # tokens of the picture

@@ -15,9 +15,9 @@ from attention_control.nodes.layout.layout_guidance_node import LayoutGuidance
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 
 from .inverting import invert, picture
-from .methods import model
 from .node_calls import call_node
 from .probing import probe
+from .specimen import model
 from .tiny import conditioning, sample, tiny_clip
 
 PROMPT, SUBJECTS = "a cat and a dog", "cat, dog"

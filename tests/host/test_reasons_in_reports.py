@@ -11,9 +11,10 @@ from comfy_extras.nodes_easycache import EasyCacheNode, LazyCacheNode
 from comfy_extras.nodes_model_downscale import PatchModelAddDownscale
 
 from .layout_runs import FOUND, GUIDED, GUIDED_MASKS, MASKS, WAYS, encoded, noise, run
-from .methods import METHODS, model
+from .methods import METHODS
 from .node_calls import call_node
 from .other_packs import OwnOptions, cached_after_the_first_block
+from .specimen import model
 from .tiny import conditioning, sample
 
 every_way = pytest.mark.parametrize("way", WAYS, ids=str)

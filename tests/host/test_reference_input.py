@@ -7,7 +7,7 @@ import pytest
 from attention_control.nodes.host.walks.model_identity import identity
 
 from .inversions import tiny_inversion
-from .methods import model
+from .specimen import model
 from .test_style_aligned_node import align, run
 from .tiny.precision import nearly
 

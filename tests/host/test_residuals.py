@@ -11,7 +11,7 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 
 from .inventory import inventory
 from .just import Just
-from .methods import model
+from .specimen import model
 from .tiny import assert_same_image, conditioning, sample, split_calls, tiny_model
 
 SIZE = {"height": 5, "width": 9, "batch": 2, "steps": 1}

@@ -3,7 +3,8 @@
 import gc
 
 from . import guidance_methods
-from .methods import METHODS, model
+from .methods import METHODS
+from .specimen import model
 from .tiny import conditioning, sample
 
 PLACES = (

@@ -24,10 +24,11 @@ from comfy_extras.nodes_custom_sampler import SamplerCustom
 from .devices import host_on_the_pretended_device
 from .guidance_methods import METHODS as GUIDANCES
 from .laws import SIZE
-from .methods import IMAGES, METHODS
+from .methods import METHODS
 from .node_calls import call_node
 from .pretended_device import CPU, PRETENDED, pretended_device, tensors
 from .recorded import recorder
+from .specimen import IMAGES
 from .test_several_devices import on_two_devices
 from .tiny import conditioning, sample, tiny_model
 from .tiny.precision import nearly

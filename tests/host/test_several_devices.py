@@ -7,8 +7,9 @@ from attention_control.nodes.host.run.install import install
 
 from .guidance_methods import METHODS as GUIDANCES
 from .laws import SIZE, prompts
-from .methods import IMAGES, OTHER_WAYS
+from .methods import OTHER_WAYS
 from .recorded import recorder
+from .specimen import IMAGES
 from .tiny import assert_same_image, sample, tiny_model
 from .tiny.precision import nearly
 from .two_devices import on_two_devices

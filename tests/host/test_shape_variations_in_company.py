@@ -9,8 +9,8 @@ from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install, installed
 
 from .companions import COMPANIONS
-from .methods import model
 from .one_noise_runs import run
+from .specimen import model
 from .test_shape_variations_node import vary
 from .tiny import assert_same_image, conditioning, sample, split_calls
 

@@ -7,9 +7,9 @@ from attention_control.nodes.edit.prompts.object_prompt import ObjectPrompt
 from attention_control.nodes.edit.shape_variations_node import ShapeVariations
 from attention_control.nodes.host.run.install import installed
 
-from .methods import model
 from .node_calls import call_node
 from .one_noise_runs import SIZE, empty, run
+from .specimen import model
 from .tiny import SHAPES, conditioning, sample, tiny_clip
 
 PROMPT = "a red {cat} on the stairs"

@@ -1,8 +1,5 @@
 """What a part is told of each attention call, against what the host really computes."""
 
-from dataclasses import dataclass, field
-from typing import ClassVar
-
 import pytest
 from attention_control.attention_patches.contract.layers import LayerSize
 from attention_control.attention_patches.contract.site import WHOLE_PICTURE
@@ -11,26 +8,11 @@ from attention_control.nodes.host.run.install import install
 from attention_control.nodes.host.text.prompt_identity import digest_of
 from comfy.ldm.modules.attention import BasicTransformerBlock
 
-from .just import Just
-from .methods import IMAGES
+from .just import Just, Witness
+from .specimen import IMAGES
 from .tiny import SHAPES, conditioning, sample, tiny_model
 
 HALF = {1: (7, 9), 2: (4, 5), 4: (2, 3), 8: (1, 2)}  # the host rounds up
-
-
-@dataclass
-class Witness:
-    """Keeps every site and the shapes of its tensors."""
-
-    order: ClassVar = "observe"
-    seen: list = field(default_factory=list)
-
-    def wants(self, site):
-        return True
-
-    def __call__(self, site, qkv, attend):
-        self.seen.append((site, qkv.q.shape, qkv.k.shape))
-        return attend(qkv)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -46,7 +28,8 @@ def test_sites_tell_what_the_host_computes(shape):
     blocks = [m for m in model.model.diffusion_model.modules() if isinstance(m, BasicTransformerBlock)]
     assert len(blocks) == total
     layers = family_of(model).layer_map().layers
-    for call, (site, q, k) in enumerate(witness.seen):
+    for call, (site, qkv, _) in enumerate(witness.seen):
+        q, k = qkv.q.shape, qkv.k.shape
         assert site.layer == layers[call // 2 % total]
         assert (site.layer.ordinal, site.layer.total) == (call // 2 % total + 1, total)
         assert site.kind == ("self", "cross")[call % 2]

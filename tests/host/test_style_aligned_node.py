@@ -9,7 +9,7 @@ from attention_control.nodes.style.style_aligned_batch_node import StyleAlignedB
 from comfy_api.latest import io
 
 from . import naive
-from .methods import model
+from .specimen import model
 from .tiny import assert_same_image, conditioning, every_image, sample
 
 DEFAULTS = {

@@ -15,7 +15,7 @@ from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 
 from . import naive
 from .inversions import tiny_inversion
-from .methods import blocks, model
+from .specimen import blocks, model
 from .tiny import assert_same_image, conditioning, sample
 from .tiny.precision import nearly
 

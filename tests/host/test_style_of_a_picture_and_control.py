@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from .companions import controlnet
-from .methods import model
+from .specimen import model
 from .test_style_of_a_picture import IMAGES, PICTURE, SIZE, follow, listen
 from .tiny import conditioning, sample
 from .tiny.precision import nearly

@@ -10,8 +10,8 @@ from attention_control.nodes.host.walks.model_identity import identity
 from attention_control.nodes.style.style_reference_node import StyleReference
 
 from .inversions import tiny_inversion
-from .methods import model
 from .node_calls import call_node
+from .specimen import model
 from .test_reference_input import inversion_for
 from .test_style_aligned_node import align, run
 

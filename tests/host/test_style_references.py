@@ -15,8 +15,8 @@ from nodes import ConditioningSetArea
 from ..naive_styles import with_references
 from . import test_style_of_a_picture as in_batch
 from .inversions import tiny_inversion
-from .methods import blocks, model
 from .naive import replace_self_attention
+from .specimen import blocks, model
 from .tiny import assert_same_image, conditioning
 
 SIZE = in_batch.SIZE

@@ -11,9 +11,9 @@ from attention_control.nodes.host.run.install import install
 
 from . import guidance_methods, methods
 from .layout_runs import LATENT, WAYS, encoded, figures, noise, run
-from .methods import IMAGES, model
 from .recorded import spied
 from .shares import share
+from .specimen import IMAGES, model
 from .tiny import assert_same_image, conditioning, sample, split_calls, tiny_model
 
 LONG = {"prompt": "red " * 80 + "cat", "boxes": "0 0 64 64: cat"}

@@ -7,7 +7,8 @@ import torch
 
 from .inventory import inventory
 from .tiny import assert_same_image, split_calls
-from .tiny.transformers import TRANSFORMERS, painted, spoken, transformer
+from .tiny.transformer_shapes import TRANSFORMERS
+from .tiny.transformers import frames, painted, spoken, transformer
 from .transformer_methods import CASES
 
 ONE_STEP = {"steps": 1}
@@ -59,9 +60,7 @@ def test_rows_do_not_leak(method, kind):
     """3. An image changes with those that may influence it only."""
     patched = method.on(kind)
     how = {"denoise": 0.6}  # pure noise has nothing of the latent in it, with flows
-    start = torch.full(
-        (3, TRANSFORMERS[kind].channels, *((1,) if TRANSFORMERS[kind].frames else ()), 7, 12), 0.5
-    )
+    start = torch.full((3, TRANSFORMERS[kind].channels, *frames(kind), 7, 12), 0.5)
     before = painted(patched, kind, latent=start, **how)
     for changed in range(3):
         latent = start.clone()

@@ -16,8 +16,9 @@ from comfy_extras.nodes_custom_sampler import BasicGuider, Noise_RandomNoise, Sa
 
 from pack import ROOT
 
-from .just import Just
-from .tiny.transformers import SIX, TRANSFORMERS, painted, spoken, transformer
+from .just import Just, Witness
+from .tiny.transformer_shapes import SIX, TRANSFORMERS
+from .tiny.transformers import frames, painted, spoken, transformer
 
 HELP = ROOT / "web" / "docs" / "StyleAlignedBatch.md"
 FLUX_SAMPLING = {"Flux", "Chroma", "QwenImage", "Krea2", "Flux2"}
@@ -70,9 +71,9 @@ def test_percent_is_the_share_of_simple_steps(name):
 @pytest.mark.parametrize("kind", SIX)
 def test_runs_without_a_negative(kind):
     """As few-step models are sampled, with a guider that has none: the reference is what it is alone."""
-    model, frames = transformer(kind), (1,) if TRANSFORMERS[kind].frames else ()
+    model = transformer(kind)
     layers = family_of(model).layer_map().parse("all")
-    latent = {"samples": torch.zeros(3, TRANSFORMERS[kind].channels, *frames, 7, 12)}
+    latent = {"samples": torch.zeros(3, TRANSFORMERS[kind].channels, *frames(kind), 7, 12)}
     sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "simple", 2)
     euler, found = comfy.samplers.sampler_object("euler"), []
     for patched in (model, install(model, StyleAligned(layers=layers))):
@@ -85,17 +86,7 @@ def test_runs_without_a_negative(kind):
 
 def test_the_length_of_a_text_is_that_of_the_call():
     """Flux.2's network is given 512 vectors, whatever the prompt has."""
-    lengths = []
-
-    class Looking:
-        order = "observe"
-
-        def wants(self, site):
-            lengths.extend(text.tokens for text in site.rows.texts if text is not None)
-            return False
-
-        def __call__(self, site, qkv, attend):
-            return attend(qkv)
-
-    painted(install(transformer("flux2"), Just([Looking()])), "flux2", batch=1, steps=1)
-    assert set(lengths) == {512}
+    witness = Witness()
+    painted(install(transformer("flux2"), Just([witness])), "flux2", batch=1, steps=1)
+    texts = [text for site, _, _ in witness.seen for text in site.rows.texts]
+    assert {text.tokens for text in texts if text is not None} == {512}

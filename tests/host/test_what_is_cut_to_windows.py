@@ -10,7 +10,7 @@ from attention_control.nodes.host.run.install import install
 from nodes import ConditioningSetArea, ConditioningSetMask, ControlNetApplyAdvanced
 
 from .layout_runs import noise, run
-from .methods import model
+from .specimen import model
 from .tiny import assert_same_image, conditioning
 from .tiny.extras import tiny_controlnet
 

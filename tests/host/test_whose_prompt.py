@@ -8,8 +8,8 @@ from attention_control.nodes.inspect.attention_recorder_node import AttentionRec
 from nodes import ConditioningSetArea
 
 from .layout_runs import FOUND, GUIDED, GUIDED_MASKS, MASKS, WAYS, encoded, figures, noise, run
-from .methods import model
 from .node_calls import call_node
+from .specimen import model
 from .tiny import assert_same_image
 
 SNOW = "snow, forest, night"

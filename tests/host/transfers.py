@@ -11,7 +11,7 @@ from attention_control.nodes.host.walks.invert import Conditions, invert
 from torch import Tensor
 
 from . import naive
-from .methods import model
+from .specimen import model
 from .tiny import conditioning
 
 STEPS = 8

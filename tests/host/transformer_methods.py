@@ -18,9 +18,10 @@ from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 
 from .guidance_methods import LAYOUT
-from .methods import BY_REFERENCE, EACH_ALONE, edit_of
 from .naive_prompts import Words
-from .tiny.transformers import FURTHER, SIX, transformer
+from .settings_of_methods import BY_REFERENCE, EACH_ALONE, edit_of
+from .tiny.transformer_shapes import FURTHER, SIX
+from .tiny.transformers import transformer
 
 
 @dataclass(frozen=True, eq=False)

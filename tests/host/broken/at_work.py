@@ -1,7 +1,7 @@
 """How a method gets a part with a mistake."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, ClassVar
 
 from attention_control.attention_patches.contract.batch import Batch
@@ -20,3 +20,22 @@ class Broken(Method):
 
     def _at_work(self, part: Any) -> Any:
         return self.at_work(**{field.name: getattr(part, field.name) for field in fields(part)})
+
+
+class RemembersKeys:
+    """Of a part at work: adds a little of the keys of the run before. `memory` is the class's own."""
+
+    memory: ClassVar[dict[int, Any]]
+
+    def __call__(self, site: Any, qkv: Any, attend: Any) -> Any:
+        last = self.memory.get(site.layer.ordinal)
+        self.memory[site.layer.ordinal] = qkv.k
+        fits = last is not None and last.shape == qkv.k.shape
+        return super().__call__(site, replace(qkv, k=qkv.k + 0.01 * last) if fits else qkv, attend)
+
+
+class Floats:
+    """Of a part at work: forgets to return to the dtype it was given."""
+
+    def __call__(self, site: Any, qkv: Any, attend: Any) -> Any:
+        return super().__call__(site, qkv, attend).float()

@@ -7,7 +7,7 @@ import torch
 from attention_control.attention_patches.methods.plug_and_play.guided import Guided
 from attention_control.attention_patches.methods.plug_and_play.method import PlugAndPlay
 
-from ..methods import model
+from ..specimen import model
 from .at_work import Broken
 from .ranges import WorksInTheWholeRange
 

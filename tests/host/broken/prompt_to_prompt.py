@@ -7,7 +7,7 @@ from attention_control.attention_patches.methods.prompt_to_prompt.control import
 from attention_control.attention_patches.methods.prompt_to_prompt.edits import Tables
 from attention_control.attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
 
-from .at_work import Broken
+from .at_work import Broken, Floats
 from .ranges import WorksInTheWholeRange
 
 
@@ -128,6 +128,5 @@ class CountsSteps(Broken, PromptToPrompt):
 class ReturnsFloat(Broken, PromptToPrompt):
     """Forgets to return to the dtype it was given."""
 
-    class at_work(Control):
-        def __call__(self, site, qkv, attend):
-            return super().__call__(site, qkv, attend).float()
+    class at_work(Floats, Control):
+        pass

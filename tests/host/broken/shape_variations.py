@@ -6,7 +6,7 @@ import torch
 from attention_control.attention_patches.methods.shape_variations.method import ShapeVariations
 from attention_control.attention_patches.methods.shape_variations.mixing import Mixing
 
-from .at_work import Broken
+from .at_work import Broken, Floats, RemembersKeys
 from .ranges import WorksInTheWholeRange
 
 
@@ -57,14 +57,8 @@ class IgnoresLayers(Broken, ShapeVariations):
 class Remembers(Broken, ShapeVariations):
     """Adds a little of the keys of the run before."""
 
-    class at_work(Mixing):
+    class at_work(RemembersKeys, Mixing):
         memory = {}  # noqa: RUF012  the mistake in question
-
-        def __call__(self, site, qkv, attend):
-            last = self.memory.get(site.layer.ordinal)
-            self.memory[site.layer.ordinal] = qkv.k
-            fits = last is not None and last.shape == qkv.k.shape
-            return super().__call__(site, replace(qkv, k=qkv.k + 0.01 * last) if fits else qkv, attend)
 
 
 class StartsLate(Broken, ShapeVariations):
@@ -104,6 +98,5 @@ class CountsSteps(Broken, ShapeVariations):
 class ReturnsFloat(Broken, ShapeVariations):
     """Forgets to return to the dtype it was given."""
 
-    class at_work(Mixing):
-        def __call__(self, site, qkv, attend):
-            return super().__call__(site, qkv, attend).float()
+    class at_work(Floats, Mixing):
+        pass

@@ -9,7 +9,7 @@ from attention_control.attention_patches.methods.style_aligned.method import Ali
 from attention_control.attention_patches.numerics.adain import adain
 from comfy.ldm.modules.attention import CrossAttention
 
-from .at_work import Broken
+from .at_work import Broken, Floats, RemembersKeys
 from .ranges import WorksInTheWholeRange
 
 
@@ -135,14 +135,8 @@ def _careless_group_norm():
 class Remembers(Broken, StyleAligned):
     """Takes its reference from the run before."""
 
-    class at_work(Alignment):
+    class at_work(RemembersKeys, Alignment):
         memory = {}  # noqa: RUF012  the mistake in question
-
-        def __call__(self, site, qkv, attend):
-            last = self.memory.get(site.layer.ordinal)
-            self.memory[site.layer.ordinal] = qkv.k
-            fits = last is not None and last.shape == qkv.k.shape
-            return super().__call__(site, replace(qkv, k=qkv.k + 0.01 * last) if fits else qkv, attend)
 
 
 class StartsLate(Broken, StyleAligned):
@@ -169,8 +163,8 @@ class BiasedVariance(Broken, StyleAligned):
     """Divides by N instead of N - 1 on one side only."""
 
     class at_work(Alignment):
-        def aligned(self, qkv, rows):
-            aligned = super().aligned(qkv, rows)
+        def aligned(self, qkv, site):
+            aligned = super().aligned(qkv, site)
             n = qkv.q.shape[-2]
             return replace(aligned, q=aligned.q * ((n - 1) / n) ** 0.5)
 
@@ -194,9 +188,8 @@ class IgnoresLayers(Broken, StyleAligned):
 class ReturnsFloat(Broken, StyleAligned):
     """Forgets to return to the dtype it was given."""
 
-    class at_work(Alignment):
-        def __call__(self, site, qkv, attend):
-            return super().__call__(site, qkv, attend).float()
+    class at_work(Floats, Alignment):
+        pass
 
 
 class BooleanMask(Broken, StyleAligned):
