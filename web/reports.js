@@ -2,6 +2,7 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { addSheet, isClassic } from "./viewer/front_end.js";
 
 /**
  * @typedef {{ category?: string }} Kind
@@ -31,10 +32,7 @@ const GAP = 10; // between nodes
 app.registerExtension({
   name: "AttentionControl.Reports",
   setup() {
-    const sheet = document.createElement("link");
-    sheet.rel = "stylesheet";
-    sheet.href = new URL("./reports.css", import.meta.url).href;
-    document.head.append(sheet);
+    addSheet(new URL("./reports.css", import.meta.url));
     /** @type {Map<string, string>} */
     const said = new Map(); // the latest in this run
     api.addEventListener("progress_text", (event) => {
@@ -106,8 +104,7 @@ function isOurs(node) {
 function fit(id, text) {
   const node = nodeAt(String(id));
   const widget = node?.widgets?.find((widget) => widget.name === TEXT);
-  if (!node || !widget || !isOurs(node)) return;
-  if (/** @type {any} */ (window).LiteGraph.vueNodesMode) return;
+  if (!node || !widget || !isOurs(node) || !isClassic()) return;
   const wanted = Math.min(heightOf(text, node.size[0] - ABOUT[0]) + ABOUT[1], MOST);
   widget.options.getMinHeight = () => LEAST;
   const height = Math.max(LEAST, Math.min(wanted, LEAST + floorBelow(node) - node.pos[1] - node.computeSize()[1]));
