@@ -1,7 +1,8 @@
-/** Puts the viewer into the node AttentionMapViewer. Everything that knows the front end is in this file. */
+/** Puts the viewer into the node AttentionMapViewer. What knows the front end is here and in front_end.js. */
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { addSheet, after } from "./viewer/front_end.js";
 import { createPanel } from "./viewer/panel.js";
 import { messageOf, payloadOf } from "./viewer/payload.js";
 import { textsOf } from "./viewer/texts.js";
@@ -27,10 +28,7 @@ const LANGUAGES = await languages(); // the front end waits for it, so nodes fin
 app.registerExtension({
   name: "AttentionControl.AttentionMapViewer",
   setup() {
-    const sheet = document.createElement("link");
-    sheet.rel = "stylesheet";
-    sheet.href = new URL("./viewer/viewer.css", import.meta.url).href;
-    document.head.append(sheet);
+    addSheet(new URL("./viewer/viewer.css", import.meta.url));
   },
   nodeCreated(node) {
     if (node.comfyClass === NODE) addPanel(/** @type {Node} */ (node));
@@ -121,23 +119,6 @@ function write(node, inputs) {
   }
   node.setDirtyCanvas(true, true);
   return Object.keys(inputs).filter((name) => linked.includes(name));
-}
-
-/**
- * Let a method of the front end do something more.
- *
- * @template {string} Name
- * @param {{ [name in Name]?: (...parameters: any[]) => any }} object
- * @param {Name} name
- * @param {(...parameters: any[]) => void} then
- */
-function after(object, name, then) {
-  const first = object[name];
-  object[name] = function (...parameters) {
-    const result = first?.apply(this, parameters);
-    then(...parameters);
-    return result;
-  };
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { app } from "../../scripts/app.js";
 import { createBoxEditor } from "./boxes/editor.js";
+import { addSheet, after, isClassic } from "./viewer/front_end.js";
 
 /** @typedef {import("./boxes/geometry.js").Box} Box */
 /** @typedef {{ name: string, value: any, serialize?: boolean, callback?: (value: any) => void }} Widget */
@@ -22,15 +23,11 @@ const HEIGHT = 420;
 app.registerExtension({
   name: "AttentionControl.BoxEditor",
   setup() {
-    const sheet = document.createElement("link");
-    sheet.rel = "stylesheet";
-    sheet.href = new URL("./boxes/boxes.css", import.meta.url).href;
-    document.head.append(sheet);
+    addSheet(new URL("./boxes/boxes.css", import.meta.url));
   },
   nodeCreated(node) {
     const created = /** @type {Node} */ (/** @type {unknown} */ (node));
-    const classic = !(/** @type {any} */ (window).LiteGraph.vueNodesMode);
-    if (created.comfyClass === NODE && classic) addEditor(created);
+    if (created.comfyClass === NODE && isClassic()) addEditor(created);
   },
 });
 
@@ -60,21 +57,4 @@ function addEditor(node) {
   }
   after(node, "onConfigure", editor.show);
   editor.show();
-}
-
-/**
- * Let a method of the front end do something more.
- *
- * @template {string} Name
- * @param {{ [name in Name]?: (...parameters: any[]) => any }} object
- * @param {Name} name
- * @param {() => void} then
- */
-function after(object, name, then) {
-  const first = object[name];
-  object[name] = function (/** @type {any[]} */ ...parameters) {
-    const result = first?.apply(this, parameters);
-    then();
-    return result;
-  };
 }

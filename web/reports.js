@@ -2,6 +2,7 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { addSheet, isClassic } from "./viewer/front_end.js";
 
 /**
  * @typedef {{ category?: string }} Kind
@@ -31,15 +32,19 @@ const GAP = 10; // between nodes
 app.registerExtension({
   name: "AttentionControl.Reports",
   setup() {
-    const sheet = document.createElement("link");
-    sheet.rel = "stylesheet";
-    sheet.href = new URL("./reports.css", import.meta.url).href;
-    document.head.append(sheet);
+    addSheet(new URL("./reports.css", import.meta.url));
+    /** @type {Map<string, string>} */
+    const said = new Map(); // the latest in this run
     api.addEventListener("progress_text", (event) => {
       const { nodeId, text } = /** @type {CustomEvent<{ nodeId: string, text: string }>} */ (event).detail;
       requestAnimationFrame(() => fit(nodeId, text)); // when the host has shown it
-      keep(nodeId, text);
+      if (isOurs(nodeAt(String(nodeId)))) said.set(keyOf(nodeId), text);
     });
+    api.addEventListener("execution_start", () => said.clear());
+    api.addEventListener("execution_success", () => keep(said, said));
+    for (const end of /** @type {const} */ (["execution_error", "execution_interrupted"])) {
+      api.addEventListener(end, () => keep(said, [])); // its last words are no report
+    }
     api.addEventListener("execution_cached", (event) => {
       const { nodes } = /** @type {CustomEvent<{ nodes: string[] }>} */ (event).detail;
       for (const id of nodes) recall(String(id));
@@ -48,16 +53,14 @@ app.registerExtension({
 });
 
 /**
- * Keep what was said of a node of this workflow, for its next tab.
+ * Keep texts for the workflow's next tab, in place of those that nodes had.
  *
- * @param {string} id
- * @param {string} text
+ * @param {Map<string, string>} said  by workflow and node, whoever said something
+ * @param {Iterable<[string, string]>} texts  those to keep
  */
-function keep(id, text) {
-  if (!isOurs(nodeAt(String(id)))) return;
-  const { [keyOf(id)]: _, ...others } = kept();
-  const newest = Object.entries(others).slice(1 - MANY);
-  localStorage.setItem(STORE, JSON.stringify({ ...Object.fromEntries(newest), [keyOf(id)]: text }));
+function keep(said, texts) {
+  const others = Object.entries(kept()).filter(([key]) => !said.has(key));
+  localStorage.setItem(STORE, JSON.stringify(Object.fromEntries([...others, ...texts].slice(-MANY))));
 }
 
 /**
@@ -101,8 +104,7 @@ function isOurs(node) {
 function fit(id, text) {
   const node = nodeAt(String(id));
   const widget = node?.widgets?.find((widget) => widget.name === TEXT);
-  if (!node || !widget || !isOurs(node)) return;
-  if (/** @type {any} */ (window).LiteGraph.vueNodesMode) return;
+  if (!node || !widget || !isOurs(node) || !isClassic()) return;
   const wanted = Math.min(heightOf(text, node.size[0] - ABOUT[0]) + ABOUT[1], MOST);
   widget.options.getMinHeight = () => LEAST;
   const height = Math.max(LEAST, Math.min(wanted, LEAST + floorBelow(node) - node.pos[1] - node.computeSize()[1]));

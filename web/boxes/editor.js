@@ -109,7 +109,7 @@ export function createBoxEditor({ read, write, size }) {
       if (chosen >= 0) words.focus();
     }
     stage.addEventListener("pointermove", drag);
-    stage.addEventListener("pointerup", drop, { once: true });
+    stage.addEventListener("lostpointercapture", drop, { once: true }); // let go or cancelled
     show();
   });
 

@@ -62,6 +62,29 @@ def test_boxes_are_drawn_moved_described_and_removed(own: Ui) -> None:
     assert near(sides(boxes()[0]), [300, 60, 212, 172]) and len(boxes()) == 1
 
 
+def test_a_drag_ends_where_it_is_cancelled(own: Ui) -> None:
+    """A touch that the browser takes away has moved its box; whoever points there later moves nothing."""
+    own.show({"1": NODE}, "classic", at="CreateBoundingBoxes")
+    drag(own, (32, 32), (160, 192))
+    shown = own.page.locator(".acb-stage").bounding_box()
+    touched = own.page.context.new_cdp_session(own.page)
+
+    def touch(kind: str, *places: tuple[float, float]) -> None:
+        points = [
+            {"x": shown["x"] + x * shown["width"], "y": shown["y"] + y * shown["height"]} for x, y in places
+        ]
+        touched.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", (0.2, 0.5))
+    touch("touchMove", (0.25, 0.5))
+    touch("touchCancel")
+    left = own.page.evaluate(STATE)
+    assert near(sides(left[-1]), [58, 32, 128, 160])
+    for x in (0.3, 0.4):
+        own.page.mouse.move(shown["x"] + x * shown["width"], shown["y"] + 0.6 * shown["height"])
+    assert own.page.evaluate(STATE) == left
+
+
 def test_the_other_renderer_keeps_its_own_canvas(own: Ui) -> None:
     """There nothing of ours is in the node."""
     own.show({"1": NODE}, "vue", at="CreateBoundingBoxes")

@@ -117,3 +117,28 @@ def test_a_report_is_there_in_another_tab(own: Ui) -> None:
     other.run()
     assert other.page.evaluate(report) == said
     other.page.close()
+
+
+@pytest.mark.parametrize("end", ["execution_error", "execution_interrupted"])
+def test_a_run_that_does_not_succeed_keeps_no_report(end: str, own: Ui) -> None:
+    """What a node said last is none then, nor is what it said before; and a report is kept at the end."""
+    own.show(brief(), "classic")
+    kept = own.page.evaluate(
+        """end => {
+            const { id } = app.graph.nodes.find(node => node.type === "AttentionRecorder");
+            const tell = (name, detail) => app.api.dispatchEvent(new CustomEvent(name, { detail }));
+            const report = () => JSON.parse(localStorage.getItem("AttentionControl.Reports") ?? "{}")
+                [`${app.rootGraph.id}/${id}`] ?? null;
+            const run = (texts, end) => {
+                tell("execution_start", {});
+                for (const text of texts) tell("progress_text", { nodeId: String(id), text });
+                const before = report();
+                tell(end, {});
+                return [before, report()];
+            };
+            return [...run(["Step 1", "A report."], "execution_success"), ...run(["Step 1"], end)];
+        }""",
+        end,
+    )
+    assert kept[1:] == ["A report.", "A report.", None]
+    assert kept[0] != "A report."
