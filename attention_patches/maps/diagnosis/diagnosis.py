@@ -11,13 +11,13 @@ self-attention) and A_w the map of a word (means over heads, layers and times):
     rise(w)  = max_c p(c, w) / mean of A_w
 
     n is neglected   if rise(n) < `least_rise`, or share(n) < `fused`: others are seen where it is seen most
-    n is fused       if `fused` <= share(n) < `present`, and another noun is as strong in its home
-    n is present     else
+    n is fused       if `fused` <= share(n) < `present`, with the strongest other noun in its home
+    n is present     else; so is a prompt's only noun whatever its share, which is 1
     attribute a      is bound to the present noun m with the largest p(home(m), a); to none if rise(a) is low
 
 Shares and rises have no unit, so that sharp and flat models are measured alike. Attention tells what a model
 looked for, not what it painted. A word for a colour is looked at where its noun is, as the text encoder lets
-it know the noun; so missing subjects are found far better than colours that went astray, and a picture that
+it know the noun; so missing subjects are found better than colours that went astray, and a picture that
 is probed hardly tells them at all (`benchmarks/diagnosis.py`).
 """
 
