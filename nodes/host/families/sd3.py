@@ -6,8 +6,9 @@ from comfy.ldm.modules.diffusionmodules.mmdit import OpenAISignatureMMDITWrapper
 from torch import Tensor
 
 from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
-from .block_checkpoints import Block, Place, checkpointed_blocks
+from .block_checkpoints import Block, checkpointed_blocks
 from .family import Forward, Seen
+from .replaced_blocks import Place
 from .told import place_told, told
 from .transformer import Transformer
 from .transformer_presets import BoundedBlocks
