@@ -11,11 +11,9 @@ from types import CellType, FunctionType
 from typing import Any
 
 from torch import Tensor
-from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import checkpoint
 
-from ..plain_rotations import PlainRotations
-from ..private_weights import PrivateWeights
+from ..recorded_graph import recorded_graph
 from .family import Reached
 from .replaced_blocks import Place, Replacement, with_replaced
 
@@ -60,9 +58,8 @@ class CheckpointedBlock:
             out: tuple[Tensor, ...] = ()
             own = dict(zip(names, copies(streams), strict=True))
             given = {**args, **own, "transformer_options": dict(options)}
-            weights = PrivateWeights()
             try:
-                with weights, PlainRotations(), saved_tensors_hooks(weights.kept, lambda kept: kept):
+                with recorded_graph():
                     behind = self._computed(block, given)
                 out = tuple(behind[name] for name in names)
             except Reached:
