@@ -28,7 +28,7 @@ AfterStep = Callable[[Tensor, int], Tensor]
 """(latents (B, C, h, w) after a step, how many steps of the inversion are done) -> latents to go on with."""
 
 
-def ancestral(sigma: float, after: float, path: NoisePath = "variance exploding") -> tuple[float, float]:
+def ancestral(sigma: float, after: float, path: NoisePath) -> tuple[float, float]:
     """(down, up): a DDPM step goes to sigma `down` without noise and adds noise of deviation `up`.
 
     DDIM with eta = 1 in the host's scale. With r the ratio of `after` to sigma, each divided by the factor of
@@ -43,38 +43,29 @@ def ddim_step(latents: Tensor, expected: Tensor, sigma: float, after: float) -> 
     return expected + (latents - expected) * (after / sigma)
 
 
-def ddpm_mean(
-    latents: Tensor, expected: Tensor, sigma: float, after: float, path: NoisePath = "variance exploding"
-) -> Tensor:
-    """The mean of the next state of a DDPM step."""
-    down = ancestral(sigma, after, path)[0]
-    return kept(path, after) * expected + (latents - kept(path, sigma) * expected) * (down / sigma)
-
-
 def ddpm_step(
-    latents: Tensor,
-    expected: Tensor,
-    sigma: float,
-    after: float,
-    noise: Tensor,
-    path: NoisePath = "variance exploding",
+    latents: Tensor, expected: Tensor, sigma: float, after: float, noise: Tensor, path: NoisePath
 ) -> Tensor:
     """The next state with the stored `noise` of this step; on the last step it is added as it is."""
-    up = ancestral(sigma, after, path)[1] if after > 0 else 1.0
-    return ddpm_mean(latents, expected, sigma, after, path) + up * noise
+    mean, deviation = _mean_and_deviation(latents, expected, sigma, after, path)
+    return mean + deviation * noise
 
 
 def ddpm_noise(
-    latents: Tensor,
-    expected: Tensor,
-    sigma: float,
-    after: float,
-    next_state: Tensor,
-    path: NoisePath = "variance exploding",
+    latents: Tensor, expected: Tensor, sigma: float, after: float, next_state: Tensor, path: NoisePath
 ) -> Tensor:
     """The noise with which `ddpm_step` leads to `next_state`."""
-    up = ancestral(sigma, after, path)[1] if after > 0 else 1.0
-    return (next_state - ddpm_mean(latents, expected, sigma, after, path)) / up
+    mean, deviation = _mean_and_deviation(latents, expected, sigma, after, path)
+    return (next_state - mean) / deviation
+
+
+def _mean_and_deviation(
+    latents: Tensor, expected: Tensor, sigma: float, after: float, path: NoisePath
+) -> tuple[Tensor, float]:
+    """Of the next state of a DDPM step; the last one's deviation is 1, as its noise is added as it is."""
+    down, up = ancestral(sigma, after, path)
+    mean = kept(path, after) * expected + (latents - kept(path, sigma) * expected) * (down / sigma)
+    return mean, up if after > 0 else 1.0
 
 
 def ddim_states(
@@ -140,15 +131,16 @@ def walk_back(
     for i in range(first, inversion.steps):
         sigma, after = levels[i], levels[i + 1]
         if inversion.method == "rf-solver":
-            latents, expected = midpoint_step(latents, sigma, after, expect)
+            following, expected = midpoint_step(latents, sigma, after, expect)
         else:
             expected = expect(latents, sigma)
+            if inversion.noise is None:
+                following = ddim_step(latents, expected, sigma, after)
+            else:
+                noise = inversion.noise[i].to(latents)
+                following = ddpm_step(latents, expected, sigma, after, noise, inversion.path)
         watch(i - first, expected, latents)
-        if inversion.method == "ddim":
-            latents = ddim_step(latents, expected, sigma, after)
-        elif inversion.noise is not None:
-            noise = inversion.noise[i].to(latents)
-            latents = ddpm_step(latents, expected, sigma, after, noise, inversion.path)
+        latents = following
         if after_step is not None:
             latents = after_step(latents, i + 1)
     return latents

@@ -21,9 +21,9 @@ from torch import Tensor
 from ..contract.attention_part import Order
 from ..contract.batch import Batch
 from ..contract.method import Method, Part
-from ..contract.site import Site
+from ..contract.site import Site, Text
 from .recorded import MapStore
-from .recorder import MEGABYTE
+from .recorder import KEPT, MEGABYTE, OPEN
 from .recording import Recording, Wanted
 
 CONCEPTS = "recorded, of concepts"
@@ -45,12 +45,19 @@ class ConceptRecorder(Method):
     def off(self) -> bool:
         return super().off or not self.layers
 
+    def start(self, batch: Batch) -> str | None:
+        if batch.window:
+            return "the model sees the picture in windows, and maps of concepts are kept of the whole one"
+        if not self._texts(batch):
+            return "no positive conditioning has the whole picture, and maps are kept of nothing less"
+        self._check_memory(batch)
+        return None
+
     def begin(self, batch: Batch) -> Sequence[Part]:
-        texts = tuple(text for text in batch.texts if text.role == "positive" and text.window.whole)[:1]
         wanted = Wanted(
             cross_layers=self.layers,
             self_layers=frozenset(),
-            texts=texts,
+            texts=self._texts(batch),
             roles=("positive",),
             time_bins=self.time_bins,
             each_head=False,
@@ -58,6 +65,36 @@ class ConceptRecorder(Method):
         )
         megabytes = self.memory_limit / MEGABYTE
         return (ConceptRecording(wanted, batch, self.store, megabytes, concepts=self.concepts),)
+
+    def memory(self, batch: Batch) -> int:
+        return self.needed(batch)
+
+    def needed(self, batch: Batch) -> int:
+        """Bytes that a run of this batch takes beyond a plain one: all slices, and the map in the making."""
+        return self._values(batch) * (self.time_bins * KEPT + OPEN)
+
+    def _values(self, batch: Batch) -> int:
+        """How many numbers one time slice holds."""
+        tokens = sum(size.tokens for ordinal, size in batch.layer_sizes.items() if ordinal in self.layers)
+        return batch.images * tokens * len(self.concepts)
+
+    def _check_memory(self, batch: Batch) -> None:
+        """Raises ValueError if the maps of this batch would pass the limit, and says what to lower."""
+        needed = self.needed(batch)
+        if needed <= self.memory_limit:
+            return
+        fewer = int((self.memory_limit / self._values(batch) - OPEN) // KEPT)
+        ways = [f"time_bins from {self.time_bins} to {fewer}"] if fewer >= 1 else []
+        ways += ["the number of layers", "the batch size"]
+        raise ValueError(
+            f"memory_limit_mb is {self.memory_limit // MEGABYTE}, but these maps would take "
+            f"{needed // MEGABYTE + 1} MB. Lower {', or '.join(ways)}; or raise the limit."
+        )
+
+    def _texts(self, batch: Batch) -> tuple[Text, ...]:
+        """The first that has the whole picture, if any."""
+        whole = (text for text in batch.texts if text.role == "positive" and text.window.whole)
+        return tuple(whole)[:1]
 
 
 @dataclass

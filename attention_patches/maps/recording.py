@@ -18,7 +18,7 @@ from ..numerics.finite import all_finite
 from .live_words import live_words
 from .recorded import AttentionMaps, MapStore, RecordedLayer, TimeSlice
 from .running_means import SliceMeans
-from .windows import fits, lay
+from .windows import Grid, Laying, fits
 
 ONLY_WORDS = (
     "the model gets a part of the picture, which looks at nothing outside it, and self-attention is kept of "
@@ -77,6 +77,8 @@ class Recording:
     times: dict[int, dict[float, float]] = field(default_factory=dict)  # slice -> sigma -> percent
     left_out: set[tuple[str, int]] = field(default_factory=set)  # (role, entry) of further texts
     swapped: Counter[int] = field(default_factory=Counter)  # by layer
+    layings: dict[tuple[str, Window, Grid, Grid], Laying] = field(default_factory=dict)
+    # of the role's text in this window, by its own grid and the picture's
 
     def wants(self, site: Site) -> bool | StepAside:
         layers = self.wanted.cross_layers if site.kind == "cross" else self.wanted.self_layers
@@ -120,12 +122,14 @@ class Recording:
 
     def _draw(self) -> None:
         """The heat of the live words in the present time slice, on the node."""
+        if not self.wanted.live:
+            return
         present = [
             (self.batch.layer_sizes[ordinal].grid, means.present[1].values)
             for (what, ordinal, role), means in self.means.items()
             if (what, role) == ("cross", "positive") and means.present is not None
         ]
-        if self.wanted.live and present:
+        if present:
             self.batch.draw(lambda: live_words(present, self.wanted.live))
 
     def _keep(self, site: Site, qkv: QKV, chunk: Chunk, slice_: int) -> None:
@@ -138,7 +142,7 @@ class Recording:
         parts = self._seen(qkv, chunk.rows, heads, columns)
         if chunk.share is not None and chunk.window is not None and site.kind == "cross":
             map_ = torch.cat([seen for _, seen in parts], 2)
-            lay(mean, map_, chunk.share, chunk.window, site.grid, whole)
+            self._laying(text.role, chunk.share, chunk.window, site.grid, whole, map_).add(mean, map_)
         else:
             for queries, seen in parts:
                 mean.add(seen, queries)
@@ -147,6 +151,16 @@ class Recording:
                 features = rotated if site.rotary is None else site.rotary.unrotated(rotated)
                 own = features[chunk.rows]
                 self._means(name, site, text).of(slice_, own.shape, qkv.q.device).replace(own)
+
+    def _laying(
+        self, role: str, share: Tensor, window: Window, own: Grid, whole: Grid, like: Tensor
+    ) -> Laying:
+        """The same in all steps and layers of a grid, unless a text's parts are cut anew."""
+        key = (role, window, own, whole)
+        laying = self.layings.get(key)
+        if laying is None or not laying.of(share, like):
+            laying = self.layings[key] = Laying.made(share, window, own, whole, like)
+        return laying
 
     def _seen(self, qkv: QKV, rows: slice, heads: int, columns: int) -> Iterator[tuple[slice, Tensor]]:
         """The maps to keep, (images, heads, n, columns) by queries."""

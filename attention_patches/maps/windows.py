@@ -5,6 +5,8 @@ whole picture, and where windows overlap their mean is taken with the weights by
 put together. Where the picture is another prompt's alone, a map is 0.
 """
 
+from dataclasses import dataclass
+
 from torch import Tensor
 
 from ..contract.site import Window
@@ -20,19 +22,39 @@ def fits(window: Window, own: Grid, whole: Grid) -> bool:
     return all(abs(n - all_ * part) < 1 for n, all_, part in zip(own, whole, parts, strict=True))
 
 
-def lay(mean: WeighedMean, map_: Tensor, share: Tensor, window: Window, own: Grid, whole: Grid) -> None:
-    """Add the map of a window, (images, heads, h * w, columns) on its own grid, to the mean over a whole one.
+@dataclass(frozen=True, eq=False)
+class Laying:
+    """Where the cells of a window's own grid (h, w) belong in the whole one, of which it reaches n rows and m
+    columns. `share` (H, W), of any size, is how much of the picture each place in the window is."""
 
-    `share` (H, W), of any size, is how much of the picture each place in the window is.
-    """
-    rows, down = _places(window.top, window.bottom, own[0], whole[0])
-    columns, across = _places(window.left, window.right, own[1], whole[1])
-    down, across = down.to(map_), across.to(map_)
-    weights = _on_grid(share, own).to(map_)  # (h, w)
-    weighed = map_.unflatten(2, own) * weights[..., None]
-    laid = (down @ (across @ weighed).flatten(-2)).unflatten(-1, (len(columns), -1))
-    cells = (rows[:, None] * whole[1] + columns).flatten()
-    mean.add_parts(laid.flatten(2, 3), (down @ weights @ across.T).flatten()[:, None], cells)
+    share: Tensor
+    own: Grid
+    down: Tensor  # (n, h)
+    across: Tensor  # (m, w)
+    weights: Tensor  # (h, w)
+    reached: Tensor  # (n * m, 1): what is added to each cell of the whole grid
+    cells: Tensor  # (n * m,): which these are
+
+    @classmethod
+    def made(cls, share: Tensor, window: Window, own: Grid, whole: Grid, like: Tensor) -> "Laying":
+        """For maps of this type and device."""
+        rows, down = _places(window.top, window.bottom, own[0], whole[0])
+        columns, across = _places(window.left, window.right, own[1], whole[1])
+        down, across = down.to(like), across.to(like)
+        weights = _on_grid(share, own).to(like)
+        reached = (down @ weights @ across.T).flatten()[:, None]
+        cells = (rows[:, None] * whole[1] + columns).flatten().to(like.device)
+        return cls(share, own, down, across, weights, reached, cells)
+
+    def of(self, share: Tensor, like: Tensor) -> bool:
+        """Whether it is made of this share, for maps of this type and device."""
+        return self.share is share and (self.down.dtype, self.down.device) == (like.dtype, like.device)
+
+    def add(self, mean: WeighedMean, map_: Tensor) -> None:
+        """Add the map of the window, (images, heads, h * w, columns), to the mean over the whole picture."""
+        weighed = map_.unflatten(2, self.own) * self.weights[..., None]
+        laid = (self.down @ (self.across @ weighed).flatten(-2)).unflatten(-1, (len(self.across), -1))
+        mean.add_parts(laid.flatten(2, 3), self.reached, self.cells)
 
 
 def _places(start: float, stop: float, own: int, whole: int) -> tuple[Tensor, Tensor]:

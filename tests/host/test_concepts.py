@@ -1,11 +1,14 @@
 """Maps of concepts: equal to those of a text that the model reads, and nothing of the picture changes."""
 
+from dataclasses import replace
+
 import comfy.sd
 import comfy.text_encoders.pixart_t5
 import pytest
 import torch
 from attention_control.attention_patches.maps.concepts import CONCEPTS, ConceptRecorder
 from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
@@ -75,6 +78,34 @@ def test_concepts_change_nothing_and_meet_other_packs():
     maps = recorder.store.read().layers[0].cross_attention["positive"]
     assert maps.shape == (1, 3, 1, 24, 3)
     assert torch.allclose(maps.float().sum(-1), torch.ones(1), atol=2e-3)
+
+
+def test_a_run_that_has_no_whole_picture_says_so(report):
+    """Neither a model that sees it in windows, nor a prompt of a part of it."""
+    model, vectors = transformer("flux"), torch.randn(3, 40)
+    recorder = looking(model, vectors)
+    windows = install(model, MultiDiffusion(window=(4, 8), stride=4))
+    painted(install(windows, recorder), "flux", batch=1, height=8, width=16)
+    assert recorder.store.maps is None
+    assert any("in windows, and maps of concepts are kept of the whole one" in line for _, line in report())
+    inside = [[vectors, {**more, "area": (4, 4, 0, 0)}] for vectors, more in spoken("flux", seed=1)]
+    recorder = looking(model, vectors)
+    painted(install(model, recorder), "flux", batch=1, prompts=(inside, spoken("flux", seed=2)))
+    assert recorder.store.maps is None
+    assert any("no positive conditioning has the whole picture" in line for _, line in report())
+
+
+def test_the_budget_is_kept_and_refused_before_sampling():
+    """What is refused is refused with what to lower; what fits takes what was told."""
+    model, vectors = transformer("flux"), torch.randn(3, 40)
+    needed = 3 * 24 * 3 * 2 * (1 * 2 + 4)  # images, tokens, concepts, layers; two bytes, four while averaged
+    small = replace(looking(model, vectors), memory_limit=needed - 1)
+    with pytest.raises(ValueError, match=r"^memory_limit_mb is 0, but these maps would take 1 MB\. Lower "):
+        painted(install(model, small), "flux")
+    assert small.store.maps is None
+    fitting = replace(small, memory_limit=needed)
+    painted(install(model, fitting), "flux")
+    assert len(fitting.store.read().layers) == 2
 
 
 def test_the_published_layers():

@@ -92,6 +92,14 @@ def test_other_models_of_the_host_are_refused_by_their_names(config, network, ca
         families.family_of(patcher)
 
 
+def test_who_has_no_joint_attention_is_refused_for_none():
+    """A reason that is not the family's own would send people astray."""
+    apart = [family for family in families.FAMILIES if not family.joint]
+    assert families.WanFamily in apart
+    said = [why for family in apart for why in family.reasons.values()]
+    assert said and not any("one softmax" in why for why in said)
+
+
 def test_recorded_attention_is_the_softmax_of_its_queries_and_keys(toy):
     """The picture stays as it is, to the bit."""
     store, seen = MapStore(), []

@@ -6,6 +6,7 @@ import pytest
 import torch
 from attention_control.attention_patches.contract.views import RegionPrompts
 from attention_control.attention_patches.maps.recorder import MEGABYTE
+from attention_control.attention_patches.maps.windows import Laying
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.attention_patches.methods.multidiffusion.regions import Region
 from attention_control.nodes.host.run.install import install
@@ -96,6 +97,22 @@ def test_cells_that_are_no_whole_tokens():
         got = layer.cross_attention["positive"].float().sum(-1)
         assert got.shape[-1] == layer.grid[0] * layer.grid[1]
         assert torch.allclose(got, torch.ones(()), atol=5e-3)
+
+
+def test_windows_are_measured_once_in_a_run(monkeypatch):
+    """Not for each layer and step: each window on each of the grids."""
+    model, made, making = tiny_model("sd15"), [], Laying.made
+
+    def counted(share, window, own, whole, like):
+        made.append((window, own))
+        return making(share, window, own, whole, like)
+
+    monkeypatch.setattr(Laying, "made", counted)
+    patch, store = recorder(model, time_bins=1)
+    windows = MultiDiffusion(window=WINDOW, stride=4)
+    sample(install(install(model, patch), windows), *prompts(model), **WIDE, steps=3)
+    grids = {layer.grid for layer in store.read().layers}
+    assert len(made) == len(set(made)) == len(grids) * len(begins(16, 8, 4, False))
 
 
 def test_self_attention_of_windows_is_left_out(clip, report):

@@ -72,6 +72,23 @@ def test_ddim_is_euler_along_the_flow():
     assert torch.allclose(walk_back(found, 0, found.states[0], expect, ignore), x, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("method", ["ddim", "rf-solver", "edit friendly ddpm"])
+def test_a_step_is_watched_where_it_begins(method):
+    """With the latents of its own noise level, whichever way it goes on."""
+    found, watched = inverted(method), []
+    ends = [found.states[0]]
+
+    def watch(done, expected, latents):
+        watched.append(latents)
+
+    def keep(latents, done):
+        ends.append(latents)
+        return latents
+
+    walk_back(found, 0, found.states[0], expect, watch, keep)
+    assert all(torch.equal(*pair) for pair in zip(watched, ends[:-1], strict=True))
+
+
 def test_rf_solver_is_the_papers_taylor_step():
     """v + (dt / 2) times the slope of v over half a step."""
     for sigma, after in ((0.8, 0.6), (0.3, 0.45)):

@@ -1,17 +1,19 @@
 """A part's concepts in one call of the model."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from ....attention_patches.contract.concepts import ConceptPart
+from ....attention_patches.contract.layers import LayerSize
 from ....attention_patches.contract.report import Tally
 from ....attention_patches.contract.site import Layer, Site
 from .facts import RunFacts
 from .model_call import ModelCall
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class ConceptsBeside:
     """What a family asks of them, see `Concepts`."""
 
@@ -19,6 +21,10 @@ class ConceptsBeside:
     call: ModelCall
     part: ConceptPart
     tally: Tally
+    sizes: Mapping[int, LayerSize] = field(init=False)  # by ordinal, in this call
+
+    def __post_init__(self) -> None:
+        self.sizes = self.facts.family.layer_sizes(self.call.forward.cells)
 
     @property
     def vectors(self) -> Tensor:
@@ -32,11 +38,11 @@ class ConceptsBeside:
         return self.facts.layers.find("double", number, 0)
 
     def __call__(self, number: int, image: Tensor, concepts: Tensor) -> None:
-        layer, family = self._layer(number), self.facts.family
+        layer = self._layer(number)
         assert layer is not None
-        size = family.layer_sizes(self.call.forward.cells)[layer.ordinal]
+        size = self.sizes[layer.ordinal]
         site = Site(
-            family=family.name,
+            family=self.facts.family.name,
             kind="cross",
             layer=layer,
             grid=size.grid,

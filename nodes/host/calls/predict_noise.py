@@ -51,7 +51,7 @@ class PredictNoise:
         call = SamplerCall(self, executor, x, timestep, dict(model_options or {}), seed)
         self._count(call)
         if not any(isinstance(part, CallPart | GuidingPart) for w in self.facts.working for part in w.parts):
-            return call.own(x)
+            return as_video(call.own(of_one_frame(x)), x)
         return self.state.call(x, call.sigma, masked_state(call.options), call.through)
 
     def _count(self, call: "SamplerCall") -> None:
@@ -131,11 +131,11 @@ class SamplerCall:
     def _guide(self, pass_: Pass, latents: Tensor) -> Tensor:
         with travelling(pass_, self.options) as options:
             out: Tensor = self.executor(self._video(latents), self._times(latents), options, self.seed)
-        return of_one_frame(out) if latents.ndim == 4 else out
+        return of_one_frame(out)
 
     def _video(self, latents: Tensor) -> Tensor:
         """Latents in the host's own form."""
-        return as_video(latents, self.latents) if latents.ndim == 4 else latents
+        return as_video(latents, self.latents)
 
     def _times(self, latents: Tensor) -> Tensor:
         same = len(self.timestep) == len(latents)

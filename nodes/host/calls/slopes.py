@@ -16,15 +16,13 @@ import comfy.model_management
 import torch
 from comfy.ldm.modules.attention import attention_pytorch
 from torch import Tensor
-from torch.autograd.graph import saved_tensors_hooks
 
 from ....attention_patches.contract.attention_part import Attend, AttentionPart, Order
 from ....attention_patches.contract.objective import LayerAttention, Objective, Slope
 from ....attention_patches.contract.qkv import QKV
 from ....attention_patches.contract.site import Site
 from ..families.family import Family, Reached
-from ..plain_rotations import PlainRotations
-from ..private_weights import PrivateWeights
+from ..recorded_graph import recorded_graph
 from .model_call import ModelCall
 from .passes import RunModel
 
@@ -116,10 +114,7 @@ class SlopePass:
     ) -> Tensor | None:
         """None if it overflows."""
         leaf = x.clone().requires_grad_()
-        weights = PrivateWeights()
-        # copies, as other packs write into what they have multiplied (FreeU), and Flux into its streams
-        copies = saved_tensors_hooks(weights.kept, lambda kept: kept)
-        with suppress(Reached), weights, PlainRotations(), copies:
+        with suppress(Reached), recorded_graph():
             forward(leaf, options)
         call.leave()
         measured, images = self.measuring.measured, call.rows.images

@@ -1,9 +1,11 @@
 """Transformers whose blocks compute self-attention and then cross-attention, as a U-Net's do."""
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
+from ....attention_patches.methods.shape_variations.method import ShapeVariations
 from .family import Forward, Seen
 from .transformer import Transformer
 
@@ -12,6 +14,9 @@ class Apart(Transformer):
     """Self-attention, which is rotated, comes first; nothing but their order tells the two apart."""
 
     joint = False
+    reasons: ClassVar[Mapping[str, str]] = {
+        label: why for label, why in Transformer.reasons.items() if label != ShapeVariations.label
+    }
 
     @abstractmethod
     def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None: ...

@@ -7,7 +7,7 @@ from comfy.ldm.aura.mmdit import MMDiT
 from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from .family import Forward
 from .told import place_told, told
-from .transformer import EVERYWHERE, Transformer
+from .transformer import EVERYWHERE, Transformer, no_rotations
 
 
 class AuraFlowFamily(Transformer):
@@ -16,10 +16,7 @@ class AuraFlowFamily(Transformer):
     name: ClassVar[str] = "AuraFlow"
     models: ClassVar[str] = "AuraFlow"
     works = EVERYWHERE
-    unplaced = (
-        "Positions of AuraFlow are no rotations, so `placement` has no effect: the reference is shared where "
-        "it stands."
-    )
+    unplaced = no_rotations("AuraFlow")
 
     @staticmethod
     def fits(network: Any) -> bool:
@@ -31,11 +28,6 @@ class AuraFlowFamily(Transformer):
     def heads(self) -> tuple[int, int]:
         layers = [*self.network.double_layers, *self.network.single_layers]
         return layers[0].attn.n_heads, layers[0].attn.head_dim
-
-    @property
-    def patch(self) -> int:
-        patch: int = self.network.patch_size
-        return patch
 
     def told(self, options: dict[str, Any]) -> dict[str, Any]:
         return told(options, self.blocks())

@@ -11,17 +11,14 @@ from types import CellType, FunctionType
 from typing import Any
 
 from torch import Tensor
-from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.checkpoint import checkpoint
 
-from ..plain_rotations import PlainRotations
-from ..private_weights import PrivateWeights
+from ..recorded_graph import recorded_graph
 from .family import Reached
+from .replaced_blocks import Place, Replacement, with_replaced
 
 STREAMS = ("img", "txt")  # what a block takes and gives, by the host's names; some have the first alone
 Block = Callable[[dict[str, Any]], dict[str, Any]]
-Place = tuple[str, int]
-"""The host's name for a kind of block, and its number."""
 
 
 def checkpointed_blocks(
@@ -32,12 +29,11 @@ def checkpointed_blocks(
 ) -> dict[str, Any]:
     """The options of a forward pass in which these blocks are checkpoints; what another pack has put in their
     places works inside. `block_of` gives a block to compute in place of the host's function for it."""
-    replacing = options.get("patches_replace", {})
-    blocks = dict(replacing.get("dit", {}))
-    for place in places:
-        own = None if block_of is None else block_of(place)
-        blocks[place] = CheckpointedBlock(measured, blocks.get(place), own)
-    return {**options, "patches_replace": {**replacing, "dit": blocks}}
+
+    def make(place: Place, inner: Replacement | None) -> CheckpointedBlock:
+        return CheckpointedBlock(measured, inner, None if block_of is None else block_of(place))
+
+    return with_replaced(options, places, make)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +41,7 @@ class CheckpointedBlock:
     """A replacement of one block in one forward pass."""
 
     measured: dict[Any, Tensor]
-    inner: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]] | None
+    inner: Replacement | None
     own: Block | None = None
 
     def __call__(self, args: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
@@ -62,9 +58,8 @@ class CheckpointedBlock:
             out: tuple[Tensor, ...] = ()
             own = dict(zip(names, copies(streams), strict=True))
             given = {**args, **own, "transformer_options": dict(options)}
-            weights = PrivateWeights()
             try:
-                with weights, PlainRotations(), saved_tensors_hooks(weights.kept, lambda kept: kept):
+                with recorded_graph():
                     behind = self._computed(block, given)
                 out = tuple(behind[name] for name in names)
             except Reached:

@@ -5,11 +5,13 @@ that only what the concepts get is used; the picture's queries are left out of i
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+from .replaced_blocks import Place, Replacement, with_replaced
 
 ALONE: dict[str, Any] = {"patches": {}, "patches_replace": {}}  # options of the further look
 OVERRIDE = "optimized_attention_override"
@@ -96,7 +98,7 @@ class WithConcepts:
 
     stream: Stream
     number: int
-    inner: Callable[..., dict[str, Any]] | None = field(default=None)
+    inner: Replacement | None
 
     def __call__(self, args: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
         original, inner = extra["original_block"], self.inner
@@ -112,9 +114,8 @@ def with_concepts(
 ) -> dict[str, Any]:
     """The options of a forward pass in which concepts go through the double blocks up to the last of them."""
     stream = Stream(network, concepts, tokens)
-    replacing = options.get("patches_replace", {})
-    blocks = dict(replacing.get("dit", {}))
-    for number in range(last + 1):
-        place = ("double_block", number)
-        blocks[place] = WithConcepts(stream, number, blocks.get(place))
-    return {**options, "patches_replace": {**replacing, "dit": blocks}}
+
+    def make(place: Place, inner: Replacement | None) -> WithConcepts:
+        return WithConcepts(stream, place[1], inner)
+
+    return with_replaced(options, [("double_block", number) for number in range(last + 1)], make)

@@ -35,19 +35,19 @@ class FluxFamily(Transformer):
     def heads(self) -> tuple[int, int]:
         return self.network.num_heads, self.network.hidden_size // self.network.num_heads
 
-    @property
-    def patch(self) -> int:
-        patch: int = self.network.patch_size
-        return patch
-
     def best_blocks(self) -> list[tuple[str, int]]:
         """Of Flux.1: Shin et al., ICCV 2025, code of exploring-mmdit."""
         return [("double", number) for number in (18, 17, 12, 14, 11)]
 
     @property
+    def second(self) -> bool:
+        """Whether it is a Flux.2."""
+        return bool(getattr(getattr(self.network, "params", None), "global_modulation", False))
+
+    @property
     def reads_concepts(self) -> bool:
         """Whether its text is T5's: Flux.2 has other texts, at places of their own."""
-        return not getattr(getattr(self.network, "params", None), "global_modulation", False)
+        return not self.second
 
     def presets(self, latent: Grid) -> Mapping[str, Preset]:
         """With the blocks that see concepts best: 15 to 18 of 19 (ConceptAttention), of other numbers the
@@ -70,8 +70,7 @@ class FluxFamily(Transformer):
     def bounded_blocks(self) -> BoundedBlocks:
         """InvokeAI's regional prompts: every other block of Flux.1, with pixels of regions apart, and all
         of Flux.2."""
-        two = getattr(self.network.params, "global_modulation", False)
-        return BoundedBlocks(every=1 if two else 2, pictures=True)
+        return BoundedBlocks(every=1 if self.second else 2, pictures=True)
 
     def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary:
         """The picture stands at (0, row, column), and all text of Flux.1 at (0, 0, 0)."""

@@ -36,11 +36,6 @@ class HiDreamFamily(Transformer):
     def heads(self) -> tuple[int, int]:
         return self.network.num_attention_heads, self.network.attention_head_dim
 
-    @property
-    def patch(self) -> int:
-        patch: int = self.network.patch_size
-        return patch
-
     def seen(self, options: dict[str, Any], keys: int, forward: Forward) -> Seen | None:
         number, doubles = forward.visits["blocks"], self.blocks()["double"]
         forward.visits["blocks"] += 1

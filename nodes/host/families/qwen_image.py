@@ -30,11 +30,6 @@ class QwenImageFamily(Transformer):
         attention = self.network.transformer_blocks[0].attn
         return attention.heads, attention.dim_head
 
-    @property
-    def patch(self) -> int:
-        patch: int = self.network.patch_size
-        return patch
-
     def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
         places = [("double_block", number) for number in range(len(self.network.transformer_blocks))]
         return checkpointed_blocks(options, measured, places)

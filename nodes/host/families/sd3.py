@@ -6,10 +6,11 @@ from comfy.ldm.modules.diffusionmodules.mmdit import OpenAISignatureMMDITWrapper
 from torch import Tensor
 
 from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
-from .block_checkpoints import Block, Place, checkpointed_blocks
+from .block_checkpoints import Block, checkpointed_blocks
 from .family import Forward, Seen
+from .replaced_blocks import Place
 from .told import place_told, told
-from .transformer import Transformer
+from .transformer import Transformer, no_rotations
 from .transformer_presets import BoundedBlocks
 
 
@@ -23,10 +24,7 @@ class SD3Family(Transformer):
     name: ClassVar[str] = "SD3"
     models: ClassVar[str] = "SD3 and SD3.5"
     checkpoints: ClassVar[bool] = True
-    unplaced = (
-        "Positions of SD3 are no rotations, so `placement` has no effect: the reference is shared where it "
-        "stands."
-    )
+    unplaced = no_rotations("SD3")
 
     @staticmethod
     def fits(network: Any) -> bool:
@@ -38,11 +36,6 @@ class SD3Family(Transformer):
     def heads(self) -> tuple[int, int]:
         attention = self.network.joint_blocks[0].x_block.attn
         return attention.num_heads, attention.head_dim
-
-    @property
-    def patch(self) -> int:
-        patch: int = self.network.patch_size
-        return patch
 
     def best_blocks(self) -> list[tuple[str, int]]:
         """Of SD3 and SD3.5 medium, and of SD3.5 large with its 38 blocks: Shin et al., ICCV 2025, as for

@@ -60,9 +60,10 @@ class Transformer(Family):
         """(heads, channels of one) of every attention."""
 
     @property
-    @abstractmethod
     def patch(self) -> int:
         """Cells on a side of every token."""
+        patch: int = self.network.patch_size
+        return patch
 
     def grid_of(self, cells: Grid) -> Grid:
         """The tokens for latents of (height, width) cells, which the host fills up at the lower right."""
@@ -121,6 +122,14 @@ class Transformer(Family):
         and pixels see each other everywhere, as pictures fell apart otherwise; so where nobody has published
         anything."""
         return BoundedBlocks(every=2, pictures=False)
+
+
+def no_rotations(models: str) -> str:
+    """Why keys of these cannot be placed."""
+    return (
+        f"Positions of {models} are no rotations, so `placement` has no effect: the reference is shared "
+        "where it stands."
+    )
 
 
 def references(counts: Sequence[int]) -> list[KeyPart]:

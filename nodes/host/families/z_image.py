@@ -28,11 +28,6 @@ class ZImageFamily(Transformer):
     def heads(self) -> tuple[int, int]:
         return self.network.n_heads, self.network.dim // self.network.n_heads
 
-    @property
-    def patch(self) -> int:
-        patch: int = self.network.patch_size
-        return patch
-
     def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None:
         return ("single", options["block_index"]) if "block_index" in options else None
 
