@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from attention_control.nodes.host.families import block_checkpoints
+from attention_control.nodes.host.families.blocks import block_checkpoints
 from attention_control.nodes.host.private_weights import PrivateWeights
 from attention_control.nodes.host.run.install import install
 

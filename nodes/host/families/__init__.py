@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .aura_flow import AuraFlowFamily
-from .cosmos import CosmosFamily
 from .family import INVERSION, Family
-from .flux import FluxFamily
-from .hidream import HiDreamFamily
-from .hunyuan_image import HunyuanImageFamily
-from .krea2 import Krea2Family
-from .qwen_image import QwenImageFamily
-from .sd3 import SD3Family
+from .transformers.aura_flow import AuraFlowFamily
+from .transformers.cosmos import CosmosFamily
+from .transformers.flux import FluxFamily
+from .transformers.hidream import HiDreamFamily
+from .transformers.hunyuan_image import HunyuanImageFamily
+from .transformers.krea2 import Krea2Family
+from .transformers.qwen_image import QwenImageFamily
+from .transformers.sd3 import SD3Family
+from .transformers.wan import WanFamily
+from .transformers.z_image import ZImageFamily
 from .unet import UNet
-from .wan import WanFamily
-from .z_image import ZImageFamily
 
 __all__ = ["FAMILIES", "INVERSION", "family_of"]
 

@@ -12,7 +12,7 @@ from ....attention_patches.attention.joint import KeyPart
 from ....attention_patches.contract.layers import NO_LAYERS, LayerMap, LayerSize, Preset
 from ....attention_patches.contract.rotary import Rotary
 from ....attention_patches.contract.site import Kind
-from .concept_stream import Concepts
+from .blocks.concept_stream import Concepts
 
 INVERSION = "InvertLatent"
 """What works as a method does, and is none: given pictures are followed along their noisy states."""

@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 from comfy.ldm.hidream.model import HiDreamImageTransformer2DModel
 
-from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
-from ....attention_patches.contract.rotary import Rotary
-from .family import Forward, Seen
+from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
+from .....attention_patches.contract.rotary import Rotary
+from ..family import Forward, Seen
 from .transformer import EVERYWHERE, Grid, Transformer, queries_of, rows_and_columns
 
 LLAMA = "encoder_hidden_states_llama3"  # the host's name for what Llama reads, (rows, layers, tokens, width)

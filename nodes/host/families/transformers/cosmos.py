@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 from comfy.ldm.anima.model import Anima
 from comfy.ldm.cosmos.predict2 import MiniTrainDIT
 
-from ....attention_patches.contract.rotary import Axis, Rotary
-from ....attention_patches.methods.shape_variations.method import ShapeVariations
+from .....attention_patches.contract.rotary import Axis, Rotary
+from .....attention_patches.methods.shape_variations.method import ShapeVariations
+from ..family import Forward
 from .apart import Apart
-from .family import Forward
 from .transformer import Grid, Transformer
 from .transformer_presets import BoundedBlocks
 

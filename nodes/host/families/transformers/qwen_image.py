@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 from comfy.ldm.qwen_image.model import QwenImageTransformer2DModel
 from torch import Tensor
 
-from ....attention_patches.contract.rotary import Rotary
-from .block_checkpoints import checkpointed_blocks
-from .family import Forward
+from .....attention_patches.contract.rotary import Rotary
+from ..blocks.block_checkpoints import checkpointed_blocks
+from ..family import Forward
 from .transformer import Grid, Transformer, rows_and_columns
 from .transformer_presets import BoundedBlocks
 

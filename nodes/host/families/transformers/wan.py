@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 from comfy.ldm.wan.model import WanModel, WanT2VCrossAttention
 
-from ....attention_patches.contract.rotary import Rotary
+from .....attention_patches.contract.rotary import Rotary
+from ..family import Forward
 from .apart import Apart
-from .family import Forward
 from .transformer import EVERYWHERE, Grid, rows_and_columns
 
 

@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 from comfy.ldm.modules.diffusionmodules.mmdit import OpenAISignatureMMDITWrapper
 from torch import Tensor
 
-from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
-from .block_checkpoints import Block, checkpointed_blocks
-from .family import Forward, Seen
-from .replaced_blocks import Place
-from .told import place_told, told
+from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
+from ..blocks.block_checkpoints import Block, checkpointed_blocks
+from ..blocks.replaced_blocks import Place
+from ..blocks.told import place_told, told
+from ..family import Forward, Seen
 from .transformer import Transformer, no_rotations
 from .transformer_presets import BoundedBlocks
 

@@ -4,20 +4,20 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
-from ....attention_patches.contract.layers import LayerMap, LayerSize, Preset
-from ....attention_patches.contract.rotary import Axis, Rotary
-from ....attention_patches.contract.site import Layer
-from ....attention_patches.maps.recorder import Recorder
-from ....attention_patches.methods.bounded_attention.method import BoundedAttention
-from ....attention_patches.methods.cross_image.method import CrossImage
-from ....attention_patches.methods.layout_guidance import LayoutGuidance
-from ....attention_patches.methods.multidiffusion.method import MultiDiffusion
-from ....attention_patches.methods.plug_and_play.method import PlugAndPlay
-from ....attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
-from ....attention_patches.methods.shape_variations.method import ShapeVariations
-from ....attention_patches.methods.style_aligned.method import StyleAligned
-from .family import INVERSION, Family, Forward, Seen
+from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
+from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
+from .....attention_patches.contract.rotary import Axis, Rotary
+from .....attention_patches.contract.site import Layer
+from .....attention_patches.maps.recorder import Recorder
+from .....attention_patches.methods.bounded_attention.method import BoundedAttention
+from .....attention_patches.methods.cross_image.method import CrossImage
+from .....attention_patches.methods.layout_guidance import LayoutGuidance
+from .....attention_patches.methods.multidiffusion.method import MultiDiffusion
+from .....attention_patches.methods.plug_and_play.method import PlugAndPlay
+from .....attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
+from .....attention_patches.methods.shape_variations.method import ShapeVariations
+from .....attention_patches.methods.style_aligned.method import StyleAligned
+from ..family import INVERSION, Family, Forward, Seen
 from .transformer_presets import BoundedBlocks, presets
 
 Grid = tuple[int, int]

@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 from comfy.ldm.aura.mmdit import MMDiT
 
-from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
-from .family import Forward
-from .told import place_told, told
+from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
+from ..blocks.told import place_told, told
+from ..family import Forward
 from .transformer import EVERYWHERE, Transformer, no_rotations
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ..recorded_graph import recorded_graph
-from .family import Reached
+from ...recorded_graph import recorded_graph
+from ..family import Reached
 from .replaced_blocks import Place, Replacement, with_replaced
 
 STREAMS = ("img", "txt")  # what a block takes and gives, by the host's names; some have the first alone

@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 from comfy.ldm.hunyuan_video.model import HunyuanVideo
 
-from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
-from ....attention_patches.contract.rotary import Rotary
-from .family import Forward
+from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
+from .....attention_patches.contract.rotary import Rotary
+from ..family import Forward
 from .transformer import EVERYWHERE, Grid, Transformer, rows_and_columns
 
 QUOTED = "txt_byt5"  # the host's name for what a prompt has in quotes, read letter by letter

@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 
 from comfy.ldm.krea2.model import SingleStreamDiT
 
-from ....attention_patches.contract.rotary import Rotary
-from .family import Forward
+from .....attention_patches.contract.rotary import Rotary
+from ..family import Forward
 from .transformer import Grid, Transformer, rows_and_columns
 
 

@@ -7,12 +7,12 @@ from comfy.ldm.chroma.model import Chroma
 from comfy.ldm.flux.model import Flux
 from torch import Tensor
 
-from ....attention_patches.contract.layers import Preset
-from ....attention_patches.contract.rotary import Rotary
-from ....attention_patches.maps.concepts import CONCEPTS, ConceptRecorder
-from .block_checkpoints import checkpointed_blocks
-from .concept_stream import Concepts, with_concepts
-from .family import Forward
+from .....attention_patches.contract.layers import Preset
+from .....attention_patches.contract.rotary import Rotary
+from .....attention_patches.maps.concepts import CONCEPTS, ConceptRecorder
+from ..blocks.block_checkpoints import checkpointed_blocks
+from ..blocks.concept_stream import Concepts, with_concepts
+from ..family import Forward
 from .transformer import Grid, Transformer, rows_and_columns
 from .transformer_presets import BoundedBlocks
 

@@ -4,9 +4,9 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from ....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
-from ....attention_patches.methods.shape_variations.method import ShapeVariations
-from .family import Forward, Seen
+from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
+from .....attention_patches.methods.shape_variations.method import ShapeVariations
+from ..family import Forward, Seen
 from .transformer import Transformer
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ....attention_patches.contract.layers import LayerMap, Preset
-from ....attention_patches.contract.site import Layer
-from ....attention_patches.maps.recorder import PICTURE, WORDS
-from ....attention_patches.methods.bounded_attention.guidance import GUIDANCE_PRESET
-from ....attention_patches.methods.bounded_attention.method import BOUNDED_PRESET, SEARCH_PRESET
-from ....attention_patches.methods.layout_guidance import LAYOUT_PRESET
+from .....attention_patches.contract.layers import LayerMap, Preset
+from .....attention_patches.contract.site import Layer
+from .....attention_patches.maps.recorder import PICTURE, WORDS
+from .....attention_patches.methods.bounded_attention.guidance import GUIDANCE_PRESET
+from .....attention_patches.methods.bounded_attention.method import BOUNDED_PRESET, SEARCH_PRESET
+from .....attention_patches.methods.layout_guidance import LAYOUT_PRESET
 
 BOUNDED_UNTIL = 0.4
 """Regional prompting for Flux (Chen et al., arXiv 2411.02395, their code) masks 10 of 24 steps."""

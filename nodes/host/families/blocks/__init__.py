@@ -1,0 +1,1 @@
+"""What is done at the blocks of a transformer by the host's own replacements."""

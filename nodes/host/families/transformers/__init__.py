@@ -1,0 +1,1 @@
+"""Transformers for text and picture, a file for each family."""
