@@ -15,12 +15,12 @@ from ....attention_patches.contract.report import Tally
 from ....attention_patches.contract.residual import ResidualPart
 from ....attention_patches.contract.site import Rows
 from ..families.family import Forward, Reached
-from .concepts_beside import ConceptsBeside
-from .ending import Ending
 from .facts import RunFacts, Working
-from .model_call import ModelCall
+from .inside.concepts_beside import ConceptsBeside
+from .inside.ending import Ending
+from .inside.model_call import ModelCall
+from .inside.residual_call import ResidualCall
 from .passes import Pass, RunModel, own_pass, pass_in
-from .residual_call import ResidualCall
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from ....attention_patches.contract.denoiser import Stop
 from ....attention_patches.contract.site import Rows, Text, Window
 from ..views.cut_conditionings import ViewedId
 from .facts import RunFacts, Working
-from .model_call import ModelCall
+from .inside.model_call import ModelCall
 from .texts import Size, cells_of
 
 PASS = "attention_control_pass"

@@ -23,7 +23,7 @@ from ....attention_patches.contract.qkv import QKV
 from ....attention_patches.contract.site import Site
 from ..families.family import Family, Reached
 from ..recorded_graph import recorded_graph
-from .model_call import ModelCall
+from .inside.model_call import ModelCall
 from .passes import RunModel
 
 LARGEST_SCALE = 2.0**8  # keeps small gradients above the smallest float16; exact, so harmless elsewhere

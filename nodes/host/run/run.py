@@ -19,7 +19,7 @@ from ..calls.eager import Eager, is_compiled
 from ..calls.facts import RunFacts, Working
 from ..calls.frames import of_one_frame
 from ..calls.guest_prompts import GuestPrompts
-from ..calls.model_call import enter
+from ..calls.inside.model_call import enter
 from ..calls.predict_noise import PredictNoise
 from ..calls.sampler_state import SamplerState
 from ..calls.texts import conditioning_rows, own_names, texts_of

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from ....attention_patches.contract.concepts import ConceptPart
-from ....attention_patches.contract.layers import LayerSize
-from ....attention_patches.contract.report import Tally
-from ....attention_patches.contract.site import Layer, Site
-from .facts import RunFacts
+from .....attention_patches.contract.concepts import ConceptPart
+from .....attention_patches.contract.layers import LayerSize
+from .....attention_patches.contract.report import Tally
+from .....attention_patches.contract.site import Layer, Site
+from ..facts import RunFacts
 from .model_call import ModelCall
 
 

@@ -5,12 +5,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ....attention_patches.contract.attention_part import Attend, Order
-from ....attention_patches.contract.denoiser import Stop
-from ....attention_patches.contract.qkv import QKV
-from ....attention_patches.contract.residual import ResidualSite
-from ....attention_patches.contract.site import Site
-from ..families.family import Reached
+from .....attention_patches.contract.attention_part import Attend, Order
+from .....attention_patches.contract.denoiser import Stop
+from .....attention_patches.contract.qkv import QKV
+from .....attention_patches.contract.residual import ResidualSite
+from .....attention_patches.contract.site import Site
+from ...families.family import Reached
 
 
 @dataclass

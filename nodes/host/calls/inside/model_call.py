@@ -7,15 +7,15 @@ from typing import Any
 
 from torch import Tensor
 
-from ....attention_patches.attention.attention import attention
-from ....attention_patches.attention.chain import chain
-from ....attention_patches.attention.joint import OWN
-from ....attention_patches.contract.attention_part import AttentionPart, StepAside
-from ....attention_patches.contract.report import LEFT_TO_ANOTHER, Tally
-from ....attention_patches.contract.site import Kind, Layer, Rows, Site
-from ..families.family import Forward, Seen
+from .....attention_patches.attention.attention import attention
+from .....attention_patches.attention.chain import chain
+from .....attention_patches.attention.joint import OWN
+from .....attention_patches.contract.attention_part import AttentionPart, StepAside
+from .....attention_patches.contract.report import LEFT_TO_ANOTHER, Tally
+from .....attention_patches.contract.site import Kind, Layer, Rows, Site
+from ...families.family import Forward, Seen
+from ..facts import RunFacts
 from .backend import HostCall, Override
-from .facts import RunFacts
 from .seen_attention import SeenAttention, why_foreign
 
 CALL = "attention_control_call"
