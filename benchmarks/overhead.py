@@ -31,7 +31,7 @@ from attention_control.attention_patches.contract.qkv import QKV  # noqa: E402
 from attention_control.attention_patches.contract.site import Site  # noqa: E402
 from attention_control.attention_patches.layout.regions import Layout, Subject  # noqa: E402
 from attention_control.attention_patches.maps.recorded import MapStore  # noqa: E402
-from attention_control.attention_patches.maps.recorder import Recorder  # noqa: E402
+from attention_control.attention_patches.maps.recorders.recorder import Recorder  # noqa: E402
 from attention_control.attention_patches.methods.bounded_attention.method import (  # noqa: E402
     BoundedAttention,
 )

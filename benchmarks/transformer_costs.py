@@ -35,7 +35,7 @@ from attention_control.attention_patches.contract.method import Method, Part  # 
 from attention_control.attention_patches.contract.qkv import QKV  # noqa: E402
 from attention_control.attention_patches.contract.site import Site  # noqa: E402
 from attention_control.attention_patches.maps.recorded import MapStore  # noqa: E402
-from attention_control.attention_patches.maps.recorder import Recorder  # noqa: E402
+from attention_control.attention_patches.maps.recorders.recorder import Recorder  # noqa: E402
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned  # noqa: E402
 from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402

@@ -5,7 +5,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ...attention_patches.contract.schedule import PercentRange
-from ...attention_patches.maps.live_words import MOST
+from ...attention_patches.maps.recorders.live_words import MOST
 from ..host.run.install import install
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import model_input

@@ -6,9 +6,9 @@ import torch
 from comfy_api.latest import io
 
 from ...attention_patches.contract.schedule import PercentRange
-from ...attention_patches.maps.concepts import CONCEPTS, ConceptRecorder
 from ...attention_patches.maps.recorded import MapStore
-from ...attention_patches.maps.recorder import MEGABYTE
+from ...attention_patches.maps.recorders.concepts import CONCEPTS, ConceptRecorder
+from ...attention_patches.maps.recorders.recorder import MEGABYTE
 from ...attention_patches.text.words import PromptTokens, Word
 from ..host.families import family_of
 from ..host.families.family import ANY_SIZE

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ...attention_patches.contract.layers import ALL
 from ...attention_patches.maps.recorded import MapStore
-from ...attention_patches.maps.recorder import MEGABYTE, PICTURE, WORDS, Recorder
+from ...attention_patches.maps.recorders.recorder import MEGABYTE, PICTURE, WORDS, Recorder
 from ..host.families import family_of
 from ..host.families.family import ANY_SIZE
 from ..inputs.model_inputs import LAYERS

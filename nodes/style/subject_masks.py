@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...attention_patches.maps.recorded import AttentionMaps, MapStore
-from ...attention_patches.maps.recorder import Recorder
+from ...attention_patches.maps.recorders.recorder import Recorder
 from ...attention_patches.maps.self_segmentation.segmentation import SelfSegmentation
 from ..host.families import family_of
 from ..host.run.install import reinstalled

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from attention_control.attention_patches.maps.recorded import MapStore
-from attention_control.attention_patches.maps.recorder import Recorder
+from attention_control.attention_patches.maps.recorders.recorder import Recorder
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 

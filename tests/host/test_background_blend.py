@@ -6,7 +6,7 @@ import pytest
 import torch
 from attention_control.attention_patches.maps.averages import self_map
 from attention_control.attention_patches.maps.recorded import MapStore
-from attention_control.attention_patches.maps.recorder import Recorder
+from attention_control.attention_patches.maps.recorders.recorder import Recorder
 from attention_control.attention_patches.maps.self_segmentation.segmentation import Segmentation
 from attention_control.attention_patches.maps.word_maps import word_maps
 from attention_control.attention_patches.methods.shape_variations import background

@@ -6,8 +6,8 @@ import comfy.sd
 import comfy.text_encoders.pixart_t5
 import pytest
 import torch
-from attention_control.attention_patches.maps.concepts import CONCEPTS, ConceptRecorder
 from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.attention_patches.maps.recorders.concepts import CONCEPTS, ConceptRecorder
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install

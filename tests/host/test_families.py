@@ -9,7 +9,7 @@ import torch
 from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.maps.recorded import MapStore
-from attention_control.attention_patches.maps.recorder import Recorder
+from attention_control.attention_patches.maps.recorders.recorder import Recorder
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned

@@ -8,7 +8,7 @@ import torch
 from attention_control.attention_patches.contract.rotary import Axis, Rotary
 from attention_control.attention_patches.inversion.inversion import Inversion, psnr
 from attention_control.attention_patches.maps.recorded import MapStore
-from attention_control.attention_patches.maps.recorder import Recorder
+from attention_control.attention_patches.maps.recorders.recorder import Recorder
 from attention_control.attention_patches.methods.style_aligned.style_reference import StyleReference
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.walks.distilled import distillation_remark

@@ -5,8 +5,8 @@ import re
 import pytest
 import torch
 from attention_control.attention_patches.contract.views import RegionPrompts
-from attention_control.attention_patches.maps.recorder import MEGABYTE
-from attention_control.attention_patches.maps.windows import Laying
+from attention_control.attention_patches.maps.recorders.recorder import MEGABYTE
+from attention_control.attention_patches.maps.recorders.windows import Laying
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.attention_patches.methods.multidiffusion.regions import Region
 from attention_control.nodes.host.run.install import install

@@ -6,7 +6,7 @@ import pytest
 import torch
 from attention_control.attention_patches.maps.matching import explained
 from attention_control.attention_patches.maps.recorded import MapStore
-from attention_control.attention_patches.maps.recorder import Recorder
+from attention_control.attention_patches.maps.recorders.recorder import Recorder
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install

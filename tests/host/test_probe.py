@@ -4,7 +4,7 @@ import node_helpers
 import pytest
 import torch
 from attention_control.attention_patches.maps.recorded import MapStore
-from attention_control.attention_patches.maps.recorder import Recorder
+from attention_control.attention_patches.maps.recorders.recorder import Recorder
 from attention_control.nodes.host.run.install import installed
 from attention_control.nodes.host.walks.probe import _recorded, sigma_at
 from attention_control.nodes.inspect.attention_probe_node import AttentionProbe

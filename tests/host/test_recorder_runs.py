@@ -3,7 +3,7 @@
 import pytest
 import torch
 from attention_control.attention_patches.contract.schedule import PercentRange
-from attention_control.attention_patches.maps.recorder import MEGABYTE
+from attention_control.attention_patches.maps.recorders.recorder import MEGABYTE
 from attention_control.nodes.host.run.install import install
 
 from .recorded import SIZE, record, recorder, spied

@@ -5,7 +5,7 @@ import torch
 from attention_control.attention_patches.contract.batch import Batch
 from attention_control.attention_patches.contract.site import Text
 from attention_control.attention_patches.maps.recorded import MapStore
-from attention_control.attention_patches.maps.recorder import WORDS, Recorder
+from attention_control.attention_patches.maps.recorders.recorder import WORDS, Recorder
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer

@@ -1,7 +1,7 @@
 """Means over time slices, against plain means of everything that fell into each."""
 
 import torch
-from attention_control.attention_patches.maps.running_means import SliceMeans
+from attention_control.attention_patches.maps.recorders.running_means import SliceMeans
 
 
 def test_each_slice_is_the_mean_of_what_fell_into_it():

@@ -38,7 +38,7 @@ from ...contract.method import Method, Part
 from ...contract.site import Prompt, Text
 from ...inversion.inversion import Inversion
 from ...inversion.pinned import size_in_words
-from ...maps.recorder import WORDS
+from ...maps.recorders.recorder import WORDS
 from .blend import Blend, Blending, blended_layers
 from .control import Control
 from .edits import Edit

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .....attention_patches.contract.layers import Preset
 from .....attention_patches.contract.rotary import Rotary
-from .....attention_patches.maps.concepts import CONCEPTS, ConceptRecorder
+from .....attention_patches.maps.recorders.concepts import CONCEPTS, ConceptRecorder
 from ..blocks.block_checkpoints import checkpointed_blocks
 from ..blocks.concept_stream import Concepts, with_concepts
 from ..family import Forward

@@ -8,7 +8,7 @@ from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
 from .....attention_patches.contract.rotary import Axis, Rotary
 from .....attention_patches.contract.site import Layer
-from .....attention_patches.maps.recorder import Recorder
+from .....attention_patches.maps.recorders.recorder import Recorder
 from .....attention_patches.methods.bounded_attention.method import BoundedAttention
 from .....attention_patches.methods.cross_image.method import CrossImage
 from .....attention_patches.methods.layout_guidance import LayoutGuidance

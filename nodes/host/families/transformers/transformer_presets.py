@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .....attention_patches.contract.layers import LayerMap, Preset
 from .....attention_patches.contract.site import Layer
-from .....attention_patches.maps.recorder import PICTURE, WORDS
+from .....attention_patches.maps.recorders.recorder import PICTURE, WORDS
 from .....attention_patches.methods.bounded_attention.guidance import GUIDANCE_PRESET
 from .....attention_patches.methods.bounded_attention.method import BOUNDED_PRESET, SEARCH_PRESET
 from .....attention_patches.methods.layout_guidance import LAYOUT_PRESET

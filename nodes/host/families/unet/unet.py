@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
 from .....attention_patches.contract.site import Kind, Layer
-from .....attention_patches.maps.concepts import ConceptRecorder
+from .....attention_patches.maps.recorders.concepts import ConceptRecorder
 from ..family import Enter, Family, Residuals
 from .checkpoints import checkpointed
 from .presets import presets

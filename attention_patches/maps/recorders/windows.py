@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..contract.site import Window
-from ..numerics.overlaps import overlaps
-from ..numerics.weighed_mean import WeighedMean
+from ...contract.site import Window
+from ...numerics.overlaps import overlaps
+from ...numerics.weighed_mean import WeighedMean
 
 Grid = tuple[int, int]
 

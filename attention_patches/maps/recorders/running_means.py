@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..numerics.weighed_mean import WeighedMean
+from ...numerics.weighed_mean import WeighedMean
 
 
 @dataclass

@@ -18,11 +18,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ..contract.attention_part import Order
-from ..contract.batch import Batch
-from ..contract.method import Method, Part
-from ..contract.site import Site, Text
-from .recorded import MapStore
+from ...contract.attention_part import Order
+from ...contract.batch import Batch
+from ...contract.method import Method, Part
+from ...contract.site import Site, Text
+from ..recorded import MapStore
 from .recorder import KEPT, MEGABYTE, OPEN
 from .recording import Recording, Wanted
 

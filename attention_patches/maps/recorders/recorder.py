@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ..attention.explicit_maps import MAP_BYTES
-from ..contract.batch import Batch
-from ..contract.method import Method, Part
-from ..contract.site import Text
-from .recorded import MapStore
+from ...attention.explicit_maps import MAP_BYTES
+from ...contract.batch import Batch
+from ...contract.method import Method, Part
+from ...contract.site import Text
+from ..recorded import MapStore
 from .recording import Recording, Wanted
 
 MEGABYTE = 2**20

@@ -8,15 +8,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..attention.attention_map import by_token
-from ..attention.explicit_maps import probabilities
-from ..contract.attention_part import Attend, Order, StepAside
-from ..contract.batch import Batch
-from ..contract.qkv import QKV
-from ..contract.site import Prompt, Site, Text, Window
-from ..numerics.finite import all_finite
+from ...attention.attention_map import by_token
+from ...attention.explicit_maps import probabilities
+from ...contract.attention_part import Attend, Order, StepAside
+from ...contract.batch import Batch
+from ...contract.qkv import QKV
+from ...contract.site import Prompt, Site, Text, Window
+from ...numerics.finite import all_finite
+from ..recorded import AttentionMaps, MapStore, RecordedLayer, TimeSlice
 from .live_words import live_words
-from .recorded import AttentionMaps, MapStore, RecordedLayer, TimeSlice
 from .running_means import SliceMeans
 from .windows import Grid, Laying, fits
 

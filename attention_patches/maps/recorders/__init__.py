@@ -1,0 +1,1 @@
+"""What records attention while a run goes on."""
