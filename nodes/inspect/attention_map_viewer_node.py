@@ -14,6 +14,7 @@ from ..host.exchange import handed_on
 from ..host.files.temp_files import save_temp_png
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import LAYERS
+from ..pictures.atlases.payload import payload, without_maps
 from ..pictures.colour_maps import COLOURS
 from ..pictures.drawing import (
     Drawing,
@@ -23,7 +24,6 @@ from ..pictures.drawing import (
     draw_words,
     outputs,
 )
-from ..pictures.payload import payload, without_maps
 from ..pictures.view import View, make_view
 from .attention_maps_type import AttentionMapsSocket
 from .recorded_run import recorded_run

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from ...attention_patches.maps.components import Features, components
 from ...attention_patches.maps.point import cell_at, correspondence_from, self_from
 from ...attention_patches.maps.word_maps import normalised, ranking, word_maps
+from .atlases.detail import finest_grid
 from .captions import captioned, marked
-from .detail import finest_grid
 from .heat_map import enlarged, heat_over
 from .view import View, has_cross
 

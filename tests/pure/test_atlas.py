@@ -2,10 +2,22 @@
 
 import pytest
 import torch
-from attention_control.nodes.pictures import detail
-from attention_control.nodes.pictures.atlas import row_atlas, shrunk, shrunk_grid, shrunk_rows, tile_atlas
-from attention_control.nodes.pictures.atlas_files import AtlasFiles
-from attention_control.nodes.pictures.detail import SELF_BYTES, fitting, pair_limit, row_limits, tile_limits
+from attention_control.nodes.pictures.atlases import detail
+from attention_control.nodes.pictures.atlases.atlas import (
+    row_atlas,
+    shrunk,
+    shrunk_grid,
+    shrunk_rows,
+    tile_atlas,
+)
+from attention_control.nodes.pictures.atlases.atlas_files import AtlasFiles
+from attention_control.nodes.pictures.atlases.detail import (
+    SELF_BYTES,
+    fitting,
+    pair_limit,
+    row_limits,
+    tile_limits,
+)
 from attention_control.nodes.pictures.view import make_view
 
 from .recorded import recorded

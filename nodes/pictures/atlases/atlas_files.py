@@ -15,15 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...attention_patches.maps.averages import cross_of, self_of
-from ...attention_patches.maps.components import Features, components
-from ...attention_patches.maps.correspondence import correspondence_of
-from ...attention_patches.maps.recorded import RecordedLayer
-from ...attention_patches.maps.word_maps import word_maps
+from ....attention_patches.maps.averages import cross_of, self_of
+from ....attention_patches.maps.components import Features, components
+from ....attention_patches.maps.correspondence import correspondence_of
+from ....attention_patches.maps.recorded import RecordedLayer
+from ....attention_patches.maps.word_maps import word_maps
+from ..captions import to_pillow
+from ..view import View
 from .atlas import row_atlas, shrunk, shrunk_grid, shrunk_rows, tile_atlas
-from .captions import to_pillow
 from .detail import Grid, affordable, finest, pair_limit, row_limits, tile_limits
-from .view import View
 
 Save = Callable[[NDArray[np.uint8]], dict[str, str]]
 """Writes pixels, gray or colour, and returns how the browser asks for them."""

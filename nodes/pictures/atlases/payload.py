@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from ...attention_patches.maps.components import Features
-from ...attention_patches.maps.recorded import RecordedLayer
+from ....attention_patches.maps.components import Features
+from ....attention_patches.maps.recorded import RecordedLayer
+from ..captions import to_pillow
+from ..view import View
 from .atlas_files import AtlasFiles, Save
-from .captions import to_pillow
-from .view import View
 
 VERSION = 1
 

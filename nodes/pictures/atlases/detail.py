@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ...attention_patches.maps.recorded import AttentionMaps, RecordedLayer
+from ....attention_patches.maps.recorded import AttentionMaps, RecordedLayer
 from .atlas import shrunk_grid
 
 MEGABYTE = 2**20

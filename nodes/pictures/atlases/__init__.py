@@ -1,0 +1,1 @@
+"""What the viewer in the browser is sent: maps as atlases of pictures, and what they show."""
