@@ -9,8 +9,8 @@ async def comfy_entrypoint() -> Any:
     """The extension, for the host; nothing of the host is imported before it asks."""
     from comfy_api.latest import ComfyAPI, ComfyExtension
 
-    from ..nodes import node_classes
-    from ..nodes.style.style_aligned_replacement import replacements
+    from .nodes import node_classes
+    from .nodes.style.style_aligned_replacement import replacements
 
     class AttentionControl(ComfyExtension):
         async def on_load(self) -> None:
