@@ -96,6 +96,12 @@ class BoundedAttention(io.ComfyNode):
         family = family_of(model, BoundedAttentionMethod.label)
         given = LayoutInputs(boxes, subjects, width, height, bboxes, elements, masks, more_filler_words)
         layout, conditioning = own_layout(given, clip, prompt)
+        guidance = BoundedGuidance(
+            effort=Effort(guidance_until, guidance_iterations, loss_target),
+            step_sizes=chosen_step_sizes(family, first_step_size, last_step_size),
+            cross_weight=cross_weight,
+            self_weight=self_weight,
+        )
         method = BoundedAttentionMethod(
             layers=None if layers.strip() == AUTO else family.layer_map().parse(layers),
             layout=layout,
@@ -103,12 +109,7 @@ class BoundedAttention(io.ComfyNode):
             refine_from=refine_from,
             refine_every=refine_every,
             clusters_per_subject=cluster_count_per_subject,
-            guidance=BoundedGuidance(
-                effort=Effort(guidance_until, guidance_iterations, loss_target),
-                step_sizes=chosen_step_sizes(family, first_step_size, last_step_size),
-                cross_weight=cross_weight,
-                self_weight=self_weight,
-            ),
+            guidance=None if family.unguided else guidance,
         )
         return io.NodeOutput(
             install(model, method, cls.hidden.unique_id),

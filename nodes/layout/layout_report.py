@@ -28,12 +28,14 @@ def describe_bounds(method: BoundedAttention, family: Family, layers: str) -> li
     model = family.layer_map()
     every = frozenset(layer.ordinal for layer in model.layers)
     words, pixels = method.bound(every, family.presets(ANY_SIZE))
+    unguided = [f"Not guided, masks alone: {family.unguided}."] if family.unguided else []
     if words == pixels == every and method.during.end == 1:
-        return []
+        return unguided
     where = [model.named(found) or "none" for found in (words, pixels)]
     return [
         f"Bounded until {method.during.end:g} of the schedule, {layers.strip()}: words in {where[0]}; pixels "
-        f"among themselves in {where[1] if words != pixels else 'the same'}."
+        f"among themselves in {where[1] if words != pixels else 'the same'}.",
+        *unguided,
     ]
 
 

@@ -8,7 +8,7 @@ import comfy.model_patcher
 import comfy.supported_models
 import torch
 
-from .tiny.transformer_shapes import TOKENS
+from .tiny.transformer_shapes import LLAMA, TOKENS
 from .tiny.transformers import painted, transformer
 
 GRIDS = {"flux2": (7, 12), "hunyuan-image": (7, 12)}  # of 7 x 12 cells; 4 x 6 where a token has 2 x 2
@@ -67,6 +67,7 @@ def joint_maps(kind, what, call, tokens):
             return None
         start, keys = 0, slice(0, wanted)
     elif kind == "hidream":
+        text += 2 * LLAMA
         start, keys = 0, slice(0, tokens) if what == "self" else slice(tokens, tokens + text)
     else:
         first = 8 if kind == "aura-flow" else 0

@@ -14,7 +14,7 @@ from .tiny.transformer_shapes import SIX, TRANSFORMERS
 from .tiny.transformers import painted, transformer
 
 KINDS = tuple(kind for kind in TRANSFORMERS if kind != "hidream")  # choosing experts is a step
-CHECKPOINTED = ("flux", "flux2", "chroma", "qwen-image", "sd3")
+CHECKPOINTED = ("flux", "flux2", "chroma", "qwen-image", "sd3", "wan", "hunyuan-image", "aura-flow")
 
 
 @pytest.fixture(autouse=True)

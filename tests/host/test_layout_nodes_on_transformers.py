@@ -10,7 +10,7 @@ from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention as Method
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance as GuidanceMethod
 from attention_control.nodes.host.families import family_of
-from attention_control.nodes.host.run.install import install
+from attention_control.nodes.host.run.install import install, installed
 from attention_control.nodes.inspect.attention_leakage_node import AttentionLeakage
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 from attention_control.nodes.layout.bounded_attention_node import BoundedAttention
@@ -70,6 +70,18 @@ def test_what_is_bounded_is_said_in_short():
         "Bounded until 1 of the schedule, auto: words in single 0; pixels among themselves in none."
     ]
     assert describe_bounds(Method(layout=LAYOUT), unet, "auto") == []
+
+
+def test_masks_work_alone_where_there_is_no_gradient():
+    """The report says why; the node that has nothing but a gradient refuses."""
+    patched, _, report = call_node(BoundedAttention, transformer("hidream"), clip(), PROMPT, **PLACES)
+    ((only,),) = (installed(patched),)
+    assert only.method.guidance is None and not only.method.guides
+    assert "Not guided, masks alone: its tokens go to the experts that fit them best" in report
+    with pytest.raises(
+        ValueError, match="this is HiDream, on which LayoutGuidance does not work: its tokens"
+    ):
+        call_node(LayoutGuidance, transformer("hidream"), clip(), PROMPT, **PLACES)
 
 
 def loss(line):

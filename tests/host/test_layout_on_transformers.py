@@ -47,6 +47,10 @@ LAYERS = {  # ordinals of the tiny models in which words, and in which pixels ha
     "sd3": ({1, 2, 3}, {1, 2, 3}),
     "cosmos": ({1, 2, 3}, set()),
     "krea2": ({1, 3}, set()),
+    "wan": ({1, 2, 3}, set()),
+    "hunyuan-image": ({1, 3, 5}, set()),
+    "aura-flow": ({1, 3}, set()),
+    "hidream": ({1, 3}, set()),  # double 0 and single 0
 }
 
 

@@ -17,7 +17,7 @@ from comfy_extras.nodes_custom_sampler import BasicGuider, Noise_RandomNoise, Sa
 from pack import ROOT
 
 from .just import Just, Witness
-from .tiny.transformer_shapes import SIX, TRANSFORMERS
+from .tiny.transformer_shapes import LLAMA, SIX, TOKENS, TRANSFORMERS
 from .tiny.transformers import frames, painted, spoken, transformer
 
 HELP = ROOT / "web" / "docs" / "StyleAlignedBatch.md"
@@ -84,9 +84,16 @@ def test_runs_without_a_negative(kind):
     assert not torch.allclose(found[0][1:], found[1][1:], rtol=0.01)
 
 
-def test_the_length_of_a_text_is_that_of_the_call():
-    """Flux.2's network is given 512 vectors, whatever the prompt has."""
-    witness = Witness()
-    painted(install(transformer("flux2"), Just([witness])), "flux2", batch=1, steps=1)
+@pytest.mark.parametrize(("kind", "tokens"), [("flux2", 512), ("hidream", TOKENS + 2 * LLAMA)])
+def test_the_length_of_a_text_is_that_of_the_call(kind, tokens):
+    """Flux.2's network is given 512 vectors, whatever the prompt has, and HiDream's two more texts; both are
+    known before the host has made them ready."""
+    witness, before = Witness(), set()
+
+    class Asking(Just):
+        def start(self, batch):
+            before.update(text.tokens for text in batch.texts)
+
+    painted(install(transformer(kind), Asking([witness])), kind, batch=1, steps=1)
     texts = [text for site, _, _ in witness.seen for text in site.rows.texts]
-    assert {text.tokens for text in texts if text is not None} == {512}
+    assert {text.tokens for text in texts if text is not None} == before == {tokens}

@@ -1,4 +1,4 @@
-"""Words of prompts that T5 and Qwen read: their places on the key axis, by the host's own tokenizers."""
+"""Words of prompts that language models read: their places on the key axis, by the host's own tokenizers."""
 
 from functools import cache
 
@@ -9,15 +9,23 @@ import comfy.text_encoders.flux
 import comfy.text_encoders.hidream
 import comfy.text_encoders.hunyuan_image
 import comfy.text_encoders.krea2
+import comfy.text_encoders.lumina2
 import comfy.text_encoders.pixart_t5
 import comfy.text_encoders.qwen_image
 import comfy.text_encoders.sd3_clip
+import comfy.text_encoders.wan
 import comfy.text_encoders.z_image
 import pytest
 import torch
 from attention_control.nodes.host.text.clip_tokens import prompt_tokens
 
 from .tiny import tiny_clip
+from .tiny.tokenizers import mistral, trained
+
+
+def from_a_checkpoint(tokenizer):
+    return lambda: tokenizer(tokenizer_data={"spiece_model": trained()})
+
 
 TOKENIZERS = {
     "flux": (comfy.text_encoders.flux.FluxTokenizer, "t5xxl"),
@@ -31,6 +39,9 @@ TOKENIZERS = {
     "hunyuan-image": (comfy.text_encoders.hunyuan_image.HunyuanImageTokenizer, "qwen25_7b"),
     "aura-flow": (comfy.text_encoders.aura_t5.AuraT5Tokenizer, "pile_t5xl"),
     "hidream": (comfy.text_encoders.hidream.HiDreamTokenizer, "t5xxl"),
+    "wan": (from_a_checkpoint(comfy.text_encoders.wan.WanT5Tokenizer), "umt5xxl"),
+    "lumina2": (from_a_checkpoint(comfy.text_encoders.lumina2.LuminaTokenizer), "gemma2_2b"),
+    "flux2": (mistral, "mistral3_24b"),
 }
 CUT = {
     "qwen-image": 34,
@@ -43,7 +54,9 @@ LENGTHS = {
     "sd3": 77 + 77,
     "anima": None,
     "aura-flow": 256,
-    "hidream": 128,
+    "hidream": 128 + 128 + 128,
+    "wan": 512,
+    "flux2": 512,
 }  # as the model gets the text
 PROMPT = "two blue-ish birds, (a red fox:1.2) at night, café, a red hat and the image of a cat"
 PHRASES = ("blue-ish birds", "birds", "red fox", "fox", "at night", "café", "red hat", "image", "cat")
@@ -71,8 +84,8 @@ def decoded(clip, kind, positions):
     """What the tokens at these places say, by the tokenizer itself."""
     stream = TOKENIZERS[kind][1]
     (chunk,) = clip.tokenize(PROMPT)[stream]
-    behind = 77 if kind == "sd3" else -CUT.get(kind, 0)
-    ids = [chunk[p - behind][0] for p in positions if kind != "sd3" or p >= 77]
+    behind = {"sd3": 77, "flux2": 512 - len(chunk)}.get(kind, -CUT.get(kind, 0))
+    ids = [chunk[p - behind][0] for p in positions if 0 <= p - behind < len(chunk)]
     own = getattr(clip.tokenizer, stream, None) or getattr(clip.tokenizer, f"clip_{stream}")
     return getattr(own.tokenizer, "tokenizer", own.tokenizer).decode(ids)
 
@@ -120,6 +133,25 @@ def test_a_line_before_the_text_stays_in_front(clip, kind):
     if kind in CUT:
         assert prompt_tokens(clip, "\nfox").length == len(chunk) - CUT[kind] + 3
     assert len(word.positions) >= 1
+
+
+def test_hidream_has_a_word_three_times():
+    """Among T5's tokens, and twice among Llama's, where these spell it: some versions of `transformers` make
+    other tokens of Llama's vocabulary than it was made with, which know no spaces."""
+    clip = tokenizing("hidream")
+    (llama,) = clip.tokenize("a red fox")["llama"]
+    places = prompt_tokens(clip, "a red fox").find("red fox").positions
+    second = [place - 128 for place in places if 128 <= place < 256]
+    assert [place + 256 for place in second] == [place for place in places if place >= 256] and second
+    assert "fox" in clip.tokenizer.llama.tokenizer.decode([llama[place][0] for place in second])
+
+
+def test_lumina_is_told_what_to_do_before_the_prompt():
+    """Words are found behind the host's mark, if it is there."""
+    clip = tokenizing("lumina2")
+    told = prompt_tokens(clip, "You draw a cat well. <Prompt Start> a red fox")
+    assert [word.text for word in told.words] == ["a", "red", "fox"]
+    assert told.find("fox").positions[-1] == told.length - 1
 
 
 def test_sd3_has_a_word_twice():

@@ -83,6 +83,15 @@ METHODS = (
         {"layout": LAYOUT, "refine_from": 1.0, "guidance": GUIDANCE},
         EACH_ALONE,
         off=({"layout": NOWHERE},),
+        kinds=(*SIX, "wan", "hunyuan-image", "aura-flow"),
+    ),
+    OnTransformers(
+        "bounded attention",
+        BoundedAttention,
+        {"layout": LAYOUT, "refine_from": 1.0},
+        EACH_ALONE,
+        off=({"layout": NOWHERE},),
+        kinds=("hidream",),
     ),
     # takes the same way as the guidance of bounded attention
     OnTransformers(

@@ -4,7 +4,8 @@ import pytest
 import torch
 from attention_control.attention_patches.maps.averages import cross_of
 from attention_control.attention_patches.maps.word_maps import normalised, ranking, token_words, word_columns
-from attention_control.attention_patches.text.words import Word
+from attention_control.attention_patches.text.readings import side_by_side
+from attention_control.attention_patches.text.words import PromptTokens, Word
 
 from .recorded import recorded
 
@@ -36,3 +37,23 @@ def test_words_are_ranked_against_their_own_maxima():
     maps = torch.tensor([[[0.9, 0.3]], [[0.01, 0.02]], [[0.0, 0.0]]])
     assert ranking(maps, (0, 1)) == [1, 0, 2]
     assert normalised(maps)[:, 0].tolist() == [[1, pytest.approx(1 / 3)], [0.5, 1], [0, 0]]
+
+
+def test_a_word_has_its_tokens_in_every_reading():
+    """Found by letters, whatever pieces another encoder makes; one of two words is that of which it has most,
+    and what a reading lacks or spells otherwise is left out."""
+    words = PromptTokens("a Red fox, café", spelled("a", "Red", "fox", ",", "café"), 6)
+    pieces = PromptTokens("", spelled("are", "d", " fo", "x,", "caf"), 7)
+    both = side_by_side([pieces, words, pieces], main=1)
+    assert [word.positions for word in both.words] == [
+        (7,),
+        (0, 1, 8, 13, 14),
+        (2, 3, 9, 15, 16),
+        (10,),
+        (4, 11, 17),
+    ]
+    assert (both.prompt, both.length) == (words.prompt, 20)
+
+
+def spelled(*texts):
+    return tuple(Word(text, (place,)) for place, text in enumerate(texts))

@@ -49,11 +49,13 @@ class ApplyModel:
         working = self._in_range(pass_, x, rows, options)
         parts = [(part, one.tally) for one in working for part in one.parts]
         ending = [(Ending(set(pass_.until)), working[0].tally)] if pass_.until and working else []
+        vectors = 0 if c_crossattn is None else c_crossattn.shape[1]
+        text = self.facts.family.text_tokens(vectors, kwargs)
         call = ModelCall(
             self.facts,
             rows,
             pass_.sigma,
-            Forward((x.shape[-2], x.shape[-1]), 0 if c_crossattn is None else c_crossattn.shape[1], kwargs),
+            Forward((x.shape[-2], x.shape[-1]), text, kwargs),
             [(part, tally) for part, tally in [*ending, *parts] if isinstance(part, AttentionPart)],
             # looked up here: only now the host has merged in what conditionings carry
             options.get("optimized_attention_override"),

@@ -10,6 +10,7 @@ from comfy.samplers import process_conds
 from torch import Tensor
 
 from ....attention_patches.contract.site import WHOLE_PICTURE, Text
+from ..families.family import Family
 from ..views.region_prompts import merged_texts, of_region, with_regions
 from .texts import Size, own_names, texts_of
 
@@ -28,9 +29,12 @@ class GuestPrompts:
     regions as well.
     """
 
-    def __init__(self, given: Mapping[str, Sequence[Conditioning] | None], size: Size) -> None:
+    def __init__(
+        self, given: Mapping[str, Sequence[Conditioning] | None], size: Size, family: Family
+    ) -> None:
         self.given = {role: [dict(entry) for entry in entries or ()] for role, entries in given.items()}
         self.size = size
+        self.family = family
         self.fitted: dict[
             tuple[bool, tuple[int, ...]], tuple[dict[str, list[Conditioning]], dict[Any, Text]]
         ] = {}
@@ -71,7 +75,8 @@ class GuestPrompts:
                 seed,
                 [latents.shape],
             )["positive"]
-            self.own[key] = fitted, texts_of({GUESTS: fitted}, (latents.shape[-2], latents.shape[-1]))
+            size = (latents.shape[-2], latents.shape[-1])
+            self.own[key] = fitted, texts_of({GUESTS: fitted}, size, self.family)
         return self.own[key]
 
     def pushed(
@@ -90,7 +95,7 @@ class GuestPrompts:
         negative = conds["negative"]
         kept = [_weighed(entry, 1 - weight) for entry in negative] if weight < 1 else []
         pushed = {"negative": [*negative, *entries]}  # so that they are numbered behind the run's own
-        texts = texts_of(pushed, size)
+        texts = texts_of(pushed, size, self.family)
         further = {entry["uuid"]: texts[entry["uuid"]] for entry in entries if entry["uuid"] in texts}
         return {**conds, "negative": [*kept, *(_weighed(entry, weight) for entry in entries)]}, further
 
@@ -112,9 +117,9 @@ class GuestPrompts:
             {role: [_renamed(entry, HIDDEN, "hooks") for entry in own] for role, own in fitted.items()}
         )
         if not whole:
-            return named, texts_of(named, size)
+            return named, texts_of(named, size, self.family)
         # only now: the host has copied entries for the areas of others, as it has in the run
-        texts = merged_texts(texts_of(named, size))
+        texts = merged_texts(texts_of(named, size, self.family))
         texts = {uuid: replace(text, window=WHOLE_PICTURE) for uuid, text in texts.items()}
         named = with_regions(named)
         return {role: [_without_place(entry) for entry in own] for role, own in named.items()}, texts

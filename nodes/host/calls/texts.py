@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from ....attention_patches.contract.site import WHOLE_PICTURE, Prompt, Text, Window
+from ..families.family import Family
 from ..text.prompt_identity import prompt_of
 
 Conditionings = Mapping[str, Sequence[dict[str, Any]] | None]
@@ -32,21 +33,23 @@ def own_names(conds: Conditionings) -> dict[str, list[dict[str, Any]]]:
     return named
 
 
-def texts_of(conds: Conditionings, size: Size) -> dict[Any, Text]:
+def texts_of(conds: Conditionings, size: Size, family: Family) -> dict[Any, Text]:
     """What each conditioning is, by the identity that the host gives it for one run of latents of this
     size."""
     texts = {}
     for role, entries in conds.items():
         prompts: dict[int, Prompt | None] = {}
         for number, entry in enumerate(entries or ()):
-            encoded = entry.get("model_conds", {}).get("c_crossattn")
-            vectors = getattr(encoded, "cond", entry.get("cross_attn"))
+            ready = entry.get("model_conds", {}).items()
+            given = entry | {name: own.cond for name, own in ready if hasattr(own, "cond")}
+            vectors = given.get("c_crossattn", entry.get("cross_attn"))
             if not isinstance(vectors, Tensor) or vectors.ndim != 3 or "uuid" not in entry:
                 continue
             # what the host has copied from another role has the vectors of an original of its own role
             prompt = prompts.setdefault(id(vectors), prompt_of(entry))
             window = window_of(entry.get("area"), size)
-            texts[entry["uuid"]] = Text(role, number, vectors.shape[1], prompt, window)
+            tokens = family.text_tokens(vectors.shape[1], given)
+            texts[entry["uuid"]] = Text(role, number, tokens, prompt, window)
     return texts
 
 

@@ -45,7 +45,7 @@ class Forward:
     """One forward pass, as far as a family has to know it: x is (rows, C, ..., height, width)."""
 
     cells: tuple[int, int] = (0, 0)  # (height, width) of x
-    text: int = 0  # vectors of the text that the network is given
+    text: int = 0  # tokens of the text on the key axis
     given: Mapping[str, Any] = field(default_factory=dict)  # by the host's names, beside latents and text
     visits: Counter[Any] = field(default_factory=Counter)  # for families to count
     rotary: Rotary | None = None  # once it is known
@@ -76,6 +76,7 @@ class Family(ABC):
     joint: ClassVar[bool] = False  # whether text and picture share one softmax
     one_grid: ClassVar[bool] = False  # whether all layers have tokens of one size
     unplaced: ClassVar[str | None] = None  # said in the report where shared keys cannot be placed
+    unguided: ClassVar[str | None] = None  # why there is no gradient to follow, if there is none
 
     def __init__(self, network: Any) -> None:
         self.network = network
@@ -102,6 +103,11 @@ class Family(ABC):
     @abstractmethod
     def layer_sizes(self, latent: tuple[int, int]) -> dict[int, LayerSize]:
         """The size of every layer, by ordinal, for latents of (height, width) cells."""
+
+    def text_tokens(self, vectors: int, given: Mapping[str, Any]) -> int:
+        """How many tokens a text of so many vectors has on the key axis; `given` is what the host has beside
+        them, by its names for a conditioning's parts or for the network's inputs."""
+        return vectors
 
     def residual_map(self) -> LayerMap:
         """The blocks that add a residual to a shortcut, in order of execution; none where nobody can see it.

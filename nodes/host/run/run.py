@@ -137,7 +137,7 @@ class Run:
     def begin(self, guider: Any, levels: tuple[float, ...] = (), noise: Tensor | None = None) -> RunFacts:
         """The methods with something to do begin; gives what stays the same from here on."""
         model = guider.model_patcher
-        texts = merged_texts(texts_of(guider.conds, self.batch.latent))
+        texts = merged_texts(texts_of(guider.conds, self.batch.latent, self.family))
         noise = None if noise is None else of_one_frame(noise)
         batch = replace(self.batch, texts=tuple(texts.values()), levels=levels, noise=noise)
         for one in self.enrolled:
@@ -214,7 +214,7 @@ def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode]
         checkpoints=family.checkpoints,
         presets=family.presets(latent),
         conditionings=conditioning_rows(guider.conds),
-        texts=tuple(texts_of(guider.conds, latent).values()),
+        texts=tuple(texts_of(guider.conds, latent, family).values()),
         tell=lambda line: None,
         cell=guider.model_patcher.get_model_object("latent_format").spacial_downscale_ratio,
     )
@@ -230,6 +230,6 @@ def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode]
             check_guidance(guider.model_options)
             check_patches(guider.model_options["transformer_options"])
             guider.conds.update(region_entries(one.method.region_prompts))
-    run = Run(family, batch, enrolled, GuestPrompts(guider.conds, latent), RunReport(tallies))
+    run = Run(family, batch, enrolled, GuestPrompts(guider.conds, latent, family), RunReport(tallies))
     run.attach(guider.model_options)
     return run

@@ -10,11 +10,13 @@ from comfy.sd1_clip import escape_important, token_weights, unescape_important
 from tokenizers.decoders import ByteLevel
 from torch import Tensor
 
+from ....attention_patches.text.readings import side_by_side
 from ....attention_patches.text.words import PromptTokens, Word, read_words
-from .language_models import KNOWN, reader_of
+from .language_models import KNOWN, LLAMA, reader_of
 
 ENCODERS = {"l", "g", "h"}  # the host's names for CLIP-L, CLIP-G and the CLIP-H of SD2
 SD3 = {"g", "l", "t5xxl"}
+HIDREAM = {"g", "l", "t5xxl", "llama"}
 CHUNK = 77  # tokens of CLIP's
 WORD_END = "</w>"
 UNFINISHED = "\ufffd"  # what bytes of half a character decode to
@@ -43,10 +45,14 @@ def prompt_tokens(clip: Any, prompt: str) -> PromptTokens:
         raise ValueError("clip: none arrived; does the checkpoint hold a text encoder? Load CLIP loads one")
     tokens = text_tokens(clip, prompt)
     reader = reader_of(tokens)
-    if reader is not None and tokens.keys() == SD3:
-        return _in_both(clip, prompt, tokens, reader.read(clip, prompt))
     if reader is not None:
-        return reader.read(clip, prompt)
+        words = reader.read(clip, prompt)
+        if tokens.keys() == SD3:
+            return _twice(clip, prompt, tokens, words)
+        if tokens.keys() == HIDREAM:  # Llama's of its last layer, and of another in each block
+            llama = LLAMA.spelled(clip, prompt)
+            return side_by_side([words, llama, llama], main=0)
+        return words
     if not tokens.keys() <= ENCODERS:
         raise ValueError(
             f"clip: words can be found for the text encoders of SD1.5, SD2, SDXL, {KNOWN}, and this one "
@@ -75,23 +81,13 @@ def _clip_words(clip: Any, prompt: str, tokens: Mapping[str, Sequence[Token]]) -
     )
 
 
-def _in_both(
+def _twice(
     clip: Any, prompt: str, tokens: Mapping[str, Sequence[Token]], second: PromptTokens
 ) -> PromptTokens:
-    """Words that stand twice on the key axis: as CLIP's tokens, and behind all of these as T5's.
-
-    Where the two read other words (T5 does not know a character), T5's places alone are given.
-    """
+    """Of SD3: as CLIP's tokens, and behind all of these as T5's, whose words they are."""
     first = _clip_words(clip, prompt, {name: tokens[name] for name in ("l", "g")})
     chunks = max(len(clip.tokenize(prompt)[name]) for name in ("l", "g"))
-    behind = chunks * CHUNK
-    alike = [w.text.casefold() for w in first.words] == [w.text.casefold() for w in second.words]
-    both = zip(first.words if alike else [None] * len(second.words), second.words, strict=True)
-    words = tuple(
-        Word(t5.text, (*(own.positions if own else ()), *(behind + p for p in t5.positions)))
-        for own, t5 in both
-    )
-    return PromptTokens(prompt, words, behind + (second.length or 0))
+    return side_by_side([replace(first, length=chunks * CHUNK), second], main=1)
 
 
 def text_tokens(clip: Any, text: str) -> dict[str, list[Token]]:

@@ -61,7 +61,7 @@ class CheckpointedBlock:
             try:
                 with recorded_graph():
                     behind = self._computed(block, given)
-                out = tuple(behind[name] for name in names)
+                out = tuple(behind.get(name, own[name]) for name in names)  # some only read the text
             except Reached:
                 reached = True
             places[:] = self.measured

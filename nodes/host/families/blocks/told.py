@@ -1,5 +1,6 @@
 """Blocks that say nothing of themselves: each is told where it is, in the options that it is given."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,9 @@ from .replaced_blocks import Replacement, with_replaced
 
 PLACE = "attention_control_block"
 """Where a block's place travels in its transformer options."""
+
+CALLS = "attention_control_calls"
+"""Where the attentions that a block has computed are counted, anew each time that it is computed."""
 
 
 def told(options: dict[str, Any], blocks: Mapping[str, int]) -> dict[str, Any]:
@@ -22,6 +26,16 @@ def place_told(options: Mapping[str, Any]) -> tuple[str, int] | None:
     return options.get(PLACE)
 
 
+def first_told(options: Mapping[str, Any]) -> bool | None:
+    """Whether this is the first attention of its block; None if the block was not told. To be asked once in
+    each."""
+    calls: Counter[str] | None = options.get(CALLS)
+    if calls is None:
+        return None
+    calls[PLACE] += 1
+    return calls[PLACE] == 1
+
+
 @dataclass(frozen=True, eq=False)
 class Told:
     """A replacement of a block that only tells it its place; one that was there works as before."""
@@ -30,7 +44,7 @@ class Told:
     inner: Replacement | None
 
     def __call__(self, args: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
-        options = {**args["transformer_options"], PLACE: self.name}
+        options = {**args["transformer_options"], PLACE: self.name, CALLS: Counter()}
         args = {**args, "transformer_options": options}
         out = extra["original_block"](args) if self.inner is None else self.inner(args, extra)
         return dict(out)

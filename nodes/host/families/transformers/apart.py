@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from .....attention_patches.methods.shape_variations.method import ShapeVariations
+from ..blocks.told import first_told
 from ..family import Forward, Seen
 from .transformer import Transformer
 
@@ -27,8 +28,14 @@ class Apart(Transformer):
             return None
         grid = self.grid_of(forward.cells)
         tokens = grid[0] * grid[1]
-        forward.visits[place] += 1
-        if forward.visits[place] == 1:
+        if self._first(place, options, forward):
             rotary = self._rotary_of(grid, options, forward)
             return Seen((*place, 0), grid, (KeyPart(IMAGE, tokens),), slice(0, tokens), rotary)
         return Seen((*place, 0), grid, (KeyPart(TEXT, forward.text),), slice(0, tokens))
+
+    def _first(self, place: tuple[str, int], options: dict[str, Any], forward: Forward) -> bool:
+        """Whether no attention of the block has been computed before. A checkpoint computes a block twice in
+        one forward pass, and tells it so."""
+        told = first_told(options)
+        forward.visits[place] += 1
+        return forward.visits[place] == 1 if told is None else told

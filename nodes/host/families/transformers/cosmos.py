@@ -1,5 +1,6 @@
 """Cosmos-Predict2 and Anima: self- and cross-attention apart, as in a U-Net, in blocks of one grid."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from comfy.ldm.anima.model import Anima
@@ -11,6 +12,8 @@ from ..family import Forward
 from .apart import Apart
 from .transformer import Grid, Transformer
 from .transformer_presets import BoundedBlocks
+
+ANIMA_TEXT = 512  # tokens that every text of Anima has at least
 
 
 class CosmosFamily(Apart):
@@ -37,6 +40,11 @@ class CosmosFamily(Apart):
 
     def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None:
         return ("block", options["block_index"]) if "block_index" in options else None
+
+    def text_tokens(self, vectors: int, given: Mapping[str, Any]) -> int:
+        """Anima reads a prompt by Qwen's vectors at T5's tokens, and the host fills these up to 512."""
+        ids = given.get("t5xxl_ids")
+        return vectors if ids is None else max(ids.shape[-1], ANIMA_TEXT)
 
     def bounded_blocks(self) -> BoundedBlocks:
         """Words by cross-attention of their own, as in U-Nets; nobody has published any bounds here."""

@@ -17,6 +17,9 @@ from .transformer import Grid, Transformer, rows_and_columns
 from .transformer_presets import BoundedBlocks
 
 
+SECOND_TEXT = 512  # tokens that every text of Flux.2 has at least
+
+
 class FluxFamily(Transformer):
     """Networks of the host's class `Flux` or `Chroma`."""
 
@@ -34,6 +37,10 @@ class FluxFamily(Transformer):
 
     def heads(self) -> tuple[int, int]:
         return self.network.num_heads, self.network.hidden_size // self.network.num_heads
+
+    def text_tokens(self, vectors: int, given: Mapping[str, Any]) -> int:
+        """Of Flux.2 the host fills every text up to 512, in front."""
+        return max(vectors, SECOND_TEXT) if self.second else vectors
 
     def best_blocks(self) -> list[tuple[str, int]]:
         """Of Flux.1: Shin et al., ICCV 2025, code of exploring-mmdit."""

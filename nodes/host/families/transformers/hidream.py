@@ -1,29 +1,39 @@
 """HiDream-I1: blocks of two streams, then of one, that read three texts behind the picture."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from comfy.ldm.hidream.model import HiDreamImageTransformer2DModel
 
 from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from .....attention_patches.contract.rotary import Rotary
+from .....attention_patches.methods.layout_guidance import LayoutGuidance
 from ..family import Forward, Seen
 from .transformer import EVERYWHERE, Grid, Transformer, queries_of, rows_and_columns
 
-LLAMA = "encoder_hidden_states_llama3"  # the host's name for what Llama reads, (rows, layers, tokens, width)
+LLAMA = ("encoder_hidden_states_llama3", "conditioning_llama3")
+"""The host's names for what Llama reads, (rows, layers, tokens, width): for the network, and in a
+conditioning."""
 
 
 class HiDreamFamily(Transformer):
     """Networks of the host's class `HiDreamImageTransformer2DModel`.
 
-    A prompt is there as T5 reads it, as Llama's last layer does, and as another layer of Llama does in each
-    block. The text that maps and words speak of is T5's; Llama's are parts of their own. Blocks say nothing
-    of themselves, and nothing can leave one out, so they are counted. HiDream-E1, which has a second picture
-    among the tokens, is left alone.
+    A prompt is there three times, one behind the other: as T5 reads it, as Llama's last layer does, and as
+    another layer of Llama does in each block. All three are its text, so a word has tokens in each of them.
+    Blocks say nothing of themselves, and nothing can leave one out, so they are counted. HiDream-E1, which
+    has a second picture among the tokens, is left alone. Each token goes to the experts that fit it best,
+    which is a step: there is no gradient to follow.
     """
 
     name: ClassVar[str] = "HiDream"
     models: ClassVar[str] = "HiDream-I1"
     works = EVERYWHERE
+    unguided = (
+        "its tokens go to the experts that fit them best, and where they change to others there is no "
+        "gradient to follow"
+    )
+    reasons: ClassVar[Mapping[str, str]] = {**Transformer.reasons, LayoutGuidance.label: unguided}
 
     @staticmethod
     def fits(network: Any) -> bool:
@@ -45,9 +55,12 @@ class HiDreamFamily(Transformer):
         return Seen((*place, 0), grid, parts, queries_of(parts), self._rotary_of(grid, options, forward))
 
     def parts(self, tokens: int, options: dict[str, Any], forward: Forward) -> tuple[KeyPart, ...]:
-        llama = forward.given[LLAMA].shape[-2]
-        last, own = KeyPart("text of Llama", llama), KeyPart("text of Llama for the block", llama)
-        return KeyPart(IMAGE, tokens), KeyPart(TEXT, forward.text), last, own
+        return KeyPart(IMAGE, tokens), KeyPart(TEXT, forward.text)
+
+    def text_tokens(self, vectors: int, given: Mapping[str, Any]) -> int:
+        """T5's, and Llama's twice."""
+        llama = next((given[name] for name in LLAMA if given.get(name) is not None), None)
+        return vectors if llama is None else vectors + 2 * llama.shape[-2]
 
     def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary | None:
         """The picture stands at (0, row, column), and all text at (0, 0, 0)."""

@@ -3,11 +3,13 @@
 from typing import Any, ClassVar
 
 from comfy.ldm.hunyuan_video.model import HunyuanVideo
+from torch import Tensor
 
 from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from .....attention_patches.contract.rotary import Rotary
+from ..blocks.block_checkpoints import checkpointed_blocks
 from ..family import Forward
-from .transformer import EVERYWHERE, Grid, Transformer, rows_and_columns
+from .transformer import WITH_GRADIENTS, Grid, Transformer, rows_and_columns
 
 QUOTED = "txt_byt5"  # the host's name for what a prompt has in quotes, read letter by letter
 
@@ -18,7 +20,8 @@ class HunyuanImageFamily(Transformer):
 
     name: ClassVar[str] = "HunyuanImage"
     models: ClassVar[str] = "HunyuanImage 2.1"
-    works = EVERYWHERE
+    works = WITH_GRADIENTS
+    checkpoints: ClassVar[bool] = True
 
     @staticmethod
     def fits(network: Any) -> bool:
@@ -34,6 +37,10 @@ class HunyuanImageFamily(Transformer):
     def patch(self) -> int:
         patch: int = self.network.patch_size[-1]
         return patch
+
+    def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
+        places = [(f"{name}_block", n) for name, count in self.blocks().items() for n in range(count)]
+        return checkpointed_blocks(options, measured, places)
 
     def parts(self, tokens: int, options: dict[str, Any], forward: Forward) -> tuple[KeyPart, ...]:
         text, image = KeyPart(TEXT, forward.text), KeyPart(IMAGE, tokens)

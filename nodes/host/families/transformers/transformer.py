@@ -21,18 +21,16 @@ from ..family import INVERSION, Family, Forward, Seen
 from .transformer_presets import BoundedBlocks, presets
 
 Grid = tuple[int, int]
-EVERYWHERE = frozenset({Recorder.label, StyleAligned.label, INVERSION})  # on every transformer
+EVERYWHERE = frozenset({Recorder.label, StyleAligned.label, BoundedAttention.label, INVERSION})
+"""Works on every transformer."""
+
+WITH_GRADIENTS = EVERYWHERE | {LayoutGuidance.label}
 
 
 class Transformer(Family):
     """A transformer for text and picture; nothing of it is marked, as the host's attention tells all."""
 
-    works: ClassVar[frozenset[str]] = EVERYWHERE | {
-        BoundedAttention.label,
-        LayoutGuidance.label,
-        MultiDiffusion.label,
-        PromptToPrompt.label,
-    }
+    works: ClassVar[frozenset[str]] = WITH_GRADIENTS | {MultiDiffusion.label, PromptToPrompt.label}
     reasons: ClassVar[Mapping[str, str]] = {
         PlugAndPlay.label: (
             "it takes features of a U-Net's ResBlocks, and a transformer has none; its successor for Flux "

@@ -3,11 +3,15 @@
 from typing import Any, ClassVar
 
 from comfy.ldm.wan.model import WanModel, WanT2VCrossAttention
+from torch import Tensor
 
 from .....attention_patches.contract.rotary import Rotary
+from ..blocks.block_checkpoints import checkpointed_blocks
+from ..blocks.told import told
 from ..family import Forward
 from .apart import Apart
-from .transformer import EVERYWHERE, Grid, rows_and_columns
+from .transformer import WITH_GRADIENTS, Grid, rows_and_columns
+from .transformer_presets import BoundedBlocks
 
 
 class WanFamily(Apart):
@@ -16,7 +20,8 @@ class WanFamily(Apart):
 
     name: ClassVar[str] = "Wan"
     models: ClassVar[str] = "Wan (text to video, one frame)"
-    works = EVERYWHERE
+    works = WITH_GRADIENTS
+    checkpoints: ClassVar[bool] = True
 
     @staticmethod
     def fits(network: Any) -> bool:
@@ -35,6 +40,15 @@ class WanFamily(Apart):
 
     def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None:
         return ("block", options["block_index"]) if "block_index" in options else None
+
+    def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
+        blocks = len(self.network.blocks)
+        places = [("double_block", number) for number in range(blocks)]
+        return checkpointed_blocks(told(options, {"double": blocks}), measured, places)
+
+    def bounded_blocks(self) -> BoundedBlocks:
+        """As on Cosmos: words by cross-attention of their own."""
+        return BoundedBlocks(every=1, pictures=False)
 
     def rotary(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary:
         """The picture stands at (0, row, column)."""
