@@ -2,16 +2,21 @@
 
 import math
 
+import comfy.samplers
 import pytest
 import torch
 from attention_control.attention_patches.methods.prompt_to_prompt.alignment import align
 from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blend, smoothed
 from attention_control.attention_patches.methods.prompt_to_prompt.mask_store import MaskStore
 from attention_control.attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
+from attention_control.nodes.edit.one_start import start_of_edits
 from attention_control.nodes.edit.prompt_to_prompt_node import PromptToPrompt as Node
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install, installed
 from attention_control.nodes.host.text.encoded_prompt import encoded_prompt
+from attention_control.nodes.inversion.invert_latent_node import InvertLatent
+from comfy_extras.nodes_custom_sampler import SamplerCustom
+from nodes import common_ksampler  # the host's
 
 from . import naive_prompts
 from .naive import Where
@@ -19,8 +24,8 @@ from .node_calls import call_node
 from .settings_of_methods import WORDS, edit_of
 from .test_words_of_language_models import tokenizing
 from .tiny import assert_same_image, tiny_clip
-from .tiny.transformer_shapes import SIX, TOKENS
-from .tiny.transformers import painted, spoken, transformer
+from .tiny.transformer_shapes import SIX, TOKENS, TRANSFORMERS
+from .tiny.transformers import frames, painted, spoken, transformer
 
 IDLE = (edit_of(naive_prompts.Words({}, {})),) * 2
 CELLS = 24  # tokens of the picture
@@ -103,6 +108,29 @@ def test_edits_have_the_sources_queries_and_keys(kind):
     out = painted(edited(kind, **edits), kind, **how)
     assert_same_image(out, painted(naive(kind), kind, **how))
     assert not torch.allclose(out[1:], painted(transformer(kind), kind, **how)[1:], rtol=0.01)
+
+
+@pytest.mark.parametrize("kind", ["flux", "qwen-image"])
+def test_a_picture_of_your_own(kind, report):
+    """The source ends as the picture, and the edits start at its noise: by the inversion's own sigmas, and by
+    a sampler that starts at 1, where a flow keeps nothing of what it is given."""
+    model, source = transformer(kind), spoken(kind, seed=1)
+    given = torch.randn(1, TRANSFORMERS[kind].channels, *frames(kind), 7, 12)
+    how = {"latent": {"samples": given}, "method": "ddim", "scheduler": "simple", "steps": 3}
+    inversion, _, sigmas = InvertLatent.execute(model, source, cfg=1.0, seed=0, **how).args
+    patched = edited(kind, picture=inversion, self_until=0.4)
+    latent = start_of_edits(model, None, inversion, 3)
+    texts = spoken(kind, rows=3, seed=1), spoken(kind, seed=2)
+    (sampled,) = common_ksampler(patched, 0, 3, 4.0, "euler", "simple", *texts, latent, disable_noise=True)
+    euler = comfy.samplers.sampler_object("euler")
+    own = SamplerCustom.execute(patched, False, 0, 4.0, *texts, euler, sigmas, latent)[0]
+    assert_same_image(sampled["samples"], own["samples"], tolerance=0.05)  # from 1, and from 0.9999
+    assert_same_image(sampled["samples"][:1], given, tolerance=1e-3)
+    assert not torch.allclose(sampled["samples"][1:], given, rtol=0.1)
+    lines = [line for _, line in report("PromptToPrompt")]
+    assert all("is your picture" in line and "did not start" not in line for line in lines)
+    common_ksampler(patched, 0, 1, 4.0, "euler", "simple", *texts, latent)
+    assert "did not start at the inversion's noise" in report("PromptToPrompt")[-1][1]
 
 
 @pytest.mark.parametrize("kind", ["flux", "krea2"])

@@ -12,9 +12,19 @@ AS_IT_WAS = 0.05  # of a sigma: how far latents may be from a state that they ar
 
 @dataclass
 class SourcePicture(Pinned):
-    """The first image; it looks whether the sampler starts where the inversion ends."""
+    """The first image; it looks whether the sampler starts where the inversion ends.
+
+    A flow's schedule may begin at sigma 1, where nothing is kept of the latents that a sampler is given. If
+    it adds no noise either, all images start at the inversion's.
+    """
 
     starts_there: bool | None = None
+
+    def shift(self, latents: Tensor, model: Denoiser) -> bool:
+        if self.starts_there is not None or model.signal > 0 or bool(latents.any()):
+            return False
+        latents.copy_(self.inversion.at(model.sigma))
+        return True
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
         if self.starts_there is None:
