@@ -14,6 +14,8 @@ from ..host.families import family_of
 from ..host.families.family import ANY_SIZE
 from .recording_inputs import AUTO
 
+KLEIN = {"qwen3_4b", "qwen3_8b"}  # the host's names for its text encoders
+
 
 def concepts_input() -> Any:
     """The words to look for."""
@@ -22,10 +24,10 @@ def concepts_input() -> Any:
         default="",
         optional=True,
         tooltip=(
-            "Flux.1 and Chroma: words to look for, comma-separated, whether the prompt has them or not "
-            "(ConceptAttention). They compete for each place, so name what else is there as well: cat, "
-            "grass, sky. The maps are then of these in place of the prompt's words; `record` is ignored. "
-            "Needs `clip`."
+            "Flux.1, Flux.2 dev and Chroma: words to look for, comma-separated, whether the prompt has them "
+            "or not (ConceptAttention). They compete for each place, so name what else is there as well: "
+            "cat, grass, sky. The maps are then of these in place of the prompt's words; `record` is "
+            "ignored. Needs `clip`."
         ),
     )
 
@@ -42,12 +44,8 @@ def make_concept_recorder(
     """A recorder with an empty store, whose words are the concepts. Raises ValueError for models without a
     way for them, for fewer than two, and without `clip`."""
     family = family_of(model, ConceptRecorder.label)
-    own = family.presets(ANY_SIZE)[CONCEPTS].layers
-    if not own:
-        raise ValueError(
-            "concepts: maps of concepts work on Flux.1 and Chroma, and this is a Flux.2, whose text is read "
-            "otherwise. Leave `concepts` empty."
-        )
+    own, form = family.presets(ANY_SIZE)[CONCEPTS].layers, family.concepts
+    assert form is not None, "the family says that it works"
     names = list(dict.fromkeys(name.strip() for name in concepts.split(",") if name.strip()))
     if len(names) < 2:
         raise ValueError(
@@ -62,19 +60,26 @@ def make_concept_recorder(
         raise ValueError(
             f"layers is {layers!r}, and concepts are seen in double blocks only. Take double blocks, or auto."
         )
+    if KLEIN & clip.tokenize(names[0]).keys():
+        raise ValueError(
+            "concepts: of Flux.2 maps of concepts are published for dev, whose text Mistral reads, and "
+            "`clip` is Klein's, which fills every text up behind it. Leave `concepts` empty, or take Flux.2 "
+            "dev."
+        )
     words = tuple(Word(name, (place,)) for place, name in enumerate(names))
     store = MapStore(tokens=PromptTokens(", ".join(names), words, len(names)))
     return ConceptRecorder(
         store=store,
         layers=chosen & doubles,
-        concepts=torch.stack([_first_vector(clip, name) for name in names]),
+        concepts=torch.stack([_vector(clip, name, form.token) for name in names]),
+        temperature=form.temperature,
         time_bins=time_bins,
         memory_limit=memory_limit_mb * MEGABYTE,
         during=during,
     )
 
 
-def _first_vector(clip: Any, name: str) -> torch.Tensor:
+def _vector(clip: Any, name: str, token: int) -> torch.Tensor:
     encoded = clip.encode_from_tokens(clip.tokenize(name))
-    vector: torch.Tensor = encoded[0, 0]
+    vector: torch.Tensor = encoded[0, token]
     return vector

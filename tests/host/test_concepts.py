@@ -7,7 +7,12 @@ import comfy.text_encoders.pixart_t5
 import pytest
 import torch
 from attention_control.attention_patches.maps.recorded import MapStore
-from attention_control.attention_patches.maps.recorders.concepts import CONCEPTS, ConceptRecorder
+from attention_control.attention_patches.maps.recorders.concepts import (
+    CONCEPTS,
+    ConceptForm,
+    ConceptRecorder,
+    concept_map,
+)
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
@@ -17,12 +22,13 @@ from comfy.supported_models_base import ClipTarget
 
 from .joint_softmax import plain, unloaded
 from .node_calls import call_node
+from .test_words_of_language_models import tokenizing
 from .tiny.precision import nearly
-from .tiny.transformer_shapes import FLUX, TOKENS
+from .tiny.transformer_shapes import FLUX, FLUX2, TOKENS
 from .tiny.transformers import painted, spoken, transformer
 from .tiny.weights import fill_randomly
 
-READING = ("flux", "chroma")
+READING = ("flux", "chroma", "flux2")
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +43,15 @@ def looking(model, vectors):
 
 
 @pytest.mark.parametrize("kind", READING)
-def test_a_text_as_concepts_is_seen_as_the_text(kind):
+def test_a_text_as_concepts_is_seen_as_the_text(kind, monkeypatch):
     """The prompt's own vectors as concepts: the map is that of what the model's attention gives the prompt
-    and the picture, in float64, in every block of two streams; the picture stays, to the bit."""
+    and the picture, in float64, in every block of two streams; the picture stays, to the bit. All at one
+    place, as Flux.1 has it, also on Flux.2, whose texts the host fills up in front."""
     model, outs = transformer(kind), []
+    text, vectors = TOKENS, spoken(kind, seed=1)[0][0][0]
+    if kind == "flux2":
+        monkeypatch.setattr(model.model.diffusion_model.params, "txt_ids_dims", [])
+        text, vectors = 512, torch.nn.functional.pad(vectors, (0, 0, 512 - TOKENS, 0))
 
     def spy(func, q, *rest, **named):
         out = func(q, *rest, **named)
@@ -50,16 +61,37 @@ def test_a_text_as_concepts_is_seen_as_the_text(kind):
 
     spied = model.clone()
     spied.model_options["transformer_options"]["optimized_attention_override"] = spy
-    recorder = looking(model, spoken(kind, seed=1)[0][0][0])
+    recorder = looking(model, vectors)
     once = {"batch": 1, "cfg": 1.0}
     out = painted(install(spied, recorder), kind, **once)
     assert torch.equal(out, painted(model, kind, **once))
     assert len(outs) == 4, "two steps of two blocks, each seen once"
     for number, layer in enumerate(recorder.store.read().layers):
         steps = outs[number::2]
-        expected = [(x[:, TOKENS:] @ x[:, :TOKENS].transpose(1, 2)).softmax(-1) for x in steps]
+        expected = [(x[:, text:] @ x[:, :text].transpose(1, 2)).softmax(-1) for x in steps]
         found = layer.cross_attention["positive"][0, :, 0]
         assert nearly(found, torch.stack(expected).mean(0), rtol=1e-2, atol=1e-3)
+
+
+def test_concepts_of_flux2_stand_at_the_last_word(monkeypatch):
+    """Before the end of the template; the products are divided by a thousand."""
+    model, seen = transformer("flux2"), []
+    block = model.model.diffusion_model.double_blocks[0]
+    own = block.forward
+
+    def spy(*args, pe, **named):
+        seen.append(pe)
+        return own(*args, pe=pe, **named)
+
+    monkeypatch.setattr(block, "forward", spy)
+    painted(install(model, looking(model, torch.randn(3, 40))), "flux2", batch=1, cfg=1.0, steps=1)
+    concepts, plain_ = sorted(seen, key=lambda pe: pe.shape[2])
+    assert torch.equal(concepts[:, :, :3], plain_[:, :, 510:511].expand_as(concepts[:, :, :3]))
+    assert torch.equal(concepts[:, :, 3:], plain_[:, :, 512:])
+    assert family_of(model).concepts == ConceptForm(token=-2, temperature=1000.0)
+    image, concept = torch.randn(1, 4, 8), torch.randn(1, 3, 8)
+    expected = (image.double() @ concept.double().transpose(1, 2) / 1000).softmax(-1)
+    assert nearly(concept_map(image, concept, 1000.0), expected, rtol=1e-6)
 
 
 def test_concepts_change_nothing_and_meet_other_packs():
@@ -109,10 +141,12 @@ def test_the_budget_is_kept_and_refused_before_sampling():
 
 
 def test_the_published_layers():
-    """Of Flux.1, and of another number of blocks the last fifth."""
+    """Of Flux.1 and of Flux.2, in numbers that count from 0."""
     real = {**FLUX, "depth": 19, "depth_single_blocks": 38}
     family = family_of(unloaded("Flux", real))
     assert family.presets((8, 8))[CONCEPTS].layers == family.layer_map().parse("double 15-18")
+    second = family_of(unloaded("Flux2", {**FLUX, **FLUX2, "depth": 8, "vec_in_dim": None}))
+    assert second.presets((8, 8))[CONCEPTS].layers == second.layer_map().parse("double 5-7")
 
 
 def reading():
@@ -151,14 +185,21 @@ def test_the_node_finds_words_that_no_prompt_has():
     [
         ("flux", {"concepts": "fox"}, "^concepts: 'fox' stands alone"),
         ("flux", {"concepts": "fox, sky"}, "`clip` is not connected"),
-        ("flux2", {"concepts": "fox, sky"}, "this is a Flux.2"),
-        ("sd3", {"concepts": "fox, sky"}, "ConceptAttention does not work yet. It works on Flux"),
+        ("sd3", {"concepts": "fox, sky"}, "ConceptAttention does not work: its authors' code for SD3 reads"),
+        ("hunyuan-image", {"concepts": "fox, sky"}, "does not work: a refiner reads .* It works on Flux"),
+        ("krea2", {"concepts": "fox, sky"}, "how they do is published for Flux.1 and Flux.2 dev. It works"),
     ],
 )
 def test_errors_teach(kind, given, says):
     """Before anything is sampled."""
     with pytest.raises(ValueError, match=says):
         call_node(AttentionRecorder, transformer(kind), **given)
+
+
+def test_klein_is_refused():
+    """By its text encoder, as the network is Flux.2's."""
+    with pytest.raises(ValueError, match=r"^concepts: .* published for dev, .* and `clip` is Klein's"):
+        call_node(AttentionRecorder, transformer("flux2"), clip=tokenizing("klein"), concepts="fox, sky")
 
 
 def test_single_blocks_are_refused():

@@ -7,9 +7,13 @@ projection and with its heads side by side,
 
     map of concept c at cell x = softmax over the concepts of <o_c, o_x>
 
-averaged over layers and steps. So concepts compete, and one alone is everywhere 1. Default of Flux.1: blocks
-15 to 18 of 19, in all steps. A concept is the first vector that T5 makes of it. It differs from the authors'
-code in one thing: concepts are modulated as the prompt is, with its pooled vector instead of none.
+averaged over layers and steps. So concepts compete, and one alone is everywhere 1. Flux.1: blocks 15 to 18 of
+19, in all steps; a concept is the first vector that T5 makes of it. It differs from the authors' code in one
+thing: concepts are modulated as the prompt is, with its pooled vector instead of none.
+
+Flux.2 dev, by the authors' code: blocks 5 to 7 of 8, in the last 30 % of the steps; a concept is the vector
+of its last token before the end of the template, and stands where this one stands; the products are divided
+by 1000. There they take the softmax of the mean, here the mean is of the softmax, as for Flux.1.
 """
 
 from collections.abc import Sequence
@@ -30,6 +34,15 @@ CONCEPTS = "recorded, of concepts"
 """The preset that says which layers see concepts best."""
 
 
+@dataclass(frozen=True)
+class ConceptForm:
+    """Which token of its encoded name a concept is, negative from the end, at which place among the text's it
+    reads; and what the products are divided by."""
+
+    token: int = 0
+    temperature: float = 1.0
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)  # tensors have no single answer to ==
 class ConceptRecorder(Method):
     """Keeps maps of concepts in place of a prompt's words; `layers` are ordinals, `concepts` (m, width)."""
@@ -38,6 +51,7 @@ class ConceptRecorder(Method):
     store: MapStore
     layers: frozenset[int]
     concepts: Tensor
+    temperature: float = 1.0
     time_bins: int = 8
     memory_limit: int = 2048 * MEGABYTE
 
@@ -64,7 +78,10 @@ class ConceptRecorder(Method):
             queries_and_keys=False,
         )
         megabytes = self.memory_limit / MEGABYTE
-        return (ConceptRecording(wanted, batch, self.store, megabytes, concepts=self.concepts),)
+        heat = self.temperature
+        return (
+            ConceptRecording(wanted, batch, self.store, megabytes, concepts=self.concepts, temperature=heat),
+        )
 
     def memory(self, batch: Batch) -> int:
         return self.needed(batch)
@@ -103,6 +120,7 @@ class ConceptRecording(Recording):
 
     order: ClassVar[Order] = "observe"
     concepts: Tensor = field(kw_only=True)
+    temperature: float = field(kw_only=True)
 
     def wants(self, site: Site) -> bool:
         return False
@@ -116,11 +134,12 @@ class ConceptRecording(Recording):
             if chunk.window is None or chunk.part:
                 continue
             self.times.setdefault(slice_, {})[site.sigma] = site.percent
-            map_ = concept_map(image[chunk.rows], concepts[chunk.rows])[:, None]  # (images, 1, N, m)
+            map_ = concept_map(image[chunk.rows], concepts[chunk.rows], self.temperature)
+            map_ = map_[:, None]  # (images, 1, N, m)
             mean = self._means("cross", site, chunk.text).of(slice_, tuple(map_.shape), map_.device)
             mean.add(map_, slice(0, map_.shape[2]))
 
 
-def concept_map(image: Tensor, concepts: Tensor) -> Tensor:
+def concept_map(image: Tensor, concepts: Tensor, temperature: float) -> Tensor:
     """(B, N, m) in float32, of what attention gives picture (B, N, C) and concepts (B, m, C)."""
-    return (image.float() @ concepts.float().transpose(-1, -2)).softmax(-1)
+    return (image.float() @ concepts.float().transpose(-1, -2) / temperature).softmax(-1)

@@ -12,6 +12,7 @@ from ....attention_patches.attention.joint import KeyPart
 from ....attention_patches.contract.layers import NO_LAYERS, LayerMap, LayerSize, Preset
 from ....attention_patches.contract.rotary import Rotary
 from ....attention_patches.contract.site import Kind
+from ....attention_patches.maps.recorders.concepts import ConceptForm
 from .blocks.concept_stream import Concepts
 
 INVERSION = "InvertLatent"
@@ -85,6 +86,11 @@ class Family(ABC):
     def patch(self) -> int:
         """Cells on a side of one token, where the model has no tokens of other sizes."""
         return 1
+
+    @property
+    def concepts(self) -> ConceptForm | None:
+        """How concepts are read beside a text; None where nobody has published how."""
+        return None
 
     @classmethod
     def supports(cls, label: str) -> bool:

@@ -42,6 +42,7 @@ class Stream:
     network: Any
     concepts: Concepts
     tokens: int  # of the picture
+    place: int  # among the text's tokens, where all concepts stand; negative from the end
     state: Tensor | None = None
 
     def block(
@@ -79,7 +80,8 @@ class Stream:
             return torch.cat([out, out.new_zeros(len(out), q.shape[2] - count, out.shape[-1])], 1)
 
         options = {**args["transformer_options"], **ALONE, OVERRIDE: only_concepts}
-        there = pe[:, :, :1].expand(-1, -1, count, *pe.shape[3:])  # all text stands at one place
+        place = self.place % text
+        there = pe[:, :, place : place + 1].expand(-1, -1, count, *pe.shape[3:])
         further = {
             "img": args["img"].clone(),  # blocks add to it in place
             "txt": self.state.clone(),
@@ -110,10 +112,10 @@ class WithConcepts:
 
 
 def with_concepts(
-    options: dict[str, Any], network: Any, concepts: Concepts, tokens: int, last: int
+    options: dict[str, Any], network: Any, concepts: Concepts, tokens: int, place: int, last: int
 ) -> dict[str, Any]:
     """The options of a forward pass in which concepts go through the double blocks up to the last of them."""
-    stream = Stream(network, concepts, tokens)
+    stream = Stream(network, concepts, tokens, place)
 
     def make(place: Place, inner: Replacement | None) -> WithConcepts:
         return WithConcepts(stream, place[1], inner)

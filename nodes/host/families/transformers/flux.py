@@ -9,13 +9,12 @@ from torch import Tensor
 
 from .....attention_patches.contract.layers import Preset
 from .....attention_patches.contract.rotary import Rotary
-from .....attention_patches.maps.recorders.concepts import CONCEPTS, ConceptRecorder
+from .....attention_patches.maps.recorders.concepts import CONCEPTS, ConceptForm, ConceptRecorder
 from ..blocks.block_checkpoints import checkpointed_blocks
 from ..blocks.concept_stream import Concepts, with_concepts
 from ..family import Forward
 from .transformer import Grid, Transformer, rows_and_columns
 from .transformer_presets import BoundedBlocks
-
 
 SECOND_TEXT = 512  # tokens that every text of Flux.2 has at least
 
@@ -52,23 +51,26 @@ class FluxFamily(Transformer):
         return bool(getattr(getattr(self.network, "params", None), "global_modulation", False))
 
     @property
-    def reads_concepts(self) -> bool:
-        """Whether its text is T5's: Flux.2 has other texts, at places of their own."""
-        return not self.second
+    def concepts(self) -> ConceptForm:
+        """All text of Flux.1 stands at one place; in Flux.2 each token has its own, and a text ends with that
+        of the template."""
+        return ConceptForm(token=-2, temperature=1000.0) if self.second else ConceptForm()
 
     def presets(self, latent: Grid) -> Mapping[str, Preset]:
-        """With the blocks that see concepts best: 15 to 18 of 19 (ConceptAttention), of other numbers the
-        last fifth."""
+        """With the blocks that see concepts best (ConceptAttention): 15 to 18 of 19, of Flux.2 5 to 7 of 8,
+        of other numbers so large a part at the end."""
         doubles = self.blocks()["double"]
-        ordinals = frozenset(range(doubles - max(round(0.2 * doubles), 1) + 1, doubles + 1))
-        return {**super().presets(latent), CONCEPTS: Preset(ordinals if self.reads_concepts else frozenset())}
+        last = max(round((0.375 if self.second else 0.2) * doubles), 1)
+        ordinals = frozenset(range(doubles - last + 1, doubles + 1))
+        return {**super().presets(latent), CONCEPTS: Preset(ordinals)}
 
     def with_concepts(self, options: dict[str, Any], concepts: Concepts, cells: Grid) -> dict[str, Any]:
         height, width = self.grid_of(cells)
         wanted = [number for number in range(self.blocks()["double"]) if concepts.wants(number)]
-        if not wanted or not self.reads_concepts:
+        if not wanted:
             return options
-        return with_concepts(options, self.network, concepts, height * width, wanted[-1])
+        place = self.concepts.token
+        return with_concepts(options, self.network, concepts, height * width, place, wanted[-1])
 
     def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
         places = [(f"{name}_block", n) for name, count in self.blocks().items() for n in range(count)]

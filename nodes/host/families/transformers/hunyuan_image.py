@@ -1,5 +1,6 @@
 """HunyuanImage 2.1: blocks of two streams, then of one, behind a refiner of text that is no layer here."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from comfy.ldm.hunyuan_video.model import HunyuanVideo
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from .....attention_patches.contract.rotary import Rotary
+from .....attention_patches.maps.recorders.concepts import ConceptRecorder
 from ..blocks.block_checkpoints import checkpointed_blocks
 from ..family import Forward
 from .transformer import WITH_GRADIENTS, Grid, Transformer, rows_and_columns
@@ -22,6 +24,13 @@ class HunyuanImageFamily(Transformer):
     models: ClassVar[str] = "HunyuanImage 2.1"
     works = WITH_GRADIENTS
     checkpoints: ClassVar[bool] = True
+    reasons: ClassVar[Mapping[str, str]] = {
+        **Transformer.reasons,
+        ConceptRecorder.label: (
+            "a refiner reads all tokens of its text together, where a concept alone would be a text by "
+            "itself, and nobody has published another way"
+        ),
+    }
 
     @staticmethod
     def fits(network: Any) -> bool:

@@ -1,11 +1,13 @@
 """SD3 and SD3.5: joint blocks that say nothing of themselves, so each is told where it is."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from comfy.ldm.modules.diffusionmodules.mmdit import OpenAISignatureMMDITWrapper
 from torch import Tensor
 
 from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
+from .....attention_patches.maps.recorders.concepts import ConceptRecorder
 from ..blocks.block_checkpoints import Block, checkpointed_blocks
 from ..blocks.replaced_blocks import Place
 from ..blocks.told import place_told, told
@@ -25,6 +27,13 @@ class SD3Family(Transformer):
     models: ClassVar[str] = "SD3 and SD3.5"
     checkpoints: ClassVar[bool] = True
     unplaced = no_rotations("SD3")
+    reasons: ClassVar[Mapping[str, str]] = {
+        **Transformer.reasons,
+        ConceptRecorder.label: (
+            "its authors' code for SD3 reads all concepts as one text of a token each, and users report maps "
+            "that scatter"
+        ),
+    }
 
     @staticmethod
     def fits(network: Any) -> bool:

@@ -8,6 +8,7 @@ from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
 from .....attention_patches.contract.rotary import Axis, Rotary
 from .....attention_patches.contract.site import Layer
+from .....attention_patches.maps.recorders.concepts import ConceptRecorder
 from .....attention_patches.maps.recorders.recorder import Recorder
 from .....attention_patches.methods.bounded_attention.method import BoundedAttention
 from .....attention_patches.methods.cross_image.method import CrossImage
@@ -44,6 +45,10 @@ class Transformer(Family):
         ShapeVariations.label: (
             "it exchanges what single words say in cross-attention, and where text and picture share one "
             "softmax each token of the text has the whole text in it"
+        ),
+        ConceptRecorder.label: (
+            "concepts go through blocks as a text of their own, and how they do is published for Flux.1 and "
+            "Flux.2 dev"
         ),
     }
     joint = True
