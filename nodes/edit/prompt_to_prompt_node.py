@@ -13,6 +13,7 @@ from ...attention_patches.methods.prompt_to_prompt.mask_store import MaskStore
 from ...attention_patches.methods.prompt_to_prompt.method import PromptToPrompt as PromptToPromptMethod
 from ..host.families import family_of
 from ..host.run.install import install
+from ..host.text.anima_prompts import with_adapter
 from ..inputs.node_report import shows_report
 from .blend_masks_type import BlendMasksSocket
 from .one_start import start_of_edits
@@ -101,7 +102,9 @@ class PromptToPrompt(io.ComfyNode):
             worded = bool(blend_words.strip() or keep_words.strip())
             encoded = encode_unaligned(clip, lines, reweight, worded=worded)
         else:
-            encoded = encode_edits(clip, lines, edit, cross_until, cross_until_words, reweight)
+            encoded = encode_edits(
+                with_adapter(clip, model), lines, edit, cross_until, cross_until_words, reweight
+            )
         edits = encoded.prompts.edits()
         blend = encoded.prompts.blend(blend_words, keep_words, blend_threshold, blend_from)
         if family.joint and blend is not None:

@@ -9,6 +9,7 @@ from ...attention_patches.methods.shape_variations.keeping import Kept
 from ...attention_patches.methods.shape_variations.method import ShapeVariations as ShapeVariationsMethod
 from ..host.families import family_of
 from ..host.run.install import install
+from ..host.text.anima_prompts import with_adapter
 from ..inputs.node_report import shows_report
 from .one_start import one_start
 from .prompts.object_prompt import ObjectPrompt
@@ -87,7 +88,7 @@ class ShapeVariations(io.ComfyNode):
         named = Named(*labels(tokens, varied, objects, ground), segments, label_threshold, seed)
         chosen = choose_proxies(clip, written, proxies, count)
         words = chosen.words
-        encoded = encode_varied(clip, written, words)
+        encoded = encode_varied(with_adapter(clip, model), written, words)
         images = 1 + len(words)
         method = ShapeVariationsMethod(
             layers=family.layer_map().parse("all"),

@@ -58,7 +58,8 @@ def _refuse_tokens_of_one(encoded: Sequence[Entries]) -> None:
     if tokens[0] is not None and any(not torch.equal(own, tokens[0]) for own in tokens):
         raise ValueError(
             "clip: the model of this text encoder (Anima) reads the tokens of one prompt for all images of a "
-            "batch. Give all images one prompt, or sample them one by one"
+            "batch; only Prompt-to-Prompt and Shape Variations, which have the model at hand, give each "
+            "image its own. Give all images one prompt, or sample them one by one"
         )
 
 
