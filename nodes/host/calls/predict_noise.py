@@ -16,8 +16,8 @@ from ....attention_patches.contract.objective import Objective, Slope
 from ....attention_patches.contract.residual import ResidualPart
 from ....attention_patches.contract.schedule import PercentRange
 from ....attention_patches.contract.site import Text
-from .facts import RunFacts, Working
-from .frames import as_video, of_one_frame
+from ..facts.run_facts import RunFacts, Working
+from ..frames import as_video, of_one_frame
 from .guest_prompts import GuestPrompts
 from .passes import Pass, own_pass, travelling
 from .sampler_state import SamplerState, masked_state

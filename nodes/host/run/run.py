@@ -15,16 +15,16 @@ from ....attention_patches.contract.report import RunReport, Tally
 from ....attention_patches.contract.schedule import Schedule
 from ....attention_patches.contract.views import ViewingPart
 from ..calls.apply_model import ApplyModel
-from ..calls.eager import Eager, is_compiled
-from ..calls.facts import RunFacts, Working
-from ..calls.frames import of_one_frame
 from ..calls.guest_prompts import GuestPrompts
 from ..calls.inside.model_call import enter
 from ..calls.predict_noise import PredictNoise
 from ..calls.sampler_state import SamplerState
-from ..calls.texts import conditioning_rows, own_names, texts_of
+from ..facts.eager import Eager, is_compiled
+from ..facts.run_facts import RunFacts, Working
+from ..facts.texts import conditioning_rows, own_names, texts_of
 from ..families import family_of
 from ..families.family import Family
+from ..frames import of_one_frame
 from ..views.cut_conditionings import CutConditionings
 from ..views.region_prompts import (
     check_guidance,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ....attention_patches.contract.site import Window
 from ....attention_patches.contract.views import Cells, View
-from ..calls.texts import Size
+from ..facts.texts import Size
 from .cut_control import CutControl
 
 Conditioning = dict[str, Any]  # an entry as the guider holds it
