@@ -11,7 +11,7 @@ from ....attention_patches.contract.denoiser import Stop
 from ....attention_patches.contract.site import Rows, Text, Window
 from ..facts.run_facts import RunFacts, Working
 from ..facts.texts import Size, cells_of
-from ..views.cut_conditionings import ViewedId
+from ..facts.viewed_id import ViewedId
 from .inside.model_call import ModelCall
 
 PASS = "attention_control_pass"

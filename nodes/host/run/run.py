@@ -20,6 +20,7 @@ from ..calls.inside.model_call import enter
 from ..calls.predict_noise import PredictNoise
 from ..calls.sampler_state import SamplerState
 from ..facts.eager import Eager, is_compiled
+from ..facts.region_texts import merged_texts
 from ..facts.run_facts import RunFacts, Working
 from ..facts.texts import conditioning_rows, own_names, texts_of
 from ..families import family_of
@@ -30,7 +31,6 @@ from ..views.region_prompts import (
     check_guidance,
     check_patches,
     check_viewed,
-    merged_texts,
     region_entries,
 )
 from ..views.viewed import Viewing
