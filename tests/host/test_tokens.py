@@ -220,8 +220,8 @@ def test_changing_a_word_changes_its_position_first(sd1):
 
 def test_other_encoders_are_an_error(sd1):
     """One whose streams nobody knows is refused by name."""
-    other = SimpleNamespace(tokenize=lambda text, **_: {"umt5xxl": [[(1, 1.0, 1)]]})
-    with pytest.raises(ValueError, match=r"^clip: .* SD1.5, SD2, SDXL, Flux, .* \(umt5xxl\) is another"):
+    other = SimpleNamespace(tokenize=lambda text, **_: {"gemma3_12b": [[(1, 1.0, 1)]]})
+    with pytest.raises(ValueError, match=r"^clip: .* SD1.5, SD2, SDXL, Flux, .* \(gemma3_12b\) is another"):
         prompt_tokens(other, "a cat")
 
 
