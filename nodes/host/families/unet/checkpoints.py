@@ -10,8 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ...private_weights import PrivateWeights
 from ..family import Reached
-
-LAYER_PATCH = "forward_timestep_embed_patch"
+from .layer_patch import LAYER_PATCH
 
 
 def checkpointed(options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:

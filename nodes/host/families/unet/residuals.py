@@ -12,8 +12,7 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, forward_tim
 from torch import Tensor, nn
 
 from ..family import Residuals
-
-LAYER_PATCH = "forward_timestep_embed_patch"
+from .layer_patch import LAYER_PATCH
 
 
 def seen_residuals(options: dict[str, Any], residuals: Residuals) -> dict[str, Any]:
