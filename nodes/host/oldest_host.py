@@ -17,6 +17,6 @@ def require_host() -> None:
         missing.append("io.Schema.search_aliases")
     if missing:
         raise RuntimeError(
-            f"Attention Control works with ComfyUI {OLDEST} or newer, and this is {__version__}, which has no "
-            f"{' and no '.join(missing)}. Update ComfyUI."
+            f"Attention Control works with ComfyUI {OLDEST} or newer, and this is {__version__}, which has "
+            f"no {' and no '.join(missing)}. Update ComfyUI."
         )

@@ -9,9 +9,9 @@ MOST = 64
 def numbers_of(noise: Tensor, seed: int | None) -> tuple[int, ...]:
     """The number of each row of noise (B, C, ..., h, w) in the batch that the host draws for this seed.
 
-    They are 0, 1, ... unless a node has cut the latent out of a larger batch: the host then gives each row the
-    noise that it would have had there. Empty if one is none of the first `MOST` (another kind of noise, or
-    none at all). The host's own generator is left alone.
+    They are 0, 1, ... unless a node has cut the latent out of a larger batch: the host then gives each row
+    the noise that it would have had there. Empty if one is none of the first `MOST` (another kind of noise,
+    or none at all). The host's own generator is left alone.
     """
     if seed is None or not noise.any():
         return ()
