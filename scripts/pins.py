@@ -38,7 +38,6 @@ def _carried(version: str, sha256: str) -> Source:
 
 
 HOSTS = {
-    "0.18.2": _carried("1.4.0", "63c1a71faacc2b3f50e0eb812f530fe05e722fc46a46d96ec78d97a6eaca0e83"),
     "0.20.1": _carried("2.2.0", "d2e75736204b1f6e7eccd24a5e776ab8f7015c5be90355916348c0a974afc415"),
     "0.24.0": _carried("2.4.0", "d3b3431ce2a40be7213a329ec8874e72f2bd2faf199ace7f793d8ff8ac68a557"),
     "0.27.0": _carried("2.5.0", "0cf0c51652e1abd6d05b9808d048ede525b32db68469458cea803e7d50c76cd0"),

@@ -8,9 +8,9 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import forward_timestep_embe
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from ...layer_patch import LAYER_PATCH
 from ...private_weights import PrivateWeights
 from ..family import Reached
-from .layer_patch import LAYER_PATCH
 
 
 def checkpointed(options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:

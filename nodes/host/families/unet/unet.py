@@ -11,10 +11,8 @@ from torch import Tensor
 from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
 from .....attention_patches.contract.site import Kind, Layer
 from .....attention_patches.maps.recorders.concepts import ConceptRecorder
-from .....attention_patches.methods.plug_and_play.method import PlugAndPlay
 from ..family import Enter, Family, Residuals
 from .checkpoints import checkpointed
-from .layer_patch import BROUGHT_BY, reaches_layers
 from .presets import presets
 from .residuals import seen_residuals
 
@@ -27,18 +25,12 @@ class UNet(Family):
     name: ClassVar[str] = "U-Net"
     group_norms = True
     models: ClassVar[str] = "U-Nets for images (SD1.5, SD2, SDXL and models built like them)"
-    checkpoints: ClassVar[bool] = reaches_layers()
-    reasons: ClassVar[Mapping[str, str]] = {
-        PlugAndPlay.label: (
-            "it takes features of ResBlocks, which this ComfyUI shows to nobody; update it to "
-            f"{BROUGHT_BY} or newer"
-        )
-    }
+    checkpoints: ClassVar[bool] = True
 
     @classmethod
     def supports(cls, label: str) -> bool:
-        """All but what needs a stream of text, and what needs ResBlocks where the host does not show them."""
-        return label != ConceptRecorder.label and (label != PlugAndPlay.label or reaches_layers())
+        """All but what needs a stream of text."""
+        return label != ConceptRecorder.label
 
     @staticmethod
     def fits(network: Any) -> bool:
@@ -113,7 +105,7 @@ class UNet(Family):
         return height, width
 
     def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
-        return checkpointed(options, measured) if self.checkpoints else options
+        return checkpointed(options, measured)
 
 
 def _mark(

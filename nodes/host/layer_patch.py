@@ -6,8 +6,6 @@ import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import TimestepBlock, forward_timestep_embed
 
 LAYER_PATCH = "forward_timestep_embed_patch"
-BROUGHT_BY = "0.20.1"
-"""The oldest host that was seen to ask the patch first; 0.18.2 asks it of unknown layers only."""
 
 
 class Known(TimestepBlock):
@@ -18,7 +16,8 @@ class Known(TimestepBlock):
 
 
 def reaches_layers() -> bool:
-    """Whether the host asks the patch before it computes a layer of a kind that it knows."""
+    """Whether the host asks the patch before it computes a layer of a kind that it knows; older ones (0.18.2)
+    ask it of other layers only."""
     asked: list[Any] = []
 
     def patch(layer: Any, x: torch.Tensor, *rest: Any) -> torch.Tensor:
