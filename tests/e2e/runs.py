@@ -1,6 +1,5 @@
 """Running workflows on a server, and what comes back as arrays."""
 
-import asyncio
 import copy
 import io
 import json
@@ -29,22 +28,6 @@ Pixels = npt.NDArray[np.uint8]
 Pictures = dict[str, list[Pixels]]
 Example = Callable[..., Pictures]
 Script = Callable[..., str]
-Prompt = dict[str, dict[str, Any]]
-
-
-def node(kind: str, **inputs: Any) -> dict[str, Any]:
-    """One node of a prompt; a link is the number of a node and of its output."""
-    return {"class_type": kind, "inputs": inputs}
-
-
-def run(server: Server, prompt: Prompt) -> None:
-    """Queue a prompt, and return when it has run."""
-
-    async def queue() -> None:
-        async with Client(server.address) as client:
-            await client.run(prompt, lambda done, running: None)
-
-    asyncio.run(queue())
 
 
 def read(path: Path) -> dict[str, Any]:

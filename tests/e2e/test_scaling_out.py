@@ -44,7 +44,7 @@ def series(seed: int, rows: tuple[int, int] | None = None, style: str | None = N
     """Four pictures of one style; `rows` of them alone, (first, how many); or two in that of a file, which
     becomes the first."""
     aligning: dict[str, Any] = {"sharing": "reference", "adain": "queries and keys", "reference_index": 0}
-    aligning |= {"score_shift": 0.0, "score_scale": 1.0, "layers": "all"}
+    aligning |= {"score_shift": 0.0, "score_scale": 1.0, "share_group_norm": False, "layers": "all"}
     aligning |= {"start_percent": 0.0, "end_percent": 1.0}
     sampling = {
         "steps": STEPS,
