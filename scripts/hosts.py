@@ -27,7 +27,7 @@ def main() -> int:
     from environment import environment
     from failures import Failure
     from host_table import PAGE, found_in, recorded, written
-    from pins import HOSTS, ROOT
+    from pins import COMFYUI, HOSTS, ROOT
 
     wanted = sys.argv[1:] or list(HOSTS)
     if unknown := [version for version in wanted if version not in HOSTS]:
@@ -37,7 +37,7 @@ def main() -> int:
     ours = environment(needs=["pytest", "pytest_timeout", "xdist", "hypothesis"])
     for version in wanted:
         print(f"ComfyUI {version}", file=sys.stderr)
-        there = replace(ours, comfyui=folder_of(version))
+        there = ours if HOSTS[version] == COMFYUI else replace(ours, comfyui=folder_of(version))
         with tempfile.TemporaryDirectory() as scratch:
             results = Path(scratch) / "results.xml"
             command = [str(ours.python), "-m", "pytest", "-n0", "-q", "--tb=line", f"--junitxml={results}"]
