@@ -9,6 +9,9 @@ async def comfy_entrypoint() -> Any:
     """The extension, for the host; nothing of the host is imported before it asks."""
     from comfy_api.latest import ComfyAPI, ComfyExtension
 
+    from .nodes.host.oldest_host import require_host
+
+    require_host()
     from .nodes import node_classes
     from .nodes.style.style_aligned_replacement import replacements
 

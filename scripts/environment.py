@@ -34,20 +34,19 @@ class Environment:
         Its bytecode is kept in the cache folder, whatever the user's setting: without any the host takes
         twice as long to start, and elsewhere it would lie in the checkout and in the host's folder.
         """
-        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        bytecode = {"PYTHONPYCACHEPREFIX": str(cache_folder() / "bytecode")}
-        variables = {
-            **bytecode,
-            **kept,
-            "COMFYUI_PATH": str(self.comfyui),
-            "COMFYUI_PYTHON": str(self.python),
-        }
-        command = [str(self.python), *arguments]
+        variables, command = self.variables(), [str(self.python), *arguments]
         if os.name == "nt":
             return subprocess.call(command, env=variables)
         sys.stdout.flush()
         sys.stderr.flush()
         os.execve(command[0], command, variables)
+
+    def variables(self) -> dict[str, str]:
+        """Those under which the interpreter runs."""
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        bytecode = {"PYTHONPYCACHEPREFIX": str(cache_folder() / "bytecode")}
+        own = {"COMFYUI_PATH": str(self.comfyui), "COMFYUI_PYTHON": str(self.python)}
+        return {**bytecode, **kept, **own}
 
 
 def environment(needs: Sequence[str]) -> Environment:

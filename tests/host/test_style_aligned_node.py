@@ -135,6 +135,23 @@ def test_report_counts_layers_noise_levels_and_images(report):
     assert line == "StyleAligned: 5 of 11 layers, 2 of 4 noise levels, 4 images."
 
 
+@pytest.mark.parametrize(
+    ("images", "settings", "told"),
+    [
+        ([2, 3], {}, "images 2, 3 of a larger batch, and follow image 2 of it;"),
+        ([2, 3], {"sharing": "all images"}, "images 2, 3 of a larger batch, and follow one another;"),
+        ([0, 3], {}, None),
+        ([0, 3], {"sharing": "all images"}, "images 0, 3 of a larger batch"),
+        ([0, 1], {"sharing": "all images"}, None),
+    ],
+)
+def test_images_cut_out_of_a_batch_are_told(report, images, settings, told):
+    """They follow another image than those that they were cut from do, as their noise tells."""
+    run(align(model("sd15"), **settings), rows=1, batch=2, images=images, seed=5)
+    ((_, line),) = report()
+    assert told in line if told else line.endswith("2 images.")
+
+
 def test_touching_nothing_is_a_warning(report):
     """A range that no step falls into is not passed over in silence."""
     run(align(model("sd15"), start_percent=0.51, end_percent=0.52), steps=3)

@@ -130,7 +130,23 @@ class StyleAligned(Method):
             parts.append(Alignment(self))
         if self.attends and self.remark:
             parts.append(Said(self.remark))
+        if (cut := self._cut(batch)) is not None:
+            parts.append(Said(cut))
         return parts
+
+    def _cut(self, batch: Batch) -> str | None:
+        """What to say of images that were cut out of a larger batch: the others follow another reference."""
+        numbers, reference = batch.numbers, self.reference
+        if self.reference_picture is not None or not numbers or numbers == tuple(range(len(numbers))):
+            return None
+        if self.sharing != "all images" and numbers[reference] == reference:
+            return None
+        style = "one another" if self.sharing == "all images" else f"image {numbers[reference]} of it"
+        return (
+            f"These are images {', '.join(map(str, numbers))} of a larger batch, and follow {style}; images "
+            "sampled apart from them do not. For one style in several runs or machines give each the same "
+            "inversion as reference_picture."
+        )
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class FileKind:
         wanted = os.path.normpath(prefix.strip())
         if wanted == os.curdir:
             wanted = self.prefix
-        if not folder_paths.is_within_directory(output, os.path.join(output, wanted)):
+        if not _within(output, os.path.join(output, wanted)):
             raise ValueError(
                 f"filename_prefix: {reprlib.repr(prefix)} leads out of the output folder {output}; write a "
                 f"name such as {self.prefix}"
@@ -105,3 +105,12 @@ def state_of(name: str) -> str:
     """Changes with the file that an entry names."""
     state = path_of(name).stat()
     return f"{state.st_mtime_ns} {state.st_size}"
+
+
+def _within(folder: str, path: str) -> bool:
+    """Whether a path lies in a folder, links followed; the host has a function for this since 0.27.0."""
+    try:
+        folder, path = os.path.realpath(folder), os.path.realpath(path)
+        return os.path.commonpath((folder, path)) == folder
+    except ValueError:  # no path at all, or on another drive
+        return False

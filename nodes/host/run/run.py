@@ -28,6 +28,7 @@ from ..frames import of_one_frame
 from ..views.cut_conditionings import CutConditionings
 from ..views.viewed import Viewing
 from .lent import Lent
+from .numbers_of_images import numbers_of
 from .on_the_node import OnTheNode
 from .one_noise import with_one_noise
 
@@ -109,7 +110,7 @@ class Run:
         guider.conds = own_names(guider.conds)
         levels = tuple(float(sigma) for sigma in sigmas[:-1])
         noise = named.get("noise", rest[1])
-        facts = self.begin(guider, levels, noise)
+        facts = self.begin(guider, levels, noise, numbers_of(noise, extra.get("seed")))
         for one in self.working:
             one.tally.due = frozenset(s for s in levels if facts.schedule.within(s, one.method.during))
         executor = self._sampler(executor, noise, sigmas, extra.get("seed"))
@@ -132,12 +133,18 @@ class Run:
                 add_wrapper_with_key(place, KEY, lent, options, is_model_options=True)
         return state.sample(executor, guider, sigmas, extra, *rest, **named)
 
-    def begin(self, guider: Any, levels: tuple[float, ...] = (), noise: Tensor | None = None) -> RunFacts:
+    def begin(
+        self,
+        guider: Any,
+        levels: tuple[float, ...] = (),
+        noise: Tensor | None = None,
+        numbers: tuple[int, ...] = (),
+    ) -> RunFacts:
         """The methods with something to do begin; gives what stays the same from here on."""
         model = guider.model_patcher
         texts = merged_texts(texts_of(guider.conds, self.batch.latent, self.family))
         noise = None if noise is None else of_one_frame(noise)
-        batch = replace(self.batch, texts=tuple(texts.values()), levels=levels, noise=noise)
+        batch = replace(self.batch, texts=tuple(texts.values()), levels=levels, noise=noise, numbers=numbers)
         for one in self.enrolled:
             if one.works:
                 parts = one.method.begin(replace(batch, tell=one.node.tell, draw=one.node.draw))

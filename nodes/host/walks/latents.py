@@ -9,6 +9,8 @@ from torch import Tensor
 from ..frames import of_one_frame
 from ..numbers import require_numbers
 
+RATIOS = ("downscale_ratio_spacial", "downscale_ratio_temporal")  # what empty latents say of themselves
+
 
 def model_latent(model: Any, latent: Mapping[str, Any]) -> Tensor:
     """(images, C, h, w) of a LATENT, or (images, C, 1, h, w) for models that know frames.
@@ -22,12 +24,8 @@ def model_latent(model: Any, latent: Mapping[str, Any]) -> Tensor:
     if given.ndim not in (4, axes) or not given.numel():
         raise ValueError(f"latent has the shape {tuple(given.shape)}, {_wanted(model)}")
     require_numbers(given, "latent: image")
-    samples: Tensor = comfy.sample.fix_empty_latent_channels(
-        model,
-        given,
-        latent.get("downscale_ratio_spacial"),
-        latent.get("downscale_ratio_temporal"),
-    )
+    ratios = {name: latent[name] for name in RATIOS if name in latent}
+    samples: Tensor = comfy.sample.fix_empty_latent_channels(model, given, **ratios)
     frames = samples.shape[2] if axes == 5 else 1
     if samples.ndim != axes or frames != 1 or samples.shape[1] != _channels(model):
         raise ValueError(f"latent has the shape {tuple(samples.shape)}, {_wanted(model)}")

@@ -2,11 +2,12 @@
 
 from typing import Any, ClassVar
 
-from comfy.ldm.krea2.model import SingleStreamDiT
-
 from .....attention_patches.contract.rotary import Rotary
 from ..family import Forward
+from ..host_classes import host_class
 from .transformer import Grid, Transformer, rows_and_columns
+
+SingleStreamDiT = host_class("comfy.ldm.krea2.model", "SingleStreamDiT")
 
 
 class Krea2Family(Transformer):

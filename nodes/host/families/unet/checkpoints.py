@@ -7,10 +7,9 @@ from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import forward_timestep_embed
 from torch import Tensor
 
+from ...layer_patch import LAYER_PATCH
 from ...measured_checkpoint import as_checkpoint
 from ...private_weights import PrivateWeights
-
-LAYER_PATCH = "forward_timestep_embed_patch"
 
 
 def checkpointed(options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from typing import Any
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, forward_timestep_embed
 from torch import Tensor, nn
 
+from ...layer_patch import LAYER_PATCH
 from ..family import Residuals
-
-LAYER_PATCH = "forward_timestep_embed_patch"
 
 
 def seen_residuals(options: dict[str, Any], residuals: Residuals) -> dict[str, Any]:
