@@ -1,98 +1,13 @@
-"""The inputs of PromptToPrompt, and its prompts as they are written and encoded."""
+"""The inputs of PromptToPrompt."""
 
-from dataclasses import dataclass
 from typing import Any, get_args
 
-import torch
 from comfy_api.latest import io
 
-from ...attention_patches.contract.site import Prompt
 from ...attention_patches.methods.prompt_to_prompt.alignment import Mode
-from ..host.text.encoded_prompt import encoded_prompt, unaligned_prompt
-from ..host.text.one_length import Entry
-from ..host.text.prompt_identity import encode_own
 from ..inputs.model_inputs import LAYERS, model_input
 from ..inputs.sampling_inputs import percent_input
 from ..inversion.inversion_type import InversionSocket
-from .prompts.edited_prompts import EditedPrompts
-from .prompts.word_numbers import word_ends, word_numbers
-
-
-@dataclass(frozen=True)
-class EncodedEdits:
-    """The prompts, the CONDITIONING that a run knows them by, and what it is known by."""
-
-    prompts: EditedPrompts
-    conditioning: list[Entry]
-    identity: Prompt
-
-
-def edit_lines(source: str, edits: str) -> list[str]:
-    """The source prompt and the edits, a line each. Raises ValueError without a source or without edits."""
-    joined = " ".join(source.split())
-    if not joined:
-        raise ValueError("source_prompt: it is empty; write what is in the picture that the edits start from")
-    lines = [line.strip() for line in edits.splitlines() if line.strip()]
-    if not lines:
-        raise ValueError(
-            "edit_prompts: there is no edit, only blank lines. Write the source prompt again with a word "
-            "changed or added, one line for each picture; the same line for an edit by `reweight` alone."
-        )
-    return [joined, *lines]
-
-
-def fault_in_texts(
-    source: str | None, edits: str | None, until_words: str | None, reweight: str | None
-) -> str | None:
-    """What can be said of these texts before anything runs; None of each that it is connected.
-
-    Whether the prompts hold the words is seen by `encode_edits`.
-    """
-    try:
-        edit_lines("-" if source is None else source, "-" if edits is None else edits)
-        word_ends(until_words or "", "cross_until_words")
-        word_numbers(reweight or "", "reweight")
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def encode_edits(
-    clip: Any, lines: list[str], mode: Mode, until: float, until_words: str, reweight: str
-) -> EncodedEdits:
-    """Encode the source and its edits, one row each, and find their words."""
-    conditioning, identity = encode_own(clip, *lines)
-    length = conditioning[0][0].shape[1]
-    read = tuple(encoded_prompt(clip, line, length) for line in lines)
-    prompts = EditedPrompts(read, _same_rows(conditioning), mode, until, until_words, reweight)
-    return EncodedEdits(prompts, conditioning, identity)
-
-
-def encode_unaligned(clip: Any, lines: list[str], reweight: str, *, worded: bool) -> EncodedEdits:
-    """The same for models in which text and picture share one softmax: maps of words are not exchanged. Words
-    are found if they are wanted for a blend. Raises ValueError for weights of words."""
-    if reweight.strip():
-        raise ValueError(
-            "reweight: in this model text and picture share one softmax, where a larger part for a word is "
-            "taken from the picture's own, and no one has published how to weigh words there. Leave it out. "
-            "To weigh a word, write it so in the prompt, as in (smiling:1.3), if the text encoder heeds that."
-        )
-    conditioning, identity = encode_own(clip, *lines)
-    length = conditioning[0][0].shape[1]
-    read = tuple(unaligned_prompt(clip, line, length, worded=worded) for line in lines)
-    return EncodedEdits(EditedPrompts(read, _same_rows(conditioning), "off", 0.0), conditioning, identity)
-
-
-def _same_rows(conditioning: list[Entry]) -> tuple[bool, ...]:
-    """Whether each row behind the first is encoded as the source is."""
-    rows = conditioning[0][0].shape[0]
-    return tuple(_same(conditioning, row) for row in range(1, rows))
-
-
-def _same(conditioning: list[Entry], row: int) -> bool:
-    """Whether a row is encoded as the source is."""
-    tensors = [x for text, more in conditioning for x in (text, more.get("pooled_output")) if x is not None]
-    return all(torch.equal(x[row], x[0]) for x in tensors)
 
 
 def inputs() -> list[Any]:

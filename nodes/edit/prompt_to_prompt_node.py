@@ -16,8 +16,9 @@ from ..host.run.install import install
 from ..inputs.node_report import shows_report
 from .blend_masks_type import BlendMasksSocket
 from .one_start import start_of_edits
-from .prompt_to_prompt_inputs import edit_lines, encode_edits, encode_unaligned, fault_in_texts, inputs
+from .prompt_to_prompt_inputs import inputs
 from .prompts.edited_prompts import describe
+from .prompts.encoded_edits import edit_lines, encode_edits, encode_unaligned, fault_in_texts
 from .prompts.source_inversion import remarks
 
 JOINT_BLEND_UNTIL = 0.5  # of the schedule, Shin et al.

@@ -1,9 +1,6 @@
 """Boxes and subjects: the inputs that three nodes share, and the layout made of them."""
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import cycle
 from typing import Any
 
 from comfy_api.latest import io
@@ -13,13 +10,12 @@ from ...attention_patches.layout.regions import (
     Layout,
     Subject,
     filler_positions,
-    subject_positions,
     text_ends,
 )
-from ...attention_patches.text.words import PromptTokens
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.pictures_and_masks import read_masks
 from .boxes import Drawn, drawn_boxes, written_boxes
+from .named_subjects import masked, named, phrases_of, positions_of
 
 # by name, because older hosts have no such classes
 BoundingBox = io.Custom("BOUNDING_BOX")
@@ -117,11 +113,11 @@ class LayoutInputs:
                 raise ValueError(
                     "masks: there are boxes as well; disconnect the masks or leave out the boxes"
                 )
-            images = _masked(read_masks(self.masks, "masks"), phrases, tokens, more)
+            images = masked(read_masks(self.masks, "masks"), phrases, tokens, more)
         else:
             images = [
                 tuple(
-                    Subject(drawn.phrase, _positions(tokens, drawn.phrase, more, drawn.where), (drawn.box,))
+                    Subject(drawn.phrase, positions_of(tokens, drawn.phrase, more, drawn.where), (drawn.box,))
                     for drawn in frame
                 )
                 for frame in named(frames, phrases)
@@ -169,69 +165,3 @@ def fault_in_texts(boxes: str | None, subjects: str | None) -> str | None:
     except ValueError as error:
         return str(error)
     return None
-
-
-def phrases_of(subjects: str) -> list[str]:
-    """One phrase a line, or comma-separated."""
-    return [part.strip() for part in re.split(r"[,\n]", subjects) if part.strip()]
-
-
-def named(frames: Sequence[Sequence[Drawn]], phrases: Sequence[str]) -> list[list[Drawn]]:
-    """The boxes of each image with their phrases: the same for all images, or all one after the other.
-
-    Without phrases each box has its own description. Raises ValueError, naming the input, for a box that has
-    none, or for another number of phrases.
-    """
-    counts = [len(frame) for frame in frames]
-    if not phrases:
-        for drawn in (drawn for frame in frames for drawn in frame):
-            if not drawn.phrase:
-                raise ValueError(
-                    f"{drawn.where} comes without a description, and `subjects` is empty. Say what is in the "
-                    "box, in a phrase of the prompt, or write one phrase for each box in `subjects`."
-                )
-        return [list(frame) for frame in frames]
-    if not frames:
-        raise ValueError(
-            f"boxes: there are {len(phrases)} subjects, but neither boxes nor masks. Draw a box for each "
-            "subject, or empty `subjects` to switch the node off."
-        )
-    if sum(counts) != len(phrases) and set(counts) != {len(phrases)}:
-        have = f"{counts[0]} boxes" if len(frames) == 1 else f"{', '.join(map(str, counts))} boxes by image"
-        raise ValueError(
-            f"subjects: {len(phrases)} phrases ({', '.join(phrases)}), but {have}. Write one phrase for each "
-            "box, in their order; boxes that share a phrase need it once each."
-        )
-    left = cycle(phrases)
-    return [[replace(drawn, phrase=next(left), where="subjects") for drawn in frame] for frame in frames]
-
-
-def _positions(tokens: PromptTokens, phrase: str, more: Sequence[str], where: str) -> tuple[int, ...]:
-    try:
-        return subject_positions(tokens, phrase, more)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
-
-
-def _masked(
-    masks: Tensor, phrases: Sequence[str], tokens: PromptTokens, more: Sequence[str]
-) -> list[tuple[Subject, ...]]:
-    """(images * subjects, H, W) -> the subjects of each image."""
-    if not phrases or len(masks) % len(phrases):
-        raise ValueError(
-            f"masks: {len(masks)} masks, but {len(phrases)} subjects. Write one phrase of the prompt in "
-            "`subjects` for each mask, in their order, or for each mask of one image if there are several."
-        )
-    empty = [number for number, mask in enumerate(masks, start=1) if not mask.any()]
-    if empty:
-        raise ValueError(
-            f"masks: number {', '.join(map(str, empty))} is empty; paint where the subject should be"
-        )
-    named = [(phrase, _positions(tokens, phrase, more, "subjects")) for phrase in phrases]
-    return [
-        tuple(
-            Subject(phrase, positions, mask=mask)
-            for (phrase, positions), mask in zip(named, image, strict=True)
-        )
-        for image in masks.split(len(phrases))
-    ]

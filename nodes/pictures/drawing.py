@@ -10,7 +10,6 @@ from torch.nn import functional as F
 from ...attention_patches.maps.components import Features, components
 from ...attention_patches.maps.point import cell_at, correspondence_from, self_from
 from ...attention_patches.maps.word_maps import normalised, ranking, word_maps
-from .atlases.detail import finest_grid
 from .captions import captioned, marked
 from .heat_map import enlarged, heat_over
 from .view import View, has_cross
@@ -38,7 +37,7 @@ def draw_words(view: View) -> Iterator[Drawing]:
 
 def draw_self(view: View) -> Iterator[Drawing]:
     """What the point looks at, in each picture."""
-    grid = finest_grid(view.maps)
+    grid = view.finest_grid
     for image in range(view.maps.images):
         seen = self_from(
             view.maps, view.point, grid, image=image, role=view.role, layers=view.layers, slices=view.slices
@@ -55,7 +54,7 @@ def draw_correspondence(view: View, source: int) -> Iterator[Drawing]:
             f"point_image is {source}, and the batch has {view.maps.images} pictures, counted from 0; "
             "correspondence needs a batch of at least 2 and a picture of it"
         )
-    grid = finest_grid(view.maps)
+    grid = view.finest_grid
     for image in range(view.maps.images):
         seen = correspondence_from(
             view.maps,
@@ -103,7 +102,7 @@ def _word_maps(view: View, image: int, any_layer: bool = False) -> Tensor:
     return word_maps(
         view.maps,
         view.words,
-        finest_grid(view.maps),
+        view.finest_grid,
         image=image,
         role=view.role,
         layers=None if any_layer else view.layers,

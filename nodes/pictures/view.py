@@ -38,6 +38,11 @@ class View:
     def size(self) -> tuple[int, int]:
         return self.pictures.shape[1], self.pictures.shape[2]
 
+    @property
+    def finest_grid(self) -> tuple[int, int]:
+        """(height, width) of the layer with the most places."""
+        return max((layer.grid for layer in self.maps.layers), key=lambda grid: grid[0] * grid[1])
+
     @cached_property
     def by_word(self) -> AttentionMaps:
         """The maps with one column of cross-attention per word, each layer in its own size."""

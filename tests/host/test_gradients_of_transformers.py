@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from attention_control.nodes.host import measured_checkpoint
 from attention_control.nodes.host.families.blocks import block_checkpoints
 from attention_control.nodes.host.private_weights import PrivateWeights
 from attention_control.nodes.host.run.install import install
@@ -52,7 +53,7 @@ def test_central_differences(kind):
 def test_checkpoints_change_nothing(kind, monkeypatch):
     """The gradient is that of a pass whose whole graph is held."""
     with_them = slope(kind, corner(kind, last=3))[1]
-    monkeypatch.setattr(block_checkpoints, "checkpoint", lambda compute, *streams, **_: compute(*streams))
+    monkeypatch.setattr(measured_checkpoint, "checkpoint", lambda compute, *streams, **_: compute(*streams))
     without = slope(kind, corner(kind, last=3))[1]
     assert torch.allclose(with_them.losses, without.losses)
     assert_same_image(with_them.gradient, without.gradient)

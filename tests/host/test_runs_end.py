@@ -10,6 +10,7 @@ from .tiny import conditioning, sample
 PLACES = (
     "attention_control.nodes.host.run.",
     "attention_control.nodes.host.calls.",
+    "attention_control.nodes.host.facts.",
     "attention_control.attention_patches.methods.",
 )
 

@@ -13,8 +13,9 @@ from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.layout.shifting import Progress
 from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Outlines
-from attention_control.attention_patches.methods.bounded_attention.guidance import BoundedGuidance, Spill
+from attention_control.attention_patches.methods.bounded_attention.guidance import BoundedGuidance
 from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
+from attention_control.attention_patches.methods.bounded_attention.spill import Spill
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance, Misplacement
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install

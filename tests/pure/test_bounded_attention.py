@@ -28,15 +28,15 @@ def at_work(**settings):
     method = BoundedAttention(layers=frozenset({1}), layout=LAYOUT, **settings)
     (run,) = method.begin(batch(layers=layers, layer_sizes={1: LayerSize((4, 4), 2, 8)}, presets=presets))
     q, k = (torch.randn(1, 2, n, 8, generator=torch.Generator().manual_seed(n)) for n in (16, 4))
-    run.evidence.add_self(QKV(q, q, q), slice(0, 1))
-    run.evidence.add_cross(QKV(q, k, k), slice(0, 1), 4, [(1, 2)])
+    run.search.evidence.add_self(QKV(q, q, q), slice(0, 1))
+    run.search.evidence.add_cross(QKV(q, k, k), slice(0, 1), 4, [(1, 2)])
     return run
 
 
 def walk(run, percents, within=True):
     for percent in percents:
         assert not run.shift(torch.zeros(1), Call(percent, within))
-    return list(run.rounds.values())
+    return list(run.search.rounds.values())
 
 
 class Call(SimpleNamespace):
@@ -82,7 +82,7 @@ def test_not_outside_its_range():
 def test_a_lost_subject_is_reported():
     """By name, with the times."""
     run = at_work()
-    run.evidence.words[0].values[:, 1] = 0  # the dog is looked at from nowhere
+    run.search.evidence.words[0].values[:, 1] = 0  # the dog is looked at from nowhere
     walk(run, [0.3])
     assert run.finish(torch.zeros(1)) == (
         "Masks found anew at 0.30 of the schedule. 'dog' of image 0 was not found at times and kept its box."

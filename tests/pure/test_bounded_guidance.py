@@ -8,12 +8,11 @@ from attention_control.attention_patches.contract.site import Layer, Rows, Site,
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.layout.shifting import Progress
 from attention_control.attention_patches.methods.bounded_attention.bounds import Outlines
-from attention_control.attention_patches.methods.bounded_attention.guidance import (
-    BoundedGuidance,
+from attention_control.attention_patches.methods.bounded_attention.guidance import BoundedGuidance, step_size
+from attention_control.attention_patches.methods.bounded_attention.spill import (
     Spill,
     cross_masses,
     self_masses,
-    step_size,
     subject_losses,
 )
 

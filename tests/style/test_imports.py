@@ -115,19 +115,41 @@ def circles(imports: dict[str, set[str]]) -> list[str]:
     return sorted(left)
 
 
+def imports_of_files() -> dict[Path, set[Path]]:
+    """What of ours each file of the pack imports, without the suffix."""
+    files = [path for folder in ("attention_patches", "nodes") for path in (ROOT / folder).rglob("*.py")]
+    return {
+        path.relative_to(ROOT).with_suffix(""): {
+            Path(name)
+            for name, ours in imported(path.read_text(encoding="utf-8"), path.relative_to(ROOT))
+            if ours
+        }
+        for path in files
+    }
+
+
 def test_no_files_import_each_other_in_a_circle() -> None:
     """However long; and one of two files would be found."""
-    files = [
-        path.relative_to(ROOT)
-        for folder in ("attention_patches", "nodes")
-        for path in (ROOT / folder).rglob("*.py")
-    ]
-    imports = {}
-    for file in files:
-        found = imported((ROOT / file).read_text(encoding="utf-8"), file)
-        imports[str(file.with_suffix(""))] = {name for name, ours in found if ours}
+    imports = {str(file): {str(name) for name in names} for file, names in imports_of_files().items()}
     assert circles(imports) == []
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == ["a", "b", "c", "d"]
+
+
+def both_ways(imports: dict[Path, set[Path]]) -> list[tuple[str, str]]:
+    """Pairs of rooms that import each other; a room's own `__init__` may gather what lies deeper in it."""
+    arrows = set()
+    for file, names in imports.items():
+        for name in names:
+            room = name if (ROOT / name).is_dir() else name.parent
+            if room != file.parent and not (file.name == "__init__" and room.is_relative_to(file.parent)):
+                arrows.add((str(file.parent), str(room)))
+    return sorted((one, other) for one, other in arrows if one < other and (other, one) in arrows)
+
+
+def test_no_two_rooms_import_each_other() -> None:
+    """And two that did would be found."""
+    assert both_ways(imports_of_files()) == []
+    assert both_ways({Path("a/x"): {Path("b/y")}, Path("b/z"): {Path("a/x")}}) == [("a", "b")]
 
 
 def test_the_pack_itself_imports_next_to_nothing() -> None:

@@ -24,7 +24,8 @@ from ...contract.method import Method, Part
 from ...contract.site import Site, Text
 from ..recorded import MapStore
 from .recorder import KEPT, MEGABYTE, OPEN
-from .recording import Recording, Wanted
+from .recording import Recording
+from .wanted import Wanted
 
 CONCEPTS = "recorded, of concepts"
 """The preset that says which layers see concepts best."""

@@ -14,7 +14,8 @@ from ...contract.batch import Batch
 from ...contract.method import Method, Part
 from ...contract.site import Text
 from ..recorded import MapStore
-from .recording import Recording, Wanted
+from .recording import Recording
+from .wanted import Wanted
 
 MEGABYTE = 2**20
 WORDS, PICTURE = "recorded, of words", "recorded, of the picture"

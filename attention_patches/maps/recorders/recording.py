@@ -13,11 +13,13 @@ from ...attention.explicit_maps import probabilities
 from ...contract.attention_part import Attend, Order, StepAside
 from ...contract.batch import Batch
 from ...contract.qkv import QKV
-from ...contract.site import Prompt, Site, Text, Window
+from ...contract.site import Site, Text, Window
 from ...numerics.finite import all_finite
-from ..recorded import AttentionMaps, MapStore, RecordedLayer, TimeSlice
+from ..recorded import MapStore
 from .live_words import live_words
+from .maps_of_run import Key, maps_of_run
 from .running_means import SliceMeans
+from .wanted import Chunk, Wanted
 from .windows import Grid, Laying, fits
 
 ONLY_WORDS = (
@@ -25,42 +27,6 @@ ONLY_WORDS = (
     "the whole one"
 )
 NO_PLACE = "the model gets a part of the picture, and maps are kept of the whole one"
-
-Key = tuple[str, int, str]
-"""What, ordinal of the layer, role."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What to keep in one run: layers by ordinal, and one text of each role."""
-
-    cross_layers: frozenset[int]
-    self_layers: frozenset[int]
-    texts: tuple[Text, ...]
-    roles: tuple[str, ...]
-    time_bins: int
-    each_head: bool
-    queries_and_keys: bool
-    live: tuple[tuple[int, ...], ...] = ()
-
-    def slice_of(self, percent: float) -> int:
-        """The time slice of a place on the schedule."""
-        return min(int(percent * self.time_bins + 1e-6), self.time_bins - 1)
-
-
-@dataclass(frozen=True, eq=False)
-class Chunk:
-    """A text in one call: its rows, the part of the picture that they hold, None if its place is not known,
-    and of a view how much of the picture each cell is, (h, w)."""
-
-    text: Text
-    rows: slice
-    window: Window | None
-    share: Tensor | None
-
-    @property
-    def part(self) -> bool:
-        return self.window is not None and not self.window.whole
 
 
 @dataclass
@@ -182,7 +148,7 @@ class Recording:
             self.store.refuse("the attention was not a number (NaN)")
             return " ".join([f"Kept nothing: {self.store.refused}.", *remarks])
         if complete:
-            maps = self._maps(slices, complete, latents.detach().cpu())
+            maps = maps_of_run(self.batch, self.wanted, self.times, complete, latents.detach().cpu())
             self.store.add(maps, self.megabytes)
             kept = f"{len(maps.layers)} layers in {len(slices)} time slices, {maps.megabytes:.1f} MB"
             remarks.insert(0, f"Kept {kept}.")
@@ -199,45 +165,3 @@ class Recording:
             yield f"{len(self.left_out)} further conditionings were left out."
         if looks := self.swapped.total():
             yield f"{looks} looks at other pictures were left out."
-
-    def _maps(self, slices: list[int], kept: dict[Key, Tensor], latents: Tensor) -> AttentionMaps:
-        bins = self.wanted.time_bins
-        percents = [self.times[s].values() for s in slices]
-        return AttentionMaps(
-            model=self.batch.layers,
-            images=self.batch.images,
-            latent=self.batch.latent,
-            slices=tuple(
-                TimeSlice(s / bins, (s + 1) / bins, 1.0 - sum(seen) / len(seen))
-                for s, seen in zip(slices, percents, strict=True)
-            ),
-            layers=tuple(self._layers(kept)),
-            latents=latents,
-            prompts=self._prompts(),
-        )
-
-    def _prompts(self) -> dict[str, Prompt]:
-        """What was sampled with, by role; texts of several rows are other prompts for other images."""
-        rows = self.batch.conditionings
-        return {
-            text.role: text.prompt
-            for text in self.wanted.texts
-            if text.prompt is not None and set(rows.get(text.role, ())) == {1}
-        }
-
-    def _layers(self, kept: dict[Key, Tensor]) -> Iterator[RecordedLayer]:
-        for layer in self.batch.layers.layers:
-            by_kind = {
-                what: {r: t for (w, n, r), t in kept.items() if (w, n) == (what, layer.ordinal)}
-                for what in ("cross", "self", "queries", "keys")
-            }
-            if by_kind["cross"] or by_kind["self"]:
-                yield RecordedLayer(
-                    layer,
-                    self.batch.layer_sizes[layer.ordinal].grid,
-                    self.batch.layer_sizes[layer.ordinal].heads,
-                    by_kind["cross"],
-                    by_kind["self"],
-                    by_kind["queries"],
-                    by_kind["keys"],
-                )

@@ -14,8 +14,9 @@ from ....attention_patches.contract.method import ScopePart
 from ....attention_patches.contract.report import Tally
 from ....attention_patches.contract.residual import ResidualPart
 from ....attention_patches.contract.site import Rows
-from ..families.family import Forward, Reached
-from .facts import RunFacts, Working
+from ..facts.run_facts import RunFacts, Working
+from ..families.family import Forward
+from ..reached import Reached
 from .inside.concepts_beside import ConceptsBeside
 from .inside.ending import Ending
 from .inside.model_call import ModelCall

@@ -10,8 +10,8 @@ from comfy.samplers import process_conds
 from torch import Tensor
 
 from ....attention_patches.contract.site import WHOLE_PICTURE, Text
-from ..views.region_prompts import merged_texts, of_region, with_regions
-from .texts import Size, own_names, texts_of
+from ..facts.region_texts import merged_texts, of_region, with_regions
+from ..facts.texts import Size, own_names, texts_of
 
 Conditioning = dict[str, Any]  # an entry as the guider holds it
 GUESTS = "guests"  # the role of a text that is theirs alone

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ....attention_patches.contract.denoiser import Stop
 from ....attention_patches.contract.site import Rows, Text, Window
-from ..views.cut_conditionings import ViewedId
-from .facts import RunFacts, Working
+from ..facts.run_facts import RunFacts, Working
+from ..facts.texts import Size, cells_of
+from ..facts.viewed_id import ViewedId
 from .inside.model_call import ModelCall
-from .texts import Size, cells_of
 
 PASS = "attention_control_pass"
 """Where a pass travels in the transformer options of the calls that the guider makes for it."""

@@ -21,7 +21,8 @@ from ....attention_patches.contract.attention_part import Attend, AttentionPart,
 from ....attention_patches.contract.objective import LayerAttention, Objective, Slope
 from ....attention_patches.contract.qkv import QKV
 from ....attention_patches.contract.site import Site
-from ..families.family import Family, Reached
+from ..families.family import Family
+from ..reached import Reached
 from ..recorded_graph import recorded_graph
 from .inside.model_call import ModelCall
 from .passes import RunModel

@@ -36,10 +36,6 @@ class Residuals(Protocol):
         ...
 
 
-class Reached(BaseException):
-    """A forward pass has got as far as it is needed. No `except Exception` on the way may stop it."""
-
-
 @dataclass(eq=False)
 class Forward:
     """One forward pass, as far as a family has to know it: x is (rows, C, ..., height, width)."""

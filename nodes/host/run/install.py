@@ -10,7 +10,8 @@ from torch import Tensor
 from ....attention_patches.contract.method import Method
 from .deliver import deliver
 from .on_the_node import OnTheNode
-from .run import KEY, start_run
+from .run import KEY
+from .start import start_run
 
 
 @dataclass(frozen=True)

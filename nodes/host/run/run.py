@@ -15,24 +15,17 @@ from ....attention_patches.contract.report import RunReport, Tally
 from ....attention_patches.contract.schedule import Schedule
 from ....attention_patches.contract.views import ViewingPart
 from ..calls.apply_model import ApplyModel
-from ..calls.eager import Eager, is_compiled
-from ..calls.facts import RunFacts, Working
-from ..calls.frames import of_one_frame
 from ..calls.guest_prompts import GuestPrompts
 from ..calls.inside.model_call import enter
 from ..calls.predict_noise import PredictNoise
 from ..calls.sampler_state import SamplerState
-from ..calls.texts import conditioning_rows, own_names, texts_of
-from ..families import family_of
+from ..facts.eager import Eager, is_compiled
+from ..facts.region_texts import merged_texts
+from ..facts.run_facts import RunFacts, Working
+from ..facts.texts import own_names, texts_of
 from ..families.family import Family
+from ..frames import of_one_frame
 from ..views.cut_conditionings import CutConditionings
-from ..views.region_prompts import (
-    check_guidance,
-    check_patches,
-    check_viewed,
-    merged_texts,
-    region_entries,
-)
 from ..views.viewed import Viewing
 from .lent import Lent
 from .on_the_node import OnTheNode
@@ -52,6 +45,11 @@ class Enrolled:
     method: Method
     tally: Tally
     node: OnTheNode
+
+    @property
+    def works(self) -> bool:
+        """Whether the method has something to do in the run."""
+        return not self.tally.off and self.tally.nothing_to_do is None
 
 
 @dataclass(eq=False)
@@ -90,7 +88,7 @@ class Run:
 
     def prepare(self, executor: Any, model: Any, noise_shape: Sequence[int], *rest: Any, **named: Any) -> Any:
         """Wrapper round the loading of the models: the host makes room for what the methods need as well."""
-        working = [one.method for one in self.enrolled if _works(one)]
+        working = [one.method for one in self.enrolled if one.works]
         batch, shape = self.batch, list(noise_shape)
         calls = [call for method in working if (call := method.largest_call(batch)) is not None]
         if calls and not any(method.guides for method in working):  # guidance looks at the whole picture
@@ -141,7 +139,7 @@ class Run:
         noise = None if noise is None else of_one_frame(noise)
         batch = replace(self.batch, texts=tuple(texts.values()), levels=levels, noise=noise)
         for one in self.enrolled:
-            if _works(one):
+            if one.works:
                 parts = one.method.begin(replace(batch, tell=one.node.tell, draw=one.node.draw))
                 self.working.append(Working(one.method, parts, one.tally))
         return RunFacts(
@@ -179,57 +177,3 @@ class Run:
             remarks = [remark for part in reporters if (remark := part.finish(latents))]
             working.tally.remark = " ".join(remarks) if sound else NOT_A_NUMBER
             working.tally.unsound = not sound
-
-
-def _works(one: Enrolled) -> bool:
-    return not one.tally.off and one.tally.nothing_to_do is None
-
-
-def _window(methods: Sequence[Method], batch: Batch) -> tuple[int, int] | None:
-    """Of the first of the methods that looks at the picture through windows smaller than it."""
-    calls = [
-        call for method in methods if not method.off and (call := method.largest_call(batch)) is not None
-    ]
-    return next((size for _, size in calls if size != batch.latent), None)
-
-
-def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode], noise: Tensor) -> Run:
-    """Let the run that this guider is about to make go through the methods, each from a node.
-
-    Raises ValueError for settings that do not fit the run.
-    """
-    family, latent = family_of(guider.model_patcher), (noise.shape[-2], noise.shape[-1])
-    if noise.ndim == 5 and noise.shape[2] != 1:
-        raise ValueError(
-            f"latent_image holds {noise.shape[2]} frames, and attention control works on pictures of one. "
-            "Use an empty latent of length 1."
-        )
-    layers = family.layer_map()
-    batch = Batch(
-        images=noise.shape[0],
-        latent=latent,
-        layers=layers,
-        layer_sizes=family.layer_sizes(latent),
-        residuals=family.residual_map(),
-        checkpoints=family.checkpoints,
-        presets=family.presets(latent),
-        conditionings=conditioning_rows(guider.conds),
-        texts=tuple(texts_of(guider.conds, latent).values()),
-        tell=lambda line: None,
-        cell=guider.model_patcher.get_model_object("latent_format").spacial_downscale_ratio,
-    )
-    batch = replace(batch, window=_window(methods, batch))
-    tallies = [Tally(method.label, len(layers.layers), off=method.off) for method in methods]
-    for method, tally in zip(methods, tallies, strict=True):
-        if not method.off:
-            tally.nothing_to_do = method.start(batch)
-    enrolled = [Enrolled(*one) for one in zip(methods, tallies, nodes, strict=True)]
-    for one in enrolled:
-        if _works(one) and one.method.largest_call(batch) is not None:
-            check_viewed(guider.conds)
-            check_guidance(guider.model_options)
-            check_patches(guider.model_options["transformer_options"])
-            guider.conds.update(region_entries(one.method.region_prompts))
-    run = Run(family, batch, enrolled, GuestPrompts(guider.conds, latent), RunReport(tallies))
-    run.attach(guider.model_options)
-    return run

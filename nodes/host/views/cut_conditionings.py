@@ -10,33 +10,15 @@ import torch
 from comfy.conds import CONDNoiseShape, CONDRegular
 from torch import Tensor
 
-from ....attention_patches.contract.site import Window
 from ....attention_patches.contract.views import Cells, View
-from ..calls.texts import Size
+from ..facts.texts import Size
+from ..facts.viewed_id import ViewedId
 from .cut_control import CutControl
 
 Conditioning = dict[str, Any]  # an entry as the guider holds it
 PIXELS = 8  # of a cell's side
 NO_WEIGHT = ("timestep_start", "timestep_end", "control", "hooks")
 REPLACED = ("default", "strength", "mask_strength")
-
-
-@dataclass(frozen=True)
-class ViewedId:
-    """The host's identity of a conditioning in a view: which one, the cells that it holds there, the area of
-    the picture that it is for, the picture's size, among which region's prompts it is, and how much of the
-    picture each of the cells is."""
-
-    of: Any
-    cells: Cells
-    extent: Cells
-    size: Size
-    region: int | None
-    share: Tensor | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def window(self) -> Window:
-        return self.cells.window(self.size)
 
 
 @dataclass(eq=False)

@@ -1,15 +1,13 @@
 """The prompts of regions in a run: they stand in the guider beside its own, and the host prepares them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from comfy.sampler_helpers import convert_cond
 
-from ....attention_patches.contract.site import Text
 from ....attention_patches.contract.views import RegionPrompts
+from ..facts.region_texts import region_role
 
-REGION = "attention_control region"  # begins the guider's names for them
 REFUSED = {
     "area": "an area. A region has a mask: paint its place there",
     "gligen": "GLIGEN boxes, which hold for the whole picture. Leave them away",
@@ -28,26 +26,6 @@ HINTED = {"DiffSynthCnetPatch", "ZImageControlPatch", "AnimaLLLitePatch"}
 """The host's ControlNets that stand on the model; in each call they see their whole hint."""
 
 Entries = Mapping[str, Sequence[dict[str, Any]] | None]
-
-
-def region_role(region: int, role: str) -> str:
-    """The guider's name for the prompts of a region, counted from 0."""
-    return f"{REGION} {region} {role}"
-
-
-def of_region(role: str) -> bool:
-    """Whether a name of the guider's is one for the prompts of a region."""
-    return role.startswith(REGION)
-
-
-def with_regions(conds: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """The sampler's roles, with the entries of all regions behind its own."""
-    found = {role: list(entries) for role, entries in conds.items() if not of_region(role)}
-    for name, entries in conds.items():
-        role = name.rsplit(" ", 1)[-1]
-        if of_region(name) and role in found:  # what the host has copied for an area is nobody's
-            found[role] += [entry for entry in entries if "area" not in entry]
-    return found
 
 
 def region_entries(regions: Sequence[RegionPrompts]) -> dict[str, list[dict[str, Any]]]:
@@ -94,16 +72,3 @@ def _check(entries: Sequence[dict[str, Any]], name: str, refused: Mapping[str, s
     for key, why in refused.items():
         if any(key in entry for entry in entries):
             raise ValueError(f"{name} has {why}, or leave MultiDiffusion away.")
-
-
-def merged_texts(texts: Mapping[Any, Text]) -> dict[Any, Text]:
-    """The texts of a run, those of regions as further ones of the sampler's roles."""
-    roles = ("positive", "negative")
-    counts = {role: sum(text.role == role for text in texts.values()) for role in roles}
-    named = dict(texts)
-    for uuid, text in texts.items():
-        if of_region(text.role):
-            role = text.role.rsplit(" ", 1)[-1]
-            named[uuid] = replace(text, role=role, entry=counts[role])
-            counts[role] += 1
-    return named

@@ -15,11 +15,11 @@ from torch.nn.functional import pad
 
 from ....attention_patches.contract.schedule import PercentRange
 from ....attention_patches.contract.views import Cells, View, ViewingPart
-from ..calls.facts import RunFacts, Working
-from ..calls.frames import as_video, of_one_frame
 from ..calls.passes import Pass, own_pass, pass_in
+from ..facts.region_texts import region_role
+from ..facts.run_facts import RunFacts, Working
+from ..frames import as_video, of_one_frame
 from .cut_conditionings import Conditioning, CutConditionings
-from .region_prompts import region_role
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from ....attention_patches.inversion.trajectories import (
     walk_back,
 )
 from ....attention_patches.numerics.finite import all_finite
-from ..calls.frames import as_video, of_one_frame
+from ..frames import as_video, of_one_frame
 from ..numbers import HALF_PRECISION
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import comfy.sample
 from torch import Tensor
 
-from ..calls.frames import of_one_frame
+from ..frames import of_one_frame
 from ..numbers import require_numbers
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from ....attention_patches.inversion.inversion import Inversion
 from ....attention_patches.maps.recorded import AttentionMaps
 from ....attention_patches.maps.recorders.recorder import Recorder
-from ..calls.frames import as_video
+from ..frames import as_video
 from ..numbers import HALF_PRECISION
 from ..run.install import Installed, install, installed, reinstalled
 from .latents import as_latent, model_latent

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ....attention_patches.maps.recorded import AttentionMaps, RecordedLayer
+from ....attention_patches.maps.recorded import RecordedLayer
 from .atlas import shrunk_grid
 
 MEGABYTE = 2**20
@@ -12,10 +12,6 @@ CORRESPONDENCE_BYTES = 24 * MEGABYTE
 CORRESPONDENCE_WORK = 2 * 10**9  # probabilities to compute: some seconds on two cores
 
 Grid = tuple[int, int]
-
-
-def finest_grid(maps: AttentionMaps) -> Grid:
-    return finest(layer.grid for layer in maps.layers)
 
 
 def finest(grids: Iterable[Grid]) -> Grid:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field, replace
 
 import torch
+from attention_control.attention_patches.methods.bounded_attention.bounding import Bounding
 from attention_control.attention_patches.methods.bounded_attention.bounds import Outlines, cross_closed
-from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention, Bounding
+from attention_control.attention_patches.methods.bounded_attention.method import BoundedAttention
 
 from .at_work import Broken
 from .ranges import WorksInTheWholeRange
@@ -29,7 +30,7 @@ class SharesTheEvidence(Broken, BoundedAttention):
 
     class at_work(Bounding):
         def _refine(self, image):
-            evidence = self.evidence
+            evidence = self.search.evidence
             subjects = evidence.words[image].values.shape[1]
             evidence.own[image] = evidence.own[0]
             evidence.words[image] = replace(evidence.words[0], values=evidence.words[0].values[:, :subjects])
@@ -60,7 +61,7 @@ class StartsLate(Broken, BoundedAttention):
 
     class at_work(Bounding):
         def wants(self, site):
-            late = site.kind == "cross" and self.spec.during.start > 0
+            late = site.kind == "cross" and self.during.start > 0
             return super().wants(site) and not late
 
 
@@ -98,7 +99,7 @@ class ClustersByChance(Broken, BoundedAttention):
 
     class at_work(Bounding):
         def _refine(self, image):
-            self.spec = replace(self.spec, seed=int(torch.randint(1000, ())))
+            self.search.seed = int(torch.randint(1000, ()))
             return super()._refine(image)
 
 

@@ -9,7 +9,7 @@ from .....attention_patches.contract.concepts import ConceptPart
 from .....attention_patches.contract.layers import LayerSize
 from .....attention_patches.contract.report import Tally
 from .....attention_patches.contract.site import Layer, Site
-from ..facts import RunFacts
+from ...facts.run_facts import RunFacts
 from .model_call import ModelCall
 
 

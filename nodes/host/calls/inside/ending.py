@@ -10,7 +10,7 @@ from .....attention_patches.contract.denoiser import Stop
 from .....attention_patches.contract.qkv import QKV
 from .....attention_patches.contract.residual import ResidualSite
 from .....attention_patches.contract.site import Site
-from ...families.family import Reached
+from ...reached import Reached
 
 
 @dataclass

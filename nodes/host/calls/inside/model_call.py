@@ -13,8 +13,8 @@ from .....attention_patches.attention.joint import OWN
 from .....attention_patches.contract.attention_part import AttentionPart, StepAside
 from .....attention_patches.contract.report import LEFT_TO_ANOTHER, Tally
 from .....attention_patches.contract.site import Kind, Layer, Rows, Site
+from ...facts.run_facts import RunFacts
 from ...families.family import Forward, Seen
-from ..facts import RunFacts
 from .backend import HostCall, Override
 from .seen_attention import SeenAttention, why_foreign
 

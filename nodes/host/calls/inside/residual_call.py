@@ -9,7 +9,7 @@ from .....attention_patches.contract.attention_part import StepAside
 from .....attention_patches.contract.report import Tally
 from .....attention_patches.contract.residual import ResidualPart, ResidualSite
 from .....attention_patches.contract.site import Rows
-from ..facts import RunFacts
+from ...facts.run_facts import RunFacts
 
 COMPUTED_BY_ANOTHER = "another patch computes the block there itself"
 Seeing = tuple[ResidualPart, Tally]

@@ -11,10 +11,9 @@ from types import CellType, FunctionType
 from typing import Any
 
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
+from ...measured_checkpoint import as_checkpoint
 from ...recorded_graph import recorded_graph
-from ..family import Reached
 from .replaced_blocks import Place, Replacement, with_replaced
 
 STREAMS = ("img", "txt")  # what a block takes and gives, by the host's names; some have the first alone
@@ -48,37 +47,16 @@ class CheckpointedBlock:
         block = as_it_is(extra["original_block"]) if self.own is None else self.own
         options = dict(args["transformer_options"])  # in which the host writes on for the next block
         names = [name for name in STREAMS if isinstance(args.get(name), Tensor)]
-        places: list[Any] = []
-        reached = False
 
-        def compute(*streams: Tensor) -> tuple[Tensor, ...]:
-            """(the streams behind the block unless the pass ends in it, what was measured in it...)"""
-            nonlocal reached
-            self.measured.clear()
-            out: tuple[Tensor, ...] = ()
+        def compute(*streams: Tensor) -> Iterable[Tensor]:
             own = dict(zip(names, copies(streams), strict=True))
             given = {**args, **own, "transformer_options": dict(options)}
-            try:
-                with recorded_graph():
-                    behind = self._computed(block, given)
-                out = tuple(behind[name] for name in names)
-            except Reached:
-                reached = True
-            places[:] = self.measured
-            return (*out, *self.measured.values())
+            with recorded_graph():
+                behind = self._computed(block, given)
+            return [behind[name] for name in names]
 
-        before = dict(self.measured)
-        streams = [args[name] for name in names]
-        if any(stream.requires_grad for stream in streams):
-            outputs = checkpoint(compute, *streams, use_reentrant=True, preserve_rng_state=False)
-        else:
-            outputs = compute(*streams)
-        self.measured.clear()
-        self.measured.update(before)
-        self.measured.update(zip(places, outputs[len(outputs) - len(places) :], strict=True))
-        if reached:
-            raise Reached
-        return dict(zip(names, outputs, strict=False))
+        behind = as_checkpoint(compute, [args[name] for name in names], self.measured)
+        return dict(zip(names, behind, strict=True))
 
     def _computed(self, block: Block, given: dict[str, Any]) -> dict[str, Any]:
         return block(given) if self.inner is None else self.inner(given, {"original_block": block})

@@ -6,10 +6,9 @@ import torch
 from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import forward_timestep_embed
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
+from ...measured_checkpoint import as_checkpoint
 from ...private_weights import PrivateWeights
-from ..family import Reached
 
 LAYER_PATCH = "forward_timestep_embed_patch"
 
@@ -34,34 +33,13 @@ class CheckpointedLayers:
         others = [entry for entry in options["patches"][LAYER_PATCH] if entry[1] is not self]
         patches = {name: patch for name, patch in options["patches"].items() if name != LAYER_PATCH}
         seen = {**options, "patches": patches | ({LAYER_PATCH: others} if others else {})}
-        places: list[Any] = []
-        reached = False
 
-        def compute(h: Tensor) -> tuple[Tensor, ...]:
-            """(the layer's output unless the pass ends in it, what was measured in it...)"""
-            nonlocal reached
-            self.measured.clear()
-            out: tuple[Tensor, ...] = ()
-            try:
-                with PrivateWeights():
-                    out = (forward_timestep_embed([layer], h, emb, context, dict(seen), *rest),)
-            except Reached:
-                reached = True
-            places[:] = self.measured
-            return (*out, *self.measured.values())
+        def compute(h: Tensor) -> tuple[Tensor]:
+            with PrivateWeights():
+                return (forward_timestep_embed([layer], h, emb, context, dict(seen), *rest),)
 
-        before = dict(self.measured)
-        if x.requires_grad:
-            # a copy, because ControlNets and other packs change skip connections in place
-            outputs = checkpoint(compute, x.clone(), use_reentrant=True, preserve_rng_state=False)
-        else:
-            outputs = compute(x)
-        self.measured.clear()
-        self.measured.update(before)
-        self.measured.update(zip(places, outputs[len(outputs) - len(places) :], strict=True))
-        if reached:
-            raise Reached
+        # a copy, because ControlNets and other packs change skip connections in place
+        (out,) = as_checkpoint(compute, [x.clone() if x.requires_grad else x], self.measured)
         if isinstance(layer, SpatialTransformer):
             options["transformer_index"] += 1  # as the host counts them
-        out: Tensor = outputs[0]
         return out

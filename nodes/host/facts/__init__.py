@@ -1,0 +1,1 @@
+"""What is known of one sampling run: its methods, and what each of its conditionings is."""
