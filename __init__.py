@@ -13,10 +13,12 @@ async def comfy_entrypoint() -> Any:
 
     require_host()
     from .nodes import node_classes
+    from .nodes.host.demo_companions import offer_companions
     from .nodes.style.style_aligned_replacement import replacements
 
     class AttentionControl(ComfyExtension):
         async def on_load(self) -> None:
+            offer_companions()
             for replacement in replacements():
                 await ComfyAPI().node_replacement.register(replacement)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from contact_sheet import Batch, contact_sheet, thumbnail
 from failures import Failure
-from host_client import Client, Picture
+from host_client import Client, Picture, pictures_in
 from host_server import Server
 from run_progress import title
 from ui_workflow import to_prompt
@@ -23,11 +23,12 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Result:
-    """What a prompt made: its pictures, and the file behind each of them."""
+    """What a prompt made: its pictures, the file behind each of them, and texts by the node showing one."""
 
     prompt: Json
     pictures: Sequence[Picture]
     contents: Sequence[bytes]
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def batches(self) -> list[Batch]:
         """The pictures of each saving node, under its title."""
@@ -36,6 +37,11 @@ class Result:
             found.setdefault(picture.node, []).append(Image.open(io.BytesIO(content)))
         in_order = sorted(found, key=list(self.prompt).index)
         return [Batch(title(self.prompt, node), found[node]) for node in in_order]
+
+    def said(self) -> dict[str, str]:
+        """The texts that nodes for texts show, by their titles."""
+        previews = [x for x in self.texts if self.prompt.get(x, {}).get("class_type") == "PreviewAny"]
+        return {title(self.prompt, node): self.texts[node] for node in previews}
 
 
 async def run_workflow(server: Server, workflow: Json) -> Result:
@@ -48,12 +54,16 @@ async def run_workflow(server: Server, workflow: Json) -> Result:
                 bar.set_description_str(running or "done", refresh=False)
                 bar.update(done - bar.n)
 
-            pictures = await client.run(prompt, show, workflow if "nodes" in workflow else None)
+            outputs = await client.outputs(prompt, show, workflow if "nodes" in workflow else None)
+        pictures = pictures_in(outputs)
         # Previews lie in the server's temporary folder; they count only where nothing else was saved.
         kept = [picture for picture in pictures if picture.type == "output"] or pictures
         if not kept:
             raise Failure("the workflow saved no picture", "give one with a Save Image node")
-        return Result(prompt, kept, [await client.content(picture) for picture in kept])
+        texts = {
+            node: "\n".join(map(str, output["text"])) for node, output in outputs.items() if "text" in output
+        }
+        return Result(prompt, kept, [await client.content(picture) for picture in kept], texts)
 
 
 def save_all(result: Result, folder: Path, name: str, small: Path | None) -> list[Path]:

@@ -27,6 +27,12 @@ class Picture:
     type: str
 
 
+def pictures_in(outputs: Json) -> list[Picture]:
+    """The pictures among what nodes show."""
+    found = [(node, image) for node, output in outputs.items() for image in output.get("images", [])]
+    return [Picture(node, i["filename"], i["subfolder"], i["type"]) for node, i in found]
+
+
 class Client:
     """One user of a server; use as `async with Client(address) as client`."""
 
@@ -50,7 +56,11 @@ class Client:
         return await self._get("/object_info")
 
     async def run(self, prompt: Json, on_progress: Progress, workflow: Json | None = None) -> list[Picture]:
-        """Queue `prompt`, wait until it has run and return the pictures it saved.
+        """Queue `prompt`, wait until it has run and return the pictures it saved. See `outputs`."""
+        return pictures_in(await self.outputs(prompt, on_progress, workflow))
+
+    async def outputs(self, prompt: Json, on_progress: Progress, workflow: Json | None = None) -> Json:
+        """Queue `prompt`, wait until it has run and return what its nodes show, by node.
 
         `on_progress(nodes_done, running)` hears how many nodes are done (with fractions) and the title of the
         one at work. `workflow`, in the UI format, is put into the pictures' metadata.
@@ -58,9 +68,8 @@ class Client:
         """
         prompt_id = await self.queue(prompt, workflow)
         await self.follow(prompt_id, prompt, on_progress)
-        outputs = (await self._get(f"/history/{prompt_id}"))[prompt_id]["outputs"]
-        found = [(node, image) for node, output in outputs.items() for image in output.get("images", [])]
-        return [Picture(node, i["filename"], i["subfolder"], i["type"]) for node, i in found]
+        outputs: Json = (await self._get(f"/history/{prompt_id}"))[prompt_id]["outputs"]
+        return outputs
 
     async def queue(self, prompt: Json, workflow: Json | None = None) -> str:
         """Put `prompt` into the queue and return its number there."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import sys
 import tempfile
@@ -17,11 +16,11 @@ from demo_pictures import Result, encoded, run_workflow, save
 from failures import Failure, command
 from host_client import Client
 from host_server import Server, running_server
-from pins import ROOT
 from run_demo import comfyui, python, say
 from talk_figures import FIGURES, Figure
 from talk_options import parser
 from talk_page import FOLDER, PAGE, RECORD, page, picture_of, read_record
+from talk_workflows import awaited, facts_of, key_of, model_now, path_of
 from ui_workflow import to_prompt
 from workflow_file import read_workflow
 
@@ -69,13 +68,13 @@ def make(figures: Sequence[Figure], output: Path, quick: bool, run: Run) -> None
     for name in waiting(figures, output, quick):
         say(name)
         workflow, began = read_workflow(path_of(name)), time.monotonic()
-        found: Json = {"key": key_of(name, quick), "seeds": seeds_of(workflow)}
+        found: Json = {"key": key_of(name, quick), "model": model_now(), **facts_of(workflow)}
         try:
             result = run(workflow)
         except Failure as failure:
             found["failed"] = failure.reason
         else:
-            found["seconds"] = time.monotonic() - began
+            found |= {"seconds": time.monotonic() - began, "said": result.said()}
             save_figures(name, result, output)
         record = json.dumps({**read_record(output), name: found}, indent=1) + "\n"
         save(record.encode(), output / FOLDER / RECORD)
@@ -90,10 +89,10 @@ def save_figures(name: str, result: Result, output: Path) -> None:
 
 
 def waiting(figures: Sequence[Figure], output: Path, quick: bool) -> list[str]:
-    """The workflows that have to be run, in the order of the talk."""
+    """The workflows that have to be run and can be, in the order of the talk."""
     made = read_record(output)
-    names = dict.fromkeys(figure.workflow for figure in figures if figure.workflow)
-    return [name for name in names if not _up_to_date(name, made, output, quick)]
+    names = dict.fromkeys(figure.workflow for figure in figures)
+    return [name for name in names if not awaited(name) and not _up_to_date(name, made, output, quick)]
 
 
 def _up_to_date(name: str, made: Json, output: Path, quick: bool) -> bool:
@@ -101,24 +100,6 @@ def _up_to_date(name: str, made: Json, output: Path, quick: bool) -> bool:
     files = [picture_of(number, x) for number, x in enumerate(FIGURES, 1) if x.workflow == name]
     there = all((output / FOLDER / file).is_file() for file in files)
     return there and "failed" not in known and known.get("key") == key_of(name, quick)
-
-
-def key_of(name: str, quick: bool) -> str:
-    """What a figure hangs on: its workflow, the model, the number of steps."""
-    weights = ROOT / "demo_model" / "weights" / "weights.json"
-    content = path_of(name).read_bytes() + weights.read_bytes() + bytes([quick])
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def path_of(name: str) -> Path:
-    """The file of an example workflow."""
-    return ROOT / "example_workflows" / f"{name}.json"
-
-
-def seeds_of(workflow: Json) -> list[int]:
-    """The seeds of the samplers, each once."""
-    samplers = (node for node in workflow["nodes"] if node["type"] == "KSampler")
-    return sorted({int(node["widgets_values"][0]) for node in samplers})
 
 
 if __name__ == "__main__":

@@ -4,36 +4,56 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+REMARKS_ON = "5e51276550f4"
+"""The model whose pictures the remarks are about: the first digits of the SHA-256 of its U-Net."""
+
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: `workflow` is a file of example_workflows, empty if there is none yet.
+    """One figure: `workflow` is a file of example_workflows, without its ending.
 
-    `remark` says where the figure does not show what it should; for one without a workflow, what is missing.
+    `shows` is what it is of, `unlike` what is another thing than in the talk whatever the picture shows, and
+    `remark` what was seen on the picture that the model of `REMARKS_ON` made, where that falls short.
     """
 
     title: str
     shows: str
-    workflow: str = ""
+    workflow: str
     remark: str = ""
+    unlike: str = ""
 
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "A cat becomes a dog",
-        "One word of the prompt is exchanged; the same seed alone gives another picture, the source's "
-        "attention keeps it.",
+        "One word of the prompt is exchanged: by the same seed alone, and with the source's attention.",
         "07 Change a word, keep the picture",
     ),
-    Figure("Five pets on a bed", "The subjects are not where they should be.", remark="a plain picture"),
+    Figure(
+        "Five pets on a bed",
+        "Five subjects of one prompt, as usual, and what Prompt Diagnosis reads off their attention.",
+        "talk/Five pets on a bed",
+    ),
     Figure(
         "Where each word is looked at",
         "Cross-attention of each word, over the picture.",
         "02 Where does the model look",
     ),
-    Figure("Maps over time and layers", "How they form.", remark="a workflow with `time` and `layer`"),
-    Figure("Where a place looks", "Self-attention of one place.", remark="a viewer in the mode `self`"),
-    Figure("Components of self-attention", "The main ones as colours.", remark="a viewer in that mode"),
+    Figure(
+        "Maps over time and layers",
+        "Cross-attention of one word at four noise levels, and in the layers of the U-Net's three parts.",
+        "talk/How maps form over time and layers",
+    ),
+    Figure(
+        "Where a place looks",
+        "Self-attention of three places, each marked.",
+        "talk/Where a place looks",
+    ),
+    Figure(
+        "Components of self-attention",
+        "The main three as colours, from noise to picture.",
+        "talk/Components of self-attention",
+    ),
     Figure(
         "Self-segmentation",
         "Segments with labels and scores, and one of them painted anew.",
@@ -47,8 +67,8 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "Whose queries meet whose keys",
-        "Points that find each other.",
-        remark="a workflow of two pictures",
+        "Three places of one picture, and where their queries meet the keys of another.",
+        "talk/Whose queries meet whose keys",
     ),
     Figure(
         "Appearance grid",
@@ -66,16 +86,34 @@ FIGURES: tuple[Figure, ...] = (
         "One style for a batch",
         "Left the plain batch, right with StyleAligned: four subjects.",
         "01 One style for a whole batch",
-        remark="the talk has six styles, this is one",
+    ),
+    Figure(
+        "Styles with and without sharing",
+        "Batches of three, of which the first names a style.",
+        "talk/Five styles with and without sharing",
+        unlike="the talk has six styles, the demo model knows five",
     ),
     Figure(
         "The style of a picture",
         "Without and with a picture of one's own as the reference.",
         "11 A series in the style of your picture",
     ),
-    Figure("With ControlNet", "A style and a layout.", remark="a ControlNet of the demo model in the pack"),
-    Figure("With DreamBooth", "A subject and a style, with and without AdaIN.", remark="a LoRA in the pack"),
-    Figure("With textual inversion", "A learned word.", remark="an embedding of the demo model in the pack"),
+    Figure(
+        "With ControlNet",
+        "Four layouts by their edges, one style.",
+        "talk/A ControlNet and one style",
+        unlike="the talk has depths, this has edges",
+    ),
+    Figure(
+        "With DreamBooth",
+        "A toy that the model had never seen, in four scenes: alone, in one style without AdaIN, with it.",
+        "talk/A toy of your own and one style",
+    ),
+    Figure(
+        "With textual inversion",
+        "A word learnt for another toy: alone, and in one style.",
+        "talk/A learnt word and one style",
+    ),
     Figure(
         "MultiDiffusion",
         "A wide picture at once, and from windows.",
@@ -84,8 +122,8 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "MultiDiffusion with StyleAligned",
-        "Without sharing, without AdaIN, and full.",
-        remark="a workflow of all three",
+        "Panoramas of one batch: alone, without sharing, without AdaIN, and full.",
+        "talk/Panoramas in one style",
     ),
     Figure("Left and right reference", "Two styles in one wide picture.", "20 From one style to another"),
     Figure(
@@ -95,9 +133,13 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "Layout guidance",
-        "Without and with: subjects drawn into boxes.",
+        "Without and with boxes for the subjects.",
         "05 Subjects in their boxes",
-        remark="where it fails is not shown by a picture of its own",
+    ),
+    Figure(
+        "Where layout guidance fails",
+        "Subjects of one kind in boxes, and the leak between them while guidance is on.",
+        "talk/Where layout guidance fails",
     ),
     Figure(
         "Leakage, and Bounded Attention against it",

@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
         "example_workflows with the demo model. What is made already stays, unless its workflow or the model "
         "has changed; so a run that was stopped goes on where it was.",
     )
-    made = sorted({figure.workflow for figure in FIGURES if figure.workflow})
+    made = sorted({figure.workflow for figure in FIGURES})
     add = options.add_argument
     add("--output", type=Path, default=ROOT / "docs", metavar="DIR", help="where talk.md and talk/ go")
     add("--only", nargs="*", choices=made, metavar="WORKFLOW", help=f"make these: {', '.join(made)}")

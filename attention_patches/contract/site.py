@@ -91,8 +91,8 @@ class Rows:
     guidance nodes. `windows[c]` is the part of the run's picture that chunk c holds, an area of its text or a
     window, None if its place is not known; without any, every chunk holds the whole picture. Chunks of one
     call may hold different parts, all of one size. `viewed` says that these are windows of a picture of which
-    the model sees no more in one call, and not the areas of texts; `shares[c]` (h, w) is then how much of the
-    picture each cell of chunk c is.
+    the model sees no more in one call, and not the areas of texts; `shares[c]` (1 or images, h, w) is then
+    how much of the picture each cell of chunk c is.
     """
 
     sources: tuple[int, ...]

@@ -50,7 +50,8 @@ class Cells:
 class View:
     """A part of the picture under some prompts: the sampler's own, or those of a region, counted from 0.
 
-    `share` (h, w) is how much of the picture each of its cells is: those of all views of a cell add up to 1.
+    `share` (1 or B, h, w) is how much of the picture each of its cells is: those of all views of a cell add
+    up to 1.
     """
 
     cells: Cells

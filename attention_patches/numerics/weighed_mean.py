@@ -8,8 +8,8 @@ from torch import Tensor
 
 @dataclass
 class WeighedMean:
-    """Of (..., N, columns) in float32, on the device of its values. `weights` (N, 1) are what has been added;
-    a query of which nothing was added is 0."""
+    """Of (..., N, columns) in float32, on the device of its values. `weights` (N, 1), or (..., N, 1) where
+    images differ, are what has been added; a query of which nothing was added is 0."""
 
     values: Tensor
     weights: Tensor = field(init=False)
@@ -19,16 +19,20 @@ class WeighedMean:
 
     def add(self, values: Tensor, queries: slice) -> None:
         """Add rows of one map, (..., n, columns), with a weight of 1."""
-        self.weights[queries] += 1
+        weights = self.weights[..., queries, :]
+        weights += 1
         # a text's rows may move to another device during a run
-        self.values[..., queries, :].lerp_(values.to(self.values), 1 / self.weights[queries])
+        self.values[..., queries, :].lerp_(values.to(self.values), 1 / weights)
 
     def add_parts(self, sums: Tensor, weights: Tensor, queries: Tensor) -> None:
-        """Add weighed sums of rows, (..., n, columns), with weights (n, 1), at the given queries (n,)."""
+        """Add weighed sums of rows, (..., n, columns), with weights (n, 1) or (..., n, 1), at the given
+        queries (n,)."""
         sums, weights = sums.to(self.values), weights.to(self.values)
         queries = queries.to(self.values.device)
-        self.weights[queries] += weights
-        whole = self.weights[queries].clamp(min=torch.finfo(weights.dtype).tiny)
+        if weights.ndim > self.weights.ndim:
+            self.weights = self.weights.repeat(*weights.shape[:-2], 1, 1)
+        self.weights[..., queries, :] += weights
+        whole = self.weights[..., queries, :].clamp(min=torch.finfo(weights.dtype).tiny)
         before = self.values[..., queries, :]
         self.values[..., queries, :] = before + (sums - weights * before) / whole
 

@@ -1,7 +1,8 @@
 """What users of larger models add to them, for the demo model: a ControlNet, a LoRA, an embedding.
 
 - control: a ControlNet in the host's own class and file format, whose hint are edges as *Detect Edges
-  (Canny)* draws them. It starts as the U-Net's encoder, as in the paper (Zhang et al., ICCV 2023).
+  (Canny)* draws them. It starts as the U-Net's encoder, as in the paper (Zhang et al., ICCV 2023), but in the
+  middle it keeps the first ResBlock alone, which makes the file 3.6 MB instead of 5.
 - lora: low-rank changes of the U-Net's attention that bind a rare word to one drawing (DreamBooth, Ruiz et
   al., CVPR 2023, by LoRA), with other scenes beside it, so that the rest stays.
 - embedding: a vector for one token, to which another drawing is bound (textual inversion, Gal et al., ICLR
@@ -21,13 +22,14 @@ from .frozen import Frozen, Shown
 
 CANNY = (0.1, 0.3)  # thresholds of the edges
 RANK = 4
+NO_TRANSFORMER = -1  # of the host: one ResBlock is all of the middle
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 
 
 class Companion(Protocol):
     """Something that learns beside a frozen model."""
 
-    file: ClassVar[str]
+    file: ClassVar[str]  # under the folder that the host calls its kind
     rate: ClassVar[float]  # of learning, at most
 
     def learnt(self) -> Iterator[nn.Parameter]:
@@ -46,7 +48,7 @@ class Companion(Protocol):
 class Control:
     """A ControlNet as the host loads it from its file."""
 
-    file: ClassVar[str] = "demo_edges.safetensors"
+    file: ClassVar[str] = "controlnet/demo_edges.safetensors"
     rate: ClassVar[float] = 5e-4
 
     def __init__(self, frozen: Frozen) -> None:
@@ -64,7 +66,8 @@ class Control:
 
 
 def _host_controlnet(unet: Any) -> nn.Module:
-    """The network that the host makes of the U-Net's encoder and convolutions of zeros."""
+    """The network that the host makes of the U-Net's encoder and convolutions of zeros; by the tensors of its
+    middle the host knows that it has no transformer."""
     import comfy.cldm.cldm
     import comfy.controlnet
 
@@ -73,6 +76,7 @@ def _host_controlnet(unet: Any) -> nn.Module:
     own = unet.state_dict()
     sizes = architecture.unet(architecture.latent_channels(own), architecture.unet_width(own))
     del sizes["out_channels"]
+    sizes["transformer_depth_middle"] = NO_TRANSFORMER
     plain = comfy.cldm.cldm.ControlNet(**sizes, num_heads=architecture.UNET_HEADS, hint_channels=3)
     state = plain.state_dict()
     for name, tensor in state.items():
@@ -92,7 +96,7 @@ def _host_controlnet(unet: Any) -> nn.Module:
 class Lora:
     """A LoRA on the U-Net's attention, in the host's generic names."""
 
-    file: ClassVar[str] = "demo_toy_lora.safetensors"
+    file: ClassVar[str] = "loras/demo_toy_lora.safetensors"
     rate: ClassVar[float] = 1e-3
 
     def __init__(self, frozen: Frozen) -> None:
@@ -131,7 +135,7 @@ def _added(up: Tensor, down: Tensor) -> Any:
 class Embedding:
     """A vector that stands for one token, as the host reads it for `embedding:` in prompts."""
 
-    file: ClassVar[str] = "demo_toy.safetensors"
+    file: ClassVar[str] = "embeddings/demo_toy.safetensors"
     rate: ClassVar[float] = 2e-2
 
     def __init__(self, frozen: Frozen) -> None:

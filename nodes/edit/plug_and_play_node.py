@@ -88,7 +88,8 @@ class PlugAndPlay(io.ComfyNode):
                     optional=True,
                     tooltip=(
                         "The prompt under which the guide is seen, for all rows. Paper: an empty one. Not "
-                        "connected: under the prompts of the run, each row's own, which costs twice as much."
+                        "connected: under the prompts of the run, each row's own; it then goes through the "
+                        "model once for each of them."
                     ),
                 ),
                 io.Conditioning.Input(

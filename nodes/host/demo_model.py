@@ -13,6 +13,7 @@ import comfy.model_patcher
 import comfy.sd
 import comfy.supported_models_base
 import comfy.utils
+import folder_paths
 import torch
 from comfy.sd1_clip import SD1ClipModel, SD1Tokenizer, SDClipModel
 
@@ -132,7 +133,10 @@ def _model(weights: dict[str, torch.Tensor], disable_dynamic: bool = False) -> A
 def _clip(weights: dict[str, torch.Tensor], disable_dynamic: bool = False) -> Any:
     target = comfy.supported_models_base.ClipTarget(SD1Tokenizer, PocketTextEncoder)
     parameters = sum(tensor.numel() for tensor in weights.values())
-    clip = comfy.sd.CLIP(target, parameters=parameters, disable_dynamic=disable_dynamic)
+    embeddings = folder_paths.get_folder_paths("embeddings")
+    clip = comfy.sd.CLIP(
+        target, embedding_directory=embeddings, parameters=parameters, disable_dynamic=disable_dynamic
+    )
     clip.cond_stage_model.clip_l.transformer.load_state_dict(weights, strict=True)
     return clip
 

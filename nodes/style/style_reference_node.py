@@ -45,8 +45,9 @@ class StyleReference(io.ComfyNode):
                     "mask",
                     optional=True,
                     tooltip=(
-                        "Where in the new pictures this style holds, stretched over the whole of each; gray "
-                        "mixes. Without it, everywhere. Where no mask is, the picture is a plain one."
+                        "Where in the new pictures this style holds, stretched over the whole of each; a "
+                        "batch of masks is one for each image. Gray mixes. Without it, everywhere. Where no "
+                        "mask is, the picture is a plain one."
                     ),
                 ),
                 StyleReferencesSocket.Input(
@@ -71,16 +72,5 @@ class StyleReference(io.ComfyNode):
         mask: Tensor | None = None,
         previous: tuple[Reference, ...] = (),
     ) -> io.NodeOutput:
-        return io.NodeOutput((*(previous or ()), Reference(reference, weight, _one(mask))))
-
-
-def _one(mask: Tensor | None) -> Tensor | None:
-    if mask is None:
-        return None
-    masks = read_masks(mask, "mask")
-    if len(masks) != 1:
-        raise ValueError(
-            f"mask holds {len(masks)} masks, and one says where this style is in all images. Take one of "
-            "them (in the node that makes them), or chain a StyleReference for each."
-        )
-    return masks[0]
+        masks = None if mask is None else read_masks(mask, "mask")
+        return io.NodeOutput((*(previous or ()), Reference(reference, weight, masks)))

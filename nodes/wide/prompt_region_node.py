@@ -34,9 +34,9 @@ class PromptRegion(io.ComfyNode):
                 io.Mask.Input(
                     "mask",
                     tooltip=(
-                        "Where: one mask of any size, stretched over the whole picture. Values of 0.5 and "
-                        "more belong to the region, as in the paper's code. Where regions overlap they are "
-                        "averaged."
+                        "Where: a mask of any size, stretched over the whole picture, or a batch of masks, "
+                        "one for each image. Values of 0.5 and more belong to the region, as in the paper's "
+                        "code. Where regions overlap they are averaged."
                     ),
                 ),
                 RegionsSocket.Input(
@@ -55,16 +55,11 @@ class PromptRegion(io.ComfyNode):
         previous: tuple[Region, ...] = (),
     ) -> io.NodeOutput:
         masks = read_masks(mask, "mask")
-        if len(masks) != 1:
-            raise ValueError(
-                f"mask: there are {len(masks)} masks, and a region has one. Take one of them, or add a node "
-                "for each and chain these by `previous`."
-            )
         if not (masks >= INSIDE).any():
             raise ValueError(
                 f"mask: nothing in it is {INSIDE:g} or more (its largest value is {float(masks.max()):g}), "
                 "so the region has no place. Paint where it should be in white."
             )
-        region = Region(RegionPrompts(positive=positive, negative=negative), masks[0])
+        region = Region(RegionPrompts(positive=positive, negative=negative), masks)
         region_entries([*(one.prompts for one in previous), region.prompts])
         return io.NodeOutput((*previous, region))

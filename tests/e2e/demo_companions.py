@@ -1,6 +1,7 @@
-"""Write a random ControlNet and a random LoRA that fit the demo model: `python demo_companions.py MODELS`.
+"""Write a random ControlNet, LoRA and embedding that fit the demo model: `python demo_companions.py MODELS`.
 
-For the example workflows whose models a user has to bring; the files get the names that those load.
+For workflows whose models a user has to bring, and for those that load the demo model's own companions; the
+files get the names that those load.
 """
 
 import sys
@@ -18,6 +19,9 @@ comfy.cli_args.args.cpu = True
 load_pack()
 sys.path.append(str(Path(__file__).resolve().parents[1] / "host"))
 
+import torch  # noqa: E402
+from attention_control.demo_model.architecture import TEXT  # noqa: E402
+from attention_control.demo_model.training.companions import Control, Embedding, Lora  # noqa: E402
 from attention_control.nodes.host.demo_model import load_demo_model  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from tiny.extras import tiny_controlnet, tiny_lora  # noqa: E402
@@ -28,9 +32,14 @@ ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 
 def main(models: Path) -> None:
     model = load_demo_model().model
+    control = tiny_controlnet(model).control_model.state_dict()
+    lora = tiny_lora(model.model.diffusion_model, "diffusion_model.", ATTENTION)
     files = {
-        models / "controlnet" / CONTROLNET: tiny_controlnet(model).control_model.state_dict(),
-        models / "loras" / LORA: tiny_lora(model.model.diffusion_model, "diffusion_model.", ATTENTION),
+        models / "controlnet" / CONTROLNET: control,
+        models / "loras" / LORA: lora,
+        models / Control.file: control,
+        models / Lora.file: lora,
+        models / Embedding.file: {"clip_l": torch.ones(1, TEXT["hidden_size"])},
     }
     for path, tensors in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)

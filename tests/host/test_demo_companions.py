@@ -1,10 +1,9 @@
 """A ControlNet, a LoRA and an embedding of the demo model: each learns, and the host loads its file."""
 
 from dataclasses import replace
+from pathlib import Path
 
-import comfy.controlnet
-import comfy.sd
-import comfy.utils
+import folder_paths
 import numpy as np
 import pytest
 import torch
@@ -15,8 +14,10 @@ from attention_control.demo_model.training.companions import COMPANIONS, Control
 from attention_control.demo_model.training.frozen import Frozen, Shown
 from attention_control.demo_model.world.sprites import RENDERED
 from attention_control.demo_model.world.toys import TOYS, toy_sprites
+from attention_control.nodes.host.demo_companions import KINDS, offer_companions
 from attention_control.nodes.host.demo_model import WEIGHTS, load_demo_model
-from safetensors.torch import load_file, save_file
+from nodes import ControlNetLoader, LoraLoader
+from safetensors.torch import load_file
 
 from .test_demo_model_recipe import CPU, sprites  # noqa: F401  a fixture
 from .tiny.precision import nearly
@@ -60,7 +61,7 @@ def shown():
 def test_the_files_are_small(made):
     """As what comes with the pack has to be."""
     sizes = {name: (made / one.file).stat().st_size for name, one in COMPANIONS.items()}
-    assert sizes["control"] < 6e6 and sizes["lora"] < 1e6 and sizes["embedding"] < 1e3
+    assert sizes["control"] < 4e6 and sizes["lora"] < 1e6 and sizes["embedding"] < 1e3
 
 
 @pytest.mark.parametrize("companion", [Control, Lora, Embedding])
@@ -96,12 +97,23 @@ def test_contexts_are_the_hosts(frozen):
     assert nearly(named, frozen.context(["a cat in the snow"]), atol=1e-6)
 
 
-def test_the_host_loads_the_controlnet(made, frozen):
+@pytest.fixture
+def offered(made, monkeypatch):
+    """What has been made, where the host looks for it."""
+    for kind in KINDS:
+        folders, endings = folder_paths.folder_names_and_paths[kind]
+        monkeypatch.setitem(folder_paths.folder_names_and_paths, kind, ([*folders], endings))
+    offer_companions(made)
+    return made
+
+
+def test_the_hosts_node_loads_the_controlnet(offered, frozen):
     """In its own class; the network that was trained answers as the one that is loaded."""
     control = Control(frozen)
-    loaded = comfy.controlnet.load_controlnet(str(made / Control.file)).control_model.float()
+    (found,) = ControlNetLoader().load_controlnet(Path(Control.file).name)
+    loaded = found.control_model.float()
     assert type(loaded) is type(control.network)
-    control.network.load_state_dict(load_file(made / Control.file))
+    control.network.load_state_dict(load_file(offered / Control.file))
     given = shown()
     answers = [
         net(given.latents, given.hints, torch.tensor([10, 500]), frozen.context(SAID))
@@ -109,19 +121,19 @@ def test_the_host_loads_the_controlnet(made, frozen):
     ]
     for one, other in zip(*(answer["output"] for answer in answers), strict=True):
         assert nearly(one.detach(), other.detach(), atol=1e-5)
+    assert [len(answers[0][kind]) for kind in ("output", "middle")] == [4, 1]
 
 
-def test_the_host_loads_lora_and_embedding(made, tmp_path):
-    """All of the LoRA finds its place; the embedding changes what its word means."""
-    demo, lora = load_demo_model(), comfy.utils.load_torch_file(str(made / Lora.file))
-    model, _ = comfy.sd.load_lora_for_models(demo.model, demo.clip, lora, 1.0, 0.0)
-    assert len(model.patches) == len(lora) // 2
-    save_file({"clip_l": torch.ones(1, 96)}, tmp_path / Embedding.file)
-    demo.clip.tokenizer.clip_l.embedding_directory = str(tmp_path)
-    said = f"a {TOYS['embedding'].word} in the snow"
+def test_the_hosts_node_loads_the_lora_and_prompts_the_embedding(offered):
+    """All of the LoRA finds its place; the embedding is what its word means."""
+    demo = load_demo_model()
+    model, _ = LoraLoader().load_lora(demo.model, demo.clip, Path(Lora.file).name, 1.0, 0.0)
+    assert len(model.patches) == len(load_file(offered / Lora.file)) // 2
+    said, word = f"a {TOYS['embedding'].word} in the snow", TOYS["embedding"].word
     with torch.inference_mode():
         got = demo.clip.encode_from_tokens(demo.clip.tokenize(said))
-    assert nearly(got, Frozen(WEIGHTS).context([said], TOYS["embedding"].word, torch.ones(96)), atol=2e-5)
+    vector = load_file(offered / Embedding.file)["clip_l"][0].float()
+    assert nearly(got, Frozen(WEIGHTS).context([said], word, vector), atol=2e-5)
 
 
 def test_the_judge_says_how_good_they_are(made, cache, sprites):  # noqa: F811

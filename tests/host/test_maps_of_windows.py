@@ -56,6 +56,21 @@ def laid(calls, grid, stride, wrap, weighting, own):
     return (found / cells.clamp(min=1)[..., None]).flatten(1, 2)
 
 
+def test_maps_of_images_with_masks_of_their_own():
+    """Each has the maps that it has where its mask holds for all."""
+    model = tiny_model("sd15")
+    found = []
+    for mask in (torch.stack([BOX, BOX.flip(1)]), BOX, BOX.flip(1)):
+        patch, store = recorder(model, time_bins=1)
+        region = Region(RegionPrompts(positive=conditioning(model, seed=3)), mask)
+        windows = MultiDiffusion(window=WINDOW, stride=4, regions=(region,), bootstrap=0)
+        sample(install(install(model, patch), windows), *prompts(model), **WIDE, steps=1)
+        found.append([layer.cross_attention["positive"] for layer in store.read().layers])
+    for both, *each in zip(*found, strict=True):
+        for image, alone in enumerate(each):
+            assert nearly(both[:, image], alone[:, image])
+
+
 @pytest.mark.parametrize(
     ("stride", "wrap", "weighting", "region"),
     [(4, False, "uniform", False), (8, True, "gaussian", False), (4, True, "gaussian", True)],

@@ -63,7 +63,7 @@ def test_settings_arrive():
     assert (made.window, made.stride, made.wrap, made.per_call) == ((8, 16), 4, True, 7)
     assert (made.weighting, made.bootstrap, made.seed, made.backgrounds) == ("gaussian", 0.2, 5, None)
     assert [one.prompts.negative is None for one in made.regions] == [True, False]
-    assert torch.equal(made.regions[0].mask, torch.eye(8))
+    assert torch.equal(made.regions[0].mask, torch.eye(8)[None])
 
 
 class Vae:
@@ -107,18 +107,10 @@ def test_two_on_one_model():
         call_node(MultiDiffusion, once.clone())
 
 
-@pytest.mark.parametrize(
-    ("inputs", "complaint"),
-    [
-        ({"mask": torch.full((1, 8, 8), 0.4)}, r"nothing in it is 0\.5 or more \(its largest value is 0\.4"),
-        ({"mask": torch.ones(2, 8, 8)}, "there are 2 masks"),
-    ],
-    ids=["faint", "two"],
-)
-def test_masks_that_do_not_go(inputs, complaint):
-    """Are errors of the node that gets them."""
-    with pytest.raises(ValueError, match=complaint):
-        region(**inputs)
+def test_a_faint_mask():
+    """Is an error of the node that gets it."""
+    with pytest.raises(ValueError, match=r"nothing in it is 0\.5 or more \(its largest value is 0\.4"):
+        region(mask=torch.full((1, 8, 8), 0.4))
 
 
 def test_an_area_in_a_region():

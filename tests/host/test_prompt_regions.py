@@ -66,6 +66,26 @@ def test_regions_as_in_the_paper(bootstrap, weighting, sampler):
     assert_same_image(run(ours, **how), run(expected, **how))
 
 
+def test_a_mask_for_each_image():
+    """Each image is that of its own masks in the naive loop; image 0 does without the second region."""
+    noise = comfy.sample.prepare_noise(torch.zeros(2, 4, 6, 14), 0, [0, 1])
+    until = model("sd15").get_model_object("model_sampling").percent_to_sigma(0.6)
+    masks = [(box(0, 5, 0, 6), box(1, 6, 8, 14)), (torch.zeros(6, 14), box(2, 6, 4, 11))]
+    own = [(p, n, torch.stack(mask)) for (p, n, _), mask in zip(given(REGIONS), masks, strict=True)]
+    found = run(with_regions(own, bootstrap=0.6, backgrounds=COLOUR[None]), steps=2)
+    for image in (0, 1):
+        alone = [(p, n, mask[image]) for p, n, mask in own]
+        naive = regional(model("sd15"), alone, lambda sigma: sigma > until, COLOUR, noise, **WINDOWS)
+        assert_same_image(found[image : image + 1], run(naive, steps=2)[image : image + 1])
+
+
+def test_masks_that_are_neither_one_nor_one_for_each_image():
+    """Are an error that says how many there are of each."""
+    three = [(3, None, box(0, 5, 0, 6).expand(3, -1, -1))]
+    with pytest.raises(ValueError, match="region 1 has 3 masks, and the latent batch to sample has 2 images"):
+        run(with_regions(given(three)))
+
+
 def test_a_region_of_the_whole_picture():
     """Is the picture of its prompts; those of the sampler have no cell."""
     whole = given([(3, 4, torch.ones(1, 1))])

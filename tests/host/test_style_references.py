@@ -122,6 +122,26 @@ def test_each_window_follows_what_covers_it(by_place, report):
         assert_same_image(whole[..., columns], alone, 1e-4)
 
 
+@pytest.mark.parametrize("by_place", [False, True])
+def test_a_mask_for_each_image(by_place, report):
+    """Each image is what it is alone with its own masks; the other reference has one for all."""
+    start = torch.cat([noise(slice(0, 8)), noise(slice(8, 16))])
+    masks = torch.stack([LEFT, 0.3 * RIGHT])
+    other = StyleReference(SMALL, mask=torch.tensor([[0.2, 0.7]]))
+    both = run(mixed(model("sd15"), StyleReference(PICTURE, mask=masks), other, by_place=by_place), start)
+    assert any("of the pictures, each image by its own masks" in line for _, line in report())
+    for image, mask in enumerate(masks):
+        references = StyleReference(PICTURE, mask=mask), other
+        alone = run(mixed(model("sd15"), *references, by_place=by_place), start[image : image + 1])
+        assert_same_image(both[image : image + 1], alone, 1e-4)
+
+
+def test_masks_that_are_neither_one_nor_one_for_each_image():
+    """Are an error that says how many there are of each."""
+    with pytest.raises(ValueError, match="there are 2 masks, and the latent batch to sample has 1 image"):
+        run(mixed(model("sd15"), StyleReference(PICTURE, mask=torch.stack([LEFT, RIGHT]))), noise())
+
+
 def test_a_window_that_no_reference_reaches_is_plain(report):
     """And the report says so."""
     windows = install(model("sd15"), MultiDiffusion(**TWO_WINDOWS))

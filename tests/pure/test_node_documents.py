@@ -104,7 +104,7 @@ def test_every_node_stands_in_an_example() -> None:
 def test_examples_save_in_one_folder_and_under_names_of_their_own() -> None:
     """So that what a user tries lies together, and no example's pictures among those of another."""
     names: list[str] = []
-    for path in (ROOT / "example_workflows").glob("*.json"):
+    for path in (ROOT / "example_workflows").glob("**/*.json"):
         nodes = json.loads(path.read_text())["nodes"]
         names += [node["widgets_values"][0] for node in nodes if node["type"] == "SaveImage"]
     assert all(name.startswith("attention_control/") for name in names)
@@ -113,6 +113,6 @@ def test_examples_save_in_one_folder_and_under_names_of_their_own() -> None:
 
 def test_notes_have_no_code() -> None:
     """Nodes 2.0 writes it in blue, which nobody can read on a note."""
-    for path in (ROOT / "example_workflows").glob("*.json"):
+    for path in (ROOT / "example_workflows").glob("**/*.json"):
         for node in json.loads(path.read_text())["nodes"]:
             assert node["type"] != "MarkdownNote" or "`" not in node["widgets_values"][0], path.name

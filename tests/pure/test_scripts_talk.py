@@ -8,13 +8,16 @@ import pytest
 from PIL import Image
 
 import run_talk
+import talk_workflows
 from demo_pictures import Result
 from failures import Failure
 from host_client import Picture
 from run_talk import make, path_of, waiting
-from talk_figures import FIGURES
+from talk_figures import FIGURES, REMARKS_ON
 from talk_options import parser
-from talk_page import FOLDER, page, picture_of, read_record
+from talk_page import FOLDER, NOT_SEEN, page, picture_of, read_record
+from talk_workflows import awaited, companions_of, facts_of
+from workflow_file import read_workflow
 
 STYLE, LOOK = "01 One style for a whole batch", "02 Where does the model look"
 TWO = [figure for figure in FIGURES if figure.workflow in (STYLE, LOOK)]
@@ -26,9 +29,10 @@ def result(workflow: dict[str, Any]) -> Result:
     Image.new("RGB", (64, 64), "red").save(file, "PNG")
     savers = [str(node["id"]) for node in workflow["nodes"] if node["type"] == "SaveImage"]
     prompt = {node: {"class_type": "SaveImage", "_meta": {"title": node}} for node in savers}
-    return Result(
-        prompt, [Picture(x, "a.png", "", "output") for x in savers], [file.getvalue()] * len(savers)
-    )
+    prompt |= {"text": {"class_type": "PreviewAny", "_meta": {"title": "What it says"}}}
+    pictures = [Picture(x, "a.png", "", "output") for x in savers]
+    texts = {"text": "a cat", savers[0]: "no text for people"}
+    return Result(prompt, pictures, [file.getvalue()] * len(savers), texts)
 
 
 @pytest.fixture
@@ -39,10 +43,49 @@ def output(tmp_path: Path) -> Path:
 
 
 def test_every_workflow_is_there() -> None:
-    """Figures name files that exist; what has no workflow says what it needs."""
-    for figure in FIGURES:
-        assert figure.workflow or figure.remark
-        assert not figure.workflow or path_of(figure.workflow).is_file()
+    """Figures name files that exist, each its own; those of the talk alone have figures and titles."""
+    assert len({figure.workflow for figure in FIGURES}) == len(FIGURES)
+    assert all(path_of(figure.workflow).is_file() for figure in FIGURES)
+    own = {f"talk/{path.stem}" for path in path_of("talk/x").parent.glob("*.json")}
+    assert own and own <= {figure.workflow for figure in FIGURES}
+    assert all(facts_of(read_workflow(path_of(name)))["parts"] for name in own)
+
+
+def test_what_a_workflow_says_of_itself() -> None:
+    """Seeds of whatever draws, prompts a line each without boxes, titles of the pictures in their order."""
+    facts = facts_of(read_workflow(path_of("12 One picture in the appearance of another")))
+    assert facts["seeds"] == [0, 1] and facts["prompts"] == ["a fox on the street", "a cat in a forest"]
+    guided = facts_of(read_workflow(path_of("talk/Where layout guidance fails")))
+    assert guided["prompts"] == ["three ginger kittens and two gray kittens on the stairs"]
+    assert guided["parts"] == ["As usual", "Layout Guidance", "Leakage under layout guidance"]
+
+
+def test_figures_that_wait_for_companions_say_so(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They name the file and what makes it, and are not run; with the file they are."""
+    figure = next(figure for figure in FIGURES if figure.title == "With textual inversion")
+    assert companions_of(read_workflow(path_of(figure.workflow))) == ["embeddings/demo_toy.safetensors"]
+    monkeypatch.setattr(talk_workflows, "COMPANIONS", output)
+    assert awaited(figure.workflow) and waiting([figure], output, quick=True) == []
+    written = page([figure], {}, output)
+    assert "Waits for `demo_model/companions/embeddings/demo_toy.safetensors`, which `python" in written
+    (output / "embeddings").mkdir()
+    for content in (b"first", b"second"):  # another file is another picture
+        (output / "embeddings" / "demo_toy.safetensors").write_bytes(content)
+        assert waiting([figure], output, quick=True) == [figure.workflow]
+        make([figure], output, True, result)
+        assert waiting([figure], output, quick=True) == []
+    assert "What it says" in page(FIGURES, read_record(output), output)
+
+
+def test_remarks_are_about_one_model(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was seen on the pictures of another model is not said of these."""
+    figure = next(figure for figure in FIGURES if figure.remark)
+    for model, seen in ((REMARKS_ON, True), ("another", False)):
+        monkeypatch.setattr(run_talk, "model_now", lambda model=model: model)
+        (output / FOLDER / run_talk.RECORD).unlink(missing_ok=True)
+        make([figure], output, True, result)
+        written = page(FIGURES, read_record(output), output)
+        assert (figure.remark in written, NOT_SEEN in written) == (seen, not seen)
 
 
 def test_what_is_made_stays_and_is_on_the_page(output: Path) -> None:
@@ -56,8 +99,11 @@ def test_what_is_made_stays_and_is_on_the_page(output: Path) -> None:
         assert f"## {number}. {figure.title}" in written
         assert (f"(<{FOLDER}/{picture_of(number, figure)}>)" in written) == (figure in TWO)
     assert (
-        "seed 1, 0 s" in written and "has not been run yet" in written and "Missing: no workflow" in written
+        "seed 1, 0 s" in written
+        and "has not been run yet" in written
+        and "Prompts: a cat; a rocket" in written
     )
+    assert "no text for people" not in written
 
 
 def test_a_run_that_was_stopped_goes_on(output: Path) -> None:
@@ -84,9 +130,7 @@ def test_a_workflow_that_fails_is_told_and_the_rest_made(output: Path) -> None:
         return result(workflow)
 
     make(TWO, output, True, failing)
-    assert "`01 One style for a whole batch.json` did not run: the server hung up" in page(
-        FIGURES, read_record(output), output
-    )
+    assert "did not run: the server hung up" in page(FIGURES, read_record(output), output)
     assert waiting(TWO, output, quick=True) == [STYLE]
 
 

@@ -60,31 +60,31 @@ def styles_of(references, chunks=1):
 
 
 def blended(references, shares, qkv=None, rows=None, **settings):
-    """Attention of a call with references of these weights (C, R, n)."""
-    rows = rows or rows_of(len(shares))
+    """Attention of a call with references of these weights, (C, R, n) or (C, images, R, n)."""
+    rows, shares = rows or rows_of(len(shares)), torch.as_tensor(shares)
+    shares = shares if shares.ndim == 4 else shares[:, None]
     blend = Blend(**{"attends": True, "adain": "queries and keys", "shift": 0.0, "scale": 1.0, **settings})
-    return attention(
-        blend(qkv or call(rows), rows, styles_of(references, len(shares)), torch.as_tensor(shares)), backend
-    )
+    return attention(blend(qkv or call(rows), rows, styles_of(references, len(shares)), shares), backend)
 
 
+@pytest.mark.parametrize("images", [1, 2], ids=["alike", "by image"])
 @pytest.mark.parametrize("cells", [1, 12], ids=["by part", "by place"])
 @pytest.mark.parametrize(
     "settings",
     [{}, {"shift": 0.7, "scale": 0.5, "adain": "queries"}, {"attends": False}],
     ids=str,
 )
-def test_it_equals_the_naive_version(settings, cells):
+def test_it_equals_the_naive_version(settings, cells, images):
     """Two chunks, of which one sees three pictures of any size and the other two of them."""
     references = pictures(4, 6, 9)
-    shares = random(2, 3, cells, seed=9).softmax(1)
-    shares[1, 1], shares[0, 2, ::2], shares[1, :, cells // 2 + 1 :] = 0.0, 5e-4, 0.0
+    shares = random(2, images, 3, cells, seed=9).softmax(2)
+    shares[1, :, 1], shares[0, :, 2, ::2], shares[1, 0, :, cells // 2 + 1 :] = 0.0, 5e-4, 0.0
     rows = rows_of(2)
     qkv = call(rows)
     found = blended(references, shares, qkv, rows, **settings)
     for row in range(rows.total):
         own = [x[row] for x in (qkv.q, qkv.k, qkv.v)]
-        expected = mixture(*own, references, shares[row // 2].expand(3, 12), **settings)
+        expected = mixture(*own, references, shares[row // 2, row % images].expand(3, 12), **settings)
         assert torch.allclose(found[row].double(), expected, atol=1e-5)
 
 

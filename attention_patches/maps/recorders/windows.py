@@ -25,14 +25,15 @@ def fits(window: Window, own: Grid, whole: Grid) -> bool:
 @dataclass(frozen=True, eq=False)
 class Laying:
     """Where the cells of a window's own grid (h, w) belong in the whole one, of which it reaches n rows and m
-    columns. `share` (H, W), of any size, is how much of the picture each place in the window is."""
+    columns. `share` (1 or images, H, W), of any size, is how much of the picture each place in the window
+    is."""
 
     share: Tensor
     own: Grid
     down: Tensor  # (n, h)
     across: Tensor  # (m, w)
-    weights: Tensor  # (h, w)
-    reached: Tensor  # (n * m, 1): what is added to each cell of the whole grid
+    weights: Tensor  # (1 or images, 1, h, w)
+    reached: Tensor  # (1 or images, 1, n * m, 1): what is added to each cell of the whole grid
     cells: Tensor  # (n * m,): which these are
 
     @classmethod
@@ -41,8 +42,8 @@ class Laying:
         rows, down = _places(window.top, window.bottom, own[0], whole[0])
         columns, across = _places(window.left, window.right, own[1], whole[1])
         down, across = down.to(like), across.to(like)
-        weights = _on_grid(share, own).to(like)
-        reached = (down @ weights @ across.T).flatten()[:, None]
+        weights = _on_grid(share, own).to(like)[:, None]
+        reached = (down @ weights @ across.T).flatten(-2)[..., None]
         cells = (rows[:, None] * whole[1] + columns).flatten().to(like.device)
         return cls(share, own, down, across, weights, reached, cells)
 
@@ -66,6 +67,6 @@ def _places(start: float, stop: float, own: int, whole: int) -> tuple[Tensor, Te
 
 
 def _on_grid(share: Tensor, grid: Grid) -> Tensor:
-    """(h, w): the mean of shares in each cell of a grid."""
-    rows, columns = (overlaps(0.0, 1.0, n, side) for n, side in zip(grid, share.shape, strict=True))
+    """(1 or images, h, w): the mean of shares in each cell of a grid."""
+    rows, columns = (overlaps(0.0, 1.0, n, side) for n, side in zip(grid, share.shape[-2:], strict=True))
     return rows @ share.to(rows) @ columns.T

@@ -62,7 +62,7 @@ class MultiDiffusion(Method):
 
     def start(self, batch: Batch) -> str | None:
         if self.regions:
-            masks(self.regions, batch.latent, batch.cell)
+            masks(self.regions, batch.latent, batch.cell, batch.images)
         elif self.windows(batch.latent).one:
             return "one window holds the whole picture"
         return None
@@ -76,14 +76,14 @@ class MultiDiffusion(Method):
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         assert batch.noise is not None, "a run has noise when its methods begin"
-        held = masks(self.regions, batch.latent, batch.cell)
+        held = masks(self.regions, batch.latent, batch.cell, batch.images)
         return [Fusing(self, self.windows(batch.latent), held, batch.noise, batch.cell)]
 
 
 @dataclass
 class Fusing:
-    """MultiDiffusion in one run: `masks` (1 + regions, H, W), `noise` (B, C, H, W), `cell` the side of a
-    cell in pixels."""
+    """MultiDiffusion in one run: `masks` (1 + regions, 1 or B, H, W), `noise` (B, C, H, W), `cell` the side
+    of a cell in pixels."""
 
     spec: MultiDiffusion
     windows: Windows
@@ -92,7 +92,7 @@ class Fusing:
     cell: int
 
     def __post_init__(self) -> None:
-        total = torch.zeros(self.windows.size)
+        total = torch.zeros_like(self.masks[0])
         for view in self._all():
             view.cells.add(total, self.weights(view))
         seen = [view for view in self._all() if self.weights(view).any()]
@@ -109,11 +109,11 @@ class Fusing:
             yield View(cells, region)
 
     def mask(self, view: View) -> Tensor:
-        """(h, w): where in a window its prompts hold."""
+        """(1 or B, h, w): where in a window its prompts hold."""
         return view.cells.cut(self.masks[0 if view.region is None else 1 + view.region])
 
     def weights(self, view: View) -> Tensor:
-        """(h, w): what its cells weigh among those of all views."""
+        """(1 or B, h, w): what its cells weigh among those of all views."""
         return self.windows.weights * self.mask(view)
 
     def expect(self, latents: Tensor, through: Through) -> Tensor | None:
@@ -128,7 +128,7 @@ class Fusing:
                 total = like.new_zeros(*found.shape[1:-2], *latents.shape[-2:])
             for view, pictures in zip(views, found, strict=True):
                 assert view.share is not None
-                view.cells.add(total, pictures.to(like) * view.share.to(like))
+                view.cells.add(total, pictures.to(like) * _beside(view.share.to(like), latents))
         return None if total is None else total.to(latents)
 
     def _seen(self, latents: Tensor, through: Through) -> Iterator[tuple[View, Tensor]]:
@@ -139,7 +139,8 @@ class Fusing:
             own = view.cells.cut(latents)
             if early and view.region is not None:
                 noise = view.cells.cut(self.own_noise).to(own)
-                mask, ground = self.mask(view).to(own), self.backgrounds.cut(colour, view.cells).to(own)
+                mask = _beside(self.mask(view).to(own), own)
+                ground = self.backgrounds.cut(colour, view.cells).to(own)
                 own = mask * own + (1 - mask) * through.noised(ground, noise)
             yield view, own
 
@@ -148,3 +149,8 @@ class Fusing:
         windows = f"{len(self.windows.cells)} windows of {width} x {height} pixels"
         regions = f", {len(self.spec.regions)} regions" if self.spec.regions else ""
         return f"{windows}{regions}: {len(self.views)} views in each call of the sampler."
+
+
+def _beside(mask: Tensor, latents: Tensor) -> Tensor:
+    """(1 or B, h, w) with sides of 1 for the channels of latents (B, C, ..., H, W)."""
+    return mask.reshape(len(mask), *[1] * (latents.ndim - 3), *mask.shape[-2:])

@@ -14,16 +14,23 @@ COLOURS = 20  # that backgrounds are drawn from, as in the authors' code
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """Prompts, and where in the picture they hold: a mask (H, W) in 0..1 of any size, stretched over it."""
+    """Prompts, and where in the picture they hold: a mask (H, W) in 0..1 of any size, stretched over it, or
+    (images, H, W), one for each image."""
 
     prompts: RegionPrompts
     mask: Tensor
 
-    def on(self, size: tuple[int, int], number: int, pixels: int) -> Tensor:
-        """(h, w) float32, 0 or 1: the mask on latents of this size, by the authors' way, which cuts it at a
-        half and takes the nearest pixel. Raises ValueError if no cell (of `pixels` a side) is left of it."""
-        cut = (self.mask >= INSIDE).float()
-        found = F.interpolate(cut[None, None], size, mode="nearest")[0, 0]
+    def on(self, size: tuple[int, int], number: int, pixels: int, images: int) -> Tensor:
+        """(1 or images, h, w) float32, 0 or 1: the masks on latents of this size, by the authors' way, which
+        cuts them at a half and takes the nearest pixel. Raises ValueError if no cell (of `pixels` a side) is
+        left of them, or if there is neither one mask nor one for each image."""
+        cut = (self.mask >= INSIDE).float().reshape(-1, *self.mask.shape[-2:])
+        if len(cut) not in (1, images):
+            raise ValueError(
+                f"regions: region {number} has {len(cut)} masks, and the latent batch to sample has {images} "
+                f"image{'s' * (images > 1)}. Give it one mask for all images, or one for each."
+            )
+        found = F.interpolate(cut[None], size, mode="nearest")[0]
         if not found.any():
             raise ValueError(
                 f"regions: the mask of region {number} covers no cell of the picture ({size[0]} x {size[1]} "
@@ -32,11 +39,12 @@ class Region:
         return found
 
 
-def masks(regions: tuple[Region, ...], size: tuple[int, int], pixels: int) -> Tensor:
-    """(1 + regions, h, w) float32: the background, which is all that no region covers, and the regions."""
-    own = [region.on(size, number, pixels) for number, region in enumerate(regions, start=1)]
-    covered = torch.stack(own).sum(0) if own else torch.zeros(size)
-    return torch.stack([(1 - covered).clamp(min=0), *own])
+def masks(regions: tuple[Region, ...], size: tuple[int, int], pixels: int, images: int) -> Tensor:
+    """(1 + regions, 1 or images, h, w) float32: the background, which is all that no region covers, and the
+    regions; of one image, if their masks hold for all."""
+    own = [region.on(size, number, pixels, images) for number, region in enumerate(regions, start=1)]
+    covered = sum(own, torch.zeros(1, *size))
+    return torch.stack([(1 - covered).clamp(min=0), *(one.expand_as(covered) for one in own)])
 
 
 @dataclass(frozen=True, eq=False)

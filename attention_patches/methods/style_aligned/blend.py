@@ -18,9 +18,9 @@ FEWEST = 1e-3  # a reference of less weight is not attended to
 
 @dataclass(frozen=True)
 class Blend:
-    """How an attention call follows its references. Weights are (C, R, n) float32 on the CPU for its C chunks
-    and R references, n = 1 for all queries alike or one for each query; they add up to 1, or to 0 where the
-    call stays what it is."""
+    """How an attention call follows its references. Weights are (C, I, R, n) float32 on the CPU for its C
+    chunks and R references, I = 1 for all images alike or one for each, n = 1 for all queries alike or one
+    for each query; they add up to 1, or to 0 where the call stays what it is."""
 
     attends: bool
     adain: AdaIN
@@ -35,27 +35,27 @@ class Blend:
         if not self.attends:
             return blended
         for number, (keys, values) in enumerate(zip(styles.keys, styles.values, strict=True)):
-            own = weights[:, number]
-            seeing = (own >= FEWEST).any(-1).tolist()
-            if any(seeing):
+            own = weights[:, :, number]
+            seeing = (own >= FEWEST).any(-1).expand(-1, rows.images)
+            if seeing.any():
                 blended = blended.append(
                     keys if self.scale == 1.0 else keys * self.scale,
                     values,
                     bias=self.bias(own, rows, qkv.q),
-                    rows=[sees for sees in seeing for _ in range(rows.images)],
+                    rows=seeing.flatten().tolist(),
                 )
         return blended
 
     def bias(self, weights: Tensor, rows: Rows, q: Tensor) -> ColumnBias | None:
-        """Of one reference with weights (C, n), for queries q (B, H, N, d)."""
+        """Of one reference with weights (C, I, n), for queries q (B, H, N, d)."""
         odds = torch.where(weights >= FEWEST, weights.log() + self.shift, CLOSED)
         if not odds.any():
             return None
-        alike = bool((odds == odds[:1]).all())
-        by_row = odds[:1] if alike else odds.repeat_interleave(rows.images, 0)
+        alike = bool((odds == odds[:1, :1]).all())
+        by_row = odds[0, :1] if alike else odds.expand(-1, rows.images, -1).flatten(0, 1)
         column = by_row[:, None, :, None].to(q)  # (1 or B, 1, n, 1)
         one = q.new_ones(1, 1, 1, 1)
-        return ColumnBias(one, column) if odds.shape[1] == 1 else ColumnBias(column, one)
+        return ColumnBias(one, column) if odds.shape[-1] == 1 else ColumnBias(column, one)
 
     def aligned(
         self, qkv: QKV, rows: Rows, styles: Styles, weights: Tensor, rotary: Rotary | None = None
@@ -74,12 +74,12 @@ def _align(
 ) -> Tensor:
     """AdaIN of (B, H, N, d) to the mixture of (C, R, H, d)."""
     weighed = weights.to(means)
-    mean, deviation = (torch.einsum("crn,crhd->chnd", weighed, one)[:, None] for one in (means, deviations))
+    mean, deviation = (torch.einsum("cirn,crhd->cihnd", weighed, one) for one in (means, deviations))
     if rotary is None:
         aligned = adain_to(rows.split(x), mean, deviation)
     else:
         aligned = rotary.rotated(adain_to(rows.split(rotary.unrotated(x)), mean, deviation)).to(x.dtype)
-    if bool((covered := weights.sum(1) > 0).all()):
+    if bool((covered := weights.sum(2) > 0).all()):
         return aligned.flatten(0, 1)
-    there = covered.to(x.device)[:, None, None, :, None]  # (C, images, H, n, d)
+    there = covered.to(x.device)[:, :, None, :, None]  # (C, images, H, n, d)
     return torch.where(there, aligned, rows.split(x)).flatten(0, 1)

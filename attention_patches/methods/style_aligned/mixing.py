@@ -35,7 +35,7 @@ class Mixing:
     visiting: VisitingStyles
     by_place: bool = False
     placement: Placement = "beside"
-    made: dict[tuple[Window, tuple[int, int]], Tensor] = field(default_factory=dict)  # weights (R, n)
+    made: dict[tuple[Window, tuple[int, int]], Tensor] = field(default_factory=dict)  # `weights`
     bare: set[Window] = field(default_factory=set)  # parts that no reference reaches
     left_alone: Counter[str] = field(default_factory=Counter)  # calls by reason
 
@@ -79,7 +79,7 @@ class Mixing:
         return attend(self.blend(qkv, site.rows, replace(styles, keys=keys), shares, site.rotary))
 
     def weights(self, window: Window, grid: tuple[int, int]) -> Tensor:
-        """(R, h * w) on a part of the picture."""
+        """(1 or images, R, h * w) on a part of the picture."""
         if (window, grid) not in self.made:
             found = weights(self.visiting.references, window, grid).float()
             self.made[window, grid] = found
@@ -92,12 +92,13 @@ class Mixing:
 
     def _lines(self) -> Iterator[str]:
         references = self.visiting.references
-        shares = weights(references, WHOLE_PICTURE, ONE_CELL).flatten().tolist()
-        each = ", ".join(f"{share:.0%}" for share in shares)
+        shares = weights(references, WHOLE_PICTURE, ONE_CELL)
+        each = ", ".join(f"{share:.0%}" for share in shares.mean(0).flatten().tolist())
         count = "1 reference" if len(references) == 1 else f"{len(references)} references"
+        whole = "picture" if len(shares) == 1 else "pictures, each image by its own masks"
         by = ", each cell by its own place" if self.by_place and self.placed else ""
         yield (
-            f"The style is of {count} ({each} of the picture{by}), seen at "
+            f"The style is of {count} ({each} of the {whole}{by}), seen at "
             f"{len(self.visiting.seen)} noise levels."
         )
         if self.bare:

@@ -62,6 +62,8 @@ class StyleMixture(Method):
         return tuple(reference for reference in self.references if not reference.empty)
 
     def start(self, batch: Batch) -> str | None:
+        for reference in self.used:
+            reference.check(batch.images)
         return None if self.used else "all weights of its references are 0, which is a plain run"
 
     def memory(self, batch: Batch) -> int:
