@@ -72,7 +72,7 @@ def measure(
     demo, judge, sprites, find, trust = loaded(drawings, quick)
     first, number = 1000 * block + block % 2, edits if kind is REWEIGHT else -(-edits // EDITS)
     values: dict[str, Measured] = {}
-    for case, source in generated(demo, judge, find, kind, first, number, steps):
+    for case, source in generated(demo, judge, find, kind, first, number, steps, not quick):
         case = case.with_edits(1) if quick else case
         scene = rendered(demo, case, sprites)
         for start, ways in ((source, OF_SAMPLED), (scene, OF_RENDERED)):
