@@ -8,6 +8,8 @@ is not told), or the appearance's own caption.
 """
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,27 +32,29 @@ from subject_reader import SubjectReader  # noqa: E402
 BATCH = 10
 PLAIN_SWAP = {"contrast": 1.0, "swap_guidance": 1.0, "adain": "off"}
 LATER = (0.5, 0.65)  # img2img with less noise than Cross-Image starts from
+QUICK_WAYS = ("reconstruction", "Cross-Image", "img2img, same noise")
 
 
-def runs(bench: Bench) -> dict[str, torch.Tensor]:
-    """The pictures (B, H, W, 3) of each way."""
+def runs(bench: Bench, quick: bool) -> dict[str, torch.Tensor]:
+    """The pictures (B, H, W, 3) of each way; in a smoke run of one of each kind."""
     begin, start = SETTINGS["begin_percent"], SETTINGS["start_percent"]
     wanted = [pair.wanted for pair in bench.pairs]
-    return {
-        "reconstruction": bench.transfer(end_percent=start),
-        "swap alone": bench.transfer(**PLAIN_SWAP),
-        "Cross-Image": bench.transfer(),
-        "with guidance 2": bench.transfer(swap_guidance=2.0),
-        "img2img, same noise": bench.img2img(wanted, begin),
-        **{f"img2img, {percent:.0%} done": bench.img2img(wanted, percent) for percent in LATER},
-        "img2img, its caption": bench.img2img([p.appearance.caption for p in bench.pairs], begin),
+    ways: dict[str, Callable[[], torch.Tensor]] = {
+        "reconstruction": lambda: bench.transfer(end_percent=start),
+        "swap alone": lambda: bench.transfer(**PLAIN_SWAP),
+        "Cross-Image": bench.transfer,
+        "with guidance 2": lambda: bench.transfer(swap_guidance=2.0),
+        "img2img, same noise": lambda: bench.img2img(wanted, begin),
+        **{f"img2img, {p:.0%} done": partial(bench.img2img, wanted, p) for p in LATER},
+        "img2img, its caption": lambda: bench.img2img([p.appearance.caption for p in bench.pairs], begin),
     }
+    return {name: way() for name, way in ways.items() if not quick or name in QUICK_WAYS}
 
 
 def reader(judge: Judge, vae: Any, sprites: Sprites, quick: bool) -> tuple[SubjectReader, float]:
     """What finds subjects in pictures, and how far it can be trusted."""
-    held = 4 if quick else 20
-    draws = [np.random.default_rng([99, i]) for i in range(12 if quick else 140)]
+    held = 2 if quick else 20
+    draws = [np.random.default_rng([99, i]) for i in range(6 if quick else 140)]
     scenes: list[Shown] = [shown(sample_scene(draw, SIZE, SIZE, 1), sprites) for draw in draws]
     made = SubjectReader.fit(judge, vae, scenes[:-held])
     return made, made.trust(vae, scenes[-held:])
@@ -61,7 +65,7 @@ def given(some: list[Pair]) -> dict[str, torch.Tensor]:
 
 
 def main() -> None:
-    parser = record.parser(__doc__, "two pairs, four steps")
+    parser = record.parser(__doc__, "two pairs, some of the ways, four steps")
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--steps", type=int, default=25, help="of the inversions")
     cache = Path.home() / ".cache" / "attention-control" / "demo_model"
@@ -80,7 +84,7 @@ def measure(options: argparse.Namespace) -> None:
     every, scores = list(pairs(sprites, number)), dict[str, Scores]()
     for first in range(0, number, BATCH):
         part: list[Pair] = every[first : first + BATCH]
-        images = runs(Bench.of(demo, part, steps))
+        images = runs(Bench.of(demo, part, steps), options.quick)
         for name, made in images.items():
             scores.setdefault(name, Scores()).add(find, part, made)
         figures = {name: score.means() for name, score in scores.items()}

@@ -135,9 +135,9 @@ def measure(name: str, model: Any, prompts: tuple[Any, Any], size: int, rounds: 
 
 
 def main() -> None:
-    options = record.parser(__doc__, "the demo model only").parse_args()
+    options = record.parser(__doc__, "the demo model only, small, one round").parse_args()
     if options.quick:
-        result = measure("Pocket Diffusion", *demo(1), size=16, rounds=2)
+        result = measure("Pocket Diffusion", *demo(1), size=8, rounds=1)
     else:
         result = measure("random SD1.5", *random_sd15(), size=64, rounds=1)
     print(f"{result['model']}, latent {result['latent']}, {record.machine_class()}")

@@ -47,8 +47,8 @@ BLOCK = 3  # edits of one kind that are made and written together
 def loaded(drawings: Path, quick: bool) -> tuple[Any, Judge, Sprites, SubjectReader, float]:
     """Model, judge, drawings, what finds subjects and its mean IoU with true masks; once in a process."""
     demo, judge, sprites = LoadDemoModel.execute().args, Judge.load(), Sprites.load(drawings)
-    held = 4 if quick else 20
-    draws = [np.random.default_rng([98, i]) for i in range(12 if quick else 140)]
+    held = 2 if quick else 20
+    draws = [np.random.default_rng([98, i]) for i in range(6 if quick else 140)]
     scenes = [with_masks(sprites, draw, 1 + i % 2) for i, draw in enumerate(draws)]
     find = SubjectReader.fit(judge, demo[2], scenes[:-held])
     return demo, judge, sprites, find, find.trust(demo[2], scenes[-held:])
@@ -72,7 +72,7 @@ def measure(
     demo, judge, sprites, find, trust = loaded(drawings, quick)
     first, number = 1000 * block + block % 2, edits if kind is REWEIGHT else -(-edits // EDITS)
     values: dict[str, Measured] = {}
-    for case, source in generated(demo, judge, find, kind, first, number, steps):
+    for case, source in generated(demo, judge, find, kind, first, number, steps, not quick):
         case = case.with_edits(1) if quick else case
         scene = rendered(demo, case, sprites)
         for start, ways in ((source, OF_SAMPLED), (scene, OF_RENDERED)):

@@ -61,14 +61,14 @@ def variants(model: Any, prompts: Any, size: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = record.parser(__doc__, "the demo model only, one round")
+    parser = record.parser(__doc__, "the demo model only, small, one round")
     parser.add_argument("--rounds", type=int, default=3, help="behind one that warms up")
     parser.add_argument(
         "--cells", type=int, nargs="+", default=[32], help="of a side of the latents; 32 64: 512 px as well"
     )
     options = parser.parse_args()
     if options.quick:
-        name, (model, prompts), sizes, rounds = "Pocket Diffusion", demo(IMAGES), [16], 1
+        name, (model, prompts), sizes, rounds = "Pocket Diffusion", demo(IMAGES), [8], 1
     else:
         name, (model, prompts), sizes, rounds = "random SD1.5", random_sd15(), options.cells, options.rounds
     positive = [[prompts[0][0][0].expand(IMAGES, -1, -1), prompts[0][0][1]]]

@@ -38,9 +38,17 @@ def noise_of(demo: Any, seed: int) -> Tensor:
 
 
 def generated(
-    demo: Any, judge: Judge, find: SubjectReader, kind: Kind, first: int, number: int, steps: int
+    demo: Any,
+    judge: Judge,
+    find: SubjectReader,
+    kind: Kind,
+    first: int,
+    number: int,
+    steps: int,
+    whole: bool = True,
 ) -> Iterator[tuple[Case, Source]]:
-    """Sources of a kind, from the case `first` on, that the judge reads as they were asked for.
+    """Sources of a kind, from the case `first` on, that the judge reads as they were asked for, if not
+    `whole` their subjects alone.
 
     The subject's mask is what the reader finds in the judge's box of it.
     """
@@ -50,7 +58,7 @@ def generated(
         latents = sampled(demo, asked, steps)
         images = demo[2].decode(latents)
         for one, latent, image, verdict in zip(asked, latents, images, judge(images), strict=True):
-            if number > 0 and (found := read(one, verdict)) is not None:
+            if number > 0 and (found := read(one, verdict, whole)) is not None:
                 number -= 1
                 known, ask = found
                 everything = find(image[None])[0]
@@ -77,7 +85,7 @@ def sampled(demo: Any, asked: list[Case], steps: int) -> Tensor:
     return samples
 
 
-def read(asked: Case, verdict: Verdict) -> tuple[Case, Ask] | None:
+def read(asked: Case, verdict: Verdict, whole: bool) -> tuple[Case, Ask] | None:
     """The case, and where its subjects are; None if the picture does not show what was asked for. A colour
     that was not named is the picture's own, and none of the edits' ones."""
     looked = {found.noun: found for found in verdict.subjects}
@@ -90,7 +98,7 @@ def read(asked: Case, verdict: Verdict) -> tuple[Case, Ask] | None:
             return None
     boxes = [tuple(map(round, looked[one.noun].box)) for one in wanted]
     ask = places(asked, boxes)
-    return (asked, ask) if looks(ask, verdict) == aspects(asked.scene) else None
+    return (asked, ask) if looks(ask, verdict) == aspects(asked.scene) or not whole else None
 
 
 def places(asked: Case, boxes: list[Any]) -> Ask:

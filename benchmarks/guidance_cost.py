@@ -133,7 +133,8 @@ def measure(model: Any, prompts: Any, latent: tuple[int, int], rounds: int) -> d
     figures: dict[str, Any] = {}
     chosen = ways(model, latent)
     for name, way in chosen.items():
-        ours(model, prompts, latent, way, timed)  # warm
+        if rounds > 1:
+            ours(model, prompts, latent, way, timed)  # warm
         times = [ours(model, prompts, latent, way, timed) for _ in range(rounds)]
         memory = ours(model, prompts, latent, way, weighed)
         figures[name] = {"seconds": statistics.median(times), "megabytes": memory}

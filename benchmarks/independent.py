@@ -7,6 +7,7 @@ first way, paired, and its 95 % interval (bootstrap over sets or pairs). See `ph
 """
 
 import argparse
+from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -25,19 +26,20 @@ from attention_control.demo_model.world import Sprites  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
 from paired import Values, told  # noqa: E402
 from photographs import Photographs, edge_agreement, gram_distance  # noqa: E402
-from style_alignment import VARIANTS  # noqa: E402
+from style_alignment import QUICK_VARIANTS, VARIANTS  # noqa: E402
 from style_sets import pictures, sets  # noqa: E402
 
 BATCH = 10
+NARROW = ((8, 8),) * 5  # channels of a judge for smoke runs
 
 
-def styles(demo: Any, judge: Photographs, number: int, steps: int) -> Values:
+def styles(demo: Any, judge: Photographs, number: int, steps: int, ways: Iterable[str]) -> Values:
     """The distance of textures within each set, for each way of sharing a style."""
     values: Values = {}
-    for name, settings in VARIANTS.items():
+    for name in ways:
         found = values.setdefault(name, {"texture distance": []})
         for seed, (nouns, place) in enumerate(sets(number)):
-            features = judge.features(pictures(demo, settings, nouns, place, seed, steps))
+            features = judge.features(pictures(demo, VARIANTS[name], nouns, place, seed, steps))
             one, other = zip(*combinations(range(len(nouns)), 2), strict=True)
             apart = gram_distance([f[list(one)] for f in features], [f[list(other)] for f in features])
             found["texture distance"].append(float(apart.mean()))
@@ -45,7 +47,9 @@ def styles(demo: Any, judge: Photographs, number: int, steps: int) -> Values:
     return values
 
 
-def appearances(demo: Any, judge: Photographs, sprites: Sprites, number: int, steps: int) -> Values:
+def appearances(
+    demo: Any, judge: Photographs, sprites: Sprites, number: int, steps: int, quick: bool
+) -> Values:
     """What each way of transferring an appearance took over, and what it kept."""
     values: Values = {}
     every = list(pairs(sprites, number))
@@ -56,7 +60,7 @@ def appearances(demo: Any, judge: Photographs, sprites: Sprites, number: int, st
             for which in ("structure", "appearance")
         )
         edges, textures = judge.edges(structures), judge.features(wanted)
-        for name, images in runs(Bench.of(demo, part, steps)).items():
+        for name, images in runs(Bench.of(demo, part, steps), quick).items():
             found = values.setdefault(name, {"texture distance": [], "edges": []})
             found["texture distance"] += gram_distance(judge.features(images), textures).tolist()
             found["edges"] += edge_agreement(judge.edges(images), edges).tolist()
@@ -74,7 +78,9 @@ def lines(figures: dict[str, dict[str, list[float]]]) -> list[list[str]]:
 
 @torch.inference_mode()
 def main() -> None:
-    parser = record.parser(__doc__, "one set and one pair, a judge with random weights")
+    parser = record.parser(
+        __doc__, "one set and one pair, some of the ways, a narrow judge with random weights"
+    )
     cache = Path.home() / ".cache" / "attention-control" / "demo_model"
     parser.add_argument("--cache", type=Path, default=cache, help="where drawings and the judge are kept")
     parser.add_argument("--pairs", type=int, default=50, help="of pictures, for appearance transfer")
@@ -83,11 +89,12 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> None:
     demo, sprites = LoadDemoModel.execute().args, Sprites.load(options.cache)
-    judge = Photographs() if options.quick else Photographs.load(options.cache)
-    number, couples, steps = (1, 1, 2) if options.quick else (24, options.pairs, 20)
+    quick: bool = options.quick
+    judge = Photographs(NARROW) if quick else Photographs.load(options.cache)
+    number, couples, steps = (1, 1, 2) if quick else (24, options.pairs, 20)
     figures = {
-        "style": told(styles(demo, judge, number, steps)),
-        "appearance": told(appearances(demo, judge, sprites, couples, max(steps, 4))),
+        "style": told(styles(demo, judge, number, steps, QUICK_VARIANTS if quick else VARIANTS)),
+        "appearance": told(appearances(demo, judge, sprites, couples, max(steps, 4), quick)),
     }
     for found in figures.values():
         print(record.table(["", *next(iter(found.values()))], lines(found)))

@@ -35,6 +35,7 @@ from layout_ways import SCALE, STRENGTH, WAYS, batches, pictures, starting_noise
 STEPS = 20
 RIGHT = "subject and colour in box"
 ONE_BY_ONE = {"host: areas"}
+QUICK_WAYS = ("plain", "host: areas", "host: masks", "bounds alone")  # `layout_pictures` and its like guide
 Figures = dict[str, dict[str, float]]
 
 
@@ -58,12 +59,12 @@ def loaded() -> tuple[Any, Judge]:
 
 
 @torch.inference_mode()
-def measure(number: int, each: int, steps: int) -> Figures:
+def measure(number: int, each: int, steps: int, ways: Sequence[str]) -> Figures:
     """The figures of one group by way."""
     demo, judge = loaded()
     asked = list(asks(each))[number]
     found: Figures = {}
-    for name in WAYS:
+    for name in ways:
         images, seconds = run(demo, name, asked, 100 * number, steps)
         values = {**score(asked, judge(images)), "CPU seconds": [seconds]}
         found[name] = {kind: float(np.mean(own)) for kind, own in values.items()}
@@ -88,29 +89,33 @@ def kept(settings: dict[str, Any], path: Path) -> dict[str, Figures]:
     return earlier["groups"] if same else {}
 
 
-def in_turn(numbers: Sequence[int], each: int, steps: int, jobs: int) -> Iterator[Figures]:
+def in_turn(
+    numbers: Sequence[int], each: int, steps: int, ways: Sequence[str], jobs: int
+) -> Iterator[Figures]:
     """The groups' figures, `jobs` groups at a time; a single job needs no further process."""
+    rest = repeat(each), repeat(steps), repeat(ways)
     if jobs == 1:
         torch.set_num_threads(1)
-        yield from map(measure, numbers, repeat(each), repeat(steps))
+        yield from map(measure, numbers, *rest)
         return
     with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, initargs=(1,)) as pool:
-        yield from pool.map(measure, numbers, repeat(each), repeat(steps))
+        yield from pool.map(measure, numbers, *rest)
 
 
 def main() -> None:
-    parser = record.parser(__doc__, "one prompt of the first two groups, one step")
+    parser = record.parser(__doc__, "one prompt of the first two groups, some of the ways, one step")
     parser.add_argument("--each", type=int, default=4, help="prompts in each of the 11 groups")
     parser.add_argument("--jobs", type=int, default=2, help="groups at a time, each on one thread")
     names = [asked[0].group for asked in asks(1)]
     parser.add_argument("--only", choices=names, nargs="*", help="run these groups, keep the others' figures")
     options = parser.parse_args()
     each, steps = (1, 1) if options.quick else (options.each, STEPS)
+    ways = QUICK_WAYS if options.quick else tuple(WAYS)
     chosen = options.only or names[: 2 if options.quick else None]
     settings = {"weights": record.weights(), "prompts in a group": each, "steps": steps}
     settings |= {"strength": STRENGTH, "scale": SCALE}
     fresh: dict[str, Figures] = {}
-    found = in_turn([names.index(name) for name in chosen], each, steps, options.jobs)
+    found = in_turn([names.index(name) for name in chosen], each, steps, ways, options.jobs)
     for name, figures in zip(chosen, found, strict=True):
         fresh[name] = figures
         old = kept(settings, options.output / "layout.json") if options.only else {}

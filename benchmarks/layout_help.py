@@ -50,11 +50,11 @@ def save(image: Image.Image, path: Path) -> None:
 
 
 def main() -> None:
-    parser = record.parser(__doc__ or "", "two pictures of two steps")
+    parser = record.parser(__doc__ or "", "two pictures of one step")
     parser.set_defaults(output=DOCS)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    images, steps = (2, 2) if options.quick else (IMAGES, STEPS)
+    images, steps = (2, 1) if options.quick else (IMAGES, STEPS)
     options.output.mkdir(parents=True, exist_ok=True)
     with torch.inference_mode():
         demo = LoadDemoModel.execute().args

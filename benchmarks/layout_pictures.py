@@ -103,10 +103,10 @@ def sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
 
 
 def main() -> None:
-    parser = record.parser(__doc__, "the first prompt, two steps")
+    parser = record.parser(__doc__, "the first prompt, one step")
     parser.add_argument("--seed", type=int, default=0)
     options: argparse.Namespace = parser.parse_args()
-    wanted, steps = (asks()[:1], 2) if options.quick else (asks(), STEPS)
+    wanted, steps = (asks()[:1], 1) if options.quick else (asks(), STEPS)
     rows = []
     with torch.inference_mode():
         demo = LoadDemoModel.execute().args

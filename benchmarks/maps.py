@@ -128,7 +128,7 @@ def table_rows(means: Means, best: Settings) -> dict[str, dict[str, float]]:
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """All figures of the record."""
-    tuning, test = (range(4), range(1000, 1004)) if options.quick else (range(100), range(1000, 1300))
+    tuning, test = (range(2), range(1000, 1002)) if options.quick else (range(100), range(1000, 1300))
     levels = (0.1, 0.4) if options.quick else LEVELS
     sprites = Sprites.load(options.cache)
     with torch.inference_mode():
@@ -156,7 +156,7 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def main() -> None:
-    parser = record.parser(__doc__, "4 scenes to choose with and 4 to measure, two noise levels")
+    parser = record.parser(__doc__, "2 scenes to choose with and 2 to measure, two noise levels")
     cache = Path.home() / ".cache" / "attention-control" / "demo_model"
     parser.add_argument("--cache", type=Path, default=cache, help="where the drawings are kept (made by npm)")
     options = parser.parse_args()

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -31,20 +31,22 @@ RIM = 5  # pixels
 class Photographs(nn.Module):
     """Pictures (B, H, W, 3) in 0..1 to features of five blocks, and to edges."""
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: Sequence[Sequence[int]] = BLOCKS) -> None:
+        """Random weights, channels of the convolutions by block."""
         super().__init__()
-        widths = [3, *(width for block in BLOCKS for width in block)]
+        self.blocks = blocks
+        widths = [3, *(width for block in blocks for width in block)]
         self.convolutions = nn.ModuleList(
             nn.Conv2d(before, width, 3, padding=1) for before, width in pairwise(widths)
         )
-        self.sides = nn.ModuleList(nn.Conv2d(block[-1], 1, 1) for block in BLOCKS)
-        self.fuse = nn.Conv2d(len(BLOCKS), 1, 1)
+        self.sides = nn.ModuleList(nn.Conv2d(block[-1], 1, 1) for block in blocks)
+        self.fuse = nn.Conv2d(len(blocks), 1, 1)
 
     def features(self, pictures: Tensor) -> list[Tensor]:
         """(B, C, h, w) behind the last ReLU of each block, each half as high and wide as the one before."""
         x = (pictures[..., [2, 1, 0]] * 255 - pictures.new_tensor(MEAN)).movedim(-1, 1)
         found, layers = [], iter(self.convolutions)
-        for number, block in enumerate(BLOCKS):
+        for number, block in enumerate(self.blocks):
             x = F.max_pool2d(x, 2, ceil_mode=True) if number else x
             for _ in block:
                 x = F.relu(next(layers)(x))

@@ -68,7 +68,8 @@ def main() -> None:
     number, steps = (1, 4) if options.quick else (options.sources, STEPS)
     demo, judge, _, find, trust = loaded(options.cache, options.quick)
     values: Values = {}
-    for done, (case, source) in enumerate(generated(demo, judge, find, VARY, 0, number, steps), start=1):
+    sources = generated(demo, judge, find, VARY, 0, number, steps, not options.quick)
+    for done, (case, source) in enumerate(sources, start=1):
         case = case.with_edits(1) if options.quick else case
         for name in QUICK_WAYS if options.quick else WAYS:
             images = WAYS[name](Bench(demo, case, source, steps))

@@ -19,7 +19,7 @@ from host_client import Client
 from host_server import Server, running_server
 from pack import ROOT, load_pack
 
-from .runs import EXAMPLES, FEW_STEPS, Example, Pictures, Script, pictures, read
+from .runs import EXAMPLES, Example, Pictures, Script, pictures, read, steps_of
 
 
 @pytest.fixture(scope="session")
@@ -54,14 +54,24 @@ def benchmark(script: Script, tmp_path: Path) -> Script:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, script: Script) -> Iterator[Server]:
-    """ComfyUI with this checkout, started once, with a ControlNet and a LoRA for the demo model, and a
-    node that expands."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """ComfyUI with this checkout, started once, with a ControlNet, a LoRA and an embedding for the
+    demo model, and a node that expands."""
     base = tmp_path_factory.mktemp("comfyui")
-    script(Path(__file__).with_name("demo_companions.py"), base / "models")
     (base / "custom_nodes").mkdir()
-    shutil.copy(Path(__file__).with_name("expanding_node.py"), base / "custom_nodes")
+    for node in ("demo_companions.py", "expanding_node.py"):
+        shutil.copy(Path(__file__).with_name(node), base / "custom_nodes")
+    writing = {
+        "1": {"class_type": "LoadDemoModel", "inputs": {}},
+        "2": {"class_type": "WriteCompanions", "inputs": {"model": ["1", 0]}},
+    }
+
+    async def write(running: Server) -> None:
+        async with Client(running.address) as client:
+            await client.run(writing, lambda done, running: None)
+
     with running_server(Path(sys.executable), comfyui(), base, base / "server.log") as running:
+        asyncio.run(write(running))
         yield running
 
 
@@ -70,9 +80,7 @@ def example(server: Server) -> Example:
     """`example("01 One style for a whole batch")`: its pictures by title, sampled once in a few steps."""
 
     def run(name: str) -> Pictures:
-        twelve_samplers = name == "22 The pictures of the Bounded Attention talk"
-        steps = 2 if twelve_samplers else FEW_STEPS
-        return asyncio.run(pictures(server, read(EXAMPLES[name]), steps=steps))
+        return asyncio.run(pictures(server, read(EXAMPLES[name]), steps=steps_of(name)))
 
     return cache(run)
 
@@ -88,8 +96,8 @@ def object_info(server: Server) -> dict[str, Any]:
     return asyncio.run(ask())
 
 
-@pytest.fixture
-def discs(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of drawings that are all discs: the real ones need npm."""
     load_pack()
     from attention_control.demo_model.world.scene import SIZES
@@ -103,8 +111,9 @@ def discs(tmp_path: Path) -> Path:
         tile = (np.stack([np.where(x > 0, 0.8, 0.3), inside, rim, rim], -1) * 255).round().astype(np.uint8)
         keys = product(DRAWINGS, STYLES, SUBJECTS, [str(size)])
         tiles |= {"/".join(key): tile for key in keys}
-    np.savez(tmp_path / "styled-sprites.npz", **tiles)
-    return tmp_path
+    cache = tmp_path_factory.mktemp("drawings")
+    np.savez(cache / "styled-sprites.npz", **tiles)
+    return cache
 
 
 def comfyui() -> Path:

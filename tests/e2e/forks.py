@@ -1,9 +1,10 @@
-"""Runs scripts, each in a fork of this process, which has imported the host: that alone takes ten seconds.
+"""Runs scripts, each in a fork of this process, which has imported the host and the pack: that takes long.
 
 Reads one job a line, JSON: [script, its options, the file for what it prints]. Answers each with the script's
 exit status when it has ended.
 """
 
+import importlib
 import json
 import os
 import runpy
@@ -12,6 +13,15 @@ import traceback
 from pathlib import Path
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+READY = (  # the largest parts of the host, what it and the pack compute with, most of the pack
+    "attention_control.nodes.demo.load_demo_model_node",
+    "comfy.sample",
+    "sklearn.cluster",
+    "attention_control.nodes.host.run.install",
+    "attention_control.nodes.style.cross_image_attention_node",
+    "attention_control.nodes.edit.shape_variations_node",
+    "attention_control.nodes.inspect.attention_probe_node",
+)
 
 
 def run(script: str, options: list[str]) -> int:
@@ -49,7 +59,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever the host prints is no answer
     host.start()
-    import attention_control.nodes.demo.load_demo_model_node  # noqa: F401  the largest part of the host
+    for name in READY:
+        importlib.import_module(name)
 
     for line in sys.stdin:
         print(fork(*json.loads(line)), file=answers, flush=True)

@@ -19,6 +19,13 @@ from ui_workflow import to_prompt
 
 EXAMPLES = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*.json"))}
 FEW_STEPS = 4
+COMPARED = (
+    "01 One style for a whole batch",
+    "06 Five kittens in boxes, each itself",
+    "07 Change a word, keep the picture",
+    "10 Other shapes of one object",
+)
+OF_A_PART = {"KSamplerAdvanced", "ReconstructLatent", "SamplerCustom"}  # nodes that go on in the middle
 IN_ITS_STYLE = {
     "11 A series in the style of your picture": "In its style",
     "23 Your style with a ControlNet": "In its style, with that layout",
@@ -28,6 +35,13 @@ Pixels = npt.NDArray[np.uint8]
 Pictures = dict[str, list[Pixels]]
 Example = Callable[..., Pictures]
 Script = Callable[..., str]
+
+
+def steps_of(name: str) -> int:
+    """How many an example is run with: `FEW_STEPS` if its pictures are compared with others, or where a part
+    of the schedule is to have a step of its own; else two."""
+    kinds = {node["type"] for node in read(EXAMPLES[name])["nodes"]}
+    return FEW_STEPS if name in COMPARED or kinds & OF_A_PART else 2
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The demo command, on a copy of the checkout with a history of its own."""
 
+import asyncio
 import json
 import os
 import signal
@@ -17,6 +18,8 @@ from PIL import Image
 
 from bytecode import bytecode_of, forget_bytecode
 from demo_options import parser
+from demo_pictures import run_workflow
+from failures import Failure
 from host_server import Server
 
 from .conftest import comfyui
@@ -144,14 +147,21 @@ def test_interrupted_demo_leaves_no_process(checkout: Path, temporary: Path, num
 
 
 def test_failing_demo_says_why_and_leaves_nothing(checkout: Path, temporary: Path, tmp_path: Path) -> None:
-    """A workflow with a node that nobody knows ends in one line, with no process and no picture."""
-    workflow = tmp_path / "unknown.json"
-    workflow.write_text('{"nodes": [{"id": 1, "type": "NoSuchNode"}], "links": []}')
-    process = demo(checkout, temporary, "--workflow", str(workflow), "--output", str(tmp_path / "out"))
+    """A server that ends too early ends the demo in one line, with no process and no picture."""
+    process = demo(checkout, temporary, "--output", str(tmp_path / "out"))
+    wait_for_server(checkout, process).kill()
     out, err = process.communicate()
     assert process.returncode == 1 and out == ""
-    assert "NoSuchNode" in err.splitlines()[-1] and "Traceback" not in err
+    assert "the server ended while starting" in err.splitlines()[-1] and "Traceback" not in err
     assert not list(processes_of(checkout)) and not list((tmp_path / "out").glob("*.png"))
+    assert not list(temporary.glob("attention-control-*"))
+
+
+def test_node_that_nobody_knows_is_named(server: Server) -> None:
+    """That is how the demo fails on a workflow for other nodes than the server has."""
+    unknown = {"nodes": [{"id": 1, "type": "NoSuchNode"}], "links": []}
+    with pytest.raises(Failure, match="NoSuchNode"):
+        asyncio.run(run_workflow(server, unknown))
 
 
 def test_serve_prints_an_address_that_answers_until_it_is_stopped(checkout: Path, temporary: Path) -> None:

@@ -1,7 +1,8 @@
 """A picture inverted, reconstructed, sampled on, saved and loaded, through a real server."""
 
 import asyncio
-import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,6 @@ from failures import Failure
 from host_client import Client
 from host_server import Server
 from pack import load_pack
-
-from .runs import Script
 
 load_pack()
 
@@ -67,6 +66,19 @@ def run(server: Server, prompt: Prompt) -> None:
     asyncio.run(queue())
 
 
+@pytest.fixture(scope="module")
+def walked(server: Server) -> Callable[[str], str]:
+    """`walked("ddim")`: the prefix of what a walk with this method left in the output folder."""
+
+    @cache
+    def walk(method: str) -> str:
+        prefix = f"walk/{method.split()[0]}"
+        run(server, walking(method, prefix))
+        return prefix
+
+    return walk
+
+
 def picture(server: Server, prefix: str) -> Any:
     (path,) = (server.base / "output").glob(f"{prefix}_*.png")
     with Image.open(path) as image:
@@ -80,11 +92,10 @@ def content(path: Path) -> tuple[dict[str, str], dict[str, bytes]]:
 
 
 @pytest.mark.parametrize("method", ["ddim", "edit friendly ddpm"])
-def test_inversion_leads_back(server: Server, method: str) -> None:
+def test_inversion_leads_back(server: Server, method: str, walked: Callable[[str], str]) -> None:
     """The reconstruction is the picture; so is what a host sampler makes of DDIM's noise, but not of the
     other's; and the inversion lies in a file."""
-    prefix = f"walk/{method.split()[0]}"
-    run(server, walking(method, prefix))
+    prefix = walked(method)
     truth, again = picture(server, f"{prefix}_truth"), picture(server, f"{prefix}_again")
     sampled = picture(server, f"{prefix}_sampled")
     near = 10.0 if method == "ddim" else 0.1  # of 255; ten steps are few for ddim
@@ -95,11 +106,10 @@ def test_inversion_leads_back(server: Server, method: str) -> None:
     assert (inversion.method, inversion.steps, inversion.picture.shape) == (method, STEPS, (1, 4, 16, 20))
 
 
-def test_a_loaded_inversion_is_the_same(server: Server) -> None:
+def test_a_loaded_inversion_is_the_same(server: Server, walked: Callable[[str], str]) -> None:
     """A file is found by its name in another graph; another name is refused before anything runs."""
-    run(server, walking("ddim", "kept/one"))
-    (path,) = (server.base / "output" / "kept").glob("one_*.inversion.safetensors")
-    listed = f"kept/{path.name} [output]"
+    (path,) = (server.base / "output").glob(f"{walked('ddim')}_*.inversion.safetensors")
+    listed = f"walk/{path.name} [output]"
     copying = {
         "1": node("LoadInversion", file=listed),
         "2": node("SaveInversion", inversion=["1", 0], filename_prefix="kept/two"),
@@ -110,15 +120,3 @@ def test_a_loaded_inversion_is_the_same(server: Server) -> None:
     copying["1"]["inputs"]["file"] = "kept/none.inversion.safetensors [output]"
     with pytest.raises(Failure, match=r"none\.inversion"):
         run(server, copying)
-
-
-@pytest.mark.slow
-def test_benchmark_writes_its_figures(benchmark: Script, discs: Path, tmp_path: Path) -> None:
-    """A smoke run prints a table; edit friendly DDPM is exact, and DDIM gets nearer with more steps."""
-    printed = benchmark("inversion", "--quick", "--cache", discs)
-    assert "| edit friendly ddpm | 10 | 3 | > 100 |" in printed.replace("3.0", "3")
-    rows = json.loads((tmp_path / "inversion.quick.json").read_text())["rows"]
-    figures = {(row["method"], row["steps"], row["cfg"]): row["latent PSNR, dB"] for row in rows}
-    assert len(figures) == 8
-    assert figures["ddim", 10, 1.0] > figures["ddim", 5, 1.0]
-    assert all(value > 60 for (method, *_), value in figures.items() if method != "ddim")

@@ -9,7 +9,7 @@ from PIL import Image
 from host_client import Client
 from host_server import Server
 
-from .runs import EXAMPLES, FEW_STEPS, IN_ITS_STYLE, Example, pictures, read, same, shows_something
+from .runs import EXAMPLES, IN_ITS_STYLE, Example, pictures, read, same, shows_something, steps_of
 
 AGAIN = [
     "12 One picture in the appearance of another",
@@ -61,7 +61,7 @@ def test_shape_variations_keep_the_original_and_stay_near_it(example: Example) -
 def test_sampling_again_gives_the_same_pictures(name: str, server: Server, example: Example) -> None:
     """The same seed, sampled twice with the same patched model, gives the same pixels: in methods that keep
     something for a run. That every method gives the same bits is a law of the host's tests."""
-    again = asyncio.run(pictures(server, read(EXAMPLES[name]), again=1, steps=FEW_STEPS))
+    again = asyncio.run(pictures(server, read(EXAMPLES[name]), again=1, steps=steps_of(name)))
     assert same(example(name), again)
 
 

@@ -26,8 +26,7 @@ def run(folder: Path, test: str, ci: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("test", [SKIPS, MODULE_SKIPS])
-@pytest.mark.parametrize("ci", ["1", "true"])
+@pytest.mark.parametrize(("test", "ci"), [(SKIPS, "1"), (MODULE_SKIPS, "true")])
 def test_skip_fails_in_ci(test: str, ci: str, tmp_path: Path) -> None:
     """In CI neither a test nor a whole module can be skipped."""
     answer = run(tmp_path, test, ci)

@@ -6,7 +6,7 @@ import pytest
 
 from workflow_graph import BYPASSED
 
-from .browser import RENDERERS, RUN_WORKFLOW, START, Ui, brief
+from .browser import RUN_WORKFLOW, START, Ui, brief
 
 
 def test_files_come_when_they_are_looked_at(own: Ui) -> None:
@@ -46,16 +46,15 @@ def test_reload_says_that_maps_are_not_saved(own: Ui) -> None:
     assert own.viewer.panel.get_by_label("Opacity").input_value() == "0.5"
 
 
-@pytest.mark.parametrize("name", RENDERERS)
-def test_a_bypassed_recorder_is_told(name: str, own: Ui) -> None:
+def test_a_bypassed_recorder_is_told(own: Ui) -> None:
     """The picture is made, nothing turns red, and the viewer says why it is empty; then all is back."""
-    own.show(brief(), name)
+    own.show(brief(), "classic")
     mode = "mode => { app.graph.nodes.find(x => x.type === 'AttentionRecorder').mode = mode; }"
     own.page.evaluate(mode, BYPASSED)
     own.page.evaluate(RUN_WORKFLOW)
     assert "Recorder is bypassed" in own.viewer.text("message")
     assert own.page.evaluate("app.lastNodeErrors ?? null") in (None, {})
-    own.picture(f"{name}-bypassed")
+    own.picture("classic-bypassed")
     own.page.evaluate(mode, 0)
     own.run()
 
@@ -73,8 +72,7 @@ def test_tab_brings_the_maps_back(own: Ui) -> None:
     assert own.viewer.pixels()[..., 3].any()
 
 
-@pytest.mark.parametrize("name", RENDERERS)
-def test_two_viewers_stay_apart(name: str, own: Ui) -> None:
+def test_two_viewers_stay_apart(own: Ui) -> None:
     """What is pinned in one does not show in the other."""
     two = brief()
     (first,) = (node for node in two["nodes"] if node["type"] == "AttentionMapViewer")
@@ -88,7 +86,7 @@ def test_two_viewers_stay_apart(name: str, own: Ui) -> None:
             socket["link"] = two["last_link_id"] = two["last_link_id"] + 1
             two["links"].append([socket["link"], *link[1:3], 99, *link[4:]])
     two["nodes"].append(second)
-    own.show(two, name)
+    own.show(two, "vue")
     own.run()
     one, other = own.viewers()
     one.chip("cat").click()
@@ -97,7 +95,7 @@ def test_two_viewers_stay_apart(name: str, own: Ui) -> None:
     other.leave()
     assert (one.pressed(), other.pressed()) == (["cat"], ["dog"])
     assert one.text("place") != other.text("place")
-    own.picture(f"{name}-two-viewers")
+    own.picture("vue-two-viewers")
 
 
 def test_a_report_is_there_in_another_tab(own: Ui) -> None:

@@ -27,8 +27,8 @@ def reporting(object_info: dict[str, Any]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("renderer", RENDERERS)
 @pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("renderer", RENDERERS)  # changed once: each change draws all nodes anew
 def test_an_example_opens_tidy_and_stays_so(name: str, renderer: str, own: Ui, reporting: list[str]) -> None:
     """In either renderer: no error, no node over another, none too small for what it shows; and no node over
     another when a run has left its reports."""
