@@ -17,7 +17,7 @@ from .broken import (
     shape_variations,
     style_aligned,
 )
-from .specimen import Specimen
+from .specimen import SHALLOW, Specimen
 
 NAMED = {method.name: method for method in (*methods.METHODS, *guidance_methods.METHODS)}
 ALIGNED, BOUNDED, GUIDED = NAMED["style aligned"], NAMED["bounded"], NAMED["layout guidance"]
@@ -138,7 +138,7 @@ def test_law_bites(mutation, monkeypatch):
         monkeypatch.setattr(owner, function, getattr(owner, function))  # put back what the mutation leaves
     broken = mutation.sound.broken_as(mutation.broken)
     with pytest.raises((AssertionError, TypeError), match=mutation.complaint):
-        mutation.law(broken, "sd15")
+        mutation.law(broken, SHALLOW)
 
 
 @pytest.mark.parametrize(
