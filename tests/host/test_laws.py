@@ -18,10 +18,9 @@ from .specimen import SHALLOW, SHALLOW_XL
 
 
 def shapes(law, method):
-    """The first method keeps all laws on SD2's shape too, whose blocks are of three levels, and those that hang
-    on the model on all. When the others work and what they leave behind hangs on no model; what they are fed
-    does, and is seen with the vectors of SDXL. Settings that take the same way as another are seen where they
-    matter."""
+    """The first method keeps all laws on SD2's shape too, of three levels, and those of the model on all. When
+    the others work and what they leave behind hangs on no model; what they are fed does, and is seen with the
+    vectors of SDXL. Settings that take the same way as another are seen where they matter."""
     if law in OF_THE_KIND and method.name in SAME_WAY and not method.remembers:
         return ()
     if method is METHODS[0]:
