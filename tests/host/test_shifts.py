@@ -46,7 +46,7 @@ class Shift:
 
 @cache
 def model():
-    return tiny_model("sd15")
+    return tiny_model("sd15", layout="shallow")
 
 
 def levels(patcher):
