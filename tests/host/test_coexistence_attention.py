@@ -21,7 +21,7 @@ ORDERS = {
     "override last": lambda model, function: override(METHOD.on(model), function),
 }
 ordered = pytest.mark.parametrize(
-    ("order", "shape"), zip(ORDERS.values(), ("sd15", "sdxl"), strict=True), ids=ORDERS
+    ("order", "shape"), list(zip(ORDERS.values(), ("sd15", "sdxl"), strict=True)), ids=ORDERS
 )
 
 
