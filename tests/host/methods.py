@@ -56,7 +56,7 @@ METHODS = [
         PlugAndPlay,
         {
             "guide": tiny_inversion(height=6, width=10, images=IMAGES),
-            "features": frozenset({8, 10}),
+            "features": frozenset({6, 8}),
             **TO_THE_END,
         },
         EACH_ALONE,
@@ -70,7 +70,7 @@ METHODS = [
         PlugAndPlay,
         {
             "guide": tiny_inversion(height=6, width=10),
-            "features": frozenset({5, 9}),
+            "features": frozenset({4, 7}),
             **TO_THE_END,
             "attention_until": 0.0,
         },

@@ -1,5 +1,6 @@
 """Bounded Attention once more, from the paper's text: float64, cell by cell, for any grid."""
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -34,15 +35,16 @@ def bounded(
         if where.kind == "cross" and not where.positive:
             out.append(naive.attend(*one))
             continue
-        open_ = seen(where.kind, where.grid, subjects, one[1].shape[1], fillers, ends)
+        open_ = seen(where.kind, where.grid, tuple(subjects), one[1].shape[1], fillers, ends)
         out.append(naive.attend(*one, open_.log()))
     return torch.stack(out)
 
 
+@cache
 def seen(
     kind: str,
     grid: tuple[int, int],
-    subjects: Subjects,
+    subjects: tuple[tuple[tuple[int, ...], tuple[float, float, float, float]], ...],
     keys: int,
     fillers: tuple[int, ...],
     ends: tuple[int, ...],

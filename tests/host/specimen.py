@@ -17,6 +17,7 @@ from .naive import Where
 from .tiny import tiny_model
 
 IMAGES = 3
+SHALLOW, SHALLOW_XL = "sd15, shallow", "sdxl, shallow"  # shapes of `model`
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Specimen:
 @cache
 def model(shape: str) -> Any:
     """One model a shape for all laws: if a test left something behind, the next would see it."""
-    return full_model() if shape == FULL else tiny_model(shape)
+    name, _, layout = shape.partition(", ")
+    return full_model() if shape == FULL else tiny_model(name, layout=layout or "small")
 
 
 def blocks(model: Any) -> list[tuple[str, int]]:

@@ -13,14 +13,16 @@ from .companions import COMPANIONS, fainter, override
 from .methods import METHODS
 from .naive import replace_self_attention
 from .specimen import IMAGES, blocks, model
-from .tiny import SHAPES, assert_same_image, conditioning, sample, spy_calls
+from .tiny import assert_same_image, conditioning, sample, spy_calls
 
 METHOD = METHODS[0]
 ORDERS = {
     "override first": lambda model, function: METHOD.on(override(model, function)),
     "override last": lambda model, function: override(METHOD.on(model), function),
 }
-orders = pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+ordered = pytest.mark.parametrize(
+    ("order", "shape"), list(zip(ORDERS.values(), ("sd15", "sdxl"), strict=True)), ids=ORDERS
+)
 
 
 def run(patched: Any, shape: str, further: dict[str, Any] | None = None, **how: Any) -> torch.Tensor:
@@ -49,8 +51,7 @@ class Counting:
         return func(q, k, v, heads, mask=mask, **kwargs)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@orders
+@ordered
 def test_foreign_override_is_called_for_every_attention_call(shape, order):
     """Set before or after ours, another pack's function sees each attention of each model call."""
     alone, beside = Counting(), Counting()
@@ -64,8 +65,7 @@ def test_foreign_override_is_called_for_every_attention_call(shape, order):
     assert not torch.allclose(images, plain, rtol=0.01)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@orders
+@ordered
 def test_foreign_override_is_called_as_before_where_the_method_is_off(shape, order):
     """With the method on one layer only, all others reach the foreign function as they do without it."""
     alone, beside = Counting(), Counting()
@@ -122,8 +122,7 @@ def expected_with_fainter(shape: str) -> torch.Tensor:
     return run(override(everywhere, fainter), shape)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("ours_first", [True, False])
+@pytest.mark.parametrize(("ours_first", "shape"), [(True, "sdxl"), (False, "sd15")])
 def test_override_taken_at_run_start(shape, ours_first):
     """A pack that wraps the attention function at the start of a run works beside ours in either order."""
     patched = (

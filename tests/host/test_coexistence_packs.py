@@ -8,7 +8,7 @@ import pytest
 import torch
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 
-from .layout_runs import GUIDED, GUIDED_MASKS, WAYS, encoded, figures, noise, run
+from .layout_runs import FOUND, GUIDED, GUIDED_MASKS, WAYS, encoded, figures, noise, run
 from .methods import METHODS
 from .node_calls import call_node
 from .other_packs import coupled, keeping_options, neg_pip, sliding
@@ -24,17 +24,22 @@ def own_clip():
     return tiny_clip("sd15")
 
 
-@pytest.mark.parametrize("length", [{}, {"prompt": "red " * 80 + "cat", "boxes": "0 0 64 64: cat"}], ids=str)
-@pytest.mark.parametrize("way", WAYS, ids=str)
+LONG = {"prompt": "red " * 80 + "cat", "boxes": "0 0 64 64: cat"}
+
+
+@pytest.mark.parametrize(
+    ("way", "length"),
+    [pytest.param(way, length, id=str(way)) for way, length in zip(WAYS, [LONG, {}, {}, LONG], strict=True)],
+)
 def test_two_vectors_a_token_without_negative_weights_change_nothing(own_clip, report, way, length):
     """NegPip without a negative weight is the plain model: the same picture, the same figures."""
     patched, own = way(own_clip, **length)
-    expected = run(patched, own, encoded(own_clip, ""), noise(), steps=3)
+    expected = run(patched, own, encoded(own_clip, ""), noise(), steps=2)
     told = figures(report, way.label)
     on, clip = neg_pip(model("sd15"), own_clip)
     patched, own = way(clip, on=on, **length)
     assert own[0][0].shape[1] in (154, 308)
-    assert_same_image(run(patched, own, encoded(clip, ""), noise(), steps=3), expected, tolerance=1e-3)
+    assert_same_image(run(patched, own, encoded(clip, ""), noise(), steps=2), expected, tolerance=1e-3)
     assert figures(report, way.label) == told != []
 
 
@@ -51,8 +56,7 @@ def test_maps_of_two_vectors_a_token(own_clip):
         assert torch.allclose(a, b, atol=2e-3)
 
 
-@guided
-@pytest.mark.parametrize("length", [2, 3])
+@pytest.mark.parametrize(("way", "length"), [(GUIDED_MASKS, 2), (GUIDED, 3)], ids=str)
 def test_a_sampling_function_of_another_pack(clip, report, way, length):
     """Gradients are taken through it: where it cuts the batch into windows nothing is shifted and the report
     says why, where one window holds all images the guidance works as without it."""
@@ -84,7 +88,7 @@ def test_an_error_of_another_pack_in_a_gradient_is_its_own(clip, way):
     assert "could not compute" not in str(raised.value)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("way", [FOUND, GUIDED], ids=str)
 def test_rows_that_another_pack_adds_are_named(clip, report, way):
     """Attention Couple: self-attention is bounded as always, cross-attention is left alone and the reason
     speaks of rows."""
@@ -131,12 +135,12 @@ def _full(cell):
         return False
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("way", [FOUND, GUIDED_MASKS, GUIDED], ids=str)
 def test_options_kept_by_another_pack_hold_nothing_of_a_run(clip, way):
     """What travels in them is empty when the run is over: no masks, no maps, no gradients."""
     patched, own = way(clip, on=tiny_model("sd15"))
     with keeping_options() as kept:
-        run(patched, own, encoded(clip, ""), noise(), steps=3)
+        run(patched, own, encoded(clip, ""), noise(), steps=2)
     assert kept() is not None
     assert held(kept()) == []
 

@@ -84,6 +84,7 @@ def equals_the_authors_way(shape):
     assert_same_image(ours, theirs(shape), tolerance=2e-3)
 
 
+@pytest.mark.parametrize("shape", ["sd15", "sdxl"])
 def test_it_equals_the_authors_way(shape):
     """Batch of three, explicit maps in float64, two passes a step: the same latents as ours from one row and
     guests, with refreshes, contrast, guidance and AdaIN."""
@@ -120,6 +121,7 @@ def test_the_comparison_bites(fault, monkeypatch):
         equals_the_authors_way("sd15")
 
 
+@pytest.mark.parametrize("shape", ["sd2"])
 def test_a_picture_in_its_own_appearance_is_itself(shape):
     """Without contrast the output sees exactly its own keys, and takes over its own statistics."""
     structure = inverted(shape, 1)
@@ -155,7 +157,7 @@ def test_each_structure_may_have_an_appearance_of_its_own():
     assert not torch.allclose(both[1:], first[1:], rtol=0.05)
 
 
-@pytest.mark.parametrize("size", [(9, 7), (4, 17)])
+@pytest.mark.parametrize("size", [(4, 17)])
 def test_pictures_of_different_size(size):
     """The output has the structure's size; the appearance keeps its own, and matters."""
     structure = inverted("sd15", 1)
@@ -183,7 +185,7 @@ def with_sampler(given, name):
 def test_another_sampler_may_walk_the_same_road():
     """From the node's LATENT without noise, on its SIGMAS: euler is how DDIM inversion is replayed; one that
     calls between the steps, too, works."""
-    structure, appearance = (inverted("sd15", seed, method="ddim", steps=10) for seed in (1, 2))
+    structure, appearance = (inverted("sd15", seed, method="ddim", steps=6) for seed in (1, 2))
     given = transfer("sd15", structure, appearance, **WHOLE, refresh_structure_every=0)
     assert_same_image(with_sampler(given, "euler"), sampled(given, prompt("sd15")), tolerance=1e-3)
     plain = transfer("sd15", structure, appearance, **WHOLE, end_percent=0.0)

@@ -56,8 +56,9 @@ def theirs(shape, inversions, patcher):
     )
 
 
+@pytest.mark.parametrize("shape", ["sd15", "sdxl"])
 def test_with_a_lora_it_equals_the_authors_way(shape):
-    """On every shape, with changes in attention, projections and feed-forward layers."""
+    """With changes in attention, projections and feed-forward layers."""
     inversions = pair(shape, loaded(shape))
     ours = sampled(transfer(shape, *inversions, patcher=loaded(shape), **OURS), prompt(shape))
     assert_same_image(ours, theirs(shape, inversions, changed(shape)), tolerance=2e-3)

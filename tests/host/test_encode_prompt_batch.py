@@ -77,6 +77,7 @@ def test_filling_equals_empty_chunks_of_tokens(clip):
     torch.testing.assert_close(text[0], expected[0], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", ["sd15", "sdxl"])
 def test_image_of_the_batch_is_the_image_of_its_prompt(shape):
     """With the rows of the node each image of a batch is the one that its own prompt draws."""
     model, clip = tiny_model(shape), tiny_clip(shape)
@@ -89,6 +90,7 @@ def test_image_of_the_batch_is_the_image_of_its_prompt(shape):
     assert (batch[0] - batch[1]).abs().mean() > 0.01 * batch.abs().mean()
 
 
+@pytest.mark.parametrize("shape", ["sd2"])
 def test_image_of_unequal_prompts_is_the_image_of_its_filled_prompt(shape):
     """A batch of one- and two-chunk prompts gives each image what its own row alone gives."""
     model, clip = tiny_model(shape), tiny_clip(shape)

@@ -35,11 +35,6 @@ def test_central_differences(shape):
     agrees_with_differences(model, prompts, corner(model))
 
 
-@pytest.fixture(params=["plain", "lora", "controlnet"])
-def companion(request):
-    return request.param
-
-
 def with_companion(model, companion):
     """The model and its prompts, with a LoRA on its weights or a ControlNet on the positive prompt."""
     positive, negative = conditioning(model, 2, seed=1), conditioning(model, seed=2)
@@ -108,6 +103,7 @@ def naive_slope(model, prompts, objective, batch=2):
     return losses, gradient[cond * batch : (cond + 1) * batch] / (1 + sigma**2) ** 0.5
 
 
+@pytest.mark.parametrize(("shape", "companion"), [("sd2", "plain"), ("sdxl", "lora"), ("sd15", "controlnet")])
 def test_the_whole_unet_gives_the_same(shape, companion):
     """A naive gradient, whole U-Net and both halves, is that of the cut and checkpointed pass; with a LoRA
     and with a ControlNet, whose residuals count as fixed."""
@@ -157,6 +153,7 @@ def test_only_the_positive_prompt_is_run(shape):
     assert len(calls) == 2 and calls[1][0] == 4
 
 
+@pytest.mark.parametrize("shape", ["sdxl"])
 def test_several_positive_prompts_are_averaged(shape):
     """As the host averages what they denoise to; in one call or in two."""
     model = tiny_model(shape)
@@ -172,7 +169,9 @@ def test_several_positive_prompts_are_averaged(shape):
     assert torch.allclose(both.losses, (alone[0].losses + alone[1].losses) / 2, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.15), (torch.float16, 0.03)])
+@pytest.mark.parametrize(
+    ("shape", "dtype", "tolerance"), [("sd2", torch.bfloat16, 0.15), ("sdxl", torch.float16, 0.03)]
+)
 def test_half_precision(shape, dtype, tolerance):
     """Weights in half precision give the gradient of float32 up to their rounding, in float32."""
     model, exact = tiny_model(shape, dtype=dtype), tiny_model(shape, dtype=DOUBLE)

@@ -17,7 +17,11 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize(("made", "tolerance"), MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize(
+    ("shape", "made", "tolerance"),
+    [(shape, *MODELS[name]) for shape, name in zip(("sd15", "sd2", "sdxl", "sd15"), MODELS, strict=True)],
+    ids=MODELS,
+)
 def test_eight_bits(shape, made, tolerance):
     """The host casts or scales the weights; the gradient is that of the cast and scaled ones, and the model
     stays as it is."""

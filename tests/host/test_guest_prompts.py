@@ -18,7 +18,9 @@ from .visiting import OTHER, PARTS, TWICE, Visited, as_guest, by_itself, latents
 SHAPE = "sd15"
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    ("shape", "part"), [(("sd15", "sdxl", "sd2")[n % 3], part) for n, part in enumerate(PARTS)]
+)
 def test_a_guest_is_seen_as_in_a_run_of_its_own_size(shape, part):
     """Masks and areas lie where the host would put them in a picture of that size; SDXL is told that size."""
     patcher = model(shape)

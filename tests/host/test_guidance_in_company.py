@@ -47,7 +47,7 @@ class Company:
 
 ALONE = [Company(aligned=True), Company(lora=True), Company(controlnet=True)]
 TOGETHER = Company(aligned=True, lora=True, controlnet=True)
-companies = pytest.mark.parametrize("company", [*ALONE, TOGETHER], ids=str)
+COMPANIES = [*zip(ALONE, (*METHODS, METHODS[0]), strict=True), *((TOGETHER, method) for method in METHODS)]
 methods = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 
 
@@ -69,8 +69,9 @@ def test_no_steps_and_no_bounds_leave_the_company_alone(method):
     assert torch.equal(TOGETHER.run(last), made(TOGETHER))
 
 
-@companies
-@methods
+@pytest.mark.parametrize(
+    ("company", "method"), COMPANIES, ids=lambda value: getattr(value, "name", str(value))
+)
 def test_the_order_of_the_nodes_does_not_matter(company, method):
     """The same images, and others than each of the two makes alone."""
     images = made(company, method.name)
@@ -79,12 +80,11 @@ def test_the_order_of_the_nodes_does_not_matter(company, method):
     assert not torch.allclose(images, made(Company(), method.name), rtol=0.01)
 
 
-@pytest.mark.parametrize("company", [ALONE[0], TOGETHER], ids=str)
 @methods
-def test_the_reference_is_guided_as_without_style_aligned(company, method):
+def test_the_reference_is_guided_as_without_style_aligned(method):
     """Its row is what it is without StyleAligned, and without boxes of its own what it is without guidance;
     the other rows have both."""
-    unaligned = Company(lora=company.lora, controlnet=company.controlnet)
+    company, unaligned = TOGETHER, Company(lora=True, controlnet=True)
     both, guided = made(company, method.name), made(unaligned, method.name)
     assert_same_image(both[0], guided[0])
     assert not torch.allclose(both[1:], guided[1:], rtol=0.01)

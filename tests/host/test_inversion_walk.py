@@ -24,7 +24,7 @@ DRAWING = ROOT / "example_workflows" / "inputs" / "example.png"
 CAPTION = "a red cat and a blue dog on the beach, flat style"
 
 
-@pytest.mark.parametrize(("shape", "cfg"), [("sd15", 1.0), ("sd15", 3.5), ("sd2", 1.0), ("sdxl", 3.5)])
+@pytest.mark.parametrize(("shape", "cfg"), [("sd2", 1.0), ("sdxl", 3.5)])
 def test_edit_friendly_leads_through_every_state(shape, cfg):
     """At the same settings every state comes back, from the noisiest on and from the middle: >= 60 dB."""
     model = tiny_model(shape)
@@ -55,7 +55,7 @@ def test_ddim_comes_nearer_with_more_steps():
     assert figures[-1] >= 30
 
 
-@pytest.mark.parametrize("edm", [False, True])
+@pytest.mark.parametrize(("shape", "edm"), [("sd15", False), ("sd2", False), ("sdxl", True)])
 def test_ddim_looks_at_the_cleaner_state(shape, edm):
     """The network's input is that of the cleaner state, under the name of the noisier sigma."""
     model, calls = tiny_model(shape), []
@@ -81,7 +81,7 @@ def test_ddim_looks_at_the_cleaner_state(shape, edm):
 
 @pytest.mark.parametrize(
     ("shape", "scheduler"),
-    [("sd15", "ddim_uniform"), ("sd15", "normal"), ("sd15", "karras"), ("sd2", "normal"), ("sdxl", "normal")],
+    [("sd15", "ddim_uniform"), ("sdxl", "karras"), ("sd2", "normal")],
 )
 def test_the_noisiest_state_can_be_sampled_on(shape, scheduler):
     """After DDIM, euler without noise on these sigmas gives the reconstruction, in either host node."""
@@ -150,7 +150,7 @@ def test_a_picture_of_a_batch_is_as_alone(method):
     assert torch.equal(other.states[0], batch.states[0]) == (method == "ddim")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("shape", "method"), list(zip(("sd15", "sdxl"), METHODS, strict=True)))
 def test_calls_do_not_matter(shape, method):
     """Positive and negative in one call of the model or in two: the same states."""
     model = tiny_model(shape)

@@ -17,7 +17,7 @@ from .broken import (
     shape_variations,
     style_aligned,
 )
-from .specimen import Specimen
+from .specimen import SHALLOW, Specimen
 
 NAMED = {method.name: method for method in (*methods.METHODS, *guidance_methods.METHODS)}
 ALIGNED, BOUNDED, GUIDED = NAMED["style aligned"], NAMED["bounded"], NAMED["layout guidance"]
@@ -30,12 +30,13 @@ BOUNDED_BY_FINDS = NAMED["bounded by what is found"]
 
 @dataclass(frozen=True)
 class Mutation:
-    """`complaint`: what the law says of it, so that it fails for the right reason."""
+    """`complaint`: what the law says of it, so that it fails for the right reason. `shape`: of the model."""
 
     law: object
     broken: type[Method]
     complaint: str
     sound: Specimen = ALIGNED
+    shape: str = SHALLOW
 
 
 MUTATIONS = [
@@ -65,7 +66,9 @@ MUTATIONS = [
     Mutation(laws.keeps_precision, style_aligned.BlindsAQuery, "a query sees nothing"),
     Mutation(laws.off_is_off, bounded_attention.IgnoresItsRange, "changes the images", BOUNDED),
     Mutation(laws.calls_do_not_matter, bounded_attention.LeavesOutTheFirstChunk, "differs by", BOUNDED),
-    Mutation(laws.rows_do_not_leak, bounded_attention.SharesTheEvidence, "same = False", BOUNDED_BY_FINDS),
+    Mutation(
+        laws.rows_do_not_leak, bounded_attention.SharesTheEvidence, "same = False", BOUNDED_BY_FINDS, "sd15"
+    ),
     Mutation(laws.any_size, bounded_attention.SwapsHeightAndWidth, "differs by", BOUNDED),
     Mutation(laws.nothing_is_left, bounded_attention.Remembers, "otherwise afterwards", BOUNDED_BY_FINDS),
     Mutation(laws.patches_compose, bounded_attention.IgnoresItsRange, "ranges do nothing", BOUNDED),
@@ -138,7 +141,7 @@ def test_law_bites(mutation, monkeypatch):
         monkeypatch.setattr(owner, function, getattr(owner, function))  # put back what the mutation leaves
     broken = mutation.sound.broken_as(mutation.broken)
     with pytest.raises((AssertionError, TypeError), match=mutation.complaint):
-        mutation.law(broken, "sd15")
+        mutation.law(broken, mutation.shape)
 
 
 @pytest.mark.parametrize(

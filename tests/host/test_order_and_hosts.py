@@ -36,6 +36,7 @@ class Nested:
         return self.second(site, qkv, partial(self.first, site, attend=attend))
 
 
+@pytest.mark.parametrize("shape", ["sdxl"])
 def test_the_later_node_is_the_outer_one(shape):
     """Two nodes with different references: the order matters, and is that of the nodes."""
     first, second = (METHOD.make(model(shape), reference=reference) for reference in (0, 1))
@@ -46,9 +47,7 @@ def test_the_later_node_is_the_outer_one(shape):
     assert not torch.allclose(images, other, rtol=0.01)
 
 
-@pytest.mark.parametrize(
-    "sampler", ["euler_ancestral", "heun", "dpmpp_2m", "dpmpp_2s_ancestral", "uni_pc", "lcm"]
-)
+@pytest.mark.parametrize("sampler", ["heun", "dpmpp_2s_ancestral", "uni_pc", "lcm"])
 def test_any_sampler(sampler):
     """Samplers that call the model between steps or add noise: the reference stays, the rest moves."""
     plain = run(model("sd15"), "sd15", sampler=sampler, steps=3)

@@ -53,7 +53,7 @@ def test_boxes_are_cut_to_the_areas_of_the_prompt(clip, way):
         assert not torch.allclose(expected, plain, rtol=0.01)
 
 
-@pytest.mark.parametrize("way", [MASKS, GUIDED_MASKS, GUIDED], ids=str)
+@pytest.mark.parametrize("way", [GUIDED_MASKS, GUIDED], ids=str)
 def test_the_area_of_another_prompt_stays_as_it_is(clip, report, way):
     """The subjects keep to their half, and what is told is of them."""
     patched, own = way(clip, boxes=ACROSS)
@@ -75,7 +75,7 @@ def test_a_subject_outside_the_area_of_its_prompt(clip, report, way):
     """Nothing crashes, and the figures are of the subject that has cells in the area."""
     patched, own = way(clip)
     prompts = inside(own, LEFT) + inside(encoded(clip, SNOW), RIGHT)
-    assert run(patched, prompts, encoded(clip, ""), noise(), steps=4).isfinite().all()
+    assert run(patched, prompts, encoded(clip, ""), noise(), steps=2).isfinite().all()
     *_, (_, line) = report(way.label)
     assert re.search(r"red cat \d+ -> \d+ %", line)
     assert not re.search(r"blue dog \d+ -> \d+ %", line)
@@ -116,11 +116,12 @@ def test_maps_of_the_first_prompt_that_has_the_whole_picture(clip, report):
 
 
 cuts = pytest.mark.parametrize("together", [1, 2])
-ALIGNED = [method for method in METHODS if method.naive is not None]
+ALIGNED = [
+    method for method in METHODS if method.name in ("style aligned", "shift and scale, last is reference")
+]
 
 
-@cuts
-@every_way
+@pytest.mark.parametrize(("way", "together"), list(zip(WAYS, [1, 2, 2, 1], strict=True)), ids=str)
 def test_boxes_are_not_laid_over_tiles(clip, report, way, together):
     """The picture is the tiled one, and the report says why."""
     plain = tiled(model("sd15"), 16, 8, 8, together)

@@ -1,6 +1,7 @@
 """What the pack does on a device of its own: the same, and no tensor of the processor is in the way."""
 
 from dataclasses import replace
+from functools import cached_property
 
 import pytest
 import torch
@@ -40,7 +41,7 @@ ROOM = {"height": 8, "width": 12}
 
 def run(method):
     """A run of a method."""
-    model = tiny_model("sd15")
+    model = tiny_model("sd15", layout="shallow")
     prompts = [conditioning(model, rows, seed=rows) for rows in (IMAGES, 1)]
     return sample(method.on(model), *prompts, batch=IMAGES, **SIZE)
 
@@ -116,6 +117,7 @@ class Graph:
     def sampled(self, model):
         return sample(model, self.positive, self.negative, latent=self.latent["samples"])
 
+    @cached_property
     def maps(self):
         """Those of a recorded run."""
         patched, maps = call_node(AttentionRecorder, self.model, queries_and_keys=True)
@@ -168,25 +170,18 @@ def probed(graph):
     return call_node(AttentionMapViewer, graph.pictures, maps=maps, clip=graph.clip, prompt=PROMPT)
 
 
-def saved(graph):
-    call_node(SaveAttentionMaps, graph.maps(), image=graph.pictures)
-    return graph.pictures
-
-
-def viewed(graph):
-    return call_node(AttentionMapViewer, graph.pictures, maps=graph.maps(), clip=graph.clip, prompt=PROMPT)
-
-
-def segmented(graph):
-    return call_node(SelfSegment, graph.maps(), graph.pictures, graph.clip, **WORDS)
-
-
-def measured(graph):
+def read(graph):
+    """By every node that reads maps."""
+    call_node(SaveAttentionMaps, graph.maps, image=graph.pictures)
+    seen = {"maps": graph.maps, "clip": graph.clip, "prompt": PROMPT}
+    viewed = call_node(AttentionMapViewer, graph.pictures, **seen)
+    segmented = call_node(SelfSegment, graph.maps, graph.pictures, graph.clip, **WORDS)
     given = {"boxes": "0 0 40 64: cat\n60 0 36 64: dog", "subjects": "", "width": 96, "height": 64}
-    return call_node(AttentionLeakage, graph.maps(), graph.pictures, graph.clip, PROMPT, **given)
+    measured = call_node(AttentionLeakage, graph.maps, graph.pictures, graph.clip, PROMPT, **given)
+    return graph.pictures, viewed, segmented, measured
 
 
-NODES = [bounded, guided, aligned, transferred, inverted, probed, saved, viewed, segmented, measured]
+NODES = [bounded, guided, aligned, transferred, inverted, probed, read]
 
 
 @pytest.mark.parametrize("nodes", NODES, ids=lambda nodes: nodes.__name__)

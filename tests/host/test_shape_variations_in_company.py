@@ -15,7 +15,7 @@ from .test_shape_variations_node import vary
 from .tiny import assert_same_image, conditioning, sample, split_calls
 
 HOW = {"shape_from": 0.1, "shape_until": 0.7, "keep_objects": "stairs", "keep_background": False}
-NAMES = ("LoRA", "LoRA hook on the positive prompt", "ControlNet", "area", "mask", "FreeU_V2", "override")
+NAMES = ("LoRA hook on the positive prompt", "ControlNet", "area")  # others: test_coexistence.py
 BESIDE = [companion for companion in COMPANIONS if companion.name in NAMES]
 
 

@@ -47,7 +47,7 @@ class Shift:
 
 @cache
 def model():
-    return tiny_model("sd15")
+    return tiny_model("sd15", layout="shallow")
 
 
 def levels(patcher):

@@ -95,6 +95,7 @@ def test_prompts_that_do_not_fit_the_batch_are_an_error(shape, rows, negative_ro
         run(align(model(shape)), rows, negative_rows)
 
 
+@pytest.mark.parametrize("shape", ["sdxl"])
 def test_one_prompt_for_all_is_that_prompt_for_each(shape):
     """A row for every image, positive or negative, gives what one row for all gives."""
     positive, negative = (conditioning(model(shape), seed=seed) for seed in (1, 2))
@@ -111,12 +112,14 @@ def test_a_reference_outside_the_batch_is_an_error(shape):
         run(align(model(shape), reference_index=4))
 
 
+@pytest.mark.parametrize("shape", ["sd15"])
 def test_settings_that_ask_for_nothing_complain_of_nothing(shape):
     """A node that is switched off does not stop a batch that it would not fit."""
     off = align(model(shape), reference_index=9, start_percent=0.3, end_percent=0.3)
     assert torch.equal(run(off), run(model(shape)))
 
 
+@pytest.mark.parametrize("shape", ["sd2"])
 def test_one_image_is_the_plain_one_and_the_report_says_so(shape, report):
     """A batch of one has nothing to share."""
     how = {"rows": 1, "batch": 1}
@@ -189,6 +192,7 @@ def one_step(patcher, sigma):
         )
 
 
+@pytest.mark.parametrize("shape", ["sdxl"])
 def test_the_reference_is_the_picture_made_without_the_others(shape):
     """Sampled alone, with its own prompt and noise, the reference is the same picture."""
     batch = run(align(model(shape), reference_index=0))
@@ -203,6 +207,7 @@ def test_images_like_the_reference_become_the_reference(shape):
         assert_same_image(image[None], out[:1], tolerance=1e-3)
 
 
+@pytest.mark.parametrize("shape", ["sd15", "sdxl"])
 def test_shared_group_norm_is_a_group_norm_of_the_stack(shape):
     """Equal to modules that stack image and reference along the height themselves."""
     patcher = model(shape)

@@ -88,15 +88,15 @@ def test_every_sampler_ends_with_the_picture(sampler, report):
 
 
 @pytest.mark.parametrize(
-    "how",
+    ("shape", "how"),
     [
-        {"denoise": 0.4, "latent": torch.ones(IMAGES, 4, 6, 8)},
-        {"scheduler": "karras", "sampler": "dpmpp_2m"},
-        {"scheduler": "ddim_uniform"},
-        {"cfg": 1.0},
-        {"steps": 1},
+        ("sd15", {"denoise": 0.4, "latent": torch.ones(IMAGES, 4, 6, 8)}),
+        ("sd2", {"scheduler": "karras", "sampler": "dpmpp_2m"}),
+        ("sdxl", {"scheduler": "ddim_uniform"}),
+        ("sd15", {"cfg": 1.0}),
+        ("sd2", {"steps": 1}),
     ],
-    ids=lambda how: "-".join(how),
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else value,
 )
 def test_every_schedule_ends_with_the_picture(shape, how):
     """Also from the middle of the schedule, in one step and without guidance."""
@@ -125,8 +125,9 @@ def test_noise_beyond_the_inversions_own_does_no_harm():
     assert off_the_picture(run(follow(patcher))) <= 1e-5
 
 
-@pytest.mark.parametrize("picture", [PICTURE, EDIT_FRIENDLY], ids=lambda picture: picture.method)
-@pytest.mark.parametrize("sampler", ["euler", "heun", "dpmpp_sde"])
+@pytest.mark.parametrize(
+    ("sampler", "picture"), [("euler", PICTURE), ("heun", EDIT_FRIENDLY), ("dpmpp_sde", PICTURE)]
+)
 def test_the_model_sees_the_trajectory(sampler, picture):
     """Whenever the model is called, also between steps, row 0 is the picture's state at that sigma."""
     patcher, calls = listen(follow(model("sd15"), picture))
@@ -199,7 +200,11 @@ class NaiveEuler(comfy.samplers.Sampler):
         return (1 - part) * states[j, 0] + part * states[j + 1, 0]
 
 
-@pytest.mark.parametrize("settings", [{}, {"score_shift": 0.7, "score_scale": 0.5}], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [("sd15", {}), ("sd2", {"score_shift": 0.7, "score_scale": 0.5}), ("sdxl", {})],
+    ids=str,
+)
 def test_the_others_equal_the_naive_version(shape, settings):
     """Another sampler, another attention, float64: the same images beside the picture."""
     sigmas = [9.0, 2.5, 0.5, 0.0]

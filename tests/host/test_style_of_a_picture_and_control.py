@@ -37,7 +37,7 @@ def residuals(patcher):
     return [r.unflatten(0, (-1, IMAGES)) for rs in found[0].values() for r in rs]
 
 
-@pytest.mark.parametrize("row", [0, 2])
+@pytest.mark.parametrize(("shape", "row"), [("sd15", 0), ("sdxl", 2)])
 def test_the_picture_gets_no_residual_and_the_others_theirs(shape, row):
     """In every block and chunk: zero for the picture, for the others what they get in a plain batch."""
     others = [image for image in range(IMAGES) if image != row]
@@ -49,12 +49,14 @@ def test_the_picture_gets_no_residual_and_the_others_theirs(shape, row):
         assert torch.equal(own[:, others], usual[:, others])
 
 
+@pytest.mark.parametrize("shape", ["sd2"])
 def test_without_a_picture_all_images_are_controlled(shape):
     """The reference is then drawn by this run and takes part in the control."""
     ours, plain = residuals(follow(model(shape), picture=None)), residuals(model(shape))
     assert all(torch.equal(own, usual) for own, usual in zip(ours, plain, strict=True))
 
 
+@pytest.mark.parametrize("shape", ["sd15"])
 def test_what_the_model_makes_of_the_picture_is_what_it_makes_without_control(shape):
     """Compared with a run without ControlNet: the same for the picture, in each step; other images."""
     seen = {}

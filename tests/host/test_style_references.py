@@ -61,7 +61,11 @@ def run(patcher, start, own=None, sampler=EULER):
         )
 
 
-@pytest.mark.parametrize("settings", [{}, {"score_shift": 0.7, "score_scale": 0.5, "adain": "keys"}], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "settings"),
+    [("sd2", {}), ("sdxl", {"score_shift": 0.7, "score_scale": 0.5, "adain": "keys"})],
+    ids=str,
+)
 def test_one_reference_is_the_picture_in_the_batch(shape, settings):
     """Alone, or with another of weight 0: the images that follow a row which is that picture."""
     own = conditioning(model(shape), seed=1), conditioning(model(shape), seed=2)
@@ -78,6 +82,7 @@ def test_the_same_picture_twice_is_the_picture():
     assert_same_image(twice, once, 1e-4)
 
 
+@pytest.mark.parametrize("shape", ["sd15", "sdxl"])
 def test_two_styles_equal_the_naive_version(shape):
     """Both pictures in the batch, another sampler, the host's slots for attention, float64."""
     weights, patcher = (0.75, 0.25), model(shape)

@@ -7,7 +7,7 @@ import torch
 from attention_control.attention_patches.methods.plug_and_play.guided import Guided
 from attention_control.attention_patches.methods.plug_and_play.method import PlugAndPlay
 
-from ..specimen import model
+from ..specimen import SHALLOW, model
 from .at_work import Broken
 from .ranges import WorksInTheWholeRange
 
@@ -43,7 +43,7 @@ class HooksAModule(Broken, PlugAndPlay):
     class at_work(Guided):
         @contextmanager
         def around(self, rows):
-            module = model("sd15").model.diffusion_model.output_blocks[0][0]
+            module = model(SHALLOW).model.diffusion_model.output_blocks[0][0]
             handle = module.register_forward_hook(lambda *_: None)
             try:
                 yield
