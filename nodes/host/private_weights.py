@@ -13,7 +13,8 @@ class PrivateWeights(TorchFunctionMode):
     These are inference tensors, which autograd refuses. Of what lies in buffers that the next layer
     overwrites, of quantised weights, and of all other inference tensors it gets copies, as soon as they meet
     what a gradient is asked of. Whatever else the host does with them (casting, adding a LoRA, writing into
-    buffers of its own) is as in any run.
+    buffers of its own) is as in any run. Nobody asks for the gradient of a weight, whatever the weights say:
+    in older hosts (0.24.0) they do.
     """
 
     def __init__(self) -> None:
@@ -32,24 +33,32 @@ class PrivateWeights(TorchFunctionMode):
             with torch.inference_mode():  # outside of it torch lets nobody write into inference tensors
                 return func(*args, **kwargs)
         if written or not recorded:  # a gradient cannot go through one: torch says so
-            return func(*args, **kwargs)
+            with torch.set_grad_enabled(recorded):
+                return func(*args, **kwargs)
         weights = getattr(func, "__name__", "") in _WITH_WEIGHTS
         args = tuple(self._private(arg, weights and place > 0) for place, arg in enumerate(args))
         return func(*args, **{name: self._private(arg, weights) for name, arg in kwargs.items()})
 
     def _private(self, value: Any, weight: bool) -> Any:
-        if not isinstance(value, Tensor) or value.requires_grad:
+        if not isinstance(value, Tensor) or _asks(value):
             return value
         if weight and type(value) is torch.nn.Parameter:  # stays in its place, and nobody writes to it
             self.given.add(value.untyped_storage().data_ptr())
-            return _ordinary(value) if value.is_inference() else value
+            return _ordinary(value) if value.is_inference() else value.detach()
+        if value.requires_grad:
+            value = value.detach()
         return value.clone() if weight or value.is_inference() else value
+
+
+def _asks(value: Tensor) -> bool:
+    """Whether a gradient is asked of a value, which is none of the weights."""
+    return value.requires_grad and not isinstance(value, torch.nn.Parameter)
 
 
 def _asked(values: Any) -> bool:
     """Whether a gradient is asked of any of these values, or of what lists and tuples among them hold."""
     return any(
-        value.requires_grad if isinstance(value, Tensor) else _asked(value)
+        _asks(value) if isinstance(value, Tensor) else _asked(value)
         for value in values
         if isinstance(value, Tensor | list | tuple)
     )

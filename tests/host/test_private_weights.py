@@ -63,6 +63,21 @@ def test_a_buffer_for_the_weights_of_all_layers() -> None:
     assert torch.allclose(torch.autograd.grad(h.sum(), x)[0], expected)
 
 
+def test_weights_that_ask_for_a_gradient_get_none() -> None:
+    """As those of older hosts do: of the latents' gradient nothing is lost, and what hangs on no latent needs
+    no graph."""
+    with torch.inference_mode():
+        weight = torch.nn.Parameter(torch.arange(16.0).reshape(4, 4))
+    assert weight.requires_grad and weight.is_inference()
+    x = torch.ones(2, 4, requires_grad=True)
+    with PrivateWeights():
+        time = F.linear(torch.ones(2, 4), weight)
+        loss = (F.linear(x, weight) * time).sum()
+    loss.backward()
+    assert not time.requires_grad and weight.grad is None
+    assert x.grad is not None and torch.allclose(x.grad, time @ weight.detach().clone())
+
+
 def test_a_gradient_is_not_lost_in_a_buffer() -> None:
     """What depends on the latents can't be kept in an inference tensor: torch says so."""
     with torch.inference_mode():
