@@ -37,6 +37,7 @@ from ..views.viewed import Viewing
 from .lent import Lent
 from .on_the_node import OnTheNode
 from .one_noise import with_one_noise
+from .paced import Paced
 
 KEY = "attention_control"
 NOT_A_NUMBER = (
@@ -142,7 +143,8 @@ class Run:
         batch = replace(self.batch, texts=tuple(texts.values()), levels=levels, noise=noise)
         for one in self.enrolled:
             if _works(one):
-                parts = one.method.begin(replace(batch, tell=one.node.tell, draw=one.node.draw))
+                draw = Paced(one.node.draw)
+                parts = one.method.begin(replace(batch, tell=one.node.tell, draw=draw))
                 self.working.append(Working(one.method, parts, one.tally))
         return RunFacts(
             family=self.family,
