@@ -70,8 +70,8 @@ def example(server: Server) -> Example:
     """`example("01 One style for a whole batch")`: its pictures by title, sampled once in a few steps."""
 
     def run(name: str) -> Pictures:
-        twelve_samplers = name == "22 The pictures of the Bounded Attention talk"
-        steps = 2 if twelve_samplers else FEW_STEPS
+        eight_samplers = name == "22 The pictures of the Bounded Attention talk"
+        steps = 2 if eight_samplers else FEW_STEPS
         return asyncio.run(pictures(server, read(EXAMPLES[name]), steps=steps))
 
     return cache(run)
