@@ -30,6 +30,7 @@ STEPS: dict[str, Sequence[str]] = {
     "editing_cost": ("editing_cost.py",),
     "cross_image_cost": ("cross_image_cost.py",),
     "guidance_cost": ("guidance_cost.py",),
+    "live_cost": ("live_cost.py",),
     "panorama": ("panorama.py",),
     "style_alignment": ("style_alignment.py", "--picture"),
     "style_of_a_picture": ("style_alignment.py", "--from-a-picture"),

@@ -139,6 +139,14 @@ def guidance_cost(record: Record) -> str:
     return f"one gradient on an SD1.5 of full size takes {', or '.join(shares)} of the naive way."
 
 
+def live_cost(record: Record) -> str:
+    boxes, words = (f"{cost['drawing']:.1%}".replace("%", " %") for cost in record["costs"].values())
+    return (
+        "of a run of the demo model, whose steps are the shortest, Layout Guidance spends "
+        f"{boxes} on drawing its boxes meanwhile, and the recorder {words} on its words."
+    )
+
+
 # By result: the heading of its table in this folder's README, and the sentence.
 SENTENCES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "style_alignment": ("One style for a batch", style_alignment),
@@ -153,6 +161,7 @@ SENTENCES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "editing_cost": ("Cost of edits", editing_cost),
     "cross_image_cost": ("Cost of appearance transfer", cross_image_cost),
     "guidance_cost": ("Cost of guidance", guidance_cost),
+    "live_cost": ("Cost of pictures on nodes", live_cost),
 }
 
 

@@ -1,7 +1,7 @@
-"""What the web UI shows of the pack, from the nodes' schemas and the viewer's texts, as the host wants it.
+"""What the web UI shows of the pack, from the nodes' schemas and our widgets' texts, as the host wants it.
 
 `locales/LANGUAGE/nodeDefs.json` holds names, descriptions and tooltips by node; `main.json` the words of the
-menu, the names of our own types of outputs, and what the viewer says. The host shows the values of choices as
+menu, the names of our own types of outputs, and what our widgets say. The host shows the values of choices as
 they are saved, in every language; commands and settings we have none.
 """
 
@@ -15,8 +15,7 @@ from typing import Any, TypeAlias
 from pins import ROOT
 
 Tree: TypeAlias = "dict[str, Tree | str]"
-VIEWER = ROOT / "web" / "viewer" / "texts.js"
-VIEWER_KEY = "attentionMapViewer"
+WIDGETS = {"attentionMapViewer": "viewer/texts.js", "boxEditor": "boxes/texts.js"}  # by key in main.json
 LINE = re.compile(r'  (\w+): (".*"),')
 # Names of outputs that the host itself translates, wherever they are also the output's type.
 OF_HOST = ("CLIP", "CONDITIONING", "IMAGE", "LATENT", "MASK", "MODEL", "SAMPLER", "SIGMAS", "STRING", "VAE")
@@ -35,7 +34,7 @@ def locale_files(nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, Tree]:
                 for name, kind in zip(info["output_name"], info["output"], strict=True)
                 if name == kind and name not in OF_HOST
             },
-            VIEWER_KEY: {**viewer_texts()},
+            **{key: {**widget_texts(key)} for key in WIDGETS},
         },
         "nodeDefs": {name: node_texts(info) for name, info in nodes.items()},
     }
@@ -62,13 +61,14 @@ def node_texts(info: Mapping[str, Any]) -> Tree:
     return {**head, "inputs": inputs, "outputs": outputs}
 
 
-def viewer_texts() -> dict[str, str]:
-    """The texts of `texts.js`, one a line. Raises ValueError at a line that holds none."""
-    _, _, after = VIEWER.read_text(encoding="utf-8").partition("export const ENGLISH = {\n")
+def widget_texts(key: str) -> dict[str, str]:
+    """The texts of a widget's `texts.js`, one a line. Raises ValueError at a line that holds none."""
+    path = ROOT / "web" / WIDGETS[key]
+    _, _, after = path.read_text(encoding="utf-8").partition("export const ENGLISH = {\n")
     lines = after.partition("\n};\n")[0].splitlines()
     found = [LINE.fullmatch(line) for line in lines]
     if wrong := [line for line, match in zip(lines, found, strict=True) if not match]:
-        raise ValueError(f'{VIEWER.name} has lines that are not `  name: "text",`: {wrong}')
+        raise ValueError(f'{WIDGETS[key]} has lines that are not `  name: "text",`: {wrong}')
     return {match[1]: json.loads(match[2]) for match in found if match}
 
 

@@ -13,7 +13,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     options = argparse.ArgumentParser(
         prog="locales.py",
-        description="Write locales/ from the nodes' schemas, web/viewer/texts.js and translations/, and say "
+        description="Write locales/ from the nodes' schemas, web/*/texts.js and translations/, and say "
         "what each language lacks.",
     )
     either = options.add_mutually_exclusive_group()

@@ -14,7 +14,7 @@ from translations import LANGUAGES, Catalogue, missing, read, stale, write, writ
 
 
 def english() -> dict[str, Tree]:
-    """What the nodes and the viewer say, by the file that holds it."""
+    """What the nodes and our widgets say, by the file that holds it."""
     use_host()
     importlib.import_module("comfy.cli_args").args.cpu = True  # whatever there is: only schemas are read
     load_pack()

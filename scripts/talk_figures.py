@@ -147,9 +147,14 @@ FIGURES: tuple[Figure, ...] = (
         "06 Five kittens in boxes, each itself",
     ),
     Figure(
-        "Kittens in four places, a forest, five pets",
+        "Kittens in four places",
         "Bounded Attention on the prompts of its paper.",
         "22 The pictures of the Bounded Attention talk",
+    ),
+    Figure(
+        "A forest, five pets",
+        "Bounded Attention on the other prompts of its paper.",
+        "26 More subjects of the Bounded Attention talk",
         remark="the unicorn, the hedgehog and the owl are not to be told, and of the pets there are three",
     ),
 )

@@ -2,10 +2,11 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { addSheet, after } from "./viewer/front_end.js";
+import { addSheet, after, pixels } from "./viewer/front_end.js";
+import { spoken } from "./viewer/languages.js";
 import { createPanel } from "./viewer/panel.js";
 import { messageOf, payloadOf } from "./viewer/payload.js";
-import { textsOf } from "./viewer/texts.js";
+import { ENGLISH } from "./viewer/texts.js";
 
 /** @typedef {import("@comfyorg/comfyui-frontend-types").ComfyExtension} Extension */
 /** @typedef {Parameters<NonNullable<Extension["nodeCreated"]>>[0] & Unpublished} Node */
@@ -21,9 +22,8 @@ import { textsOf } from "./viewer/texts.js";
 
 const NODE = "AttentionMapViewer";
 const SETTINGS = "attention_map_viewer"; // a property: saved with the workflow, not sent to the server
-const HEIGHT = 460;
-const PROMPT_HEIGHT = 64;
-const LANGUAGES = await languages(); // the front end waits for it, so nodes find their words there
+const HEIGHT = 28.75; // rem
+const PROMPT_HEIGHT = 4;
 
 app.registerExtension({
   name: "AttentionControl.AttentionMapViewer",
@@ -47,7 +47,7 @@ app.registerExtension({
 
 /** @param {Node} node */
 function addPanel(node) {
-  const texts = textsOf(LANGUAGES, String(app.extensionManager.setting.get("Comfy.Locale")));
+  const texts = spoken("attentionMapViewer", ENGLISH);
   const colormap = node.widgets?.find((widget) => widget.name === "colormap");
   const panel = createPanel({
     address: (file) => api.apiURL(`/view?${new URLSearchParams(file)}`),
@@ -64,12 +64,12 @@ function addPanel(node) {
   const widget = node.addDOMWidget("attention_maps", "attention_map_viewer", panel.element, {
     serialize: false,
     hideOnZoom: false,
-    getMinHeight: () => HEIGHT,
+    getMinHeight: () => pixels(HEIGHT),
   });
   widget.serialize = false;
   const prompt = node.widgets?.find((widget) => widget.name === "prompt");
-  if (prompt) Object.assign(prompt.options, { getMaxHeight: () => PROMPT_HEIGHT }); // the rest is for the picture
-  node.setSize([Math.max(node.size[0], 460), node.computeSize()[1] + 100]);
+  if (prompt) Object.assign(prompt.options, { getMaxHeight: () => pixels(PROMPT_HEIGHT) }); // the rest is for the picture
+  node.setSize([Math.max(node.size[0], pixels(HEIGHT)), node.computeSize()[1] + 100]);
 
   if (colormap) {
     after(colormap, "callback", () => panel.set({ colormap: String(colormap.value) }));
@@ -86,20 +86,6 @@ function addPanel(node) {
     else if (message) panel.say(message);
   });
   after(node, "onRemoved", panel.close);
-}
-
-/**
- * What all packs say in all languages. Without it the viewer speaks English.
- *
- * @returns {Promise<unknown>}
- */
-async function languages() {
-  try {
-    const answer = await api.fetchApi("/i18n");
-    return answer.ok ? await answer.json() : {};
-  } catch {
-    return {};
-  }
 }
 
 /**

@@ -2,7 +2,9 @@
 
 import { app } from "../../scripts/app.js";
 import { createBoxEditor } from "./boxes/editor.js";
-import { addSheet, after, isClassic } from "./viewer/front_end.js";
+import { ENGLISH } from "./boxes/texts.js";
+import { addSheet, after, isClassic, pixels } from "./viewer/front_end.js";
+import { spoken } from "./viewer/languages.js";
 
 /** @typedef {import("./boxes/geometry.js").Box} Box */
 /** @typedef {{ name: string, value: any, serialize?: boolean, callback?: (value: any) => void }} Widget */
@@ -18,7 +20,7 @@ import { addSheet, after, isClassic } from "./viewer/front_end.js";
 
 const NODE = "CreateBoundingBoxes";
 const STATE = "editor_state"; // the host's widget that keeps the boxes
-const HEIGHT = 420;
+const HEIGHT = 26.25; // rem
 
 app.registerExtension({
   name: "AttentionControl.BoxEditor",
@@ -45,11 +47,12 @@ function addEditor(node) {
       node.setDirtyCanvas(true, true);
     },
     size: () => [side("width"), side("height")],
+    texts: spoken("boxEditor", ENGLISH),
   });
   const widget = node.addDOMWidget("attention_control_boxes", "attention_control_boxes", editor.element, {
     serialize: false,
     hideOnZoom: false,
-    getMinHeight: () => HEIGHT,
+    getMinHeight: () => pixels(HEIGHT),
   });
   widget.serialize = false;
   for (const watched of [state, named("width"), named("height")]) {

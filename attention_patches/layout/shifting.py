@@ -34,7 +34,7 @@ class Progress:
     tell: Callable[[str], None]
     layers: frozenset[int] = frozenset()
     doubt: str | None = None  # of the boxes, told with the places
-    draw: Callable[[Callable[[], Tensor]], None] = lambda make: None
+    draw: Callable[[Callable[[], Tensor]], None] | None = None  # where the places are shown
     steps: set[float] = field(default_factory=set)  # by sigma
     looks: int = 0
     first: list[float] = field(default_factory=list)  # loss of each image
@@ -54,7 +54,7 @@ class Progress:
         start, end = losses[0].tolist(), losses[-1].tolist()
         self.first, self.last = self.first or start, end
         self.tell(f"Guided step {len(self.steps)}: loss {_numbers(start)} -> {_numbers(end)}")
-        if self.seen is not None:
+        if self.draw is not None and self.seen is not None:
             seen = self.seen
             self.draw(lambda: live_boxes(*seen))
             self.seen = None
@@ -87,7 +87,7 @@ class Progress:
         """Note how much attention (images, H, N, T) of the layout's prompt lies where it should; what was
         seen first in a layer and what was seen last are kept, on the device."""
         where = self.where(site, map_, window)
-        if window.whole:
+        if window.whole and self.draw is not None:
             self.seen = (where.heat(map_.detach()), where.masks, site.grid)
         self.there[window] = where.there
         place = ((site.layer.ordinal, site.kind), window)

@@ -78,7 +78,10 @@ class Misplacement(Objective):
 
 @dataclass(frozen=True, kw_only=True)
 class LayoutGuidance(Method):
-    """`loss_scale` is the length of the shifts; `layers` are those of cross-attention, None: the authors'."""
+    """`loss_scale` is the length of the shifts; `layers` are those of cross-attention, None: the authors'.
+
+    `shows_boxes`: the subjects' attention and their places are drawn on the node at every guided step.
+    """
 
     label: ClassVar[str] = "LayoutGuidance"
     needs_place: ClassVar[bool] = True
@@ -86,6 +89,7 @@ class LayoutGuidance(Method):
     effort: Effort = EFFORT
     loss_scale: float = 30.0
     layers: frozenset[int] | None = None
+    shows_boxes: bool = True
 
     @property
     def off(self) -> bool:
@@ -114,7 +118,8 @@ class LayoutGuidance(Method):
         layout = self.layout.joined()  # the boxes of one phrase are one object
         layers = self._watched(batch)
         doubt = doubt_of_canvas(layout, batch.picture)
-        progress = Progress(layout, batch.tell, layers, doubt, batch.draw)
+        draw = batch.draw if self.shows_boxes else None
+        progress = Progress(layout, batch.tell, layers, doubt, draw)
         objective = Misplacement(
             cross_layers=layers,
             prompt=layout.prompt,

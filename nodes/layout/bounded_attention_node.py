@@ -24,7 +24,7 @@ from .bounded_inputs import (
     refinement_inputs,
     step_size_inputs,
 )
-from .guidance_inputs import bypass_input, guided_layout_inputs, own_layout
+from .guidance_inputs import bypass_input, guided_layout_inputs, own_layout, show_boxes_input
 from .layout_inputs import LayoutInputs, fault_in_texts
 from .layout_report import describe, describe_bounds
 
@@ -48,6 +48,7 @@ class BoundedAttention(io.ComfyNode):
                 *step_size_inputs(),
                 *refinement_inputs(),
                 *bounds_inputs(),
+                show_boxes_input(),
                 bypass_input(),
             ],
             outputs=[
@@ -92,6 +93,7 @@ class BoundedAttention(io.ComfyNode):
         more_filler_words: str = "",
         positive: Any = None,
         bounded_until: float = FOR_THE_MODEL,
+        show_boxes: bool = True,
     ) -> io.NodeOutput:
         family = family_of(model, BoundedAttentionMethod.label)
         given = LayoutInputs(boxes, subjects, width, height, bboxes, elements, masks, more_filler_words)
@@ -109,6 +111,7 @@ class BoundedAttention(io.ComfyNode):
             refine_from=refine_from,
             refine_every=refine_every,
             clusters_per_subject=cluster_count_per_subject,
+            shows_boxes=show_boxes,
             guidance=None if family.unguided else guidance,
         )
         return io.NodeOutput(

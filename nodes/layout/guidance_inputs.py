@@ -48,6 +48,20 @@ def bypass_input() -> Any:
     )
 
 
+def show_boxes_input() -> Any:
+    """Whether the node draws while it runs: a widget that came later, and so the last one."""
+    return io.Boolean.Input(
+        "show_boxes",
+        optional=True,
+        default=True,
+        advanced=True,
+        tooltip=(
+            "In guided steps the node draws the boxes and the attention of their words. Off: it does not; "
+            "the pictures are the same."
+        ),
+    )
+
+
 def effort_inputs(until: float) -> list[Any]:
     """Until when is guided, by default the paper's percent, and how long in each step."""
     return [

@@ -12,7 +12,7 @@ from ..host.families import family_of
 from ..host.run.install import install
 from ..inputs.model_inputs import LAYERS
 from ..inputs.node_report import shows_report
-from .guidance_inputs import bypass_input, guided_layout_inputs, own_layout
+from .guidance_inputs import bypass_input, guided_layout_inputs, own_layout, show_boxes_input
 from .layout_inputs import LayoutInputs, fault_in_texts
 
 AUTHORS = "paper"
@@ -55,6 +55,7 @@ class LayoutGuidance(io.ComfyNode):
                         f"comma-separated: {LAYERS}. Later and larger layers cost more."
                     ),
                 ),
+                show_boxes_input(),
                 bypass_input(),
             ],
             outputs=[
@@ -88,6 +89,7 @@ class LayoutGuidance(io.ComfyNode):
         masks: Tensor | None = None,
         more_filler_words: str = "",
         positive: Any = None,
+        show_boxes: bool = True,
     ) -> io.NodeOutput:
         family = family_of(model, LayoutGuidanceMethod.label)
         given = LayoutInputs(boxes, subjects, width, height, bboxes, elements, masks, more_filler_words)
@@ -97,5 +99,6 @@ class LayoutGuidance(io.ComfyNode):
             effort=Effort(guidance_until, guidance_iterations, loss_target),
             loss_scale=loss_scale,
             layers=None if layers.strip() == AUTHORS else family.layer_map().parse(layers),
+            shows_boxes=show_boxes,
         )
         return io.NodeOutput(install(model, method, cls.hidden.unique_id), conditioning)

@@ -31,6 +31,13 @@ def test_cost_on_transformers_is_told_over_floors(benchmark: Script, tmp_path: P
     assert set(found["calls"].values()) == {1}
 
 
+def test_cost_of_pictures_on_nodes_is_told(benchmark: Script, tmp_path: Path) -> None:
+    """Of both that draw at every step; the first picture always comes."""
+    assert "| Layout Guidance, its boxes |" in benchmark("live_cost", "--quick")
+    costs = written(tmp_path, "live_cost")["costs"]
+    assert len(costs) == 2 and all(cost["pictures a run"] >= 1 for cost in costs.values())
+
+
 def test_cost_of_edits_has_a_figure_for_each_method(benchmark: Script, tmp_path: Path) -> None:
     """Over four plain images, in time and memory."""
     assert "| Prompt-to-Prompt, blend |" in benchmark("editing_cost", "--quick")

@@ -167,8 +167,8 @@ def blended(steps: int) -> Prompt:
 
 
 def test_masks_are_drawn_on_the_node_while_it_runs(server: Server) -> None:
-    """A picture of a mask for each image at every step, white where the edit may differ, for tabs that show
-    previews; nobody else is sent any."""
+    """A picture of a mask for each image, as often as the run has time for it, white where the edit may
+    differ, for tabs that show previews; nobody else is sent any."""
 
     async def run() -> tuple[Told, Told]:
         async with Client(server.address) as client, Client(server.address) as other:
@@ -177,7 +177,7 @@ def test_masks_are_drawn_on_the_node_while_it_runs(server: Server) -> None:
 
     shown, hidden = asyncio.run(run())
     assert hidden.previews == {} and hidden.texts.keys() == {"5"}
-    assert shown.previews.keys() == {"5"} and len(shown.previews["5"]) == 3
+    assert shown.previews.keys() == {"5"} and 1 <= len(shown.previews["5"]) <= 3
     for picture in shown.previews["5"]:
         height, width = picture.shape
         inside = picture[2:-2, 2 : width // 2 - 2], picture[2:-2, width // 2 + 2 : -2]

@@ -1,5 +1,7 @@
 """What nodes draw of attention while a run goes on."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from attention_control.attention_patches.layout.descent import Effort
@@ -7,8 +9,11 @@ from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.layout_guidance import LayoutGuidance
 from attention_control.nodes.host.run.install import install, installed
 from attention_control.nodes.host.run.on_the_node import OnTheNode
+from attention_control.nodes.host.run.paced import Paced
 from attention_control.nodes.host.text.clip_tokens import prompt_tokens
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
+from attention_control.nodes.layout.bounded_attention_node import BoundedAttention
+from attention_control.nodes.layout.layout_guidance_node import LayoutGuidance as LayoutGuidanceNode
 from torch.nn.functional import interpolate
 
 from .node_calls import call_node
@@ -19,8 +24,9 @@ from .viewing import CONTENT, PROMPT, STEPS, record, word_map
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The maps that were put on any node, in order."""
+    """The maps that were put on any node, in order; there is time for all."""
     pictures = []
+    monkeypatch.setattr(Paced, "share", 1.0)
     monkeypatch.setattr(OnTheNode, "draw", lambda node, make: pictures.append(make()))
     return pictures
 
@@ -46,8 +52,11 @@ def test_guidance_draws_its_boxes(drawn):
     left, right = ((0.0, 0.0, 0.5, 0.5),), ((0.5, 0.25, 1.0, 1.0),)
     layout = Layout(((Subject("left", (2, 3), left), Subject("right", (5,), right)),))
     guiding = LayoutGuidance(layout=layout, effort=Effort(1.0, iterations=1, target=0.0))
-    sample(install(tiny_model("sd15"), guiding), *prompts, steps=2, batch=2, height=16, width=32)
+    how = {"steps": 2, "batch": 2, "height": 16, "width": 32}
+    out = sample(install(tiny_model("sd15"), guiding), *prompts, **how)
     assert len(drawn) == 2
+    hidden = sample(install(tiny_model("sd15"), replace(guiding, shows_boxes=False)), *prompts, **how)
+    assert len(drawn) == 2 and torch.equal(hidden, out)
     for picture in drawn:
         images, height, width = picture.shape
         assert images == 2 and width == 2 * height >= 128
@@ -69,3 +78,31 @@ def test_live_words_need_the_text_encoder(clip):
     assert installed(call_node(AttentionRecorder, model("sd15"), clip=clip)[0])[-1].method.live == ()
     with pytest.raises(ValueError, match="clip: not connected, so the words of `live_prompt`"):
         call_node(AttentionRecorder, model("sd15"), live_prompt=PROMPT)
+
+
+@pytest.mark.parametrize("node", [LayoutGuidanceNode, BoundedAttention])
+def test_boxes_are_shown_by_default(clip, node):
+    """And not where they are switched off."""
+
+    def shown(**settings):
+        given = {"boxes": "0 0 0.5 0.5: red cat", **settings}
+        (patched, *_) = call_node(node, model("sd15"), clip, PROMPT, **given)
+        return installed(patched)[-1].method.shows_boxes
+
+    assert (shown(), shown(show_boxes=False)) == (True, False)
+
+
+def test_pictures_are_paid_for_by_the_time_between_them():
+    """The first always comes; each that took a second is followed by 49 without, so all take 2 %."""
+    now, made = [0.0], []
+
+    def draw(make):
+        made.append(make())
+        now[0] += 1
+
+    paced = Paced(draw, lambda: now[0])
+    for step in range(100):
+        paced(lambda step=step: step)
+        now[0] += 1
+    assert made == [0, 49, 98]
+    assert len(made) <= Paced.share * now[0] + 1

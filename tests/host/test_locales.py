@@ -27,7 +27,7 @@ def files(infos: dict[str, dict[str, Any]]) -> dict[str, Tree]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_text_is_translated(language: str, files: dict[str, Tree]) -> None:
-    """No string of a node or of the viewer is missing, none is stale."""
+    """No string of a node or of a widget is missing, none is stale."""
     texts, known = texts_of(files), read(language)
     assert (missing(texts, known), stale(texts, known)) == ([], {}), AGAIN
 

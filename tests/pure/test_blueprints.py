@@ -42,6 +42,16 @@ def test_a_blueprint_is_one_node_with_few_inputs(name: str) -> None:
     assert sum("widget" in x for x in node["inputs"]) <= MOST_WIDGETS
 
 
+def test_shifts_of_subjects_in_boxes_are_as_long_as_the_model_needs() -> None:
+    """-1: the paper's for the kind of model; what the demo model takes is too much for others."""
+    (graph,) = read(BLUEPRINTS["Subjects in boxes"])["definitions"]["subgraphs"]
+    (node,) = (node for node in graph["nodes"] if node["type"] == "BoundedAttention")
+    names = [x["name"] for x in node["inputs"] if "widget" in x]
+    values = dict(zip(names, node["widgets_values"], strict=True))
+    assert (values["first_step_size"], values["last_step_size"]) == (-1, -1)
+    assert (values["guidance_until"], values["refine_from"]) == (0.3, 0.3)
+
+
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_links_of_a_blueprint_agree_at_both_ends(name: str) -> None:
     """Every link starts and ends at a socket that knows it, of its type."""

@@ -1,16 +1,13 @@
 """The viewer's JavaScript type-checks, laid out as it is served, against the front end's published types."""
 
-import hashlib
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from build_once import build_once
-from environment import cache_folder
+from ..npm_packages import installed
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(__file__).resolve().parent / "web_types"
@@ -22,22 +19,8 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def tools() -> Path:
-    """TypeScript and the published types, as the lock file has them; a named skip without npm."""
-    beside_python = str(Path(sys.executable).parent)
-    npm = shutil.which("npm", path=os.pathsep.join([beside_python, os.environ.get("PATH", "")]))
-    if npm is None:
-        pytest.skip("npm is not installed")
-    locked = b"".join((TOOLS / name).read_bytes() for name in ("package.json", "package-lock.json"))
-
-    def install(folder: Path) -> None:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(TOOLS / name, folder)
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if answer.returncode != 0:
-            pytest.skip(f"npm could not fetch TypeScript: {answer.stderr.strip()[-300:]}")
-
-    return build_once(cache_folder() / f"web-types-{hashlib.sha256(locked).hexdigest()[:16]}", install)
+    """TypeScript and the published types."""
+    return installed("web-types", TOOLS)
 
 
 def complaints(tools: Path, folder: Path, wrong: str | None = None) -> str:

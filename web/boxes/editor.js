@@ -1,12 +1,13 @@
 /** Draw, move, stretch and describe boxes. One per node; what it shows is the host's own list. */
 
 import { make } from "../viewer/elements.js";
-import { between, moved, resized } from "./geometry.js";
+import { colourOf } from "./colours.js";
+import { drawn } from "./drawn.js";
+import { between, moved, placed, resized, within } from "./geometry.js";
 
 /** @typedef {import("./geometry.js").Box} Box */
 /** @typedef {import("./geometry.js").Point} Point */
 
-const COLOURS = ["#e8821c", "#3f8fd2", "#4aa564", "#b25fc4", "#d2504b", "#8a8d93"];
 const STEP = 8; // pixels, by an arrow key
 const ARROWS = /** @type {Record<string, Point>} */ ({
   ArrowLeft: [-STEP, 0],
@@ -16,45 +17,29 @@ const ARROWS = /** @type {Record<string, Point>} */ ({
 });
 
 /**
- * @param {{ read: () => Box[], write: (boxes: Box[]) => void, size: () => Point }} host  size: of its canvas, in pixels
+ * @param {{
+ *   read: () => Box[],
+ *   write: (boxes: Box[]) => void,
+ *   size: () => Point,
+ *   texts: import("./texts.js").Texts,
+ * }} host  size: of its canvas, in pixels
  */
-export function createBoxEditor({ read, write, size }) {
+export function createBoxEditor({ read, write, size, texts }) {
   let chosen = -1;
   const stage = make("div", { class: "acb-stage" });
-  const words = /** @type {HTMLInputElement} */ (make("input", { class: "acb-words", "aria-label": "What is in the box" }));
-  words.placeholder = "Draw a box, then say what is in it";
-  const remove = make("button", { type: "button" });
-  remove.textContent = "Remove";
-  const foot = make("div", { class: "acb-foot" }, words, remove);
-  const element = make("div", { class: "acb", role: "group", "aria-label": "Boxes" }, stage, foot);
+  const words = make("input", { class: "acb-words", "aria-label": texts.what, placeholder: texts.draw });
+  const add = make("button", { type: "button", title: texts.add_hint }, texts.add);
+  const remove = make("button", { type: "button" }, texts.remove);
+  const foot = make("div", { class: "acb-foot" }, words, add, remove);
+  const element = make("div", { class: "acb", role: "group", "aria-label": texts.boxes }, stage, foot);
 
   function show() {
     const boxes = read();
-    const [width, height] = size();
-    stage.style.aspectRatio = `${width} / ${height}`;
-    stage.replaceChildren(...boxes.map((box, number) => drawn(box, number, [width, height])));
+    stage.style.aspectRatio = size().join(" / ");
+    stage.replaceChildren(...boxes.map((box, number) => drawn(box, number, number === chosen, size(), texts)));
     const box = boxes[chosen];
-    words.disabled = /** @type {HTMLButtonElement} */ (remove).disabled = !box;
+    words.disabled = remove.disabled = !box;
     if (words.value !== (box?.metadata.desc ?? "")) words.value = box?.metadata.desc ?? "";
-  }
-
-  /**
-   * @param {Box} box
-   * @param {number} number
-   * @param {Point} canvas
-   */
-  function drawn(box, number, [width, height]) {
-    const label = `${number + 1} ${box.metadata.desc || box.metadata.text}`.trim();
-    const shown = make("div", { class: "acb-box", role: "button", tabindex: "0", "aria-label": `Box ${label}` });
-    shown.setAttribute("aria-pressed", String(number === chosen));
-    shown.dataset.number = String(number);
-    const parts = { left: box.x / width, top: box.y / height, width: box.width / width, height: box.height / height };
-    for (const [side, part] of Object.entries(parts)) shown.style.setProperty(side, `${100 * part}%`);
-    shown.style.setProperty("--box", box.metadata.palette[0] ?? COLOURS[number % COLOURS.length]);
-    const name = make("span", {});
-    name.textContent = label;
-    shown.append(name, make("i", { class: "acb-corner" }));
-    return shown;
   }
 
   /** @param {Box[]} boxes */
@@ -63,20 +48,29 @@ export function createBoxEditor({ read, write, size }) {
     show();
   }
 
-  /**
-   * Replace the chosen box, and keep the focus on it.
-   *
-   * @param {(box: Box) => Box} how
-   */
+  /** @param {(box: Box) => Box} how  for the chosen one */
   function edit(how) {
     change(read().map((box, number) => (number === chosen ? how(box) : box)));
-    /** @type {HTMLElement | undefined} */ (stage.children[chosen])?.focus();
+  }
+
+  /** The chosen box, or what makes one, takes the focus. */
+  function focus() {
+    const box = /** @type {HTMLElement | undefined} */ (stage.children[chosen]);
+    (box ?? add).focus();
+  }
+
+  function addBox() {
+    const boxes = read();
+    chosen = boxes.length;
+    change([...boxes, described(placed(chosen, size()), chosen)]);
+    focus();
   }
 
   function removeChosen() {
-    change(read().filter((_, number) => number !== chosen));
-    chosen = -1;
-    show();
+    const left = read().filter((_, number) => number !== chosen);
+    chosen = Math.min(chosen, left.length - 1);
+    change(left);
+    focus();
   }
 
   stage.addEventListener("pointerdown", (event) => {
@@ -99,8 +93,7 @@ export function createBoxEditor({ read, write, size }) {
         return change(boxes.map((old, number) => (number === chosen ? how(old, by, size()) : old)));
       }
       const sides = between(at, to, size());
-      const metadata = { type: "obj", text: "", desc: "", palette: [COLOURS[chosen % COLOURS.length]] };
-      change(sides ? [...boxes, { ...sides, metadata }] : boxes);
+      change(sides ? [...boxes, described(sides, chosen)] : boxes);
     }
     function drop() {
       stage.removeEventListener("pointermove", drag);
@@ -118,39 +111,43 @@ export function createBoxEditor({ read, write, size }) {
     if (number === chosen) return;
     chosen = number;
     show();
-    /** @type {HTMLElement | undefined} */ (stage.children[chosen])?.focus();
+    focus();
   });
 
   element.addEventListener("keydown", (event) => {
     event.stopPropagation(); // the host has shortcuts on the same keys
-    if (event.target === words || chosen < 0) return;
+    if (event.target !== stage.children[chosen]) return;
     const by = ARROWS[event.key];
-    if (by) edit((box) => (event.shiftKey ? resized : moved)(box, by, size()));
-    else if (event.key === "Delete" || event.key === "Backspace") removeChosen();
+    if (by) {
+      edit((box) => (event.shiftKey ? resized : moved)(box, by, size()));
+      focus();
+    } else if (event.key === "Delete" || event.key === "Backspace") removeChosen();
     else if (event.key === "Enter") words.focus();
     else return;
     event.preventDefault();
   });
   words.addEventListener("input", () => {
     const desc = words.value;
-    change(read().map((box, number) => (number === chosen ? { ...box, metadata: { ...box.metadata, desc } } : box)));
+    edit((box) => ({ ...box, metadata: { ...box.metadata, desc } }));
   });
+  add.addEventListener("click", addBox);
   remove.addEventListener("click", removeChosen);
 
-  /**
-   * Where the pointer is, in pixels of the canvas.
-   *
-   * @param {PointerEvent} event
-   * @returns {Point}
-   */
+  /** @param {PointerEvent} event */
   function place(event) {
-    const shown = stage.getBoundingClientRect();
-    const [width, height] = size();
-    return [
-      ((event.clientX - shown.left) / shown.width) * width,
-      ((event.clientY - shown.top) / shown.height) * height,
-    ];
+    return within(stage.getBoundingClientRect(), [event.clientX, event.clientY], size());
   }
 
   return { element, show };
+}
+
+/**
+ * A box as the host keeps it, of which nothing is said yet.
+ *
+ * @param {{ x: number, y: number, width: number, height: number }} sides
+ * @param {number} number  from 0
+ * @returns {Box}
+ */
+function described(sides, number) {
+  return { ...sides, metadata: { type: "obj", text: "", desc: "", palette: [colourOf(number)] } };
 }

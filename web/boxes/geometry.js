@@ -7,6 +7,7 @@
  */
 
 const LEAST = 4; // pixels of a side: less is a click
+const PLACES = 4; // from the upper left corner to the lower right one
 
 /**
  * The box between two corners, cut to the canvas; null if there is nothing in it.
@@ -22,6 +23,31 @@ export function between(from, to, size) {
   );
   const [width, height] = [right - left, bottom - top];
   return width < LEAST || height < LEAST ? null : { x: left, y: top, width, height };
+}
+
+/**
+ * A place of the screen in pixels of the canvas.
+ *
+ * @param {{ left: number, top: number, width: number, height: number }} shown  where the canvas is on the screen
+ * @param {Point} at
+ * @param {Point} size
+ * @returns {Point}
+ */
+export function within(shown, at, size) {
+  return [((at[0] - shown.left) / shown.width) * size[0], ((at[1] - shown.top) / shown.height) * size[1]];
+}
+
+/**
+ * A box of half the canvas's sides for whoever draws without a pointer, the next one a little further on.
+ *
+ * @param {number} number  from 0
+ * @param {Point} size
+ * @returns {{ x: number, y: number, width: number, height: number }}
+ */
+export function placed(number, [width, height]) {
+  const by = (number % PLACES) / (2 * PLACES);
+  const [x, y] = [by * width, by * height].map(Math.round);
+  return { x, y, width: Math.round(width / 2), height: Math.round(height / 2) };
 }
 
 /**

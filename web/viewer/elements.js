@@ -42,7 +42,7 @@ export function icon(name) {
 }
 
 /**
- * A button with an icon, a label for screen readers and tooltip, and what it does.
+ * A button with an icon, a label as its tooltip, and what it does. Without a text the label is its name as well.
  *
  * @param {keyof typeof ICONS} name
  * @param {string} label
@@ -51,7 +51,8 @@ export function icon(name) {
  * @returns {HTMLButtonElement}
  */
 export function button(name, label, act, text = "") {
-  const element = make("button", { type: "button", title: label, "aria-label": label }, icon(name), text);
+  const element = make("button", { type: "button", title: label }, icon(name), text);
+  if (!text) element.setAttribute("aria-label", label);
   element.addEventListener("click", act);
   return element;
 }

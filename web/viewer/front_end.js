@@ -37,3 +37,13 @@ export function addSheet(url) {
 export function isClassic() {
   return !(/** @type {any} */ (window).LiteGraph.vueNodesMode);
 }
+
+/**
+ * How many pixels so many rem are: the letters' size is the user's.
+ *
+ * @param {number} rem
+ * @returns {number}
+ */
+export function pixels(rem) {
+  return rem * parseFloat(getComputedStyle(document.documentElement).fontSize);
+}

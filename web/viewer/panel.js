@@ -45,7 +45,7 @@ export function createPanel({ address, keep, write, texts }) {
   const toolbar = createToolbar(change, save, use, texts);
   const player = createPlayer(change);
   const title = make("div", { class: "amv-title" });
-  const place = make("output", { class: "amv-place" });
+  const place = make("div", { class: "amv-place" });
   const note = make("div", { class: "amv-note" });
   const caption = make("div", { class: "amv-caption" }, title, place, note);
   const remark = make("div", { class: "amv-remark", role: "status" });

@@ -42,7 +42,7 @@ export function createSliders(change, texts) {
  */
 function slider(label, moved) {
   const input = make("input", { type: "range", min: "0", step: "1", value: "0", "aria-label": label });
-  const value = make("output", { class: "amv-value" });
+  const value = make("span", { class: "amv-value", "aria-hidden": "true" }); // the slider itself says it
   input.addEventListener("input", () => moved(input.valueAsNumber === 0 ? null : input.valueAsNumber - 1));
   return {
     parts: [make("span", { class: "amv-label", "aria-hidden": "true" }, label), input, value],

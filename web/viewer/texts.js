@@ -53,16 +53,15 @@ export const ENGLISH = {
 };
 
 /**
- * The texts of a language, from what the server has of all languages; English where a text is missing.
+ * Texts in another language; English where one is missing.
  *
- * @param {any} languages
- * @param {string} language  as the front end names it: zh-TW
- * @returns {Texts}
+ * @template {Record<string, string>} English
+ * @param {English} english
+ * @param {Record<string, unknown>} [known]  translations, by the same names
+ * @returns {English}
  */
-export function textsOf(languages, language) {
-  const known = languages?.[language]?.attentionMapViewer ?? {};
-  const names = /** @type {(keyof Texts)[]} */ (Object.keys(ENGLISH));
-  const texts = names.map((name) => [name, typeof known[name] === "string" ? known[name] : ENGLISH[name]]);
+export function translated(english, known = {}) {
+  const texts = Object.entries(english).map(([name, text]) => [name, typeof known[name] === "string" ? known[name] : text]);
   return Object.fromEntries(texts);
 }
 

@@ -36,7 +36,7 @@ class Recorder(Method):
     tokens are kept (any, if None). The schedule is cut into `time_bins` equal slices, each with a mean of
     its own. `queries_and_keys` also keeps those of self-attention, from the last call in each slice, and
     before they are rotated where positions are rotations: what a place looks like, not where it is. Where
-    image 0 looks at the `live` words, each given by its tokens, is drawn on the node at every step.
+    image 0 looks at the `live` words, each given by its tokens, is drawn on the node step by step.
     """
 
     label: ClassVar[str] = "AttentionRecorder"

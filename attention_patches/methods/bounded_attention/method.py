@@ -51,6 +51,7 @@ class BoundedAttention(Method):
     Masks are found from `refine_from` of the schedule on (1: never), and anew every `refine_every` of it.
     `layers` and `mask_layers` are ordinals; by default (None) they are the authors', for the bounds all those
     of a U-Net. Where nobody keeps the pixels of subjects apart, named layers bound words only.
+    `shows_boxes`: the subjects' attention and their places are drawn on the node at every guided step.
     """
 
     label: ClassVar[str] = "BoundedAttention"
@@ -63,6 +64,7 @@ class BoundedAttention(Method):
     guidance: BoundedGuidance | None = None  # None: masks alone
     mask_layers: frozenset[int] | None = None
     seed: int = 0
+    shows_boxes: bool = True
 
     @property
     def off(self) -> bool:
@@ -104,7 +106,8 @@ class BoundedAttention(Method):
         outlines = Outlines(self.layout)
         guidance = NO_GUIDANCE if self.guidance is None else self.guidance
         doubt = doubt_of_canvas(self.layout, batch.picture)
-        progress = Progress(self.layout, batch.tell, guidance.watched(batch), doubt, batch.draw)
+        draw = batch.draw if self.shows_boxes else None
+        progress = Progress(self.layout, batch.tell, guidance.watched(batch), doubt, draw)
         words, pixels = self.bound(frozenset(batch.layer_sizes), batch.presets)
         work = Bounding(
             layers=words,

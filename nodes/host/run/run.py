@@ -31,6 +31,7 @@ from .lent import Lent
 from .numbers_of_images import numbers_of
 from .on_the_node import OnTheNode
 from .one_noise import with_one_noise
+from .paced import Paced
 
 KEY = "attention_control"
 NOT_A_NUMBER = (
@@ -147,7 +148,8 @@ class Run:
         batch = replace(self.batch, texts=tuple(texts.values()), levels=levels, noise=noise, numbers=numbers)
         for one in self.enrolled:
             if one.works:
-                parts = one.method.begin(replace(batch, tell=one.node.tell, draw=one.node.draw))
+                draw = Paced(one.node.draw)
+                parts = one.method.begin(replace(batch, tell=one.node.tell, draw=draw))
                 self.working.append(Working(one.method, parts, one.tally))
         return RunFacts(
             family=self.family,

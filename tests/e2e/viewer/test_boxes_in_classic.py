@@ -2,15 +2,28 @@
 
 from typing import Any
 
+from .accessibility import complaints
 from .browser import Json, Ui
 
 SIZE = (512, 256)
 STATE = """() => app.graph.nodes.find(node => node.type === "CreateBoundingBoxes").widgets
     .find(widget => widget.name === "editor_state").value"""
+EMPTY = """() => {
+    const { widgets } = app.graph.nodes.find(node => node.type === "CreateBoundingBoxes");
+    const state = widgets.find(widget => widget.name === "editor_state");
+    state.value = [];
+    state.callback(state.value);
+}"""
 NODE = {
     "class_type": "CreateBoundingBoxes",
     "inputs": {"width": SIZE[0], "height": SIZE[1], "editor_state": []},
 }
+
+
+def show_empty(ui: Ui) -> None:
+    """The node without boxes; the web UI has kept those of the last test for another node of its number."""
+    ui.show({"1": NODE}, "classic", at="CreateBoundingBoxes")
+    ui.page.evaluate(EMPTY)
 
 
 def sides(box: Json) -> list[int]:
@@ -37,7 +50,7 @@ def near(found: list[int], wanted: list[int]) -> bool:
 
 def test_boxes_are_drawn_moved_described_and_removed(own: Ui) -> None:
     """By mouse and by keys, in the data that the host's own canvas keeps; clicks leave nothing."""
-    own.show({"1": NODE}, "classic", at="CreateBoundingBoxes")
+    show_empty(own)
 
     def boxes() -> list[Any]:
         return list(own.page.evaluate(STATE))
@@ -58,8 +71,32 @@ def test_boxes_are_drawn_moved_described_and_removed(own: Ui) -> None:
     own.page.keyboard.press("Shift+ArrowUp")
     assert near(sides(boxes()[0]), [72, 42, 128, 152])
     own.picture("classic-boxes")
+    found = list(complaints(own, ".acb", "CreateBoundingBoxes"))
+    assert found == []
+    own.page.locator(".acb-box").first.focus()
     own.page.keyboard.press("Delete")
     assert near(sides(boxes()[0]), [300, 60, 212, 172]) and len(boxes()) == 1
+
+
+def test_boxes_are_made_by_keys_alone(own: Ui) -> None:
+    """Add, move, describe, go back, remove: the focus is always where one goes on."""
+    show_empty(own)
+    keys = own.page.keyboard
+    own.page.get_by_role("button", name="Add").focus()
+    for key in ("Enter", "ArrowRight", "ArrowDown", "Shift+ArrowLeft", "Enter"):
+        keys.press(key)
+    keys.type("red cat")
+    for key in ("Tab", "Enter"):  # another one
+        keys.press(key)
+    first, second = own.page.evaluate(STATE)
+    assert sides(first) == [8, 8, 248, 128] and first["metadata"]["desc"] == "red cat"
+    assert sides(second) == [64, 32, 256, 128]
+    for key in ("Shift+Tab", "Delete"):
+        keys.press(key)
+    assert own.page.evaluate(STATE) == [second]
+    keys.press("Delete")
+    keys.press("Enter")  # the focus has come back to what adds one
+    assert [sides(box) for box in own.page.evaluate(STATE)] == [[0, 0, 256, 128]]
 
 
 def test_a_drag_ends_where_it_is_cancelled(own: Ui) -> None:

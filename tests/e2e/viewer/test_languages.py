@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from host_server import Server
-from locale_texts import viewer_texts
+from locale_texts import widget_texts
 from translations import LANGUAGES, read
 
 from .browser import EXAMPLE, VIEWER, Ui, workflow
@@ -50,5 +50,5 @@ def test_node_and_viewer_speak(language: str, browser: Any, server: Server) -> N
     assert node["description"] in known.values()
     assert {name: known[name] for name in ("mode", "words", "threshold")}.items() <= node["labels"].items()
     assert {known["Opacity of the map"], known["Use for outputs"]} <= set(said)
-    assert [text for text in said if text in viewer_texts().values()] == []
+    assert [text for text in said if text in widget_texts("attentionMapViewer").values()] == []
     assert {"en", *LANGUAGES} <= served.keys()

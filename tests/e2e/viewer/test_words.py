@@ -85,7 +85,7 @@ def test_what_is_kept_can_be_used_for_outputs(ui: Ui) -> None:
     viewer.chip("dog").click(modifiers=["Shift"])
     viewer.slider("layer").fill("2")
     viewer.slider("time").fill("1")
-    viewer.panel.get_by_role("button", name="Write the kept words").click()
+    viewer.panel.get_by_role("button", name="Use for outputs").click()
     assert "“cat + dog” · layer" in viewer.text("written")
     ordinal = ui.payload()["layers"][1]["ordinal"]
     expected = {"mode": "words", "words": "cat, dog", "layer": str(ordinal), "time": "1"}
