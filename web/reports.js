@@ -23,7 +23,7 @@ import { addSheet, isClassic } from "./viewer/front_end.js";
 const TEXT = "$$node-text-preview"; // the host's widget for what the server says of a node
 const STORE = "AttentionControl.Reports"; // in the browser's own storage
 const MANY = 200; // texts that are kept
-const ABOUT = [46, 46]; // pixels beside and below the text, in its widget
+const ABOUT = [58, 46]; // pixels beside and below the text, in its widget
 const LEAST = 58; // pixels of the widget, as the host has it
 const MOST = 236; // then the host scrolls
 const TITLE = 30; // pixels of a node's title, above its place
