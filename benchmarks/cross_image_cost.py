@@ -24,7 +24,7 @@ from attention_control.attention_patches.inversion.inversion import Inversion  #
 from attention_control.nodes.host.walks.invert import Conditions, invert  # noqa: E402
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
-from models import demo, random_sd15  # noqa: E402
+from models import demo, noise, random_sd15  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
 from turns import ratio  # noqa: E402
 
@@ -93,7 +93,7 @@ def scene(model: Any, prompts: tuple[Any, Any], size: int) -> tuple[Scene, float
     """A random picture of size x size latents, inverted; and the seconds that a step of inversion took."""
     sampling = model.get_model_object("model_sampling")
     sigmas = comfy.samplers.calculate_sigmas(sampling, "ddim_uniform", STEPS)
-    picture = torch.randn(1, 4, size, size, generator=torch.Generator().manual_seed(0))
+    picture = noise(model, size, size, seed=0)
     conditions = Conditions(prompts[0], None, 1.0)
     started = time.perf_counter()
     with torch.inference_mode():

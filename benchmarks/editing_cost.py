@@ -14,7 +14,6 @@ import host
 host.start()
 
 import record  # noqa: E402  the host is found only now
-import torch  # noqa: E402
 from attention_control.attention_patches.contract.schedule import PercentRange  # noqa: E402
 from attention_control.attention_patches.guests.guide import NoisedPicture  # noqa: E402
 from attention_control.attention_patches.methods.plug_and_play.method import PlugAndPlay  # noqa: E402
@@ -28,7 +27,7 @@ from attention_control.attention_patches.text.words import Word  # noqa: E402
 from attention_control.nodes.edit.guide_inputs import AUTO, guide_places  # noqa: E402
 from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
-from models import demo, random_sd15  # noqa: E402
+from models import demo, noise, random_sd15  # noqa: E402
 from overhead import measure  # noqa: E402
 
 IMAGES = 4
@@ -44,7 +43,7 @@ def variants(model: Any, prompts: Any, size: int) -> dict[str, Any]:
     edits = PromptToPrompt(layers=every, edits=(edit,) * (IMAGES - 1))
     blend = Blend((WORDS[:1],) * IMAGES, ((),) * IMAGES)
     blended = PromptToPrompt(layers=every, edits=edits.edits, blend=blend)
-    guide = NoisedPicture(torch.randn(1, 4, size, size, generator=torch.Generator().manual_seed(1)))
+    guide = NoisedPicture(noise(model, size, size, seed=1))
     places = guide_places(model, guide, AUTO, AUTO)
     plugged = PlugAndPlay(
         guide=guide, layers=places.layers, features=places.residuals, guide_prompt=prompts[1]

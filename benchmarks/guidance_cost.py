@@ -33,7 +33,7 @@ from attention_control.attention_patches.methods.bounded_attention.bounds import
 from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
 from layer_costs import predicted  # noqa: E402
-from models import demo, random_sd15  # noqa: E402
+from models import demo, noise, random_sd15  # noqa: E402
 from naive_gradient import make_ready, naive  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
 
@@ -111,17 +111,17 @@ def weighed(gradient: Callable[[], Any]) -> float:
 
 def ours(model: Any, prompts: Any, latent: tuple[int, int], way: Way, watch: Any) -> float:
     ask = Ask(way=way, watch=watch)
-    noise = torch.randn(1, 4, *latent, generator=torch.Generator().manual_seed(1))
+    start = noise(model, *latent, seed=1)
     sigmas = comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "normal", 1)
     with torch.inference_mode():
         comfy.sample.sample_custom(
             install(model, ask),
-            noise,
+            start,
             7.5,
             comfy.samplers.sampler_object("euler"),
             sigmas,
             *prompts,
-            torch.zeros_like(noise),
+            torch.zeros_like(start),
             disable_pbar=True,
         )
     value: float = ask.found[0]

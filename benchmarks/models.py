@@ -48,6 +48,12 @@ def empty_latents(model: Any, images: int, height: int, width: int) -> torch.Ten
     return empty
 
 
+def noise(model: Any, height: int, width: int, seed: int) -> torch.Tensor:
+    """(1, channels, height, width) of noise, the same for each seed."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(empty_latents(model, 1, height, width).shape, generator=generator)
+
+
 # Its first level alone, where the grid is as fine as the latents: four transformers.
 FIRST_LEVEL = {
     **SD15,

@@ -7,6 +7,7 @@ from attention_control.attention_patches.contract.objective import Objective
 from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
 from attention_control.nodes.host.families import family_of
+from models import noise
 
 
 def make_ready(model: Any) -> None:
@@ -49,7 +50,7 @@ def naive(model: Any, prompts: Any, latent: tuple[int, int], objective: Objectiv
         }
     }
     device = model.load_device
-    x = torch.randn(1, 4, *latent, generator=torch.Generator().manual_seed(1)).to(device).requires_grad_()
+    x = noise(model, *latent, seed=1).to(device).requires_grad_()
     text = torch.cat([prompts[1][0][0], prompts[0][0][0]]).clone().to(device)
     sigma = torch.full((2,), 10.0, device=device)
     model.model.apply_model(torch.cat([x, x]), sigma, c_crossattn=text, transformer_options=options)

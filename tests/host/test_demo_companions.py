@@ -49,10 +49,10 @@ def frozen():
     return Frozen(WEIGHTS)
 
 
-def shown():
+def shown(channels):
     generator = torch.Generator().manual_seed(0)
     latents, hints = (
-        torch.randn(2, 4, 8, 8, generator=generator),
+        torch.randn(2, channels, 8, 8, generator=generator),
         torch.rand(2, 3, 64, 64, generator=generator),
     )
     return Shown(latents, torch.zeros(2, 5, 8, 8), SAID, hints)
@@ -67,7 +67,7 @@ def test_the_files_are_small(made):
 @pytest.mark.parametrize("companion", [Control, Lora, Embedding])
 def test_it_starts_as_the_model_and_learns(frozen, companion):
     """Without a step the error is the model's own; each thing that is to learn gets a gradient."""
-    one, given = companion(frozen), shown()
+    one, given = companion(frozen), shown(frozen.unet.in_channels)
     if companion is Embedding:
         given = replace(given, captions=[said.replace("zwx", TOYS["embedding"].word) for said in SAID])
     try:
@@ -114,7 +114,7 @@ def test_the_hosts_node_loads_the_controlnet(offered, frozen):
     loaded = found.control_model.float()
     assert type(loaded) is type(control.network)
     control.network.load_state_dict(load_file(offered / Control.file))
-    given = shown()
+    given = shown(frozen.unet.in_channels)
     answers = [
         net(given.latents, given.hints, torch.tensor([10, 500]), frozen.context(SAID))
         for net in (control.network, loaded)

@@ -40,7 +40,8 @@ def test_the_node_needs_nothing_and_gives_three_things():
 def test_it_samples_and_decodes_to_the_asked_size(triple, size):
     """The host's own nodes turn a prompt into a picture of the latent's size, finite and in range."""
     latents, images = sample(triple, "a red cat in the snow, clay style", 1, size=size)
-    assert latents.shape == (1, 4, size // 8, size // 8)
+    channels = triple[0].get_model_object("latent_format").latent_channels
+    assert latents.shape == (1, channels, size // 8, size // 8)
     assert images.shape == (1, size, size, 3)
     assert torch.isfinite(latents).all()
     assert images.min() >= 0 and images.max() <= 1 and images.std() > 0.02
@@ -63,9 +64,9 @@ def test_padding_is_silent(triple):
 
 
 def test_latents_have_unit_deviation(triple):
-    """The VAE's latents, scaled as SD1.5's are, vary by about one: the schedule fits them."""
+    """The VAE's latents, scaled as the host scales them, vary by about one: the schedule fits them."""
     pictures = sample(triple, "two white dogs and a black cat on the beach", 3, steps=8)[1]
-    latents = triple[2].encode(pictures) * 0.18215
+    latents = triple[0].get_model_object("latent_format").process_in(triple[2].encode(pictures))
     assert 0.5 < latents.std() < 2.0
 
 

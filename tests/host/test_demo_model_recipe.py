@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 from attention_control.demo_model import train
-from attention_control.demo_model.architecture import CHANNELS
+from attention_control.demo_model.architecture import CHANNELS, latent_channels
 from attention_control.demo_model.evaluation.generate import generate
 from attention_control.demo_model.judge import Judge
 from attention_control.demo_model.training.clock import Clock
 from attention_control.demo_model.training.composer import Composer, phases, plan
-from attention_control.demo_model.training.files import Places, load_checkpoint, save_checkpoint
+from attention_control.demo_model.training.files import Places, load_checkpoint, save_checkpoint, save_weights
 from attention_control.demo_model.training.latents import decibels
 from attention_control.demo_model.training.pool import CANVASES, load_pool
 from attention_control.demo_model.training.stream import Pictures, Ring, StreamBatches
@@ -118,9 +118,10 @@ def test_a_finished_step_is_not_done_again(folder, sprites):
 
 def test_training_from_the_committed_weights_keeps_all_but_the_ends():
     """A U-Net of other latents gives everything between its first and its last layer."""
-    trained = Trained()
+    given = load_part(WEIGHTS, "unet")
+    trained = Trained(4 if latent_channels(given) == 16 else 16)
     trained.load_weights(WEIGHTS)
-    own, given = trained.unet.state_dict(), load_part(WEIGHTS, "unet")
+    own = trained.unet.state_dict()
     fresh = {
         name
         for name in own
@@ -220,7 +221,10 @@ def test_files_of_two_trainings_are_refused(tmp_path, folder):
     """A U-Net and an autoencoder of unlike latents are an error that says which is which."""
     mixed = tmp_path / "weights"
     shutil.copytree(folder / "weights", mixed)
-    shutil.copy(WEIGHTS / "vae.safetensors", mixed)
+    unet = load_part(mixed, "unet")
+    ends = {"input_blocks.0.0.weight": unet["input_blocks.0.0.weight"][:, :4].contiguous()}
+    ends |= {name: unet[name][:4].contiguous() for name in ("out.2.weight", "out.2.bias")}
+    save_weights(mixed / "unet.safetensors", unet | ends)
     write_list(mixed)
-    with pytest.raises(RuntimeError, match="U-Net works on latents of 16 channels, the autoencoder makes 4"):
+    with pytest.raises(RuntimeError, match="U-Net works on latents of 4 channels, the autoencoder makes 16"):
         load_demo_model(mixed)
