@@ -1,5 +1,7 @@
 """Weights and buffers as autograd takes them, under a host that computes everything in inference mode."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -27,13 +29,15 @@ class PrivateWeights(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        recorded = torch.is_grad_enabled() and _asked([*args, *kwargs.values()])
+        values = [*args, *kwargs.values()]
+        recorded = torch.is_grad_enabled() and _any(values, _asks)
         written = _written(func, args, kwargs)
         if written and not recorded:
             with torch.inference_mode():  # outside of it torch lets nobody write into inference tensors
                 return func(*args, **kwargs)
         if written or not recorded:  # a gradient cannot go through one: torch says so
-            with torch.set_grad_enabled(recorded):
+            unasked = not recorded and _any(values, _weight_asks)
+            with torch.no_grad() if unasked else nullcontext():
                 return func(*args, **kwargs)
         weights = getattr(func, "__name__", "") in _WITH_WEIGHTS
         args = tuple(self._private(arg, weights and place > 0) for place, arg in enumerate(args))
@@ -55,10 +59,15 @@ def _asks(value: Tensor) -> bool:
     return value.requires_grad and not isinstance(value, torch.nn.Parameter)
 
 
-def _asked(values: Any) -> bool:
-    """Whether a gradient is asked of any of these values, or of what lists and tuples among them hold."""
+def _weight_asks(value: Tensor) -> bool:
+    """Whether a weight asks for a gradient, which nobody wants."""
+    return value.requires_grad and isinstance(value, torch.nn.Parameter)
+
+
+def _any(values: Any, holds: Callable[[Tensor], bool]) -> bool:
+    """Whether something holds for any of these values, or of what lists and tuples among them hold."""
     return any(
-        _asks(value) if isinstance(value, Tensor) else _asked(value)
+        holds(value) if isinstance(value, Tensor) else _any(value, holds)
         for value in values
         if isinstance(value, Tensor | list | tuple)
     )

@@ -79,7 +79,7 @@ def test_masks_are_those_of_one_softmax(kind):
             for name, part in parts.items()
         }
         for row in range(out.shape[0]):
-            subjects = SUBJECTS[row % 3]
+            subjects = tuple(SUBJECTS[row % 3])
             positive = site.rows.texts[row // 3].role == "positive"
             bounded = {"cross": ordinal in words and positive, "self": ordinal in pixels}
             logits, values = [], []
