@@ -19,6 +19,7 @@ from host_client import Client
 from host_server import Server, running_server
 from pack import ROOT, load_pack
 
+from ..npm_packages import installed
 from .runs import EXAMPLES, Example, Pictures, Script, pictures, read, steps_of
 
 
@@ -83,6 +84,13 @@ def example(server: Server) -> Example:
         return asyncio.run(pictures(server, read(EXAMPLES[name]), steps=steps_of(name)))
 
     return cache(run)
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script of axe-core, which says what shuts people out of a page."""
+    folder = installed("axe", Path(__file__).parent / "viewer" / "axe")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from ...npm_packages import installed
 from .browser import Ui
 
 ALONE = """([part, type]) => {
@@ -36,16 +33,10 @@ RUN = """async part => {
 }"""
 
 
-@cache
-def axe() -> str:
-    """The checker's script."""
-    folder = installed("axe", Path(__file__).with_name("axe"))
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-
-
-def complaints(ui: Ui, part: str, node: str) -> Iterator[str]:
-    """What shuts people out of a part (a selector) of a node of this type, or may do so by its colours."""
-    ui.page.evaluate(axe())
+def complaints(ui: Ui, axe: str, part: str, node: str) -> Iterator[str]:
+    """What shuts people out of a part (a selector) of a node of this type, or may do so by its colours; `axe`
+    is the checker's script."""
+    ui.page.evaluate(axe)
     for theme in ("light", "dark"):  # the dark one is the host's own, and stays for other tests
         ui.set("Comfy.ColorPalette", theme)
         ui.look(at=node)

@@ -34,11 +34,11 @@ RANKED = """() => [...document.querySelectorAll(".amv-ranking > div")].map(row =
 STAGE = "The picture. Arrow keys move the crosshair, Enter keeps it, Escape lets go."
 
 
-def test_nobody_is_shut_out(ui: Ui) -> None:
+def test_nobody_is_shut_out(ui: Ui, axe: str) -> None:
     """In either renderer and theme, with a word kept: nothing serious or critical."""
     ui.viewer.chip("cat").click()
     ui.viewer.point_at(0.7, 0.4)
-    found = list(complaints(ui, ".amv", VIEWER))
+    found = list(complaints(ui, axe, ".amv", VIEWER))
     ui.picture(f"{renderer(ui)}-accessible")
     assert found == []
     rows = ui.page.evaluate(RANKED)

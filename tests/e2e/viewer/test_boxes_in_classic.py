@@ -48,7 +48,7 @@ def near(found: list[int], wanted: list[int]) -> bool:
     return all(abs(one - other) <= 3 for one, other in zip(found, wanted, strict=True))
 
 
-def test_boxes_are_drawn_moved_described_and_removed(own: Ui) -> None:
+def test_boxes_are_drawn_moved_described_and_removed(own: Ui, axe: str) -> None:
     """By mouse and by keys, in the data that the host's own canvas keeps; clicks leave nothing."""
     show_empty(own)
 
@@ -71,7 +71,7 @@ def test_boxes_are_drawn_moved_described_and_removed(own: Ui) -> None:
     own.page.keyboard.press("Shift+ArrowUp")
     assert near(sides(boxes()[0]), [72, 42, 128, 152])
     own.picture("classic-boxes")
-    found = list(complaints(own, ".acb", "CreateBoundingBoxes"))
+    found = list(complaints(own, axe, ".acb", "CreateBoundingBoxes"))
     assert found == []
     own.page.locator(".acb-box").first.focus()
     own.page.keyboard.press("Delete")
