@@ -41,9 +41,9 @@ class MultiDiffusion(io.ComfyNode):
                     max=LARGEST,
                     step=PIXELS,
                     tooltip=(
-                        "Width of a window in pixels, a multiple of 8, on transformers of 16: the size that "
-                        "the model was trained on (512 for SD1.5, 1024 for SDXL, Flux and later ones). "
-                        "Paper: 512."
+                        "Width of a window in pixels, a multiple of 8, on transformers of 16 (HunyuanImage, "
+                        "Wan 2.2 5B: 32): the size that the model was trained on (512 for SD1.5, 1024 for "
+                        "SDXL, Flux and later ones). Paper: 512."
                     ),
                 ),
                 io.Int.Input(

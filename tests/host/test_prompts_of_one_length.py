@@ -61,6 +61,19 @@ def test_prompts_of_equally_many_tokens():
             assert torch.equal(more["attention_mask"], further["attention_mask"])
 
 
+def test_what_another_reader_makes_of_a_prompt_is_its_row():
+    """HiDream's Llama gives a text beside T5's; one that goes on behind the others' is refused."""
+    clip, prompts = tiny_clip("hidream"), ["a red cat", "a blue dog at night"]
+    with torch.inference_mode():
+        [[_, more]], _ = EncodePromptBatch.execute(clip, "\n".join(prompts), "").args
+        for row, prompt in enumerate(prompts):
+            (((_, further),),) = CLIPTextEncode().encode(clip, prompt)
+            assert torch.equal(more["conditioning_llama3"][row], further["conditioning_llama3"][0])
+        assert not torch.equal(*more["conditioning_llama3"])
+        with pytest.raises(ValueError, match="gives 'conditioning_llama3' with each prompt"):
+            EncodePromptBatch.execute(clip, f"a cat\n{'cat ' * 150}", "")
+
+
 def test_prompts_of_other_lengths_are_refused():
     """Where a model would see what fills them up, with the way out."""
     with pytest.raises(ValueError, match=r"prompts: this text encoder \(qwen3_4b\) makes") as error:

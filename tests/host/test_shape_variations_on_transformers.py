@@ -1,4 +1,4 @@
-"""Shape variations where a transformer reads text by cross-attention: Cosmos-Predict2."""
+"""Shape variations where a transformer reads text by cross-attention: Cosmos-Predict2 and Wan."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from attention_control.nodes.host.run.install import install
 
 from . import naive_shapes
 from .naive import Where
-from .test_prompt_to_prompt_on_transformers import CELLS, naive_in_place
+from .test_prompt_to_prompt_on_transformers import cells, naive_in_place
 from .tiny import assert_same_image
 from .tiny.transformers import painted, spoken, transformer
 
@@ -21,30 +21,33 @@ def inference():
         yield
 
 
-def varied(**settings):
-    model = transformer("cosmos")
+def varied(kind="cosmos", **settings):
+    model = transformer(kind)
     layers = family_of(model).layer_map().parse("all")
     return install(model, ShapeVariations(layers=layers, images=3, **settings))
 
 
-def mixed(values):
+def mixed(kind, values):
     """What the positive rows of a call get; nothing of self-attention is changed."""
 
     def edited(q, k, v, start):
-        if k.shape[2] == CELLS:
+        if k.shape[2] == cells(kind):
             return None
         return naive_shapes.mixed(q, k, v, Where("cross", (4, 6), positive=True), values)
 
-    return naive_in_place("cosmos", edited)
+    return naive_in_place(kind, edited)
 
 
-@pytest.mark.parametrize(("values", "until"), [("proxies", 1.0), ("original", 0.0)])
-def test_words_are_mixed(values, until):
+@pytest.mark.parametrize(
+    ("kind", "values", "until"),
+    [("cosmos", "proxies", 1.0), ("cosmos", "original", 0.0), ("wan", "proxies", 1.0)],
+)
+def test_words_are_mixed(kind, values, until):
     """The original's keys in all images, and the values of the proxies while shapes form."""
-    how = {"prompts": (spoken("cosmos", rows=3, seed=1), spoken("cosmos", seed=2)), "steps": 1}
-    out = painted(varied(shapes=PercentRange(0.0, until)), "cosmos", **how)
-    assert_same_image(out, painted(mixed(values), "cosmos", **how))
-    assert not torch.allclose(out[1:], painted(transformer("cosmos"), "cosmos", **how)[1:], rtol=0.01)
+    how = {"prompts": (spoken(kind, rows=3, seed=1), spoken(kind, seed=2)), "steps": 1}
+    out = painted(varied(kind, shapes=PercentRange(0.0, until)), kind, **how)
+    assert_same_image(out, painted(mixed(kind, values), kind, **how))
+    assert not torch.allclose(out[1:], painted(transformer(kind), kind, **how)[1:], rtol=0.01)
 
 
 def test_nothing_is_kept_where_all_layers_are_fine(report):

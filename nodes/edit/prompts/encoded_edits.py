@@ -87,5 +87,9 @@ def _same_rows(conditioning: list[Entry]) -> tuple[bool, ...]:
 
 def _same(conditioning: list[Entry], row: int) -> bool:
     """Whether a row is encoded as the source is."""
-    tensors = [x for text, more in conditioning for x in (text, more.get("pooled_output")) if x is not None]
+    tensors = [x for text, more in conditioning for x in (text, *more.values()) if _has_rows(x, len(text))]
     return all(torch.equal(x[row], x[0]) for x in tensors)
+
+
+def _has_rows(value: Any, rows: int) -> bool:
+    return isinstance(value, torch.Tensor) and value.ndim > 1 and len(value) == rows

@@ -1,10 +1,10 @@
 """Encoded prompts brought to one length, so that each can be a row of one CONDITIONING.
 
 The rows of a model's call have one length. CLIP's chunks are filled up by encoded empty ones. Of models that
-read a prompt as one text, those whose text encoder fills up all prompts to one length (Flux.1 and SD3 as far
-as it goes, Flux.2 Klein) have nothing to do here; Flux.2 has zeros in front of a text anyway, and Qwen-Image
-masks what fills a text up. All others see what fills up a text as if it were text: it would be the picture of
-another prompt.
+read a prompt as one text, those whose text encoder fills up all prompts to one length (Flux.1, SD3, AuraFlow,
+HiDream and Wan as far as it goes, Flux.2 Klein) have nothing to do here; Flux.2 has zeros in front of a text
+anyway, and Qwen-Image masks what fills a text up. All others see what fills up a text as if it were text: it
+would be the picture of another prompt.
 """
 
 from collections.abc import Sequence

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from comfy.sd import CLIP
 
 ROWS = "pooled_output"  # a key whose tensors have a row for each prompt
+LLAMA = "conditioning_llama3"  # another, of HiDream
 ANIMA = "t5xxl_ids"
 
 
@@ -43,7 +44,7 @@ def encode_rows(clip: "CLIP", prompts: list[str]) -> list[Entry]:
     _refuse_tokens_of_one(encoded)
     if len({entries[0][0].shape[1] for entries in encoded}) > 1:
         encoded = of_one_length(clip, prompts, encoded, _encode(clip, ""))
-    rows = {ROWS, MASK} if masks_padding(clip) else {ROWS}
+    rows = {ROWS, LLAMA, MASK} if masks_padding(clip) else {ROWS, LLAMA}
     return [_stacked(entries, rows) for entries in zip(*encoded, strict=True)]
 
 
@@ -66,18 +67,25 @@ def _refuse_tokens_of_one(encoded: Sequence[Entries]) -> None:
 def _stacked(entries: Sequence[Entry], rows: Set[str]) -> Entry:
     """The entries as one: text, pooled vectors and other `rows` row by row, every other key as all of them
     have it."""
-    further = dict(entries[0][1])
-    for key in further:
-        values = [entry[1].get(key) for entry in entries]
-        if key in rows:
-            further[key] = None if values[0] is None else torch.cat(values)
-        elif not all(_same(value, values[0]) for value in values):
+    further: dict[str, Any] = {}
+    for key in dict.fromkeys(key for _, more in entries for key in more):
+        values = [more.get(key) for _, more in entries]
+        if key in rows and _of_one_shape(values):
+            further[key] = torch.cat(values)
+        elif all(_same(value, values[0]) for value in values):
+            further[key] = values[0]
+        else:
             raise ValueError(
                 f"clip: this text encoder gives {key!r} with each prompt, which can't be joined into one "
                 "batch; that works for the CLIP encoders of SD1.5, SD2 and SDXL. Sample the images one by one"
             )
     further.setdefault(ROWS, None)
     return [torch.cat([entry[0] for entry in entries]), further]
+
+
+def _of_one_shape(values: Sequence[Any]) -> bool:
+    tensors = [value for value in values if isinstance(value, torch.Tensor)]
+    return len(tensors) == len(values) and len({tensor.shape[1:] for tensor in tensors}) == 1
 
 
 def _same(one: Any, other: Any) -> bool:

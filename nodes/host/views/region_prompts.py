@@ -19,6 +19,10 @@ WHOLE = {
         "a style picture that is weighed by attention. Take `multiply` for the strength_type of Apply Style "
         "Model"
     ),
+    "time_dim_concat": (
+        "pictures beside its frame (Phantom), as large as the whole one, which a window cannot have. Leave "
+        "them away"
+    ),
 }
 """What holds for the whole picture, and cannot be cut."""
 

@@ -7,6 +7,7 @@ import comfy.sd1_clip
 import comfy.sdxl_clip
 import comfy.text_encoders.flux
 import comfy.text_encoders.genmo
+import comfy.text_encoders.hidream
 import comfy.text_encoders.sd2_clip
 import comfy.text_encoders.z_image
 import torch
@@ -21,7 +22,8 @@ def tiny_clip(kind: str, seed: int = 0) -> comfy.sd.CLIP:
 
     kind: "sd15", "sd2", "sdxl" (two encoders, pooled vector); "flux" for the tiny transformer (CLIP for the
     pooled vector, T5 for the text, at least 256 tokens); or, fitting no tiny model, "mochi" (T5 with an
-    attention mask) and "z-image" (Qwen in a template, with a mask that masks nothing).
+    attention mask), "z-image" (Qwen in a template, with a mask that masks nothing) and "hidream" (Llama
+    alone, whose text comes beside the other encoders').
     """
     tokenizer, encoder, options = _parts(kind)
     with torch.inference_mode():
@@ -45,6 +47,9 @@ def _parts(kind: str) -> tuple[Any, Any, dict[str, Any]]:
     if kind == "z-image":
         options = {"qwen3_4b_model_config": _QWEN}
         return comfy.text_encoders.z_image.ZImageTokenizer, comfy.text_encoders.z_image.te(), options
+    if kind == "hidream":
+        encoder = comfy.text_encoders.hidream.hidream_clip(clip_l=False, clip_g=False, t5=False)
+        return comfy.text_encoders.hidream.HiDreamTokenizer, encoder, {"llama_model_config": _LLAMA}
     assert kind == "mochi", kind
     options = {"t5xxl_model_config": _T5}
     return comfy.text_encoders.genmo.MochiT5Tokenizer, comfy.text_encoders.genmo.mochi_te(), options
@@ -60,6 +65,8 @@ _QWEN = {
     "intermediate_size": 64,
     "vocab_size": 151936,
 }
+
+_LLAMA = {**_QWEN, "hidden_size": 40, "num_hidden_layers": 2, "vocab_size": 128256}
 
 
 def _clip(width: int) -> dict[str, int]:

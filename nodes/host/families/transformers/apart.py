@@ -14,6 +14,7 @@ from .transformer import Transformer
 class Apart(Transformer):
     """Self-attention, which is rotated, comes first; nothing but their order tells the two apart."""
 
+    works: ClassVar[frozenset[str]] = Transformer.works | {ShapeVariations.label}
     joint = False
     reasons: ClassVar[Mapping[str, str]] = {
         label: why for label, why in Transformer.reasons.items() if label != ShapeVariations.label

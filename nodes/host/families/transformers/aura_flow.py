@@ -9,7 +9,7 @@ from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from ..blocks.block_checkpoints import checkpointed_blocks
 from ..blocks.told import place_told, told
 from ..family import Forward
-from .transformer import WITH_GRADIENTS, Transformer, no_rotations
+from .transformer import Transformer, no_rotations
 
 
 class AuraFlowFamily(Transformer):
@@ -17,7 +17,6 @@ class AuraFlowFamily(Transformer):
 
     name: ClassVar[str] = "AuraFlow"
     models: ClassVar[str] = "AuraFlow"
-    works = WITH_GRADIENTS
     checkpoints: ClassVar[bool] = True
     unplaced = no_rotations("AuraFlow")
 

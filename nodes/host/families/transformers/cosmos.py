@@ -7,10 +7,9 @@ from comfy.ldm.anima.model import Anima
 from comfy.ldm.cosmos.predict2 import MiniTrainDIT
 
 from .....attention_patches.contract.rotary import Axis, Rotary
-from .....attention_patches.methods.shape_variations.method import ShapeVariations
 from ..family import Forward
 from .apart import Apart
-from .transformer import Grid, Transformer
+from .transformer import Grid
 from .transformer_presets import BoundedBlocks
 
 ANIMA_TEXT = 512  # tokens that every text of Anima has at least
@@ -21,7 +20,6 @@ class CosmosFamily(Apart):
 
     name: ClassVar[str] = "Anima"
     models: ClassVar[str] = "Anima and Cosmos-Predict2"
-    works = Transformer.works | {ShapeVariations.label}
 
     @staticmethod
     def fits(network: Any) -> bool:

@@ -9,7 +9,7 @@ from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from .....attention_patches.contract.rotary import Rotary
 from .....attention_patches.methods.layout_guidance import LayoutGuidance
 from ..family import Forward, Seen
-from .transformer import EVERYWHERE, Grid, Transformer, queries_of, rows_and_columns
+from .transformer import WITHOUT_GRADIENTS, Grid, Transformer, queries_of, rows_and_columns
 
 LLAMA = ("encoder_hidden_states_llama3", "conditioning_llama3")
 """The host's names for what Llama reads, (rows, layers, tokens, width): for the network, and in a
@@ -28,7 +28,7 @@ class HiDreamFamily(Transformer):
 
     name: ClassVar[str] = "HiDream"
     models: ClassVar[str] = "HiDream-I1"
-    works = EVERYWHERE
+    works = WITHOUT_GRADIENTS
     unguided = (
         "its tokens go to the experts that fit them best, and where they change to others there is no "
         "gradient to follow"

@@ -11,7 +11,7 @@ from .....attention_patches.contract.rotary import Rotary
 from .....attention_patches.maps.recorders.concepts import ConceptRecorder
 from ..blocks.block_checkpoints import checkpointed_blocks
 from ..family import Forward
-from .transformer import WITH_GRADIENTS, Grid, Transformer, rows_and_columns
+from .transformer import Grid, Transformer, rows_and_columns
 
 QUOTED = "txt_byt5"  # the host's name for what a prompt has in quotes, read letter by letter
 
@@ -22,7 +22,6 @@ class HunyuanImageFamily(Transformer):
 
     name: ClassVar[str] = "HunyuanImage"
     models: ClassVar[str] = "HunyuanImage 2.1"
-    works = WITH_GRADIENTS
     checkpoints: ClassVar[bool] = True
     reasons: ClassVar[Mapping[str, str]] = {
         **Transformer.reasons,

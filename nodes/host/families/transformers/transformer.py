@@ -22,16 +22,23 @@ from ..family import INVERSION, Family, Forward, Seen
 from .transformer_presets import BoundedBlocks, presets
 
 Grid = tuple[int, int]
-EVERYWHERE = frozenset({Recorder.label, StyleAligned.label, BoundedAttention.label, INVERSION})
+WITHOUT_GRADIENTS = frozenset(
+    {
+        Recorder.label,
+        StyleAligned.label,
+        BoundedAttention.label,
+        MultiDiffusion.label,
+        PromptToPrompt.label,
+        INVERSION,
+    }
+)
 """Works on every transformer."""
-
-WITH_GRADIENTS = EVERYWHERE | {LayoutGuidance.label}
 
 
 class Transformer(Family):
     """A transformer for text and picture; nothing of it is marked, as the host's attention tells all."""
 
-    works: ClassVar[frozenset[str]] = WITH_GRADIENTS | {MultiDiffusion.label, PromptToPrompt.label}
+    works: ClassVar[frozenset[str]] = WITHOUT_GRADIENTS | {LayoutGuidance.label}
     reasons: ClassVar[Mapping[str, str]] = {
         PlugAndPlay.label: (
             "it takes features of a U-Net's ResBlocks, and a transformer has none; its successor for Flux "

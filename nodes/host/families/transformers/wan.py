@@ -10,7 +10,7 @@ from ..blocks.block_checkpoints import checkpointed_blocks
 from ..blocks.told import told
 from ..family import Forward
 from .apart import Apart
-from .transformer import WITH_GRADIENTS, Grid, rows_and_columns
+from .transformer import Grid, rows_and_columns
 from .transformer_presets import BoundedBlocks
 
 
@@ -20,7 +20,6 @@ class WanFamily(Apart):
 
     name: ClassVar[str] = "Wan"
     models: ClassVar[str] = "Wan (text to video, one frame)"
-    works = WITH_GRADIENTS
     checkpoints: ClassVar[bool] = True
 
     @staticmethod
