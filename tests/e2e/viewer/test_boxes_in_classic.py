@@ -101,7 +101,7 @@ def test_boxes_are_made_by_keys_alone(own: Ui) -> None:
 
 def test_a_drag_ends_where_it_is_cancelled(own: Ui) -> None:
     """A touch that the browser takes away has moved its box; whoever points there later moves nothing."""
-    own.show({"1": NODE}, "classic", at="CreateBoundingBoxes")
+    show_empty(own)
     drag(own, (32, 32), (160, 192))
     shown = own.page.locator(".acb-stage").bounding_box()
     touched = own.page.context.new_cdp_session(own.page)
