@@ -33,6 +33,7 @@ FIGURES: tuple[Figure, ...] = (
         "Five pets on a bed",
         "Five subjects of one prompt, as usual, and what Prompt Diagnosis reads off their attention.",
         "talk/Five pets on a bed",
+        remark="a red cat and a green frog can be told; dogs melt into others, and there is no bed",
     ),
     Figure(
         "Where each word is looked at",
@@ -124,6 +125,7 @@ FIGURES: tuple[Figure, ...] = (
         "MultiDiffusion with StyleAligned",
         "Panoramas of one batch: alone, without sharing, without AdaIN, and full.",
         "talk/Panoramas in one style",
+        remark="without AdaIN and full differ in little but the boats' ground",
     ),
     Figure("Left and right reference", "Two styles in one wide picture.", "20 From one style to another"),
     Figure(
@@ -140,6 +142,7 @@ FIGURES: tuple[Figure, ...] = (
         "Where layout guidance fails",
         "Subjects of one kind in boxes, and the leak between them while guidance is on.",
         "talk/Where layout guidance fails",
+        remark="kittens stand in their boxes, some of them in another one's colour",
     ),
     Figure(
         "Leakage, and Bounded Attention against it",
