@@ -80,7 +80,7 @@ class Misplacement(Objective):
 class LayoutGuidance(Method):
     """`loss_scale` is the length of the shifts; `layers` are those of cross-attention, None: the authors'.
 
-    `shows_boxes`: the subjects' attention and their places are drawn on the node at every guided step.
+    `shows_boxes`: the subjects' attention and their places are drawn on the node in guided steps.
     """
 
     label: ClassVar[str] = "LayoutGuidance"

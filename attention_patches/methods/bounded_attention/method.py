@@ -51,7 +51,7 @@ class BoundedAttention(Method):
     Masks are found from `refine_from` of the schedule on (1: never), and anew every `refine_every` of it.
     `layers` and `mask_layers` are ordinals; by default (None) they are the authors', for the bounds all those
     of a U-Net. Where nobody keeps the pixels of subjects apart, named layers bound words only.
-    `shows_boxes`: the subjects' attention and their places are drawn on the node at every guided step.
+    `shows_boxes`: the subjects' attention and their places are drawn on the node in guided steps.
     """
 
     label: ClassVar[str] = "BoundedAttention"

@@ -30,8 +30,8 @@ class SD3Family(Transformer):
     reasons: ClassVar[Mapping[str, str]] = {
         **Transformer.reasons,
         ConceptRecorder.label: (
-            "its authors' code for SD3 reads all concepts as one text of a token each, and users report maps "
-            "that scatter"
+            "its authors' code for SD3 reads all concepts as one text of a token each, and that "
+            "form is not built here"
         ),
     }
 
