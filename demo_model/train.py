@@ -3,6 +3,7 @@
 python demo_model/train.py                          all steps on what there is; the same command goes on
 python demo_model/train.py --recipe gpu --sitting 9   ... for nine minutes at a time
 python demo_model/train.py unet --from-weights       one step, from the files in --weights
+torchrun --nproc-per-node 2 demo_model/train.py unet --threads 1     two processes, for two cores
 python demo_model/train.py control lora embedding    companions of the model in --weights, into --state
 
 A machine without a network needs two things: a checkout of the host (COMFYUI_PATH), and `drawings.npz`, which
@@ -137,22 +138,28 @@ def train(options: argparse.Namespace, device: Any, sprites: Any = None) -> bool
     """
     from attention_control.demo_model.training.files import Places
     from attention_control.demo_model.training.steps import Setting, run_step
+    from attention_control.demo_model.training.together import Together
     from attention_control.demo_model.world import Sprites
 
     recipe = RECIPES[options.recipe or ("cpu" if device.type == "cpu" else "gpu")]
     for name in ("stream", "compile"):
         if getattr(options, name) is None:
             setattr(options, name, recipe[name])
+    together = Together.join()
+    if together.size > 1 and options.steps != ["unet"]:
+        raise SystemExit("several processes train the step unet only; name it, or start one process")
     places = Places(options.cache, options.weights, options.state)
     for folder in (places.cache, places.state):
         folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
 
     def log(line: str) -> None:
-        print(f"{time.monotonic() - start:7.0f}s {line}", flush=True)
+        if together.rank == 0:
+            print(f"{time.monotonic() - start:7.0f}s {line}", flush=True)
 
     until = start + 60 * options.sitting if options.sitting else float("inf")
-    setting = Setting(places, device, until, options, recipe, log, sprites or Sprites.load(places.cache))
+    sprites = sprites or Sprites.load(places.cache)
+    setting = Setting(places, device, until, options, recipe, log, sprites, together)
     for step in options.steps or STEPS:
         if not run_step(step, options.minutes or recipe["minutes"].get(step, 0.0), setting):
             log(f"stopped in step {step}; the same command goes on")

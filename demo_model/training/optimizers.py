@@ -6,15 +6,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .together import Together
+
+ALONE = Together()
+
 
 class Muon(torch.optim.Optimizer):
     """Momentum whose update is orthogonalised by Newton-Schulz iterations (Jordan et al. 2024).
 
-    Weights of equal shape are stacked, so that one batched product serves them all.
+    Weights of equal shape are stacked, so that one batched product serves them all, and processes that
+    train together divide the stack among them.
     """
 
-    def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
+    def __init__(
+        self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, together: Together = ALONE
+    ) -> None:
         super().__init__(list(params), {"lr": lr, "momentum": momentum})
+        self.together = together
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:
@@ -28,7 +36,8 @@ class Muon(torch.optim.Optimizer):
                 update = p.grad.lerp(buffer, group["momentum"]).flatten(1)
                 by_shape.setdefault((update.shape[0], update.shape[1]), []).append((p, update))
             for (rows, columns), pairs in by_shape.items():
-                updates = orthogonalise(torch.stack([update for _, update in pairs]))
+                stacked = torch.stack([update for _, update in pairs])
+                updates = self.together.divide(orthogonalise, stacked)
                 scale = max(1.0, rows / columns) ** 0.5
                 for (p, _), update in zip(pairs, updates, strict=True):
                     p.add_(update.view_as(p), alpha=-group["lr"] * scale)
@@ -49,11 +58,16 @@ class Optimizer:
     """Muon on hidden matrices, AdamW on the rest; `scale` is the learning rates' share of their peaks."""
 
     def __init__(
-        self, matrices: list[nn.Parameter], rest: list[nn.Parameter], muon: float, adamw: float
+        self,
+        matrices: list[nn.Parameter],
+        rest: list[nn.Parameter],
+        muon: float,
+        adamw: float,
+        together: Together = ALONE,
     ) -> None:
         self.peaks = (muon, adamw)
         self.parts: list[torch.optim.Optimizer] = [
-            Muon(matrices, lr=muon),
+            Muon(matrices, lr=muon, together=together),
             torch.optim.AdamW(rest, lr=adamw, betas=(0.9, 0.98), weight_decay=0.0),
         ]
 

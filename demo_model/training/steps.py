@@ -22,6 +22,7 @@ from .judge import decode_scenes, train_judge
 from .pool import CANVASES, make_pool
 from .stream import Pictures, StreamBatches
 from .text import Words
+from .together import Together
 from .unet import Trained
 from .unet_training import Plan, train_unet
 from .vae import rendered, train_vae
@@ -40,6 +41,7 @@ class Setting:
     recipe: dict[str, Any]
     log: Callable[[str], None]
     sprites: Sprites
+    together: Together
 
     @property
     def start(self) -> str:
@@ -122,11 +124,21 @@ def _unet(minutes: float, setting: Setting) -> bool:
         trained.compile()
     plan = Plan(minutes, options.decay, tuple(options.small_share), options.binding)
     source = _batches(setting, trained, network)
-    return train_unet(setting.places, plan, trained, source, options.resume, setting.log, setting.until)
+    return train_unet(
+        setting.places,
+        plan,
+        trained,
+        source,
+        options.resume,
+        setting.log,
+        setting.until,
+        setting.together,
+    )
 
 
 def _batches(setting: Setting, trained: Trained, network: torch.nn.Module) -> Source:
-    words, batch = trained.text.words, setting.recipe["unet"]
+    words, size = trained.text.words, setting.together.size
+    batch = {canvas: max(number // size, 1) for canvas, number in setting.recipe["unet"].items()}
     if setting.options.stream:
         chunk = {canvas: min(256, number) for canvas, number in batch.items()}
         return StreamBatches(_pictures(setting, words, chunk), network, batch)

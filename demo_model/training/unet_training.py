@@ -12,7 +12,8 @@ import torch
 from .batches import Source
 from .clock import Clock
 from .files import Places, has_checkpoint, load_checkpoint, save_checkpoint
-from .optimizers import Average, Optimizer, split
+from .optimizers import ALONE, Average, Optimizer, split
+from .together import Together
 from .unet import FIRST_AND_LAST, Trained, denoising_loss
 
 EMA_DECAY = 0.998
@@ -48,9 +49,9 @@ class Progress:
     counts: dict[str, int] = field(default_factory=lambda: {"step": 0, "small": 0, "full": 0})
 
     @classmethod
-    def begin(cls, trained: Trained) -> "Progress":
+    def begin(cls, trained: Trained, together: Together = ALONE) -> "Progress":
         first_and_last = tuple(f"unet.{name}" for name in FIRST_AND_LAST)
-        optimizer = Optimizer(*split(trained, first_and_last), MUON, ADAMW)
+        optimizer = Optimizer(*split(trained, first_and_last), MUON, ADAMW, together)
         return cls(trained, optimizer, Average(trained, EMA_DECAY))
 
     def state(self, minutes: float) -> dict[str, Any]:
@@ -79,32 +80,37 @@ def train_unet(
     resume: bool,
     log: Callable[[str], None],
     until: float = math.inf,
+    together: Together = ALONE,
 ) -> bool:
     """Train until the plan's minutes are over, earlier runs included; False if asked to end before.
 
-    Checkpoint and averaged weights are written every two minutes and at the end.
+    Checkpoint and averaged weights are written every two minutes and at the end, by the first process of
+    those that train `together`; it also says when to stop, and its losses are logged.
     """
-    progress, clock = Progress.begin(trained), Clock(plan.minutes, until)
+    progress, clock = Progress.begin(trained, together), Clock(plan.minutes, until)
     if resume and has_checkpoint(places.state, "unet"):
         clock.before = progress.restore(load_checkpoint(places.state, "unet"))
-    rng = np.random.default_rng(int(time.time()))
-    torch.manual_seed(int(time.time()))
+    rng = np.random.default_rng()
+    torch.seed()
     counts, saved = progress.counts, time.monotonic()
     losses: dict[str, list[torch.Tensor]] = {"small": [], "full": [], "nouns": []}
     with clock:
-        while clock.running:
-            share = clock.share
-            canvas = "small" if rng.random() < plan.small(share) else "full"
+        while True:
+            running, share, chance = together.agree(clock.running, clock.share, rng.random())
+            if not running:
+                break
+            canvas = "small" if chance < plan.small(share) else "full"
             batch = source.draw(canvas)
             loss, bound = denoising_loss(trained, batch)
             (loss + plan.binding * bound).backward()
+            together.average_gradients(trained.parameters())
             progress.optimizer.step(plan.scale(share, counts["step"]))
             progress.average.update(trained)
             losses[canvas].append(loss.detach())
             if batch.nouns is not None:
                 losses["nouns"].append(bound.detach())
             counts["step"] += 1
-            counts[canvas] += len(batch.latents)
+            counts[canvas] += len(batch.latents) * together.size
             if counts["step"] % 50 == 0:
                 means = " ".join(f"{n} {torch.stack(v[-100:]).mean():.4f}" for n, v in losses.items() if v)
                 seen = f"{counts['small']}+{counts['full']}"
@@ -112,14 +118,16 @@ def train_unet(
             if time.monotonic() - saved > SAVE_SECONDS:
                 saved = time.monotonic()
                 source.refresh()
-                _save(places, progress, clock)
-    _save(places, progress, clock)
+                _save(places, progress, clock, together)
+    _save(places, progress, clock, together)
     log(f"unet stopped after step {counts['step']}, {clock.spent:.0f} minutes in all")
     return clock.share >= 1
 
 
-def _save(places: Places, progress: Progress, clock: Clock) -> None:
+def _save(places: Places, progress: Progress, clock: Clock, together: Together) -> None:
     """Refuse to put weights that are no longer finite over good ones."""
+    if together.rank > 0:
+        return
     if not all(math.isfinite(v.sum().item()) for v in progress.average.values.values()):
         raise RuntimeError("the averaged weights are no longer finite; go on from the checkpoint")
     save_checkpoint(places.state, "unet", progress.state(clock.spent))
