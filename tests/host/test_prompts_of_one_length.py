@@ -70,8 +70,24 @@ def test_what_another_reader_makes_of_a_prompt_is_its_row():
             (((_, further),),) = CLIPTextEncode().encode(clip, prompt)
             assert torch.equal(more["conditioning_llama3"][row], further["conditioning_llama3"][0])
         assert not torch.equal(*more["conditioning_llama3"])
-        with pytest.raises(ValueError, match="gives 'conditioning_llama3' with each prompt"):
+        with pytest.raises(ValueError, match="gives 'conditioning_llama3' with prompts"):
             EncodePromptBatch.execute(clip, f"a cat\n{'cat ' * 150}", "")
+
+
+def test_what_stands_in_quotes_is_read_row_by_row():
+    """By HunyuanImage, where the quotes have equally many letters; else it is refused with what to write."""
+    clip, prompts = tiny_clip("hunyuan-image"), ['a sign "red"', 'a sign "big"']
+    key = "conditioning_byt5small"
+    with torch.inference_mode():
+        [[text, more]], _ = EncodePromptBatch.execute(clip, "\n".join(prompts), "").args
+        for row, prompt in enumerate(prompts):
+            (((alone, further),),) = CLIPTextEncode().encode(clip, prompt)
+            assert torch.equal(more[key][row], further[key][0])
+            assert torch.equal(text[row], alone[0])
+        assert not torch.equal(*more[key])
+        for other in ('a sign "a"', "a big sign is red"):
+            with pytest.raises(ValueError, match=r"gives 'conditioning_byt5small' .*letters stand in quotes"):
+                EncodePromptBatch.execute(clip, f"{prompts[0]}\n{other}", "")
 
 
 def test_prompts_of_other_lengths_are_refused():

@@ -10,8 +10,8 @@ from .one_length import MASK, Entries, Entry, masks_padding, of_one_length
 if TYPE_CHECKING:
     from comfy.sd import CLIP
 
-ROWS = "pooled_output"  # a key whose tensors have a row for each prompt
-LLAMA = "conditioning_llama3"  # another, of HiDream
+ROWS = "pooled_output"
+FURTHER = {ROWS, "conditioning_llama3", "conditioning_byt5small"}  # their tensors have a row for each prompt
 ANIMA = "t5xxl_ids"
 
 
@@ -35,8 +35,8 @@ def encode_rows(clip: "CLIP", prompts: list[str]) -> list[Entry]:
     All rows get the token length of the longest: with CLIP a shorter one keeps its chunks, and the encoded
     empty prompt follows as often as needed, as *Conditioning (Concat)* would append it; see `one_length` for
     others. With a clip schedule there is one entry for each of its ranges.
-    Raises ValueError for a text encoder whose texts can't be brought to one length, or that gives more than
-    text and pooled vectors.
+    Raises ValueError for a text encoder whose texts can't be brought to one length, or that gives further
+    texts (HiDream's Llama, what HunyuanImage reads in quotes) not in one length.
     """
     if clip is None:
         raise ValueError("clip: none arrived; does the checkpoint hold a text encoder? Load CLIP loads one")
@@ -44,7 +44,7 @@ def encode_rows(clip: "CLIP", prompts: list[str]) -> list[Entry]:
     _refuse_tokens_of_one(encoded)
     if len({entries[0][0].shape[1] for entries in encoded}) > 1:
         encoded = of_one_length(clip, prompts, encoded, _encode(clip, ""))
-    rows = {ROWS, LLAMA, MASK} if masks_padding(clip) else {ROWS, LLAMA}
+    rows = FURTHER | {MASK} if masks_padding(clip) else FURTHER
     return [_stacked(entries, rows) for entries in zip(*encoded, strict=True)]
 
 
@@ -76,8 +76,9 @@ def _stacked(entries: Sequence[Entry], rows: Set[str]) -> Entry:
             further[key] = values[0]
         else:
             raise ValueError(
-                f"clip: this text encoder gives {key!r} with each prompt, which can't be joined into one "
-                "batch; that works for the CLIP encoders of SD1.5, SD2 and SDXL. Sample the images one by one"
+                f"clip: this text encoder gives {key!r} with prompts, and that of these ones can't be joined "
+                "into one batch; it always can for the CLIP encoders of SD1.5, SD2 and SDXL, and for "
+                "HunyuanImage where equally many letters stand in quotes. Sample the images one by one"
             )
     further.setdefault(ROWS, None)
     return [torch.cat([entry[0] for entry in entries]), further]

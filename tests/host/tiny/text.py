@@ -8,6 +8,7 @@ import comfy.sdxl_clip
 import comfy.text_encoders.flux
 import comfy.text_encoders.genmo
 import comfy.text_encoders.hidream
+import comfy.text_encoders.hunyuan_image
 import comfy.text_encoders.sd2_clip
 import comfy.text_encoders.z_image
 import torch
@@ -22,12 +23,15 @@ def tiny_clip(kind: str, seed: int = 0) -> comfy.sd.CLIP:
 
     kind: "sd15", "sd2", "sdxl" (two encoders, pooled vector); "flux" for the tiny transformer (CLIP for the
     pooled vector, T5 for the text, at least 256 tokens); or, fitting no tiny model, "mochi" (T5 with an
-    attention mask), "z-image" (Qwen in a template, with a mask that masks nothing) and "hidream" (Llama
-    alone, whose text comes beside the other encoders').
+    attention mask), "z-image" (Qwen in a template, with a mask that masks nothing), "hidream" (Llama
+    alone, whose text comes beside the other encoders') and "hunyuan-image" (Qwen, and ByT5 for what stands
+    in quotes).
     """
     tokenizer, encoder, options = _parts(kind)
     with torch.inference_mode():
         clip = comfy.sd.CLIP(ClipTarget(tokenizer, encoder), model_options=options)
+        if kind == "hunyuan-image":
+            clip.cond_stage_model.qwen25_7b.transformer.visual = None  # the tower for pictures is never tiny
         fill_randomly(clip.cond_stage_model, seed)
     return clip
 
@@ -50,6 +54,10 @@ def _parts(kind: str) -> tuple[Any, Any, dict[str, Any]]:
     if kind == "hidream":
         encoder = comfy.text_encoders.hidream.hidream_clip(clip_l=False, clip_g=False, t5=False)
         return comfy.text_encoders.hidream.HiDreamTokenizer, encoder, {"llama_model_config": _LLAMA}
+    if kind == "hunyuan-image":
+        encoder = comfy.text_encoders.hunyuan_image.te()
+        options = {"qwen25_7b_model_config": {**_QWEN, "num_hidden_layers": 4}, "_model_config": _T5}
+        return comfy.text_encoders.hunyuan_image.HunyuanImageTokenizer, encoder, options
     assert kind == "mochi", kind
     options = {"t5xxl_model_config": _T5}
     return comfy.text_encoders.genmo.MochiT5Tokenizer, comfy.text_encoders.genmo.mochi_te(), options
