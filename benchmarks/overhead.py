@@ -8,13 +8,16 @@ operations, counted by torch's dispatch.
 
 Masks of Bounded Attention cost most where grids are fine. So they are also measured on the first level of
 SD1.5 alone, with four images of 64 x 64 cells, each with boxes of its own.
+
+Figures are written model by model; a run that was stopped goes on behind them.
 """
 
+import argparse
+import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import host
 
@@ -24,87 +27,12 @@ import comfy.sample  # noqa: E402  the host is found only now
 import comfy.samplers  # noqa: E402
 import record  # noqa: E402
 import torch  # noqa: E402
-from attention_control.attention_patches.contract.attention_part import Attend, Order  # noqa: E402
-from attention_control.attention_patches.contract.batch import Batch  # noqa: E402
-from attention_control.attention_patches.contract.method import Method, Part  # noqa: E402
-from attention_control.attention_patches.contract.qkv import QKV  # noqa: E402
-from attention_control.attention_patches.contract.site import Site  # noqa: E402
-from attention_control.attention_patches.layout.regions import Layout, Subject  # noqa: E402
-from attention_control.attention_patches.maps.recorded import MapStore  # noqa: E402
-from attention_control.attention_patches.maps.recorders.recorder import Recorder  # noqa: E402
-from attention_control.attention_patches.methods.bounded_attention.method import (  # noqa: E402
-    BoundedAttention,
-)
-from attention_control.attention_patches.methods.style_aligned.method import StyleAligned  # noqa: E402
-from attention_control.nodes.host.families import family_of  # noqa: E402
-from attention_control.nodes.host.run.install import install  # noqa: E402
 from models import FIRST_LEVEL, demo, empty_latents, random_sd15  # noqa: E402
+from overhead_variants import variants  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
 from turns import ratio, seconds_of  # noqa: E402
 
-
-class Nowhere:
-    """A part that wants no site."""
-
-    order: ClassVar[Order] = "edit"
-
-    def wants(self, site: Site) -> bool:
-        return False
-
-    def __call__(self, site: Site, qkv: QKV, attend: Attend) -> torch.Tensor:
-        return attend(qkv)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bystander(Method):
-    """What being asked at every site costs."""
-
-    label: ClassVar[str] = "Bystander"
-
-    def begin(self, batch: Batch) -> Sequence[Part]:
-        return [Nowhere()]
-
-
-def doubled_keys(func: Callable[..., Any], q: Any, k: Any, v: Any, heads: int, **kwargs: Any) -> Any:
-    """An `optimized_attention_override`: every self-attention with its own keys twice."""
-    if q.shape[1] == k.shape[1]:
-        k, v = torch.cat([k, k], dim=1), torch.cat([v, v], dim=1)
-    return func(q, k, v, heads, **kwargs)
-
-
-def bounded(model: Any, images: int) -> Any:
-    """Bounded Attention with its masks alone: three subjects, in places of their own in each image."""
-    shifts = [0.02 * image for image in range(images)]
-    places = [
-        [
-            ((2, 3), (0.05 + x, 0.2, 0.4 + x, 0.8)),
-            ((6, 7), (0.5 + x, 0.2, 0.9 + x, 0.8)),
-            ((9,), (0.1, 0.85, 0.9, 1)),
-        ]
-        for x in shifts
-    ]
-    subjects = [tuple(Subject("", tokens, (box,)) for tokens, box in image) for image in places]
-    layout = Layout(tuple(subjects), fillers=(1, 4), ends=(12,))
-    layers = family_of(model).layer_map().parse("all")
-    return install(model, BoundedAttention(layers=layers, layout=layout, refine_from=1.0))
-
-
-def variants(model: Any, images: int) -> dict[str, Any]:
-    floor = model.clone()
-    floor.model_options["transformer_options"]["optimized_attention_override"] = doubled_keys
-    every = family_of(model).layer_map().parse("all")
-    return {
-        "unpatched": model,
-        "a patch that wants no site": install(model, Bystander()),
-        "floor: doubled keys": floor,
-        "StyleAligned": install(model, StyleAligned(layers=every)),
-        "StyleAligned, shared group norm": install(model, StyleAligned(layers=every, share_group_norm=True)),
-        "recorder, cross-attention": install(model, Recorder(store=MapStore(), cross_layers=every)),
-        "recorder, cross- and self-attention": install(
-            model, Recorder(store=MapStore(), cross_layers=every, self_layers=every)
-        ),
-        "Bounded Attention, masks": bounded(model, images),
-    }
+POCKET, SD15, LEVEL = "Pocket Diffusion", "random SD1.5", "SD1.5's first level"
 
 
 def run(model: Any, prompts: tuple[Any, Any], latent: tuple[int, int], steps: int) -> None:
@@ -162,38 +90,69 @@ def over_the_floor(seconds: dict[str, list[float]]) -> float | None:
     return ratio(seconds["StyleAligned"], seconds["floor: doubled keys"])
 
 
+def cases(quick: bool) -> list[tuple[str, tuple[int, int], Callable[[], dict[str, Any]]]]:
+    """(model, latent, how it is measured), each once."""
+
+    def pocket(latent: tuple[int, int], steps: int = 20, rounds: int = 9) -> dict[str, Any]:
+        small, prompts = demo()
+        return measure(POCKET, variants(small, latent[0]), prompts, latent, steps, rounds)
+
+    def sd15(latent: tuple[int, int]) -> dict[str, Any]:
+        model, prompts = random_sd15()
+        return measure(SD15, variants(model, latent[0]), prompts, latent, steps=1, rounds=3)
+
+    def level(latent: tuple[int, int]) -> dict[str, Any]:
+        model, prompts = random_sd15(FIRST_LEVEL)
+        made = variants(model, latent[0])
+        only = {name: made[name] for name in ("unpatched", "Bounded Attention, masks")}
+        return measure(LEVEL, only, prompts, latent, steps=1, rounds=3)
+
+    if quick:
+        return [(POCKET, (4, 8), partial(pocket, (4, 8), 1, 1))]
+    measured = (
+        (POCKET, (4, 16), pocket),
+        (SD15, (4, 32), sd15),
+        (SD15, (1, 64), sd15),
+        (LEVEL, (4, 64), level),
+    )
+    return [(model, latent, partial(way, latent)) for model, latent, way in measured]
+
+
+def kept(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """What a run that was stopped has measured already, of the same weights."""
+    path = record.path("overhead", options)
+    found = json.loads(path.read_text()) if path.is_file() else {}
+    unfinished = found.get("unfinished") and found["weights"] == record.weights()
+    return found["runs"] if unfinished else []
+
+
+def show(result: dict[str, Any]) -> None:
+    told = f"latent {result['latent']}, {result['steps']} steps, {record.machine_class()}"
+    print(f"\n{result['model']}, {told}")
+    rows = [
+        [
+            variant,
+            f"{result['time'][variant]:.2f}x",
+            f"{result['memory'][variant]:.2f}x",
+            f"{result['extra megabytes'][variant]:+.0f} MB",
+        ]
+        for variant in result["time"]
+    ]
+    print(record.table(["variant", "time", "peak memory", "beyond"], rows))
+    if result["over the floor"] is not None:
+        print(f"StyleAligned over the floor: {result['over the floor']:.2f}x")
+
+
 def main() -> None:
     options = record.parser(__doc__, "the demo model only, small, one round of one step").parse_args()
-    quick = options.quick
-    size, steps, rounds = (8, 1, 1) if quick else (16, 20, 9)
-    small, prompts = demo()
-    runs = [measure("Pocket Diffusion", variants(small, 4), prompts, (4, size), steps, rounds)]
-    if not quick:
-        sd15, prompts = random_sd15()
-        runs += [
-            measure("random SD1.5", variants(sd15, latent[0]), prompts, latent, steps=1, rounds=3)
-            for latent in ((4, 32), (1, 64))
-        ]
-        level, prompts = random_sd15(FIRST_LEVEL)
-        made = variants(level, 4)
-        only = {name: made[name] for name in ("unpatched", "Bounded Attention, masks")}
-        runs.append(measure("SD1.5's first level", only, prompts, (4, 64), steps=1, rounds=3))
-    for result in runs:
-        told = f"latent {result['latent']}, {result['steps']} steps, {record.machine_class()}"
-        print(f"\n{result['model']}, {told}")
-        rows = [
-            [
-                variant,
-                f"{result['time'][variant]:.2f}x",
-                f"{result['memory'][variant]:.2f}x",
-                f"{result['extra megabytes'][variant]:+.0f} MB",
-            ]
-            for variant in result["time"]
-        ]
-        print(record.table(["variant", "time", "peak memory", "beyond"], rows))
-        if result["over the floor"] is not None:
-            print(f"StyleAligned over the floor: {result['over the floor']:.2f}x")
-    print(f"\nwritten: {record.write('overhead', {'runs': runs}, options).name}")
+    runs, due = kept(options), cases(options.quick)
+    for model, (images, size), way in due:
+        if not any((r["model"], r["latent"][0], r["latent"][-1]) == (model, images, size) for r in runs):
+            runs.append(way())
+            figures = {"runs": runs} | ({"unfinished": True} if len(runs) < len(due) else {})
+            path = record.write("overhead", figures, options)
+            show(runs[-1])
+    print(f"\nwritten: {path.name}")
 
 
 if __name__ == "__main__":

@@ -51,12 +51,17 @@ def write(name: str, figures: dict[str, Any], options: argparse.Namespace) -> Pa
         "versions": {"torch": torch.__version__, "ComfyUI": host_version},
         **figures,
     }
-    options.output.mkdir(parents=True, exist_ok=True)
-    path = options.output / f"{name}{'.quick' if options.quick else ''}.json"
-    temporary = path.with_suffix(".tmp")
+    found = path(name, options)
+    found.parent.mkdir(parents=True, exist_ok=True)
+    temporary = found.with_suffix(".tmp")
     temporary.write_text(json.dumps(record, indent=1) + "\n")
-    temporary.replace(path)
-    return path
+    temporary.replace(found)
+    return found
+
+
+def path(name: str, options: argparse.Namespace) -> Path:
+    """Where the figures go."""
+    return Path(options.output / f"{name}{'.quick' if options.quick else ''}.json")
 
 
 def table(header: list[str], rows: list[list[Any]]) -> str:

@@ -96,6 +96,23 @@ def guidance_cost(record: dict[str, Any]) -> str:
     return f"{text}\n\n{table(header, rows)}\n\n{sums}\n\n{source(record, 'guidance_cost.py')}"
 
 
+def transformer_costs(record: dict[str, Any]) -> str:
+    text_tokens, tokens = record["tokens"]
+    rows = [
+        [name, multiple(time), multiple(record["over the floor"].get(name)), record["calls"][name]]
+        for name, time in record["time"].items()
+    ]
+    text = (
+        f"A double and a single block of Flux.1 at full width with random weights, {record['images']} images of "
+        f"{round(tokens**0.5) * 16} px beside {text_tokens} tokens of text: a step over the unpatched one, and "
+        f"over the method's own floor, the host's attention asked for the same arithmetic by a few lines "
+        f"without the pack; {_rounds(record)} behind one that warms up. The recorder of all layers keeps "
+        "every map of the two blocks; that of words only those of the text."
+    )
+    header = ["", "time", "over its floor", "calls of the model"]
+    return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'transformer_costs.py')}"
+
+
 def live_cost(record: dict[str, Any]) -> str:
     rows = [
         [name, f"{cost['time']:.3f}x", f"{cost['drawing']:.1%}", f"{cost['pictures a run']:.1f}"]

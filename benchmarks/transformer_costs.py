@@ -1,10 +1,8 @@
 """What patches cost on a transformer: time of a sampling run over the unpatched run, and over their floors.
 
-One stack of blocks of Flux.1 at its full width (24 heads of 128 channels, 512 tokens of text) with random
-weights, of one double and two single blocks, which fits into the memory of a small machine; a quick run takes
-a narrow one. All variants run in one process, in turn, round after round; ratios are taken within a round,
-and their medians reported. On a CPU the process's own time is counted. So are the calls of the model: a
-patch may not ask for more.
+All variants run on the blocks of `flux_blocks` in one process, in turn, round after round; ratios are taken
+within a round, and their medians reported. On a CPU the process's own time is counted. So are the calls of
+the model: a patch may not ask for more.
 
 A floor is what a method's arithmetic asks of the host's attention, by an override of a few lines without the
 pack: for StyleAligned the picture's keys and values once more for its queries, for masks a bias on them, for
@@ -21,13 +19,7 @@ import host
 
 host.start()
 
-import comfy.model_base  # noqa: E402  the host is found only now
-import comfy.model_management  # noqa: E402
-import comfy.model_patcher  # noqa: E402
-import comfy.sample  # noqa: E402
-import comfy.samplers  # noqa: E402
-import comfy.supported_models  # noqa: E402
-import record  # noqa: E402
+import record  # noqa: E402  the host is found only now
 import torch  # noqa: E402
 from attention_control.attention_patches.contract.attention_part import Attend, Order  # noqa: E402
 from attention_control.attention_patches.contract.batch import Batch  # noqa: E402
@@ -39,80 +31,11 @@ from attention_control.attention_patches.maps.recorders.recorder import Recorder
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned  # noqa: E402
 from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
+from flux_blocks import Case, case  # noqa: E402
 from tables_of_cost import multiple  # noqa: E402
 from turns import ratio, seconds_of  # noqa: E402
 
-FLUX: dict[str, Any] = {
-    "image_model": "flux",
-    "in_channels": 16,
-    "out_channels": 16,
-    "patch_size": 2,
-    "theta": 10000,
-    "qkv_bias": True,
-    "guidance_embed": True,
-    "txt_ids_dims": [],
-    "depth": 1,
-    "depth_single_blocks": 2,
-}
-WIDE: dict[str, Any] = {
-    "vec_in_dim": 768,
-    "context_in_dim": 4096,
-    "hidden_size": 3072,
-    "mlp_ratio": 4.0,
-    "num_heads": 24,
-}
-NARROW: dict[str, Any] = {
-    "vec_in_dim": 24,
-    "context_in_dim": 40,
-    "hidden_size": 64,
-    "mlp_ratio": 2.0,
-    "num_heads": 2,
-}
 FLOORS = {"StyleAligned": "shared keys", "masks": "a bias", "recorder": "a softmax beside"}
-
-
-@dataclass(frozen=True)
-class Case:
-    """A model, its prompt, and the run that is measured."""
-
-    model: Any
-    prompt: Any
-    images: int
-    size: int  # cells of a side
-    text: int  # tokens
-
-    @property
-    def tokens(self) -> int:
-        return (self.size // 2) ** 2
-
-    def run(self, patched: Any) -> None:
-        noise = torch.randn(self.images, 16, self.size, self.size, generator=torch.Generator().manual_seed(0))
-        sampling = self.model.get_model_object("model_sampling")
-        sigmas = comfy.samplers.calculate_sigmas(sampling, "simple", 1)
-        euler = comfy.samplers.sampler_object("euler")
-        with torch.inference_mode():
-            given = (patched, noise, 1.0, euler, sigmas, self.prompt, [], torch.zeros_like(noise))
-            comfy.sample.sample_custom(*given, disable_pbar=True)
-
-
-def case(quick: bool) -> Case:
-    """Random weights, small enough that all numbers stay finite."""
-    width = {**NARROW, "axes_dim": [4, 14, 14]} if quick else {**WIDE, "axes_dim": [16, 56, 56]}
-    config = comfy.supported_models.Flux({**FLUX, **width})
-    config.set_inference_dtype(torch.float32 if quick else torch.bfloat16, None)
-    device = comfy.model_management.get_torch_device()
-    with torch.inference_mode():
-        model = comfy.model_base.Flux(config, device=torch.device("cpu"))
-        draw = torch.Generator().manual_seed(0)
-        for parameter in model.diffusion_model.parameters():
-            parameter.normal_(0.0, parameter.shape[-1] ** -0.5, generator=draw)
-    patcher = comfy.model_patcher.CoreModelPatcher(
-        model, load_device=device, offload_device=torch.device("cpu")
-    )
-    text = 16 if quick else 512
-    vectors = torch.randn(1, text, int(width["context_in_dim"]), generator=draw)
-    pooled = torch.randn(1, int(width["vec_in_dim"]), generator=draw)
-    return Case(patcher, [[vectors, {"pooled_output": pooled}]], 2, 8 if quick else 64, text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +137,7 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
 
 def main() -> None:
     options = record.parser(__doc__, "a narrow model, one round").parse_args()
-    found = measure(case(options.quick), 1 if options.quick else 5)
+    found = measure(case(options.quick), 1 if options.quick else 3)
     rows = [
         [
             name,
