@@ -34,13 +34,14 @@ class UNet(Family):
 
     @staticmethod
     def fits(network: Any) -> bool:
-        video = any(isinstance(module, SpatialVideoTransformer) for module in network.modules())
-        return isinstance(network, UNetModel) and not video
+        return isinstance(network, UNetModel) and not any(
+            isinstance(part, SpatialVideoTransformer) for _, _, module in _blocks(network) for part in module
+        )
 
     def layer_map(self) -> LayerMap:
         return self._map(
             (block, number, index)
-            for block, number, module in self._blocks()
+            for block, number, module in _blocks(self.network)
             for transformer in module
             if isinstance(transformer, SpatialTransformer)
             for index in range(len(transformer.transformer_blocks))
@@ -49,7 +50,7 @@ class UNet(Family):
     def residual_map(self) -> LayerMap:
         return self._map(
             (block, number, index)
-            for block, number, module in self._blocks()
+            for block, number, module in _blocks(self.network)
             for index in range(sum(isinstance(part, ResBlock) for part in module))
         )
 
@@ -61,22 +62,13 @@ class UNet(Family):
     def seen_residuals(self, options: dict[str, Any], residuals: Residuals) -> dict[str, Any]:
         return seen_residuals(options, residuals)
 
-    def _blocks(self) -> list[tuple[str, int, Any]]:
-        unet = self.network
-        middle = [] if unet.middle_block is None else [("middle", 0, unet.middle_block)]
-        return [
-            *(("input", n, module) for n, module in enumerate(unet.input_blocks)),
-            *middle,
-            *(("output", n, module) for n, module in enumerate(unet.output_blocks)),
-        ]
-
     def layer_sizes(self, latent: tuple[int, int]) -> dict[int, LayerSize]:
         """Follows the U-Net down and up again, as its forward pass does; patches that resize there are not
         seen."""
         ordinals = {(x.block, x.number, x.index): x.ordinal for x in self.layer_map().layers}
         sizes, grid = {}, latent
         skips: list[tuple[int, int]] = []
-        for block, number, module in self._blocks():
+        for block, number, module in _blocks(self.network):
             if block == "output":
                 grid = skips.pop()
             for part in module:
@@ -106,6 +98,16 @@ class UNet(Family):
 
     def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
         return checkpointed(options, measured)
+
+
+def _blocks(unet: Any) -> list[tuple[str, int, Any]]:
+    """(block, number, module) in the order of the forward pass."""
+    middle = [] if unet.middle_block is None else [("middle", 0, unet.middle_block)]
+    return [
+        *(("input", n, module) for n, module in enumerate(unet.input_blocks)),
+        *middle,
+        *(("output", n, module) for n, module in enumerate(unet.output_blocks)),
+    ]
 
 
 def _mark(
