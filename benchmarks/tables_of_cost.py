@@ -103,9 +103,10 @@ def transformer_costs(record: dict[str, Any]) -> str:
         for name, time in record["time"].items()
     ]
     text = (
-        f"A double and a single block of Flux.1 at full width with random weights, {record['images']} images of "
-        f"{round(tokens**0.5) * 16} px beside {text_tokens} tokens of text: a step over the unpatched one, and "
-        f"over the method's own floor, the host's attention asked for the same arithmetic by a few lines "
+        "A double and a single block of Flux.1 at full width with random weights, "
+        f"{record['images']} images of {round(tokens**0.5) * 16} px beside {text_tokens} tokens of text: a "
+        "step over the unpatched one, and over the method's own floor, the host's attention asked for the "
+        "same arithmetic by a few lines "
         f"without the pack; {_rounds(record)} behind one that warms up. The recorder of all layers keeps "
         "every map of the two blocks; that of words only those of the text."
     )

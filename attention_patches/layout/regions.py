@@ -1,27 +1,18 @@
-"""Where the subjects of a prompt should be: boxes or masks for each image of a batch, on any layer's grid.
+"""Where the subjects of a prompt should be: boxes or masks for each image of a batch, on any layer's grid."""
 
-Boxes become cells as in Bounded Attention (Dahary et al., "Be Yourself", ECCV 2024): rows round(y0 h) to
-round(y1 h), columns likewise. There a thin box can vanish on a coarse grid; here it keeps the cells nearest
-to its middle.
-"""
-
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..contract.site import WHOLE_PICTURE, Prompt, Text, Window
-from ..text.words import PromptTokens
+from .cells import Box, covered_cells, crop, cut, span
 
 NOT_THIS_PROMPT = (
     "the prompt of its boxes is not among the positive conditionings; connect the node's own CONDITIONING, "
     "or one of the same prompt"
 )
-
-Box = tuple[float, float, float, float]
-"""(x0, y0, x1, y1) as fractions of the picture's width and height."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +47,7 @@ class Subject:
         """The subject as it lies in a part of the picture; None if it does not reach into it."""
         if window.whole:
             return self
-        boxes = tuple(box for whole in self.boxes for box in _cut(whole, window))
+        boxes = tuple(box for whole in self.boxes for box in cut(whole, window))
         mask = None if self.mask is None else crop(self.mask, window)
         mask = mask if mask is not None and mask.any() else None
         return replace(self, boxes=boxes, mask=mask) if boxes or mask is not None else None
@@ -65,7 +56,7 @@ class Subject:
         """(h, w) bool: the cells of the grid that belong to the subject, at least one."""
         covered = torch.zeros(grid, dtype=torch.bool) if self.mask is None else covered_cells(self.mask, grid)
         for x0, y0, x1, y1 in self.boxes:
-            covered[_span(y0, y1, grid[0]), _span(x0, x1, grid[1])] = True
+            covered[span(y0, y1, grid[0]), span(x0, x1, grid[1])] = True
         return covered
 
 
@@ -132,76 +123,6 @@ class Layout:
         return torch.stack(cells).flatten(1).float() if cells else torch.zeros(0, grid[0] * grid[1])
 
 
-def crop(masks: Tensor, window: Window) -> Tensor:
-    """The part of masks (..., H, W) that lies in a window, at least one row and column of it."""
-    height, width = masks.shape[-2:]
-    if window.right > 1:  # it goes round
-        masks, width = torch.cat([masks, masks], -1), 2 * width
-        window = replace(window, left=window.left / 2, right=window.right / 2)
-    rows, columns = _span(window.top, window.bottom, height), _span(window.left, window.right, width)
-    return masks[..., rows, columns]
-
-
-def _cut(box: Box, window: Window) -> Iterator[Box]:
-    """A box in fractions of the picture, in fractions of a part of it: none if it lies outside, two if the
-    part goes round and begins and ends in it."""
-    x0, y0, x1, y1 = box
-    top, bottom = _fraction(y0, window.top, window.bottom), _fraction(y1, window.top, window.bottom)
-    for turn in (0, 1):
-        left = _fraction(x0 + turn, window.left, window.right)
-        right = _fraction(x1 + turn, window.left, window.right)
-        if left < right and top < bottom:
-            yield left, top, right, bottom
-
-
-def _fraction(place: float, start: float, stop: float) -> float:
-    """Of a part of a side; what differs by rounding is the same."""
-    return round(min(max((place - start) / (stop - start), 0.0), 1.0), 6)
-
-
-def covered_cells(mask: Tensor, grid: tuple[int, int]) -> Tensor:
-    """(H, W) in 0..1 -> (h, w) bool: the cells that are covered to a half or more, else the one most covered.
-
-    Raises ValueError if the mask is empty.
-    """
-    if not mask.any():
-        raise ValueError("the mask of a subject is empty; paint where the subject should be")
-    shares = F.interpolate(mask.float()[None, None], grid, mode="area")[0, 0]
-    return shares >= min(0.5, float(shares.max()))
-
-
-def background(masks: Tensor) -> Tensor:
-    """(S, N) -> (N,) float: 1 where no subject is."""
-    return (masks.sum(0) == 0).to(masks.dtype)
-
-
-PLACES = ("left", "right", "top", "bottom")  # the paper counts them among the words that name nothing
-
-
-def filler_positions(tokens: PromptTokens, more: Collection[str] = ()) -> tuple[int, ...]:
-    """Tokens of the words that name nothing: articles, conjunctions, prepositions, counts, and `more`."""
-    words = tokens.filler_words((*PLACES, *more))
-    return tuple(position for word in words for position in word.positions)
-
-
-def subject_positions(tokens: PromptTokens, phrase: str, more: Collection[str] = ()) -> tuple[int, ...]:
-    """Tokens of a phrase's words but fillers (all, if it has no others). Raises ValueError if the prompt
-    does not hold the phrase."""
-    found, fillers = tokens.find(phrase).positions, filler_positions(tokens, more)
-    return tuple(position for position in found if position not in fillers) or found
-
-
-def text_ends(tokens: PromptTokens) -> tuple[int, ...]:
-    """Where CLIP's first end token stands in each chunk of the text: behind the last word's token."""
-    taken = {position for word in tokens.words for position in word.positions}
-    return tuple(sorted(position + 1 for position in taken if position + 1 not in taken)) or (1,)
-
-
-def repeated(positions: Iterable[int], tokens: int, keys: int) -> list[int]:
-    """The same tokens in every copy, where the host repeated a text of `tokens` to a length of `keys`."""
-    return [copy * tokens + position for copy in range(keys // tokens) for position in positions]
-
-
 def _joined(subjects: tuple[Subject, ...]) -> Iterator[Subject]:
     groups: dict[tuple[int, ...], list[Subject]] = {}
     for subject in subjects:
@@ -210,12 +131,3 @@ def _joined(subjects: tuple[Subject, ...]) -> Iterator[Subject]:
         masks = [subject.mask for subject in same if subject.mask is not None]
         boxes = tuple(box for subject in same for box in subject.boxes)
         yield replace(same[0], boxes=boxes, mask=torch.stack(masks).amax(0) if masks else None)
-
-
-def _span(start: float, stop: float, cells: int) -> slice:
-    """The cells from one fraction of a side to another."""
-    first, last = round(start * cells), round(stop * cells)
-    if first == last:  # thinner than a cell
-        first = min(int((start + stop) / 2 * cells), cells - 1)
-        last = first + 1
-    return slice(first, last)

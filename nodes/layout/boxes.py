@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...attention_patches.layout.regions import Box
+from ...attention_patches.layout.cells import Box
 
 Canvas = tuple[int, int]
 """(width, height) in pixels."""

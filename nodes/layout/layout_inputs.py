@@ -6,12 +6,8 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...attention_patches.layout.regions import (
-    Layout,
-    Subject,
-    filler_positions,
-    text_ends,
-)
+from ...attention_patches.layout.regions import Layout, Subject
+from ...attention_patches.layout.subject_tokens import filler_positions, text_ends
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.pictures_and_masks import read_masks
 from .boxes import Drawn, drawn_boxes, written_boxes

@@ -7,7 +7,8 @@ from itertools import cycle
 
 from torch import Tensor
 
-from ...attention_patches.layout.regions import Subject, subject_positions
+from ...attention_patches.layout.regions import Subject
+from ...attention_patches.layout.subject_tokens import subject_positions
 from ...attention_patches.text.words import PromptTokens
 from .boxes import Drawn
 

@@ -19,7 +19,9 @@ from ...contract.attention_part import Attend, Order, StepAside
 from ...contract.column_bias import ColumnBias
 from ...contract.qkv import QKV
 from ...contract.site import WHOLE_PICTURE, Prompt, Site, Text, Window
-from ...layout.regions import Layout, background, covered_cells, crop, repeated
+from ...layout.cells import background, covered_cells, crop
+from ...layout.regions import Layout
+from ...layout.subject_tokens import repeated
 from .mask_columns import Columns, few_columns, kinds_of_cells, nothing_closed, side_by_side
 
 MOST_KEPT = 64  # biases; parts of a picture have some each

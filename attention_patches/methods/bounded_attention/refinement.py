@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ...attention.explicit_maps import probabilities
 from ...contract.qkv import QKV
-from ...layout.regions import repeated
+from ...layout.subject_tokens import repeated
 from ...numerics.clustering import k_means
 from ...numerics.running_mean import RunningMean
 

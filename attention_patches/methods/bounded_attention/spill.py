@@ -16,7 +16,8 @@ from ...attention.attention_map import by_token, rows_of, summed_map
 from ...contract.objective import LayerAttention, Objective
 from ...contract.qkv import QKV
 from ...contract.site import WHOLE_PICTURE, Site, Window
-from ...layout.regions import Layout, background
+from ...layout.cells import background
+from ...layout.regions import Layout
 
 
 def cross_masses(map_: Tensor, masks: Tensor, layout: Layout, image: int) -> Tensor:
