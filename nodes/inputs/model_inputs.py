@@ -14,7 +14,7 @@ def model_input() -> Any:
         "model",
         tooltip=(
             "A U-Net model (SD1.5, SD2, SDXL or built like them), or a transformer: Flux, Chroma, Z-Image, "
-            "Lumina 2, Qwen-Image, SD3, Anima, Cosmos-Predict2 or Krea 2. A node that does not work on yours "
-            "says so, and which do."
+            "Lumina 2, Qwen-Image, SD3, Anima, Cosmos-Predict2, Krea 2, HunyuanImage, AuraFlow, HiDream or "
+            "Wan. A node that does not work on yours says so, and which do."
         ),
     )

@@ -15,6 +15,7 @@ from attention_control.attention_patches.methods.layout_guidance import LayoutGu
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
 from attention_control.nodes.host import families
 from attention_control.nodes.host.run.install import install
+from attention_control.nodes.inputs.model_inputs import model_input
 
 from .tiny import conditioning, sample
 from .tiny.precision import nearly
@@ -43,6 +44,15 @@ def test_layers_are_named_as_the_family_has_them(toy):
     assert layers.parse("block 1") == {2}
     with pytest.raises(ValueError, match=r"toy\) has layers 1-2: block 0-1"):
         layers.parse("output")
+
+
+@pytest.mark.parametrize("family", families.FAMILIES[1:], ids=lambda family: family.name)
+def test_the_models_of_a_family_are_named_where_one_is_connected(family):
+    """Without their versions."""
+    for models in family.models.split(" (")[0].split(", "):
+        for model in models.split(" and "):
+            name = re.match(r"[A-Za-z]+(-[A-Z][a-z]+)?", model)[0]
+            assert name in model_input().tooltip
 
 
 def test_without_its_family_it_is_refused():
