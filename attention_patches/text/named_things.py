@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from .lists import phrases_of
 from .words import PromptTokens, Word
 
 VERBS = frozenset(
@@ -51,7 +52,7 @@ def named_things(tokens: PromptTokens, listed: str = "") -> tuple[NamedThing, ..
     each other in the prompt, so `red cat` is also found in `the cat is red`. Raises ValueError if a word is
     not in the prompt, or if there is none.
     """
-    phrases = [phrase.strip() for phrase in re.split(r"[,\n]", listed) if phrase.strip()]
+    phrases = phrases_of(listed)
     found = tuple(_listed(tokens, phrase) for phrase in phrases) if phrases else tuple(_read(tokens))
     if not found:
         raise ValueError("the prompt names nothing: give the prompt that was sampled with, and words of it")

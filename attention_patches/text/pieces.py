@@ -1,10 +1,9 @@
 """Words of a text from pieces of it whose places are known, as language models cut it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .words import WORD, Word
+from .words import Word, word_places
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ def words_of_pieces(text: str, pieces: Sequence[Piece], within: slice) -> tuple[
     have a position in common.
     """
     words: list[tuple[int, int, set[Piece]]] = []
-    for match in re.finditer(WORD, text[within]):
-        start, end = within.start + match.start(), within.start + match.end()
+    for place in word_places(text[within]):
+        start, end = within.start + place.start, within.start + place.stop
         own = {piece for piece in pieces if piece.start < end and start < piece.end}
         if words and words[-1][2] & own:
             start, _, before = words.pop()

@@ -6,9 +6,18 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 _OCCURRENCE = r"(?s)(?P<phrase>.*\S)\s*#(?P<number>\d{1,9})"
+_MARK = "\ue000"  # stands for a combining mark, which belongs to the letter before it
+# Thai, Lao, Burmese, Khmer, kana and Han are written without spaces: each character is a word.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_SUFFIX = rf"['\u2019](?:s|t|re|ve|m|ll|d)(?![^\W_]|{_MARK})"
 # A special token, a suffix such as 's, letters and digits, or punctuation: CLIP never joins these.
-_SUFFIX = r"['\u2019](?:s|t|re|ve|m|ll|d)(?![^\W_])"
-WORD = rf"(?i)<\|\w+\|>|(?<=[^\W_]){_SUFFIX}|[^\W_]+|(?:[^\w\s]|_)+"
+_WORD = re.compile(
+    rf"<\|\w+\|>|(?<=[^\W_]|{_MARK}){_SUFFIX}|[{_UNSPACED}]{_MARK}*|(?:[^\W_{_UNSPACED}]|{_MARK})+"
+    rf"|(?:[^\w\s{_MARK}]|_)+",
+    re.IGNORECASE,
+)
 _SAME = str.maketrans("\u2019", "'", "-_\u2010\u2011\u2013")
 
 FILLERS = frozenset(
@@ -127,17 +136,23 @@ def read_words(text: str, pieces: Sequence[Word]) -> tuple[Word, ...]:
     if starts is None:
         text = "".join(piece.text for piece in pieces)
         starts = _starts(text, pieces) or []
-    # Combining marks count as letters; replaced by one they keep their place.
-    marked = "".join("x" if unicodedata.category(c)[0] == "M" else c for c in text)
-    words, following = [], 0
-    for match in re.finditer(WORD, marked):
-        positions: tuple[int, ...] = ()
-        while following < len(pieces) and starts[following] < match.end():
+    words: list[tuple[int, int, tuple[int, ...]]] = []
+    following = 0
+    for place in word_places(text):
+        start, positions = place.start, ()
+        while following < len(pieces) and starts[following] < place.stop:
             positions += pieces[following].positions
             following += 1
-        if positions:
-            words.append(Word(text[match.start() : match.end()], positions))
-    return tuple(words)
+        if not positions and words:  # no piece begins in it: it shares the one before
+            start, _, positions = words.pop()
+        words.append((start, place.stop, positions))
+    return tuple(Word(text[start:stop], positions) for start, stop, positions in words)
+
+
+def word_places(text: str) -> Iterator[slice]:
+    """Where each word of the text stands."""
+    marked = "".join(_MARK if unicodedata.category(c)[0] == "M" else c for c in text)
+    return (slice(*match.span()) for match in _WORD.finditer(marked))
 
 
 def _starts(text: str, pieces: Sequence[Word]) -> list[int] | None:

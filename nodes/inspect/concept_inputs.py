@@ -9,6 +9,7 @@ from ...attention_patches.contract.schedule import PercentRange
 from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.maps.recorders.concepts import CONCEPTS, ConceptRecorder
 from ...attention_patches.maps.recorders.recorder import MEGABYTE
+from ...attention_patches.text.lists import phrases_of
 from ...attention_patches.text.words import PromptTokens, Word
 from ..host.families import family_of
 from ..host.families.family import ANY_SIZE
@@ -46,7 +47,7 @@ def make_concept_recorder(
     family = family_of(model, ConceptRecorder.label)
     own, form = family.presets(ANY_SIZE)[CONCEPTS].layers, family.concepts
     assert form is not None, "the family says that it works"
-    names = list(dict.fromkeys(name.strip() for name in concepts.split(",") if name.strip()))
+    names = list(dict.fromkeys(phrases_of(concepts)))
     if len(names) < 2:
         raise ValueError(
             f"concepts: {names[0]!r} stands alone, and concepts compete for each place, so its map would be "

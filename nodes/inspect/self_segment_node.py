@@ -1,6 +1,5 @@
 """SelfSegment: masks of a prompt's subjects, from recorded attention."""
 
-import re
 from typing import Any
 
 from comfy_api.latest import io
@@ -8,6 +7,7 @@ from torch import Tensor
 
 from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.maps.self_segmentation.segmentation import SelfSegmentation
+from ...attention_patches.text.lists import phrases_of
 from ...attention_patches.text.words import PromptTokens, Word
 from ..host.exchange import handed_on
 from ..host.text.clip_tokens import prompt_tokens
@@ -120,8 +120,7 @@ def subject_words(tokens: PromptTokens, subjects: str) -> tuple[Word, ...]:
 
     Raises ValueError if there are none, or one is not in the prompt.
     """
-    asked = [phrase.strip() for phrase in re.split(r"[,\n]", subjects) if phrase.strip()]
-    phrases = dict.fromkeys(asked or (word.text for word in tokens.content_words()))
+    phrases = dict.fromkeys(phrases_of(subjects) or (word.text for word in tokens.content_words()))
     if not phrases:
         raise ValueError(
             "subjects: none given, and the prompt has no word that may name something. Give the prompt that "

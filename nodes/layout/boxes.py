@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...attention_patches.layout.cells import Box
+from ...attention_patches.text.lists import COLONS, COMMAS
 
 Canvas = tuple[int, int]
 """(width, height) in pixels."""
 
 ELEMENT_SCALE = 1000  # sides of the picture in the host's `elements`
 _NUMBER = r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))"
-_LINE = rf"\s*{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}\s*(?::\s*(.*?))?\s*"
+_GAP = rf"[\s{COMMAS}]+"
+_LINE = rf"\s*{_NUMBER}{_GAP}{_NUMBER}{_GAP}{_NUMBER}{_GAP}{_NUMBER}\s*(?:[{COLONS}]\s*(.*?))?\s*"
 _NEXT_IMAGE = r"\s*-{3,}\s*"
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = 60

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from ...attention_patches.layout.regions import Layout, Subject
 from ...attention_patches.layout.subject_tokens import filler_positions, text_ends
+from ...attention_patches.text.lists import phrases_of
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.pictures_and_masks import read_masks
 from .boxes import Drawn, drawn_boxes, written_boxes
-from .named_subjects import masked, named, phrases_of, positions_of
+from .named_subjects import masked, named, positions_of
 
 # by name, because older hosts have no such classes
 BoundingBox = io.Custom("BOUNDING_BOX")

@@ -1,6 +1,5 @@
 """Boxes and masks with the phrases of a prompt that say what is in them."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
@@ -11,11 +10,6 @@ from ...attention_patches.layout.regions import Subject
 from ...attention_patches.layout.subject_tokens import subject_positions
 from ...attention_patches.text.words import PromptTokens
 from .boxes import Drawn
-
-
-def phrases_of(subjects: str) -> list[str]:
-    """One phrase a line, or comma-separated."""
-    return [part.strip() for part in re.split(r"[,\n]", subjects) if part.strip()]
 
 
 def named(frames: Sequence[Sequence[Drawn]], phrases: Sequence[str]) -> list[list[Drawn]]:

@@ -10,6 +10,7 @@ from ...attention_patches.contract.layers import ALL
 from ...attention_patches.maps.recorded import AttentionMaps
 from ...attention_patches.maps.time_slices import parse_time
 from ...attention_patches.maps.word_maps import check_length, token_words, word_columns
+from ...attention_patches.text.lists import phrases_of
 from ...attention_patches.text.words import PromptTokens, Word
 
 UNREAD = 16  # token names shown where the prompt is not known
@@ -87,7 +88,7 @@ def make_view(
 
     Raises ValueError for what does not fit the maps.
     """
-    columns, asked = _columns(maps, role, tokens, [x.strip() for x in words.split(",") if x.strip()])
+    columns, asked = _columns(maps, role, tokens, phrases_of(words))
     return View(
         maps=maps,
         pictures=pictures,

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.cross_image.latent_adain import Masks, everywhere, fitted, paired
+from ...attention_patches.text.lists import phrases_of
 from ..host.walks.latents import as_latent
 from ..inputs.pictures_and_masks import read_masks
 from .inversion_pair import InversionPair
@@ -77,7 +78,7 @@ class MaskInputs:
     @property
     def _words(self) -> list[str]:
         """Of the structure's subject and of the appearance's, or one for both, or none."""
-        return [word.strip() for word in self.subject.split(",") if word.strip()]
+        return phrases_of(self.subject)
 
 
 def _size(inversion: Inversion) -> tuple[int, int]:

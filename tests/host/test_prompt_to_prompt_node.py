@@ -164,6 +164,7 @@ def test_another_prompt_is_left_alone(clip, caplog):
         "(smiling:5)\n(pink:-1.5)",
         "smiling=5; pink = -1.5",
         "smiling x5, 'pink' : -1.5,",
+        "smiling：5，pink：-1.5",
         "smiling * 5 , pink \u00d7 -1.5",
     ],
 )

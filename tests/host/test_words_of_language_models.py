@@ -1,5 +1,6 @@
 """Words of prompts that language models read: their places on the key axis, by the host's own tokenizers."""
 
+import unicodedata
 from functools import cache
 
 import comfy.sd
@@ -173,3 +174,26 @@ def test_what_the_encoder_makes_of_two_prompts_differs_where_the_word_stands():
     tokens = prompt_tokens(clip, "a tiny fox on a hill")
     assert tokens.find("fox").positions[0] == changed[0]
     assert tokens.length == texts[0].shape[1]
+
+
+@pytest.mark.parametrize("kind", ["sd15", "z-image", "qwen-image"])
+@pytest.mark.parametrize(
+    ("prompt", "phrases"),
+    [
+        ("一只红色的猫和一只蓝色的狗，在草地上", ("猫", "狗", "红色的猫", "草")),
+        ("赤い猫と青い犬が草の上にいる", ("猫", "犬", "青い犬")),
+        ("แมวสีแดงและสุนัข", ("แมว", "สุนัข")),
+        ("लाल बिल्ली और नीला कुत्ता", ("बिल्ली", "कुत्ता")),
+        ("초원 위의 빨간 고양이와 파란 개", ("고양이와", "개")),
+    ],
+    ids=["zh", "ja", "th", "hi", "ko"],
+)
+def test_words_of_other_scripts_are_found(kind, prompt, phrases):
+    """Also where no spaces stand between them; no mark of a vowel is a word, no two words share a token."""
+    tokens = prompt_tokens(tiny_clip("sd15") if kind == "sd15" else tokenizing(kind), prompt)
+    taken = [position for word in tokens.words for position in word.positions]
+    assert len(taken) == len(set(taken))
+    assert not any(unicodedata.category(word.text[0])[0] == "M" for word in tokens.words)
+    whole = {position for word in tokens.words for position in word.positions}
+    for phrase in phrases:
+        assert set(tokens.find(phrase).positions) < whole

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from attention_control.attention_patches.text.lists import phrases_of
 from attention_control.nodes.layout.boxes import Drawn, drawn_boxes, written_boxes
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,13 @@ CANVAS = (200, 100)
 PIXELS = {"x": 20, "y": 10, "width": 60, "height": 40}
 ELEMENT = {"type": "obj", "bbox": [100, 100, 500, 400], "desc": "ginger kitten", "text": ""}
 BOX = (0.1, 0.1, 0.4, 0.5)
+
+
+def test_commas_and_colons_of_other_keyboards():
+    """Mean what ours do."""
+    (((box),),) = written_boxes("20，10、60, 40：红色的猫", CANVAS)
+    assert (box.box, box.phrase) == (pytest.approx(BOX), "红色的猫")
+    assert phrases_of("红色的猫，蓝色的狗、 owl,\n,قطة، كلب") == ["红色的猫", "蓝色的狗", "owl", "قطة", "كلب"]
 
 
 @pytest.mark.parametrize(

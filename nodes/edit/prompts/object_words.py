@@ -1,7 +1,6 @@
 """The words of a prompt beside its varied object: those to keep, those of the background, and all things."""
 
-import re
-
+from ....attention_patches.text.lists import phrases_of
 from ....attention_patches.text.words import PromptTokens, Word
 
 
@@ -11,9 +10,7 @@ def other_words(tokens: PromptTokens, varied: Word, text: str, name: str) -> tup
     Raises ValueError, naming the input, for a word that the prompt does not hold, or that is the varied one.
     """
     found = {}
-    for phrase in (part.strip() for part in re.split(r"[,\n]", text)):
-        if not phrase:
-            continue
+    for phrase in phrases_of(text):
         try:
             found[phrase] = tokens.find(phrase)
         except ValueError as error:

@@ -3,8 +3,10 @@
 import math
 import re
 
+from ....attention_patches.text.lists import COLONS, COMMAS, SEMICOLONS, phrases_of
+
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)"
-_ITEM = rf"(?s)(?P<word>.*[^\s:=*\u00d7])\s*(?:[:=*\u00d7]|\sx?)\s*(?P<number>{_NUMBER})"
+_ITEM = rf"(?s)(?P<word>.*[^\s{COLONS}=*\u00d7])\s*(?:[{COLONS}=*\u00d7]|\sx?)\s*(?P<number>{_NUMBER})"
 
 
 def word_numbers(text: str, name: str) -> dict[str, float]:
@@ -13,7 +15,7 @@ def word_numbers(text: str, name: str) -> dict[str, float]:
     Raises ValueError, naming the input, for a part without a word or a number.
     """
     found: dict[str, float] = {}
-    for part in re.split(r"[,;\n]", text):
+    for part in re.split(rf"[{COMMAS}{SEMICOLONS}\n]", text):
         bare = part.strip().removeprefix("(").removesuffix(")").strip()
         if not bare:
             continue
@@ -44,10 +46,10 @@ def word_lines(text: str, prompts: int, name: str) -> list[list[str]]:
 
     Raises ValueError, naming the input, for another number of lines.
     """
-    lines = [line for line in text.splitlines() if line.strip(" ,")]
+    lines = [phrases for line in text.splitlines() if (phrases := phrases_of(line))]
     if len(lines) not in (0, 1, prompts):
         raise ValueError(
             f"{name}: there are {len(lines)} lines, and {prompts} prompts (the source and the edits). Write "
             f"one line for all, or {prompts}: the source's words first, then those of each edit."
         )
-    return [[word.strip() for word in line.split(",") if word.strip()] for line in lines]
+    return lines
