@@ -125,6 +125,9 @@ class Method:
         ValueError for settings that do not fit the batch."""
         return None
 
+    def missed(self, latents: Tensor, reason: str) -> None:
+        """Called after a run that ended well in these latents, and in which it had nothing to do."""
+
     @property
     def region_prompts(self) -> Sequence[RegionPrompts]:
         """Prompts that the host should prepare beside the sampler's own, for the views of a `ViewingPart`."""

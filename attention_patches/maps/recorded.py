@@ -10,6 +10,7 @@ from ..contract.site import Layer, Prompt
 from ..numerics.finite import REMEDY
 from ..text.words import PromptTokens
 from .matching import explained
+from .missed import MissedRuns
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class MapStore:
     earlier: list[AttentionMaps] = field(default_factory=list)
     tokens: PromptTokens | None = None  # if the words are known, as from a file
     refused: str | None = None  # why nothing of the last run was kept
+    missed: MissedRuns = field(default_factory=MissedRuns)
 
     def add(self, maps: AttentionMaps, megabytes: float) -> None:
         """Keep a run's maps, and those of the runs before it that fit into so many megabytes with them."""
@@ -94,7 +96,7 @@ class MapStore:
     def read(self, images: Tensor | None = None) -> AttentionMaps:
         """The maps of the run that made these images (B, H, W, 3), or of the last run.
 
-        Raises ValueError if there are none.
+        Raises ValueError if there are none, or if another run made the images.
         """
         if self.refused is not None and (self.maps is None or images is None):
             raise ValueError(f"maps: nothing was kept of the last run: {self.refused}. {REMEDY}")
@@ -104,9 +106,12 @@ class MapStore:
                 "`image` the picture which that sampler makes, so that it runs first. If the picture came "
                 "from the cache and its maps are gone from it, change the seed to sample again."
             )
-        if images is None or not self.earlier:
+        if images is None or not (self.earlier or self.missed.runs):
             return self.maps
-        return max([self.maps, *self.earlier], key=lambda run: _explained(run, images))
+        fits = [(_explained(run, images), run) for run in (self.maps, *self.earlier)]
+        fit, found = max(fits, key=lambda each: each[0])
+        self.missed.check(images, fit, "maps")
+        return found
 
 
 def _explained(run: AttentionMaps, images: Tensor) -> float:

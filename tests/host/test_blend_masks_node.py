@@ -24,10 +24,10 @@ def masks_of(store, image):
         return call_node(BlendMasks, store, image)[0]
 
 
-def blended(clip):
+def blended(clip, **more):
     """The outputs of PromptToPrompt for pictures of 16 x 24 cells, whose maps have 4 x 6."""
     latent = {"samples": torch.zeros(1, 4, 16, 24)}
-    return change(clip, edits=EDITS, latent=latent, blend_words="cat, dog", blend_threshold=0.95)
+    return change(clip, edits=EDITS, latent=latent, blend_words="cat, dog", blend_threshold=0.95, **more)
 
 
 def test_masks_are_where_edits_differ(clip):
@@ -50,6 +50,15 @@ def test_pictures_of_an_earlier_run_find_their_masks(clip):
         again = run(outputs, seed=seed)
     assert torch.equal(masks_of(outputs[4], pictured(first)), expected)
     assert not torch.equal(masks_of(outputs[4], pictured(again)), expected)
+
+
+def test_pictures_of_a_run_without_masks_are_not_given_anothers(clip):
+    """It ended before the blend began."""
+    outputs = blended(clip, blend_from=0.5)
+    run(outputs)
+    other = run(outputs, seed=5, between=(0, 1))
+    with pytest.raises(ValueError, match=r"masks: nothing was kept of the run that made .*: no map of the"):
+        masks_of(outputs[4], pictured(other))
 
 
 def test_without_a_blend_there_are_none(clip):

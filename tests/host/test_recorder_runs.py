@@ -82,3 +82,21 @@ def test_two_recorders_stay_apart():
     assert all(x.cross_attention and not x.self_attention for x in first.read().layers)
     assert all(x.self_attention and not x.cross_attention for x in second.read().layers)
     assert first.read().slices[-1].end <= second.read().slices[0].start + 0.5
+
+
+@pytest.mark.parametrize("reason", ["no positive conditioning has the whole picture", "saw no whole step"])
+def test_pictures_of_a_run_that_left_nothing_are_not_shown_with_anothers_maps(reason):
+    """What it had nothing to do for is said instead, and the earlier picture still finds its own."""
+    model = tiny_model("sd15")
+    patch, store = recorder(model, during=PercentRange(0.5, 1.0) if "step" in reason else PercentRange())
+    positive, negative = conditioning(model, seed=1), conditioning(model, seed=2)
+    first = sample(install(model, patch), positive, negative, **SIZE)
+    if "step" in reason:
+        second = sample(install(model, patch), positive, negative, between=(0, 1), **SIZE)
+    else:
+        inside = [[text, {**more, "area": (4, 4, 0, 0)}] for text, more in positive]
+        second = sample(install(model, patch), inside, negative, **SIZE)
+    first, second = (out.movedim(1, -1)[..., :3] for out in (first, second))  # linear in the latents
+    assert store.read(first) is store.maps
+    with pytest.raises(ValueError, match=f"maps: nothing was kept of the run that made .*{reason}"):
+        store.read(second)

@@ -84,6 +84,9 @@ class ConceptRecorder(Method):
             ConceptRecording(wanted, batch, self.store, megabytes, concepts=self.concepts, temperature=heat),
         )
 
+    def missed(self, latents: Tensor, reason: str) -> None:
+        self.store.missed.add(latents, reason)
+
     def memory(self, batch: Batch) -> int:
         return self.needed(batch)
 

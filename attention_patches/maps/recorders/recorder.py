@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from torch import Tensor
+
 from ...attention.explicit_maps import MAP_BYTES
 from ...contract.batch import Batch
 from ...contract.method import Method, Part
@@ -83,6 +85,9 @@ class Recorder(Method):
         )
         left_out = IN_WINDOWS if self.self_layers and batch.window else None
         return (Recording(wanted, batch, self.store, self.memory_limit / MEGABYTE, left_out),)
+
+    def missed(self, latents: Tensor, reason: str) -> None:
+        self.store.missed.add(latents, reason)
 
     def memory(self, batch: Batch) -> int:
         return self._fitting(batch).needed(batch)

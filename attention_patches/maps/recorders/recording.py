@@ -26,6 +26,7 @@ ONLY_WORDS = (
     "the model gets a part of the picture, which looks at nothing outside it, and self-attention is kept of "
     "the whole one"
 )
+NOT_A_NUMBER = "the attention was not a number (NaN)"
 NO_PLACE = "the model gets a part of the picture, and maps are kept of the whole one"
 
 
@@ -145,13 +146,16 @@ class Recording:
         complete = {key: tensor for key, tensor in stacked.items() if tensor is not None}
         remarks = list(self._remarks({ordinal for _, ordinal, _ in stacked.keys() - complete.keys()}))
         if not all(map(all_finite, complete.values())):
-            self.store.refuse("the attention was not a number (NaN)")
+            self.store.refuse(NOT_A_NUMBER)
+            self.store.missed.add(latents, NOT_A_NUMBER)
             return " ".join([f"Kept nothing: {self.store.refused}.", *remarks])
         if complete:
             maps = maps_of_run(self.batch, self.wanted, self.times, complete, latents.detach().cpu())
             self.store.add(maps, self.megabytes)
             kept = f"{len(maps.layers)} layers in {len(slices)} time slices, {maps.megabytes:.1f} MB"
             remarks.insert(0, f"Kept {kept}.")
+        else:
+            self.store.missed.add(latents, "the recorder saw no whole step of it in its range")
         return " ".join(remarks) or None
 
     def _remarks(self, incomplete: set[int]) -> Iterator[str]:

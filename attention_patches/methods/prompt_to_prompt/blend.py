@@ -38,6 +38,7 @@ from ...inversion.inversion import Inversion
 from .mask_store import MaskStore
 
 SMOOTHED = 7  # tokens on a side of the Gaussian
+UNSEEN = "no map of the words was seen, or the blend starts behind the run"
 IN_A_PART = "the model got a part of the picture, and the blend's masks are found in the whole one"
 
 
@@ -143,7 +144,9 @@ class Blending:
 
     def finish(self, latents: Tensor) -> str | None:
         if self.last is None:
-            return "Nothing was blended: no map of the words was seen, or the blend starts behind the run."
+            if self.store is not None:
+                self.store.missed.add(latents, UNSEEN)
+            return f"Nothing was blended: {UNSEEN}."
         if self.store is not None:
             self.store.add(latents, self.last[:, 0])
         height, width = self.grid

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ...maps.matching import explained
+from ...maps.missed import MissedRuns
 
 RUNS = 8  # that are kept: masks are small, and the host's cache may bring an earlier run's pictures back
 
@@ -14,6 +15,7 @@ class MaskStore:
     """What a BLEND_MASKS output carries: empty until a run that blends has ended."""
 
     runs: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # (latents, masks), the last one first
+    missed: MissedRuns = field(default_factory=MissedRuns)
 
     def add(self, latents: Tensor, masks: Tensor) -> None:
         """Keep the masks (images, h, w) of a run that made these latents (images, C, h, w)."""
@@ -22,7 +24,7 @@ class MaskStore:
     def read(self, images: Tensor) -> Tensor:
         """The masks (images, h, w), 0 or 1, of the run that made these pictures (images, H, W, 3).
 
-        Raises ValueError if no run has left any, or none of so many images.
+        Raises ValueError if no run has left any, or none of so many images, or another run made them.
         """
         if not self.runs:
             raise ValueError(
@@ -35,4 +37,6 @@ class MaskStore:
                 f"image: {len(images)} pictures, and the blend has masks of {len(self.runs[0][1])}. Connect "
                 "all pictures of the run, the source and its edits, in their order."
             )
-        return max(fitting, key=lambda run: explained(run[0], images))[1]
+        fit, masks = max(((explained(latents, images), own) for latents, own in fitting), key=lambda x: x[0])
+        self.missed.check(images, fit, "masks")
+        return masks

@@ -77,6 +77,10 @@ class PromptToPrompt(Method):
     def looking(self) -> "PromptToPrompt":
         return replace(self, blend=None, picture=None) if self.blend or self.picture else self
 
+    def missed(self, latents: Tensor, reason: str) -> None:
+        if self.store is not None:
+            self.store.missed.add(latents, reason)
+
     def memory(self, batch: Batch) -> int:
         return memory.maps(batch, self.layers, max(batch.text_tokens("positive"), default=None))
 

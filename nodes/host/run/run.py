@@ -181,6 +181,9 @@ class Run:
         sound = bool(latents.isfinite().all())
         latents = of_one_frame(latents)
         self.report.close()
+        for one in self.enrolled if sound else ():
+            if one.tally.nothing_to_do is not None:
+                one.method.missed(latents, one.tally.nothing_to_do)
         for working in self.working:
             reporters = [part for part in working.parts if isinstance(part, Reporter)] if sound else []
             remarks = [remark for part in reporters if (remark := part.finish(latents))]
