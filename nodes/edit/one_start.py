@@ -16,7 +16,10 @@ Latent = dict[str, Any]
 def start_of_edits(
     model: Any, latent: Mapping[str, Any] | None, inversion: Inversion | None, images: int
 ) -> Latent:
-    """The LATENT of a batch of so many images. Raises ValueError without either, or if the two do not fit."""
+    """The LATENT of a batch of so many images.
+
+    Raises ValueError without either, if the two do not fit, or for a noise mask beside an inversion.
+    """
     if inversion is None:
         if latent is None:
             raise ValueError("latent: nothing is connected. Connect an empty latent, or an `inversion`.")
@@ -32,6 +35,11 @@ def start_of_edits(
         raise ValueError(
             f"latent is {size_in_words((height, width))}, and inversion is {size_in_words(size)}. With an "
             "inversion the picture's own size counts: disconnect `latent`."
+        )
+    if latent is not None and latent.get("noise_mask") is not None:
+        raise ValueError(
+            "latent: it has a noise mask, and edits that start at the noise of an `inversion` can't keep "
+            "what it leaves out. Disconnect `latent`, or `inversion`."
         )
     noisiest = as_latent(model, inversion.beginning().repeat(images, 1, 1, 1))
     return {"samples": handed_on(noisiest), "batch_index": [0] * images}

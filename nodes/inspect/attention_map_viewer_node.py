@@ -153,7 +153,7 @@ class AttentionMapViewer(io.ComfyNode):
         view = make_view(
             recorded,
             pictures,
-            tokens=_tokens(clip, prompt, maps.tokens),
+            tokens=_tokens(clip, prompt, maps.tokens if rows == "conditional" else None),
             words=words,
             layer=layer,
             time=time,

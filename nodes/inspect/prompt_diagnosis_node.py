@@ -116,8 +116,9 @@ class PromptDiagnosis(io.ComfyNode):
         if fused > present:
             raise ValueError(f"fused is {fused:g}, above present ({present:g}); give at most that")
         recorded, pictures = recorded_run(maps, image)
+        tokens = prompt_tokens(clip, prompt)
         try:
-            things = named_things(prompt_tokens(clip, prompt), words)
+            things = named_things(tokens, words)
         except ValueError as error:
             raise ValueError(f"words: {error}") from error
         method = PromptDiagnosisMethod(

@@ -65,7 +65,7 @@ class SaveAttentionMaps(io.ComfyNode):
     ) -> io.NodeOutput:
         if prompt.strip() and clip is None:
             raise ValueError("clip: connect the text encoder of the prompt, or leave `prompt` empty")
-        tokens = prompt_tokens(clip, prompt) if prompt.strip() else None
+        tokens = prompt_tokens(clip, prompt) if prompt.strip() else maps.tokens
         recorded = maps.read() if image is None else recorded_run(maps, image)[0]
         path = MAPS.next_path(filename_prefix)
         save_maps(path, SavedMaps(recorded, tokens))

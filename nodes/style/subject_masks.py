@@ -25,8 +25,9 @@ def subject_masks(model: Any, clip: Any, latents: Tensor, subject: str) -> Tenso
     Raises ValueError if the text encoder is not one whose words can be found, or all layers are too large.
     """
     prompt = PROMPT.format(subject)
+    tokens = prompt_tokens(clip, prompt)
     try:
-        word = prompt_tokens(clip, prompt).find(subject)
+        word = tokens.find(subject)
     except ValueError as error:
         raise ValueError(f"subject: {error}") from error
     maps = _look(model, encode_rows(clip, [prompt]), latents)

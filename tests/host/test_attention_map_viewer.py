@@ -232,7 +232,8 @@ def test_nothing_recorded_yet():
 
 
 def test_the_negative_prompt_can_be_looked_at(clip):
-    """If the recorder kept its rows."""
+    """If the recorder kept its rows; the words of a file are the positive prompt's."""
     store = record(clip, roles=("negative",))
+    store.tokens = prompt_tokens(clip, PROMPT)
     images, _, payload = view(store, rows="unconditional", words="token 3")
     assert len(images) == IMAGES and payload["images"][0]["self"]

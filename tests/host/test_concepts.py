@@ -16,12 +16,14 @@ from attention_control.attention_patches.maps.recorders.concepts import (
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
+from attention_control.nodes.host.walks.probe import Probe
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 from comfy.supported_models_base import ClipTarget
 
 from .joint_softmax import plain, unloaded
 from .node_calls import call_node
+from .recorded import recorder as of_everything
 from .test_words_of_language_models import tokenizing
 from .tiny.precision import nearly
 from .tiny.transformer_shapes import FLUX, FLUX2, TOKENS
@@ -206,3 +208,13 @@ def test_single_blocks_are_refused():
     """Concepts are seen where the text has a stream of its own."""
     with pytest.raises(ValueError, match=r"^layers is 'single', and concepts are seen in double blocks"):
         call_node(AttentionRecorder, transformer("flux"), layers="single", clip=object(), concepts="a, b")
+
+
+def test_a_probe_leaves_the_maps_of_a_run_alone():
+    """It takes no recorder of another kind along."""
+    model, recorder = transformer("flux"), looking(transformer("flux"), torch.randn(3, 40))
+    patched = install(model, recorder, "5")
+    out = painted(patched, "flux", batch=1, cfg=1.0)
+    own, (probing, _) = recorder.store.read(), of_everything(model)
+    Probe(spoken("flux", seed=1), {"samples": torch.zeros_like(out)}, 0.6, 0).maps(patched, probing, "9")
+    assert recorder.store.read() is own and not recorder.store.earlier

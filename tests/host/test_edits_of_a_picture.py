@@ -106,6 +106,11 @@ def test_prompts_are_checked(clip, caplog):
 ERRORS = {
     "two pictures": ({"images": 2}, {}, r"inversion: it holds 2 pictures"),
     "size": ({"width": 8}, {}, r"latent is 10 x 6 latent cells.*inversion is 8 x 6.*disconnect `latent`"),
+    "mask": (
+        {},
+        {"latent": {"samples": torch.zeros(1, 4, 6, 10), "noise_mask": torch.ones(1, 6, 10)}},
+        r"latent: it has a noise mask.*Disconnect",
+    ),
     "nothing": (None, {"latent": None}, r"latent: nothing is connected"),
 }
 

@@ -48,6 +48,8 @@ def test_errors_teach():
         with pytest.raises(ValueError, match=r"^model predicts as X0"):
             invert(ModelSamplingDiscrete().patch(model, "img_to_img", False)[0])
     assert not calls
+    with pytest.raises(ValueError, match=r"^start_percent is 1, and none of the inversion's 5 steps"):
+        reconstruct(model, invert(model)[0], start=1.0)
 
 
 def test_replay_wants_its_own_schedule_and_size():

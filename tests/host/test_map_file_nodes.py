@@ -107,6 +107,13 @@ def test_words_are_kept(folders, store):
     assert load(MAPS.saved()[0])[1] == "a (fox:1.2) with axolotls"
 
 
+def test_words_that_maps_carry_are_saved_with_them(folders, store):
+    """As maps of a file do, and maps of concepts."""
+    save(store, clip=tiny_clip("sd15"), prompt="a fox with axolotls")
+    maps, _ = LoadAttentionMaps.execute(MAPS.saved()[0]).args
+    assert load_maps(save(maps, "again")).tokens == maps.tokens != None  # noqa: E711
+
+
 def test_prompt_without_clip_is_an_error(folders, store):
     """Words cannot be found without the text encoder; nothing is written."""
     with pytest.raises(ValueError, match=r"^clip: connect the text encoder"):

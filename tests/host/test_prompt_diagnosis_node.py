@@ -83,9 +83,11 @@ def test_another_prompt_than_the_sampled_one_is_doubted(clip):
         ({"words": "owl"}, "words: 'owl' is not in the prompt"),
         ({"present": 0.2, "fused": 0.4}, "fused is 0.4, above present"),
         ({"segments": 64}, "segments is 64"),
+        ({"clip": None}, "^clip: none arrived"),
     ],
 )
 def test_what_the_user_got_wrong_is_named(clip, settings, message):
     """The input, what was given, and what there is."""
+    store, given = known(clip, ALL, cat=1), {"clip": clip, **settings}
     with pytest.raises(ValueError, match=message):
-        diagnosed(known(clip, ALL, cat=1), clip, **settings)
+        diagnosed(store, **given)

@@ -78,15 +78,15 @@ class _Encoder:
 
     def ranked(self, words: Sequence[str], like: str, prompt: Written) -> list[Found]:
         """The words, the nearest first."""
-        text, place = self._frame(prompt)
+        text, place, chunk = self._frame(prompt)
         texts = [[*text[:place], self.vocabulary[word], *text[place + 1 :]] for word in words]
-        target = self._vectors([self._tokens(prompt(like))[0]])
+        target = self._vectors([self._tokens(prompt(like))[chunk]])
         likeness = cosine_similarity(self._vectors(texts), target)
         order = likeness.argsort(descending=True, stable=True).tolist()
         return [Found(words[number], float(likeness[number])) for number in order]
 
-    def _frame(self, prompt: Written) -> tuple[list[int], int]:
-        """The chunk of the prompt that the word is in, and where its token is."""
+    def _frame(self, prompt: Written) -> tuple[list[int], int, int]:
+        """The chunk of the prompt that the word is in, where its token is, and which chunk it is."""
         chunks = [self._tokens(prompt(probe)) for probe in PROBES]
         places = [
             (chunk, at)
@@ -99,7 +99,7 @@ class _Encoder:
                 "proxies: none can be found for a prompt with embeddings. Write them yourself, one per line."
             )
         chunk, at = places[0]
-        return chunks[0][chunk], at
+        return chunks[0][chunk], at, chunk
 
     def _tokens(self, text: str) -> list[list[int]]:
         """By chunk."""

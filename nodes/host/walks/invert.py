@@ -107,7 +107,13 @@ def reconstruct(model: Any, conditions: Conditions, inversion: Inversion, start_
     Guidance on the model is ignored.
     """
     sigma = float(model.get_model_object("model_sampling").percent_to_sigma(start_percent))
-    rest = inversion.sigmas[inversion.first_step(sigma) :]
+    first = inversion.first_step(sigma)
+    if first >= inversion.steps:
+        raise ValueError(
+            f"start_percent is {start_percent:g}, and none of the inversion's {inversion.steps} steps comes "
+            "after it, so nothing would be followed. Start earlier."
+        )
+    rest = inversion.sigmas[first:]
     picture = as_latent(model, inversion.picture)
     return conditions.sample(_following(model), Replay(inversion), rest, picture, seed=0)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ....attention_patches.inversion.inversion import Inversion
 from ....attention_patches.maps.recorded import AttentionMaps
+from ....attention_patches.maps.recorders.concepts import ConceptRecorder
 from ....attention_patches.maps.recorders.recorder import Recorder
 from ..frames import as_video
 from ..numbers import HALF_PRECISION
@@ -107,6 +108,6 @@ def _recorded(model: Any, recorder: Recorder, node_id: str | None) -> Any:
     others = [
         Installed(spec.method.looking, None)
         for spec in installed(model)
-        if not isinstance(spec.method, Recorder)
+        if not isinstance(spec.method, Recorder | ConceptRecorder)
     ]
     return reinstalled(install(model, recorder, node_id), (*others, Installed(recorder, node_id)))
