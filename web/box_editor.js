@@ -14,12 +14,15 @@ import { spoken } from "./viewer/languages.js";
  *   widgets?: Widget[],
  *   addDOMWidget: (name: string, type: string, element: HTMLElement, options: object) => Widget,
  *   onConfigure?: (...parameters: any[]) => void,
+ *   onExecuted?: (output: { input_bboxes?: Box[] }) => void,
  *   setDirtyCanvas: (front: boolean, back: boolean) => void,
  * }} Node
  */
 
 const NODE = "CreateBoundingBoxes";
 const STATE = "editor_state"; // the host's widget that keeps the boxes
+const TAKEN = "last_incoming"; // and the one that says which of another node's boxes the drawn ones began with
+const UNTOLD = { type: "obj", text: "", desc: "", palette: [] };
 const HEIGHT = 26.25; // rem
 
 app.registerExtension({
@@ -59,5 +62,24 @@ function addEditor(node) {
     if (watched) after(watched, "callback", editor.show);
   }
   after(node, "onConfigure", editor.show);
+  after(node, "onExecuted", (/** @type {{ input_bboxes?: Box[] }} */ output) => {
+    if (takeOver(output?.input_bboxes ?? [], state, named(TAKEN))) editor.show();
+  });
   editor.show();
+}
+
+/**
+ * Go on with the boxes that another node has given, as the host's own canvas does: until those change, what is drawn
+ * here counts.
+ *
+ * @param {Box[]} incoming
+ * @param {Widget} state
+ * @param {Widget | undefined} taken
+ * @returns {boolean} whether they are other ones than before
+ */
+function takeOver(incoming, state, taken) {
+  if (!taken || incoming.length === 0 || JSON.stringify(incoming) === JSON.stringify(taken.value)) return false;
+  taken.value = incoming;
+  state.value = incoming.map((box) => ({ ...box, metadata: { ...UNTOLD, ...box.metadata } }));
+  return true;
 }

@@ -64,7 +64,8 @@ export function createPanel({ address, keep, write, texts }) {
     if (!view) return;
     const changes = typeof wanted === "function" ? wanted(view) : wanted;
     view = { ...view, ...changes };
-    settings = { opacity: view.opacity, layout: view.layout, colormap: view.colormap };
+    const layout = "layout" in changes ? view.layout : settings.layout; // a view may need another than is chosen
+    settings = { opacity: view.opacity, layout, colormap: view.colormap };
     if (Object.keys(changes).some((name) => OUTPUT.includes(name))) written.textContent = "";
     if ("opacity" in changes || "layout" in changes || "colormap" in changes) keep(settings);
     schedule();

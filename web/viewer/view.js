@@ -32,7 +32,7 @@ export function viewOf(payload, settings, before, texts) {
     payload,
     ...settings,
     texts,
-    layout: payload.mode === "correspondence" ? "match" : settings.layout,
+    layout: layoutOf(payload, settings.layout),
     image: Math.min(before?.image ?? 0, payload.images.length - 1),
     time: kept ? kept.time : payload.time,
     layer: kept ? kept.layer : payload.layer,
@@ -43,6 +43,18 @@ export function viewOf(payload, settings, before, texts) {
     hoveredPoint: null,
     pinnedPoint: same ? same.pinnedPoint : POINTED.includes(payload.mode) ? payload.point ?? [0.5, 0.5] : null,
   };
+}
+
+/**
+ * Counterparts are shown where the node finds them, and only where there are any.
+ *
+ * @param {Payload} payload
+ * @param {Layout} chosen
+ * @returns {Layout}
+ */
+function layoutOf({ mode, images }, chosen) {
+  if (mode === "correspondence") return "match";
+  return chosen === "match" && !images.some(({ correspondence }) => correspondence.length > 0) ? "single" : chosen;
 }
 
 /**

@@ -1,5 +1,6 @@
 """Boxes drawn in the classic renderer, where the host's node has no canvas of its own."""
 
+import json
 from typing import Any
 
 from .accessibility import complaints
@@ -18,6 +19,8 @@ NODE = {
     "class_type": "CreateBoundingBoxes",
     "inputs": {"width": SIZE[0], "height": SIZE[1], "editor_state": []},
 }
+
+GIVEN = [{"x": 64, "y": 32, "width": 128, "height": 160, "metadata": {"desc": "red cat"}}]
 
 
 def show_empty(ui: Ui) -> None:
@@ -127,3 +130,19 @@ def test_the_other_renderer_keeps_its_own_canvas(own: Ui) -> None:
     own.show({"1": NODE}, "vue", at="CreateBoundingBoxes")
     assert own.page.get_by_test_id("bounding-boxes").is_visible()
     assert own.page.locator(".acb").count() == 0
+
+
+def test_boxes_of_another_node_are_gone_on_with(own: Ui) -> None:
+    """They stand in the canvas after a run; what is drawn then counts until they change."""
+    texts = {"class_type": "PrimitiveStringMultiline", "inputs": {"value": json.dumps(GIVEN)}}
+    inputs = {**NODE["inputs"], "bboxes": ["2", 0]}
+    own.show({"2": texts, "1": {**NODE, "inputs": inputs}}, "classic", at="CreateBoundingBoxes")
+    own.page.evaluate(EMPTY)
+    own.run()
+    (box,) = own.page.evaluate(STATE)
+    assert sides(box) == [64, 32, 128, 160]
+    assert box["metadata"] == {"type": "obj", "text": "", "desc": "red cat", "palette": []}
+    drag(own, (100, 150), (132, 160))
+    own.run()
+    (moved,) = own.page.evaluate(STATE)
+    assert near(sides(moved), [96, 42, 128, 160])

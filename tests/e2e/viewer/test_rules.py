@@ -93,6 +93,14 @@ def test_only_a_known_payload_is_shown(call: Call) -> None:
             {"layer": "11", "time": "all", "mode": "self", "point_image": 0},
         ),
         (
+            {"pinnedPoint": [1 / 3, 0.25], "layer": 0, "time": 1},  # whose self-attention was not kept
+            {"layer": "11", "time": "all", "mode": "self", "point_image": 0},
+        ),
+        (
+            {"pinnedPoint": [1 / 3, 0.25], "layout": "match"},  # of a picture without counterparts
+            {"layer": "all", "time": "all", "mode": "self", "point_image": 0},
+        ),
+        (
             {"pinnedPoint": [1 / 3, 0.25], "pinnedWords": [1], "layout": "match", "image": 2},
             {"layer": "all", "time": "all", "mode": "correspondence", "point_image": 2},
         ),
@@ -102,7 +110,10 @@ def test_what_is_kept_becomes_inputs(call: Call, kept: dict[str, Any], expected:
     """Layers by their number in the model, slices from 1; a kept place goes before words, as in the node."""
     if "pinnedPoint" in kept:
         expected = {**expected, "x": 0.333, "y": 0.25}
-    payload = {**PAYLOAD, "words": [{"text": text} for text in ("cat", "red", "cat#2")]}
+    alone = {"self": entries((1, None)), "correspondence": []}
+    paired = {**alone, "correspondence": entries((1, None))}
+    words = [{"text": text} for text in ("cat", "red", "cat#2")]
+    payload = {**PAYLOAD, "words": words, "images": [alone, alone, paired]}
     nothing = {
         "time": None,
         "layer": None,
@@ -112,3 +123,22 @@ def test_what_is_kept_becomes_inputs(call: Call, kept: dict[str, Any], expected:
         "image": 0,
     }
     assert call("outputs", "inputsOf", {"payload": payload, **nothing, **kept}) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "chosen", "found", "expected"),
+    [
+        ("correspondence", "single", True, "match"),
+        ("self", "match", True, "match"),
+        ("self", "match", False, "single"),
+        ("words", "side", False, "side"),
+    ],
+)
+def test_counterparts_are_shown_where_there_are_any(
+    call: Call, mode: str, chosen: str, found: bool, expected: str
+) -> None:
+    """Whatever was chosen in the view before."""
+    images = [{"correspondence": entries((0, None)) if found else []}]
+    payload = {**PAYLOAD, "mode": mode, "words": [], "images": images, "time": None, "layer": None}
+    settings = {"opacity": 1, "layout": chosen, "colormap": "magma"}
+    assert call("view", "viewOf", payload, settings, None, {})["layout"] == expected
