@@ -35,12 +35,17 @@ app.registerExtension({
     addSheet(new URL("./reports.css", import.meta.url));
     /** @type {Map<string, string>} */
     const said = new Map(); // the latest in this run
+    let running = shownWorkflow();
     api.addEventListener("progress_text", (event) => {
       const { nodeId, text } = /** @type {CustomEvent<{ nodeId: string, text: string }>} */ (event).detail;
+      if (shownWorkflow() !== running) return; // in another tab a node of this number is another one
       requestAnimationFrame(() => fit(nodeId, text)); // when the host has shown it
       if (isOurs(nodeAt(String(nodeId)))) said.set(keyOf(nodeId), text);
     });
-    api.addEventListener("execution_start", () => said.clear());
+    api.addEventListener("execution_start", () => {
+      said.clear();
+      running = shownWorkflow();
+    });
     api.addEventListener("execution_success", () => keep(said, said));
     for (const end of /** @type {const} */ (["execution_error", "execution_interrupted"])) {
       api.addEventListener(end, () => keep(said, [])); // its last words are no report
@@ -86,7 +91,12 @@ function kept() {
 
 /** @param {string} id */
 function keyOf(id) {
-  return `${/** @type {any} */ (app).rootGraph.id}/${id}`;
+  return `${shownWorkflow()}/${id}`;
+}
+
+/** @returns {string | undefined} */
+function shownWorkflow() {
+  return /** @type {any} */ (app).rootGraph?.id;
 }
 
 /** @param {Node | null} node */
