@@ -35,16 +35,19 @@ app.registerExtension({
     addSheet(new URL("./reports.css", import.meta.url));
     /** @type {Map<string, string>} */
     const said = new Map(); // the latest in this run
-    let running = shownWorkflow();
+    /** @type {string | null} */
+    let running = null; // the workflow whose nodes speak, if it is known
     api.addEventListener("progress_text", (event) => {
       const { nodeId, text } = /** @type {CustomEvent<{ nodeId: string, text: string }>} */ (event).detail;
-      if (shownWorkflow() !== running) return; // in another tab a node of this number is another one
+      if (running && running !== shownWorkflow()) return; // in another tab a node of this number is another one
       requestAnimationFrame(() => fit(nodeId, text)); // when the host has shown it
       if (isOurs(nodeAt(String(nodeId)))) said.set(keyOf(nodeId), text);
     });
-    api.addEventListener("execution_start", () => {
+    api.addEventListener("execution_start", async (event) => {
+      const { prompt_id } = /** @type {CustomEvent<{ prompt_id: string }>} */ (event).detail;
       said.clear();
-      running = shownWorkflow();
+      running = null;
+      running = await workflowOf(prompt_id);
     });
     api.addEventListener("execution_success", () => keep(said, said));
     for (const end of /** @type {const} */ (["execution_error", "execution_interrupted"])) {
@@ -92,6 +95,18 @@ function kept() {
 /** @param {string} id */
 function keyOf(id) {
   return `${shownWorkflow()}/${id}`;
+}
+
+/**
+ * The workflow that a run is of, while the server has it in its queue.
+ *
+ * @param {string} prompt
+ * @returns {Promise<string | null>}
+ */
+async function workflowOf(prompt) {
+  const queue = await (await api.fetchApi("/queue")).json();
+  const item = queue.queue_running.find((/** @type {any[]} */ each) => each[1] === prompt);
+  return item?.[3]?.extra_pnginfo?.workflow?.id ?? null;
 }
 
 /** @returns {string | undefined} */
