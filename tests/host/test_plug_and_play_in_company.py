@@ -6,16 +6,19 @@ import torch
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.attention_patches.maps.recorders.recorder import Recorder
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
+from attention_control.attention_patches.methods.style_aligned.mixture import StyleMixture
+from attention_control.attention_patches.methods.style_aligned.style_reference import StyleReference
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from comfy.model_management import InterruptProcessingException
+from comfy_extras.nodes_apg import APG
 from nodes import ControlNetApplyAdvanced
 
 from .inventory import inventory
 from .plugging import authors_way, empty, plugged, words
 from .specimen import model
 from .test_cross_image_lora import STRENGTH, changed, lora
-from .tiny import assert_same_image
+from .tiny import assert_same_image, sample
 from .tiny.extras import tiny_controlnet
 from .transfers import inverted, sampled
 
@@ -123,3 +126,50 @@ def test_a_cancelled_run_leaves_nothing():
         run((cancelled, *given[1:]))
     assert inventory(model(SHAPE)) == before
     assert torch.equal(run(given), first)
+
+
+@pytest.mark.parametrize("guide_prompt", [None, empty(SHAPE)], ids=["run's prompts", "own prompt"])
+def test_each_image_keeps_its_own_controlnet_hint(guide_prompt):
+    """The guide of one picture never asks the ControlNet, which would cut its hints to one."""
+    outs = []
+    for seed in (2, 3):
+        draw = torch.Generator().manual_seed(0)
+        hints = torch.rand(3, 48, 80, 3, generator=draw)
+        hints[1:] = torch.rand(2, 48, 80, 3, generator=draw.manual_seed(seed))
+        given = plugged(SHAPE, guide(), rows=3, guide_prompt=guide_prompt)
+        prompts = ControlNetApplyAdvanced().apply_controlnet(
+            words(SHAPE, 5), words(SHAPE, 6), tiny_controlnet(model(SHAPE)), hints, 0.5, 0.0, 1.0
+        )
+        outs.append(sampled(given, *prompts, cfg=4.0))
+    one, other = outs
+    assert torch.equal(one[0], other[0])
+    assert not torch.allclose(one[1:], other[1:], rtol=0.05)
+
+
+@pytest.mark.parametrize("size", [(6, 10), (9, 7)])
+def test_memories_of_the_guider_know_nothing_of_guests(size):
+    """APG keeps a running mean of what was expected: of the run alone, so a reference of any size fits."""
+    kept = []
+    for references in ((), (StyleReference(inverted(SHAPE, 1, size=size)),)):
+        on = APG.execute(model(SHAPE), 1.0, 0.0, -0.5)[0]
+        calls = on.model_options["sampler_pre_cfg_function"]
+        (function,) = calls
+        calls.append(lambda args, function=function: kept.append(mean_of(function)) or args["conds_out"])
+        mixture = StyleMixture(layers=frozenset({1}), references=references)
+        sample(install(on, mixture), words(SHAPE, 5), words(SHAPE, 6), batch=2, height=6, width=10)
+    assert kept == [(2, 4, 6, 10)] * 4
+
+
+def mean_of(function):
+    """The shape of what APG's function remembers."""
+    inside = dict(zip(function.__code__.co_freevars, function.__closure__, strict=True))
+    return tuple(inside["running_avg"].cell_contents.shape)
+
+
+def test_nothing_is_pushed_away_from_at_cfg_1(report):
+    """And that is said."""
+    given = plugged(SHAPE, guide(), away_from=words(SHAPE, 9), away_alpha=0.5)
+    run(given, cfg=1.0)
+    assert "Nothing was pushed away" in report("PlugAndPlay")[-1][1]
+    run(given)
+    assert "Nothing was pushed away" not in report("PlugAndPlay")[-1][1]

@@ -46,13 +46,13 @@ class GuestPrompts:
     ) -> Iterator[dict[Any, Text] | None]:
         """While open, the guider's prompts are those for latents (B, C, h, w), which may be seen `whole`;
         gives what they are, or None if they are the run's own."""
-        if tuple(latents.shape[-2:]) == self.size and not whole:
-            yield None
-            return
         own, key = guider.conds, (whole, tuple(latents.shape))
-        if key not in self.fitted:
-            self.fitted[key] = self._fitted(guider.inner_model, latents, seed, whole)
-        guider.conds, texts = self.fitted[key]
+        if tuple(latents.shape[-2:]) == self.size and not whole:
+            guider.conds, texts = _uncontrolled(own), None
+        else:
+            if key not in self.fitted:
+                self.fitted[key] = self._fitted(guider.inner_model, latents, seed, whole)
+            guider.conds, texts = self.fitted[key]
         try:
             yield texts
         finally:
@@ -131,6 +131,14 @@ class GuestPrompts:
         if "area" in kept:
             kept["area"] = scaled_area(kept["area"], self.size, size)
         return kept
+
+
+def _uncontrolled(conditionings: Mapping[str, Sequence[Conditioning] | None]) -> dict[str, Any]:
+    """The same without ControlNets: one that has been asked with other rows cuts its hints to these."""
+    return {
+        role: entries and [{key: of for key, of in entry.items() if key != "control"} for entry in entries]
+        for role, entries in conditionings.items()
+    }
 
 
 def _weighed(entry: Conditioning, weight: float) -> Conditioning:

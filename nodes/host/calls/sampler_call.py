@@ -59,8 +59,9 @@ class SamplerCall:
         """While open, the guider's negative is in so large a part this prompt."""
         guider = self.executor.class_obj
         own = guider.conds
-        if not own.get("negative") or weight <= 0:
-            yield bool(own.get("negative"))
+        alone = getattr(guider, "cfg", None) == 1.0 and not self.options.get("disable_cfg1_optimization")
+        if alone or not own.get("negative") or weight <= 0:
+            yield not alone and bool(own.get("negative"))
             return
         guider.conds, self.further = self.prompts.pushed(
             guider.inner_model, own, prompt, weight, self.latents, self.seed
@@ -71,7 +72,12 @@ class SamplerCall:
             guider.conds, self.further = own, {}
 
     def _guide(self, pass_: Pass, latents: Tensor) -> Tensor:
-        with travelling(pass_, self.options) as options:
+        given = self.options
+        if (
+            pass_.kind == "guests"
+        ):  # what is expected there means nothing, and such a function may remember it
+            given = {key: of for key, of in given.items() if key != "sampler_pre_cfg_function"}
+        with travelling(pass_, given) as options:
             out: Tensor = self.executor(self._video(latents), self._times(latents), options, self.seed)
         return of_one_frame(out)
 
