@@ -214,3 +214,14 @@ def test_what_nobody_has_published_is_refused(clip):
     """Weights of words, with what to do."""
     with pytest.raises(ValueError, match="reweight: in this model text and picture share one softmax"):
         change(clip, reweight="red: 3")
+
+
+@pytest.mark.parametrize("kind", ["qwen-image", "wan"])
+def test_noise_between_steps_is_drawn_for_latents_of_a_video_too(kind):
+    """The source gets what it gets alone."""
+    how = {"sampler": "euler_ancestral", "steps": 2}
+    prompts = spoken(kind, rows=3, seed=1), spoken(kind, seed=2)
+    out = painted(edited(kind), kind, prompts=prompts, batch=3, **how)
+    source = [[text[:1], more] for text, more in prompts[0]]
+    alone = painted(transformer(kind), kind, prompts=(source, prompts[1]), batch=1, **how)
+    assert_same_image(out[:1], alone, tolerance=1e-3)

@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from comfy.k_diffusion import sampling
@@ -39,7 +39,7 @@ def with_one_noise(executor: Any, noise: Tensor, sigmas: Tensor, seed: int | Non
         return executor, "with s_churn the sampler adds noise of its own to each image"
     if NOISE_SAMPLER in options:
         return executor, "another node has told the sampler how to draw its noise"
-    if NOISE_SAMPLER not in inspect.signature(function).parameters or len(sigmas) < 2:
+    if not _draws(function, options) or len(sigmas) < 2:
         return executor, None
     drawing = copy.copy(sampler)
     drawing.extra_options = {
@@ -47,6 +47,13 @@ def with_one_noise(executor: Any, noise: Tensor, sigmas: Tensor, seed: int | Non
         NOISE_SAMPLER: _for_all(_one(function, noise, sigmas, seed), len(noise)),
     }
     return type(executor)(drawing.sample, drawing, executor.wrappers, executor.idx), None
+
+
+def _draws(function: Any, options: Mapping[str, Any]) -> bool:
+    """Whether it draws noise; one that hands on all that it is told does so with an eta only."""
+    parameters = inspect.signature(function).parameters
+    hands_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return NOISE_SAMPLER in parameters or (hands_on and options.get("eta", 0.0) > 0)
 
 
 def _one(function: Any, noise: Tensor, sigmas: Tensor, seed: int | None) -> Draw:
@@ -60,6 +67,7 @@ def _one(function: Any, noise: Tensor, sigmas: Tensor, seed: int | None) -> Draw
 
 def _for_all(draw: Draw, images: int) -> Draw:
     def drawn(sigma: Tensor, after: Tensor) -> Tensor:
-        return draw(sigma, after).expand(images, -1, -1, -1)
+        noise = draw(sigma, after)
+        return noise.expand(images, *noise.shape[1:])
 
     return drawn
