@@ -3,6 +3,7 @@
 import pytest
 import torch
 from attention_control.nodes.host import measured_checkpoint
+from attention_control.nodes.host.calls import slopes
 from attention_control.nodes.host.families.blocks import block_checkpoints
 from attention_control.nodes.host.private_weights import PrivateWeights
 from attention_control.nodes.host.run.install import install
@@ -84,3 +85,11 @@ def test_asking_changes_nothing(kind):
     assert torch.equal(out, plain) and found.gradient.abs().max() > 0
     assert inventory(transformer(kind)) == before
     assert all(p.grad is None and p.is_inference() for p in transformer(kind).model.parameters())
+
+
+@pytest.mark.parametrize("kind", ["cosmos", "wan", "z-image"])
+def test_a_second_try_is_the_first_one_at_another_scale(kind, monkeypatch):
+    """What overflows is computed anew, from the first layer on."""
+    right = slope(kind)[1]
+    monkeypatch.setattr(slopes.LossScale, "__init__", lambda self: setattr(self, "value", 2.0**200))
+    assert torch.allclose(slope(kind)[1].gradient, right.gradient, rtol=1e-3, atol=1e-8)

@@ -212,3 +212,38 @@ def test_bounded_attention_steps_as_the_paper_says():
     out = bounded(start(), BoundedGuidance(effort=FIRST_STEP, layers=layers))
     assert_same_image(out, bounded(begun(by), None), tolerance=5e-3)
     assert not torch.allclose(out, bounded(start(), None), rtol=0.01)
+
+
+@dataclass(kw_only=True)
+class Third(Shift):
+    """Takes it off at its third call."""
+
+    calls: int = 0
+
+    def shift(self, latents: Tensor, model: Denoiser) -> bool:
+        self.calls += 1
+        return self.calls == 3 and super().shift(latents, model)
+
+
+@pytest.mark.parametrize("name", ["euler", "uni_pc_bh2"])
+def test_a_shift_of_the_first_part_of_a_run_is_there_in_the_second(name):
+    """Two parts of a run, as KSamplerAdvanced makes them, are nearly one run, with a shift as without."""
+    sampling, nothing = model().get_model_object("model_sampling"), torch.zeros(SHAPE)
+    whole = comfy.samplers.calculate_sigmas(sampling, "normal", 8)
+
+    def sampled(patcher, sigmas, noise, latents):
+        prompts = conditioning(patcher, 2, seed=1), conditioning(patcher, seed=2)
+        given = 3.0, comfy.samplers.sampler_object(name), sigmas, *prompts, latents
+        with torch.inference_mode():
+            return comfy.sample.sample_custom(patcher, noise, *given, seed=5)
+
+    apart = []
+    for shifts in (False, True):
+        patched, again = (
+            install(model(), Just([Third(by=3 * direction())])) if shifts else model() for _ in range(2)
+        )
+        half = sampled(patched, whole[:5], start(), nothing)
+        parts = sampled(model(), whole[4:], nothing, half)
+        one = sampled(again, whole, start(), nothing)
+        apart.append(float((one - parts).norm() / one.norm()))
+    assert apart[1] <= apart[0] + 0.01

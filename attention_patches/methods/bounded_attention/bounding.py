@@ -48,7 +48,7 @@ class Bounding(Bounds):
     def _gather(self, site: Site, qkv: QKV) -> None:
         """What the subjects look at, from the rows of the prompt where it has the whole picture."""
         for text, rows, window in site.rows.by_text:
-            if window is not None and window.whole and self._is_own(text):
+            if window is not None and window.whole and self._is_own(text) and site.grid == self.search.grid:
                 self.search.add(site, qkv, text, rows, self.outlines)
 
     def shift(self, latents: Tensor, model: Denoiser) -> bool:

@@ -46,12 +46,21 @@ class SamplerState:
         self.copied = getattr(sampler, "sampler_function", None) in COPYING
         masked = named.get("denoise_mask", rest[3] if len(rest) > 3 else None) is not None
         if not masked or not isinstance(sampler, KSAMPLER):
-            return executor(guider, sigmas, extra, *rest, **named)
+            out = executor(guider, sigmas, extra, *rest, **named)
+            return out if self.lead is None else out + self._left(guider, float(sigmas[-1]))
         function = sampler.sampler_function
         seen = copy.copy(sampler)
         seen.sampler_function = lambda model, *args, **kwargs: function(_Watched(model), *args, **kwargs)
         inner = type(executor)(seen.sample, seen, executor.wrappers, executor.idx)
         return inner(guider, sigmas, extra, *rest, **named)
+
+    def _left(self, guider: Any, sigma: float) -> Tensor:
+        """How far ahead the true latents are at the end of a run, as the sampler gives them out."""
+        assert self.lead is not None
+        left: Tensor = guider.inner_model.model_sampling.inverse_noise_scaling(
+            sigma, self.lead * (sigma / self.lead_sigma)
+        )
+        return left
 
     def call(
         self, x: Tensor, sigma: float, masked: MaskedState | None, guided: Callable[[Tensor], Tensor]

@@ -105,6 +105,7 @@ class SlopePass:
                     raise ValueError(_NO_GRADIENT.format(error)) from error
                 finally:
                     self.measuring.measured.clear()
+                    call.forward.visits.clear()  # a second try counts them anew
             if gradient is not None:
                 return gradient
             if not self.scale.halve():
