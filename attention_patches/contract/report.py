@@ -118,6 +118,8 @@ class Tally:
             return OPTIONS_OF_ITS_OWN
         if not self.passes:
             return f"its range holds none of {_count(len(run.sigmas), 'noise level')}"
+        if self.computed:
+            return "no call of the model held a prompt that it is for"
         return "none of its layers was computed; another patch skips them"
 
     def remarks(self) -> list[str]:

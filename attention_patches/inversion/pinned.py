@@ -11,6 +11,14 @@ from torch import Tensor
 from ..contract.denoiser import Denoiser
 from .inversion import Inversion
 
+BEGAN_LATE = "It began below the inversion's noisiest level, which is right for the later part of a run only."
+LATE = 0.9  # of a sigma: schedules begin at nearly the same one
+
+
+def begins_late(inversion: Inversion, sigma: float, step: int = 0) -> bool:
+    """Whether a run that begins at this sigma leaves out what the inversion's step begins with."""
+    return sigma < LATE * float(inversion.sigmas[step])
+
 
 @dataclass
 class Pinned:

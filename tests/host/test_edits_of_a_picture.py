@@ -130,3 +130,15 @@ def test_another_models_inversion_is_refused(clip):
     """Its noise means nothing to this one."""
     with pytest.raises(ValueError, match="inversion: it was made with"):
         edit(clip, inversion_of(model("sd2")))
+
+
+def test_the_later_part_of_a_run_is_no_wrong_start(clip, report):
+    """It begins below the inversion's noise, at latents of any kind, and is said to be a later part."""
+    inversion = inversion_of(model("sd15"))
+    outputs = edit(clip, inversion)
+    half = walk_on(outputs, inversion.sigmas[:3])
+    patched, positive, latent, *rest = outputs
+    walk_on((patched, positive, {**latent, "samples": half}, *rest), inversion.sigmas[2:])
+    first, second = (line for _, line in report("PromptToPrompt"))
+    assert "did not start" not in first + second
+    assert "right for the later part of a run only" in second and "later part" not in first

@@ -6,14 +6,17 @@ import re
 import comfy.samplers
 import pytest
 import torch
+from attention_control.nodes.host.run.install import install
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 from comfy_extras.nodes_easycache import EasyCacheNode, LazyCacheNode
 from comfy_extras.nodes_model_downscale import PatchModelAddDownscale
 
-from .layout_runs import FOUND, GUIDED, GUIDED_MASKS, MASKS, WAYS, encoded, noise, run
+from .layout_runs import FOUND, GUIDED, GUIDED_MASKS, MASKS, WAYS, Way, encoded, noise, run
 from .node_calls import call_node
 from .other_packs import OwnOptions, cached_after_the_first_block
+from .recorded import recorder
 from .specimen import model
+from .tiny import conditioning, sample
 
 every_way = pytest.mark.parametrize("way", WAYS, ids=str)
 MISLEADING = re.compile("check its layers|cut or merged|made no step")
@@ -158,3 +161,41 @@ def test_a_model_that_gives_no_numbers_beside_a_recorder(clip, report):
         lambda: run(patched, encoded(clip, "a red cat"), encoded(clip, ""), noise(), steps=3), report
     )
     assert store.maps is None
+
+
+def test_a_recorder_of_a_prompt_that_is_not_looked_at_says_so(report):
+    """At cfg 1 the negative prompt is not computed; no other patch is to blame."""
+    patch, _ = recorder(model("sd15"), roles=("negative",))
+    prompts = conditioning(model("sd15"), seed=1), conditioning(model("sd15"), seed=2)
+    sample(install(model("sd15"), patch), *prompts, batch=1, cfg=1.0)
+    assert "no call of the model held a prompt that it is for" in report("AttentionRecorder")[-1][1]
+
+
+def test_a_prompt_of_a_part_of_the_schedule_is_left_out_by_its_name(report):
+    """Its rows are not there in all time slices; the layers are."""
+    patch, store = recorder(model("sd15"), roles=("positive", "negative"))
+    ((text, more),) = conditioning(model("sd15"), seed=2)
+    negative = [[text, {**more, "start_percent": 0.0, "end_percent": 0.5}]]
+    sample(install(model("sd15"), patch), conditioning(model("sd15"), seed=1), negative, batch=1, steps=4)
+    said = report("AttentionRecorder")[-1][1]
+    assert "Left out the negative prompt: it is in use in some of the time slices only." in said
+    assert "another patch" not in said
+    assert {role for layer in store.read().layers for role in layer.cross_attention} == {"positive"}
+
+
+def test_masks_are_refined_from_layers_of_their_own_size(clip):
+    """Deep Shrink makes the search's layers smaller for a while: these looks are left out."""
+    on = PatchModelAddDownscale.execute(model("sd15"), 2, 2.0, 0.0, 0.35, True, "bicubic", "bicubic")[0]
+    patched, own = Way("BoundedAttention", {"guidance_until": 0.0})(clip, on=on)
+    out = run(patched, own, encoded(clip, ""), noise(latent=(32, 32)), steps=8)
+    assert out.isfinite().all()
+
+
+@pytest.mark.parametrize("way", [GUIDED, GUIDED_MASKS], ids=str)
+def test_a_cache_answers_no_gradient(clip, report, way):
+    """EasyCache skips calls of the run, and knows nothing of the passes beside it: all steps are guided."""
+    for on in (model("sd15"), EasyCacheNode.execute(model("sd15"), 0.2, 0.15, 0.95, False)[0]):
+        patched, own = way(clip, on=on)
+        run(patched, own, encoded(clip, ""), noise(), steps=12)
+    plain, cached = (re.search(r"Guided .* looks", line)[0] for _, line in report(way.label))
+    assert plain == cached

@@ -1,7 +1,7 @@
 """A recorder at work in one run: running means of the probabilities, computed beside the attention itself."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -144,7 +144,7 @@ class Recording:
         slices = sorted(self.times)
         stacked = {key: means.stack(slices) for key, means in self.means.items()}
         complete = {key: tensor for key, tensor in stacked.items() if tensor is not None}
-        remarks = list(self._remarks({ordinal for _, ordinal, _ in stacked.keys() - complete.keys()}))
+        remarks = list(self._remarks(stacked.keys(), complete.keys()))
         if not all(map(all_finite, complete.values())):
             self.store.refuse(NOT_A_NUMBER)
             self.store.missed.add(latents, NOT_A_NUMBER)
@@ -158,10 +158,14 @@ class Recording:
             self.store.missed.add(latents, "the recorder saw no whole step of it in its range")
         return " ".join(remarks) or None
 
-    def _remarks(self, incomplete: set[int]) -> Iterator[str]:
+    def _remarks(self, seen: Set[Key], complete: Set[Key]) -> Iterator[str]:
         """What was not kept, and why."""
         if self.told:
             yield self.told
+        at_times = {role for _, _, role in seen} - {role for _, _, role in complete}
+        for role in sorted(at_times if complete else ()):
+            yield f"Left out the {role} prompt: it is in use in some of the time slices only."
+        incomplete = {ordinal for _, ordinal, role in seen - complete if role not in at_times or not complete}
         if incomplete:
             layers = ", ".join(str(ordinal) for ordinal in sorted(incomplete))
             yield f"Left out layers {layers}: another patch skips or resizes them in some of the time slices."

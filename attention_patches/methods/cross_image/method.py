@@ -155,7 +155,7 @@ class Transfer:
     journal: Journal = field(default_factory=Journal)
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
-        self.journal.begin(model.given, self.spec.structure, model.sigma)
+        self.journal.begin(model.given, self.spec.structure, model.sigma, self.spec.first)
         if not model.within(self.spec.during):
             return model.rest(latents)
         step = self.spec.step(model.sigma)

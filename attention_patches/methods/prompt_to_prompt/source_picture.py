@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ...contract.denoiser import Denoiser
-from ...inversion.pinned import Pinned
+from ...inversion.pinned import BEGAN_LATE, Pinned, begins_late
 
 AS_IT_WAS = 0.05  # of a sigma: how far latents may be from a state that they are
 
@@ -19,6 +19,7 @@ class SourcePicture(Pinned):
     """
 
     starts_there: bool | None = None
+    begins_late: bool = False  # as the later part of a run does, whose start cannot be told
 
     def shift(self, latents: Tensor, model: Denoiser) -> bool:
         if self.starts_there is not None or model.signal > 0 or bool(latents.any()):
@@ -27,7 +28,9 @@ class SourcePicture(Pinned):
         return True
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
-        if self.starts_there is None:
+        if self.starts_there is None and not self.begins_late:
+            self.begins_late = begins_late(self.inversion, model.sigma)
+        if self.starts_there is None and not self.begins_late:
             first = self.inversion.states[0].to(latents)
             off = (latents - first).square().mean().sqrt()
             self.starts_there = bool(off <= AS_IT_WAS * model.sigma)
@@ -40,4 +43,6 @@ class SourcePicture(Pinned):
                 "The run did not start at the inversion's noise: turn the sampler's own noise off "
                 "(add_noise), give it this node's LATENT, and the inversion's scheduler and number of steps."
             )
+        if self.begins_late:
+            lines.append(BEGAN_LATE)
         return " ".join(lines)
