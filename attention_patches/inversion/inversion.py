@@ -74,6 +74,11 @@ class Inversion:
         return int(self.states.shape[1])
 
     @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in cells."""
+        return self.states.shape[-2], self.states.shape[-1]
+
+    @property
     def picture(self) -> Tensor:
         """The inverted latents (B, C, h, w)."""
         return self.states[-1]

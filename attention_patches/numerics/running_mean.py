@@ -18,8 +18,3 @@ class RunningMean:
             self.count += 1
         # a text's rows may move to another device during a run
         self.values[..., queries, :].lerp_(values.to(self.values), 1 / self.count)
-
-    def replace(self, values: Tensor) -> None:
-        """Forget what was, and keep this alone."""
-        self.values.copy_(values)
-        self.count = 1

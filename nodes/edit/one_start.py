@@ -29,7 +29,7 @@ def start_of_edits(
             f"inversion: it holds {inversion.images} pictures, and one is the source. Invert one picture: "
             "LatentFromBatch takes one out of a latent batch."
         )
-    size = (inversion.states.shape[-2], inversion.states.shape[-1])
+    size = inversion.size
     if latent is not None and tuple(latent["samples"].shape[-2:]) != size:
         height, width = latent["samples"].shape[-2:]
         raise ValueError(

@@ -60,8 +60,7 @@ class InversionPair:
         """Ordinals of the layers that `text` names; the paper's, for this model, are called so."""
         if text.strip() != PAPER:
             return family_of(self.model).layer_map().parse(text)
-        height, width = self.structure.picture.shape[-2:]
-        return family_of(self.model).presets((height, width))[SWAPPED].layers
+        return family_of(self.model).presets(self.structure.size)[SWAPPED].layers
 
     def latents(self, step: int) -> Tensor:
         """The structure's state before a step, as a LATENT holds it."""

@@ -33,9 +33,7 @@ class MaskInputs:
         Raises ValueError for numbers of masks that do not fit, or a subject without a text encoder.
         """
         pictures = pair.structure.images
-        whole = Masks(
-            everywhere(pictures, _size(pair.structure)), everywhere(pictures, _size(pair.appearance))
-        )
+        whole = Masks(everywhere(pictures, pair.structure.size), everywhere(pictures, pair.appearance.size))
         if self.mode == "whole" or not (self.given or self._words):
             why = "" if self.mode == "whole" else ", as neither masks nor a subject are given"
             return whole, f"AdaIN over the whole pictures{why}."
@@ -59,7 +57,7 @@ class MaskInputs:
     def _mask(self, which: Which, pair: InversionPair) -> Tensor:
         inversion: Inversion = getattr(pair, which)
         given: Tensor | None = getattr(self, which)
-        size, pictures = _size(inversion), pair.structure.images
+        size, pictures = inversion.size, pair.structure.images
         if given is not None:
             masks = read_masks(given, f"{which}_mask")
             try:
@@ -79,11 +77,6 @@ class MaskInputs:
     def _words(self) -> list[str]:
         """Of the structure's subject and of the appearance's, or one for both, or none."""
         return phrases_of(self.subject)
-
-
-def _size(inversion: Inversion) -> tuple[int, int]:
-    height, width = inversion.picture.shape[-2:]
-    return height, width
 
 
 def _remark(masks: Masks, source: str) -> str:

@@ -103,7 +103,7 @@ class CrossImage(Method):
         return self.structure.steps - self.first
 
     def start(self, batch: Batch) -> str | None:
-        expected = (self.structure.images, *self.structure.picture.shape[-2:])
+        expected = (self.structure.images, *self.structure.size)
         given = (batch.images, *batch.latent)
         if given != expected:
             raise ValueError(

@@ -94,7 +94,7 @@ class PromptToPrompt(Method):
     def _check_picture(self, latent: tuple[int, int]) -> None:
         if self.picture is None:
             return
-        size = (self.picture.states.shape[-2], self.picture.states.shape[-1])
+        size = self.picture.size
         if size != latent:
             raise ValueError(
                 f"inversion is {size_in_words(size)}, and the latent to sample is {size_in_words(latent)}. "

@@ -17,7 +17,7 @@ class ReferencePicture(Pinned):
                 f"reference_picture holds the inversions of {self.inversion.images} pictures, and one gives "
                 "the style. Invert one picture: LatentFromBatch takes one out of a latent batch."
             )
-        size = (self.inversion.states.shape[-2], self.inversion.states.shape[-1])
+        size = self.inversion.size
         if size != batch.latent:
             raise ValueError(
                 f"reference_picture is {size_in_words(size)}, and the latent batch to sample is "

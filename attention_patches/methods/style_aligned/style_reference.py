@@ -37,8 +37,7 @@ class StyleReference:
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of its latents."""
-        height, width = self.inversion.picture.shape[-2:]
-        return height, width
+        return self.inversion.size
 
     @property
     def empty(self) -> bool:

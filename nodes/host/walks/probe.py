@@ -73,7 +73,7 @@ class Probe:
             return latent, noise, None
         for inversion in self.images:
             require_model(inversion, model)
-        sizes = [tuple(inversion.picture.shape[-2:]) for inversion in self.images]
+        sizes = [inversion.size for inversion in self.images]
         if len(set(sizes)) > 1:
             raise ValueError(
                 f"other_inversion is of {sizes[1][1]} x {sizes[1][0]} latent cells and inversion of "
