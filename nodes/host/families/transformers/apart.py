@@ -1,6 +1,5 @@
 """Transformers whose blocks compute self-attention and then cross-attention, as a U-Net's do."""
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -20,8 +19,8 @@ class Apart(Transformer):
         label: why for label, why in Transformer.reasons.items() if label != ShapeVariations.label
     }
 
-    @abstractmethod
-    def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None: ...
+    def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None:
+        return ("block", options["block_index"]) if "block_index" in options else None
 
     def seen(self, options: dict[str, Any], keys: int, forward: Forward) -> Seen | None:
         place = self.block_of(options)

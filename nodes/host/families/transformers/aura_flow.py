@@ -3,10 +3,8 @@
 from typing import Any, ClassVar
 
 from comfy.ldm.aura.mmdit import MMDiT
-from torch import Tensor
 
 from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
-from ..blocks.block_checkpoints import checkpointed_blocks
 from ..blocks.told import place_told, told
 from ..family import Forward
 from .transformer import Transformer, no_rotations
@@ -30,10 +28,6 @@ class AuraFlowFamily(Transformer):
     def heads(self) -> tuple[int, int]:
         layers = [*self.network.double_layers, *self.network.single_layers]
         return layers[0].attn.n_heads, layers[0].attn.head_dim
-
-    def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
-        places = [(f"{name}_block", n) for name, count in self.blocks().items() for n in range(count)]
-        return checkpointed_blocks(options, measured, places)
 
     def told(self, options: dict[str, Any]) -> dict[str, Any]:
         return told(options, self.blocks())

@@ -36,9 +36,6 @@ class CosmosFamily(Apart):
         patch: int = self.network.patch_spatial
         return patch
 
-    def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None:
-        return ("block", options["block_index"]) if "block_index" in options else None
-
     def text_tokens(self, vectors: int, given: Mapping[str, Any]) -> int:
         """Anima reads a prompt by Qwen's vectors at T5's tokens, and the host fills these up to 512."""
         ids = given.get("t5xxl_ids")

@@ -5,12 +5,10 @@ from typing import Any, ClassVar
 
 from comfy.ldm.chroma.model import Chroma
 from comfy.ldm.flux.model import Flux
-from torch import Tensor
 
 from .....attention_patches.contract.layers import Preset
 from .....attention_patches.contract.rotary import Rotary
 from .....attention_patches.maps.recorders.concepts import CONCEPTS, ConceptForm, ConceptRecorder
-from ..blocks.block_checkpoints import checkpointed_blocks
 from ..blocks.concept_stream import Concepts, with_concepts
 from ..family import Forward
 from .transformer import Grid, Transformer, rows_and_columns
@@ -71,10 +69,6 @@ class FluxFamily(Transformer):
             return options
         place = self.concepts.token
         return with_concepts(options, self.network, concepts, height * width, place, wanted[-1])
-
-    def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
-        places = [(f"{name}_block", n) for name, count in self.blocks().items() for n in range(count)]
-        return checkpointed_blocks(options, measured, places)
 
     def bounded_blocks(self) -> BoundedBlocks:
         """InvokeAI's regional prompts: every other block of Flux.1, with pixels of regions apart, and all

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from comfy.ldm.hunyuan_video.model import HunyuanVideo
-from torch import Tensor
 
 from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from .....attention_patches.contract.rotary import Rotary
 from .....attention_patches.maps.recorders.concepts import ConceptRecorder
-from ..blocks.block_checkpoints import checkpointed_blocks
 from ..family import Forward
 from .transformer import Grid, Transformer, rows_and_columns
 
@@ -45,10 +43,6 @@ class HunyuanImageFamily(Transformer):
     def patch(self) -> int:
         patch: int = self.network.patch_size[-1]
         return patch
-
-    def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
-        places = [(f"{name}_block", n) for name, count in self.blocks().items() for n in range(count)]
-        return checkpointed_blocks(options, measured, places)
 
     def parts(self, tokens: int, options: dict[str, Any], forward: Forward) -> tuple[KeyPart, ...]:
         text, image = KeyPart(TEXT, forward.text), KeyPart(IMAGE, tokens)

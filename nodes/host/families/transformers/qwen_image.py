@@ -3,10 +3,8 @@
 from typing import Any, ClassVar
 
 from comfy.ldm.qwen_image.model import QwenImageTransformer2DModel
-from torch import Tensor
 
 from .....attention_patches.contract.rotary import Rotary
-from ..blocks.block_checkpoints import checkpointed_blocks
 from ..family import Forward
 from .transformer import Grid, Transformer, rows_and_columns
 from .transformer_presets import BoundedBlocks
@@ -29,10 +27,6 @@ class QwenImageFamily(Transformer):
     def heads(self) -> tuple[int, int]:
         attention = self.network.transformer_blocks[0].attn
         return attention.heads, attention.dim_head
-
-    def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
-        places = [("double_block", number) for number in range(len(self.network.transformer_blocks))]
-        return checkpointed_blocks(options, measured, places)
 
     def bounded_blocks(self) -> BoundedBlocks:
         """Stitch (Bader et al., arXiv 2509.26644) binds regions in all blocks, pixels among themselves

@@ -4,6 +4,8 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from torch import Tensor
+
 from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
 from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
 from .....attention_patches.contract.rotary import Axis, Rotary
@@ -18,6 +20,7 @@ from .....attention_patches.methods.plug_and_play.method import PlugAndPlay
 from .....attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
 from .....attention_patches.methods.shape_variations.method import ShapeVariations
 from .....attention_patches.methods.style_aligned.method import StyleAligned
+from ..blocks.block_checkpoints import checkpointed_blocks
 from ..family import INVERSION, Family, Forward, Seen
 from .transformer_presets import BoundedBlocks, presets
 
@@ -97,6 +100,12 @@ class Transformer(Family):
         parts = self.parts(grid[0] * grid[1], options, forward)
         rotary = self._rotary_of(grid, options, forward)
         return Seen((*place, 0), grid, parts, queries_of(parts), rotary)
+
+    def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
+        if not self.checkpoints:
+            return options
+        places = [(f"{name}_block", n) for name, count in self.blocks().items() for n in range(count)]
+        return checkpointed_blocks(options, measured, places)
 
     def _rotary_of(self, grid: Grid, options: dict[str, Any], forward: Forward) -> Rotary | None:
         """Made once for each forward pass."""

@@ -37,9 +37,6 @@ class WanFamily(Apart):
         patch: int = self.network.patch_size[-1]
         return patch
 
-    def block_of(self, options: dict[str, Any]) -> tuple[str, int] | None:
-        return ("block", options["block_index"]) if "block_index" in options else None
-
     def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
         blocks = len(self.network.blocks)
         places = [("double_block", number) for number in range(blocks)]
