@@ -157,8 +157,8 @@ def picture(kind, size=SIZES[0]):
     ).args[0]
 
 
-def followed(kind, images=3, **how):
-    (model,) = call_node(StyleAlignedBatch, transformer(kind), **how)
+def followed(kind, images=3, on=None, **how):
+    (model,) = call_node(StyleAlignedBatch, on or transformer(kind), **how)
     return painted(model, kind, batch=images)
 
 
@@ -196,3 +196,22 @@ def test_beside_is_behind_the_last_column():
     x = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
     moved = own.moved(reference.rotated(x), own.columns_beside(reference))
     assert torch.allclose(moved, Rotary((Axis(start=3.0, **axis),), (1, 2)).rotated(x), atol=1e-5)
+
+
+class DiffSynthCnetPatch:
+    """Called as the host's ControlNet on the model is, by whose name it goes; keeps what it is asked with."""
+
+    def __init__(self):
+        self.seen = set()
+
+    def __call__(self, given):
+        self.seen.add(tuple(given["x"].shape[-2:]))
+        return given
+
+
+def test_a_controlnet_on_the_model_does_not_see_references():
+    """Its hint was made for the run's size."""
+    patch, patched = DiffSynthCnetPatch(), transformer("qwen-image").clone()
+    patched.set_model_double_block_patch(patch)
+    followed("qwen-image", 1, references=(StyleReference(picture("qwen-image", SIZES[1])),), on=patched)
+    assert patch.seen == {SIZES[0]}

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ....attention_patches.contract.denoiser import Stop
 from ....attention_patches.contract.site import Rows, Text, Window
+from ..facts.hinted_patches import without_hinted
 from ..facts.run_facts import RunFacts, Working
 from ..facts.texts import Size, cells_of
 from ..facts.viewed_id import ViewedId
@@ -98,6 +99,8 @@ def travelling(pass_: Pass, model_options: Mapping[str, Any]) -> Iterator[dict[s
     options = {**model_options.get("transformer_options", {}), PASS: ticket}
     if pass_.kind != "own":
         options["wrappers"] = _computed(options.get("wrappers", {}))
+    if pass_.kind == "guests":
+        options["patches"] = without_hinted(options.get("patches", {}))
     try:
         yield {**model_options, "transformer_options": options}
     finally:

@@ -6,6 +6,7 @@ from typing import Any
 from comfy.sampler_helpers import convert_cond
 
 from ....attention_patches.contract.views import RegionPrompts
+from ..facts.hinted_patches import hinted
 from ..facts.region_texts import region_role
 
 REFUSED = {
@@ -25,9 +26,6 @@ WHOLE = {
     ),
 }
 """What holds for the whole picture, and cannot be cut."""
-
-HINTED = {"DiffSynthCnetPatch", "ZImageControlPatch", "AnimaLLLitePatch"}
-"""The host's ControlNets that stand on the model; in each call they see their whole hint."""
 
 Entries = Mapping[str, Sequence[dict[str, Any]] | None]
 
@@ -53,8 +51,7 @@ def check_viewed(conds: Entries) -> None:
 
 def check_patches(options: Mapping[str, Any]) -> None:
     """Raises ValueError if something on the model, by its transformer options, cannot be cut to views."""
-    found = {type(patch).__name__ for patches in options.get("patches", {}).values() for patch in patches}
-    if hints := sorted(found & HINTED):
+    if hints := hinted(options.get("patches", {})):
         raise ValueError(
             f"model: a ControlNet stands on it ({', '.join(hints)}), which would see its whole hint in each "
             "window. Take one that goes into the prompts (Apply ControlNet), or leave MultiDiffusion away."
