@@ -247,3 +247,12 @@ def test_a_shift_of_the_first_part_of_a_run_is_there_in_the_second(name):
         one = sampled(again, whole, start(), nothing)
         apart.append(float((one - parts).norm() / one.norm()))
     assert apart[1] <= apart[0] + 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "lost"), [("sa_solver", True), ("sa_solver_pece", True), ("dpmpp_sde", False)]
+)
+def test_samplers_that_lose_a_part_of_shifts_are_named(report, name, lost):
+    """SA-Solver corrects its own latents, not those that the guider gets."""
+    run(install(model(), Just([Shift(by=direction())])), name, start())
+    assert ("a part of each shift is lost" in report("Just")[-1][1]) == lost

@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from comfy.extra_samplers.uni_pc import sample_unipc, sample_unipc_bh2
+from comfy.k_diffusion import sampling
 from comfy.samplers import KSAMPLER
 from torch import Tensor
 
 COPYING = (sample_unipc, sample_unipc_bh2)
+CORRECTING = {sampling.sample_sa_solver, sampling.sample_sa_solver_pece}
+FORGOTTEN = (
+    "SA-Solver goes on from latents of its own, by which a part of each shift is lost: take another sampler."
+)
 STATE = "attention_control_state"
 """Where the sampler's own latents travel in the options of a call in which the guider gets others."""
 
@@ -37,18 +42,19 @@ class SamplerState:
 
     def __init__(self) -> None:
         self.copied = False  # whether the sampler's latents are out of reach
+        self.remark: str | None = None  # on what becomes of shifts
         self.lead: Tensor | None = None  # how far ahead of them the true ones are
         self.lead_sigma = 1.0
 
     def sample(self, executor: Any, guider: Any, sigmas: Tensor, extra: Any, *rest: Any, **named: Any) -> Any:
         """Wrapper round the sampler."""
         sampler = executor.class_obj
-        self.copied = getattr(sampler, "sampler_function", None) in COPYING
+        function = getattr(sampler, "sampler_function", None)
+        self.copied, self.remark = function in COPYING, FORGOTTEN if function in CORRECTING else None
         masked = named.get("denoise_mask", rest[3] if len(rest) > 3 else None) is not None
         if not masked or not isinstance(sampler, KSAMPLER):
             out = executor(guider, sigmas, extra, *rest, **named)
             return out if self.lead is None else out + self._left(guider, float(sigmas[-1]))
-        function = sampler.sampler_function
         seen = copy.copy(sampler)
         seen.sampler_function = lambda model, *args, **kwargs: function(_Watched(model), *args, **kwargs)
         inner = type(executor)(seen.sample, seen, executor.wrappers, executor.idx)

@@ -1,4 +1,4 @@
-"""The host's ControlNets that stand on the model: in each call they see their whole hint, made for the run."""
+"""The host's ControlNets that stand on the model: in each call they see their whole hint, made for a run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

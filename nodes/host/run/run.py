@@ -65,6 +65,7 @@ class Run:
     report: RunReport
     working: list[Working] = field(default_factory=list)
     lent: list[Lent] = field(default_factory=list)
+    state: SamplerState = field(default_factory=SamplerState)
 
     def attach(self, model_options: dict[str, Any]) -> None:
         """Take our places in the options of this run, which the host made for it and drops after it."""
@@ -115,8 +116,7 @@ class Run:
         for one in self.working:
             one.tally.due = frozenset(s for s in levels if facts.schedule.within(s, one.method.during))
         executor = self._sampler(executor, noise, sigmas, extra.get("seed"))
-        state = SamplerState()
-        calls = PredictNoise(facts, self.prompts, state)
+        calls = PredictNoise(facts, self.prompts, self.state)
         passes = ApplyModel(facts)
         # the guider looks for the first in its own options, the model for the other in those of a call
         wrappers: list[tuple[str, Callable[..., Any]]] = [
@@ -132,7 +132,7 @@ class Run:
             lent = self._lend(wrapper)
             for options in (guider.model_options, extra["model_options"]):
                 add_wrapper_with_key(place, KEY, lent, options, is_model_options=True)
-        return state.sample(executor, guider, sigmas, extra, *rest, **named)
+        return self.state.sample(executor, guider, sigmas, extra, *rest, **named)
 
     def begin(
         self,
@@ -187,5 +187,7 @@ class Run:
         for working in self.working:
             reporters = [part for part in working.parts if isinstance(part, Reporter)] if sound else []
             remarks = [remark for part in reporters if (remark := part.finish(latents))]
+            if self.state.remark and working.tally.shifts > 1:
+                remarks.append(self.state.remark)
             working.tally.remark = " ".join(remarks) if sound else NOT_A_NUMBER
             working.tally.unsound = not sound
