@@ -3,6 +3,8 @@
 DDIM: Song, Meng, Ermon, "Denoising Diffusion Implicit Models", ICLR 2021, section 4.3.
 Edit friendly DDPM: Huberman-Spiegelglas, Kulikov, Michaeli, "An Edit Friendly DDPM Noise Space: Inversion and
 Manipulations", CVPR 2024, section 3.
+There the authors set the noise of the last step to 0. Here it is what is missing to the picture, so that this
+comes back exactly; under another prompt it is added as well.
 RF-Solver: Wang et al., "Taming Rectified Flow for Inversion and Editing", ICML 2025, see `midpoint.py`.
 
 States are those of the host, see `noise_path.py`. The papers' states are those of the first kind divided by

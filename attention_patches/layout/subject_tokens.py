@@ -21,8 +21,8 @@ def subject_positions(tokens: PromptTokens, phrase: str, more: Collection[str] =
 
 
 def text_ends(tokens: PromptTokens) -> tuple[int, ...]:
-    """Where CLIP's first end token stands in each chunk of the text: behind the last word's token."""
-    taken = {position for word in tokens.words for position in word.positions}
+    """Where the first end token stands in each chunk of the text: behind the text's last token there."""
+    taken = {position for word in tokens.words for position in word.positions} | set(tokens.spaces)
     return tuple(sorted(position + 1 for position in taken if position + 1 not in taken)) or (1,)
 
 

@@ -10,7 +10,8 @@ Where this differs from the authors' code:
   have seen, and two halves of a run equal one.
 - Steps are guided until 0.2 of the noise schedule, which are theirs, 10 of 51, on `normal`.
 - Boxes are rounded to the nearest cells and keep at least one, while theirs can vanish.
-- Every token of a phrase counts, also where a word is several; each image of a batch stops by itself.
+- Every token of a phrase's words counts, also where a word is several, but those of fillers (`a`, `of`) do
+  not, which theirs counts as well; each image of a batch stops by itself.
 
 On transformers, for which nobody has published it, it looks at the layers in which words lie best; a step has
 the authors' form there too: by sigma^2 the shift of latents of unit variance is the part of the noise in

@@ -34,3 +34,10 @@ def words_of_pieces(text: str, pieces: Sequence[Piece], within: slice) -> tuple[
         Word(text[start:end], tuple(sorted(p for piece in own for p in piece.positions)))
         for start, end, own in words
     )
+
+
+def spaces_of_pieces(pieces: Sequence[Piece], within: slice, words: Sequence[Word]) -> tuple[int, ...]:
+    """The tokens in a part of the text that are no word's: spaces and new lines that stand alone."""
+    owned = {position for word in words for position in word.positions}
+    inside = (piece for piece in pieces if within.start <= piece.start and piece.end <= within.stop)
+    return tuple(sorted(p for piece in inside for p in piece.positions if p not in owned))

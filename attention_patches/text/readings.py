@@ -16,14 +16,17 @@ def side_by_side(readings: Sequence[PromptTokens], main: int) -> PromptTokens:
     """
     words = readings[main].words
     places: list[list[int]] = [[] for _ in words]
+    spaces: list[int] = []
     start = 0
     for number, reading in enumerate(readings):
         owners = dict(enumerate(range(len(words)))) if number == main else _owners(words, reading.words)
         for theirs, own in owners.items():
             places[own] += [start + place for place in reading.words[theirs].positions]
+        nobodys = [word.positions for theirs, word in enumerate(reading.words) if theirs not in owners]
+        spaces += [start + place for own in (reading.spaces, *nobodys) for place in own]
         start += reading.length or 0
     both = tuple(Word(word.text, tuple(found)) for word, found in zip(words, places, strict=True))
-    return PromptTokens(readings[main].prompt, both, start)
+    return PromptTokens(readings[main].prompt, both, start, tuple(sorted(spaces)))
 
 
 def _owners(words: Sequence[Word], others: Sequence[Word]) -> dict[int, int]:

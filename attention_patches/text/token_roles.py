@@ -56,6 +56,13 @@ class EncodedPrompt:
                 gaps[-1].extend(word.positions)
         return gaps
 
+    def spaces(self) -> list[list[int]]:
+        """Positions of the text's tokens that are no word's, in the same gaps."""
+        gaps: list[list[int]] = [[] for _ in range(len(self.words) + 1)]
+        for position in self.tokens.spaces:
+            gaps[sum(word.positions[0] < position for word in self.words)].append(position)
+        return gaps
+
     def spelled(self, word: Word) -> tuple[Hashable, ...]:
         """The tokens of a word."""
         return tuple(self.values[position] for position in word.positions)

@@ -46,11 +46,13 @@ class Word:
 
 @dataclass(frozen=True)
 class PromptTokens:
-    """A prompt and its words in order, punctuation included; `length` of the encoded text, if it is known."""
+    """A prompt and its words in order, punctuation included; `length` of the encoded text, if it is known.
+    `spaces` are the text's tokens that are no word's, as T5's of a space alone."""
 
     prompt: str
     words: tuple[Word, ...]
     length: int | None = None
+    spaces: tuple[int, ...] = ()
 
     def find(self, phrase: str) -> Word:
         """The tokens of a phrase: of all places where it stands, or of the second one for `cat#2`.

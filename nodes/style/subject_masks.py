@@ -16,6 +16,7 @@ from ..host.walks.probe import Probe
 
 PROMPT = "a photo of a {}"  # paper
 NOISE_LEVEL = 0.48  # the paper's masks come from step 20 of 68, after the 32 noisiest of 100 steps
+ABOVE_THE_OTHERS = 1.4  # times the mean score of all segments but the best, in the authors' code
 MOST_TOKENS = 1024  # of a segmented layer: 32 x 32
 
 
@@ -33,7 +34,13 @@ def subject_masks(model: Any, clip: Any, latents: Tensor, subject: str) -> Tenso
     maps = _look(model, encode_rows(clip, [prompt]), latents)
     size = (latents.shape[-2], latents.shape[-1])
     found = SelfSegmentation()(maps, (word,))
-    return torch.stack([picture.masks(picture.enlarged(size))[0] for picture in found])
+    return torch.stack([_object(picture.scores[:, 0])[picture.enlarged(size)] for picture in found])
+
+
+def _object(scores: Tensor) -> Tensor:
+    """(segments,) bool: which are the subject, by its scores in each."""
+    others = (scores.sum() - scores.max()) / max(len(scores) - 1, 1)
+    return scores > ABOVE_THE_OTHERS * others
 
 
 def _look(model: Any, positive: Any, latents: Tensor) -> AttentionMaps:

@@ -18,7 +18,10 @@ import comfy.text_encoders.wan
 import comfy.text_encoders.z_image
 import pytest
 import torch
+from attention_control.attention_patches.layout.subject_tokens import text_ends
+from attention_control.attention_patches.methods.prompt_to_prompt.alignment import align
 from attention_control.nodes.host.text.clip_tokens import prompt_tokens
+from attention_control.nodes.host.text.encoded_prompt import encoded_prompt
 
 from .tiny import tiny_clip
 from .tiny.tokenizers import mistral, trained
@@ -197,3 +200,18 @@ def test_words_of_other_scripts_are_found(kind, prompt, phrases):
     whole = {position for word in tokens.words for position in word.positions}
     for phrase in phrases:
         assert set(tokens.find(phrase).positions) < whole
+
+
+def test_a_space_is_no_end(kind):
+    """T5 has a token of its own before `a`, Qwen before digits and at new lines; a text ends once."""
+    for prompt in ("a red cat and a gray dog", "red cat and 2 dogs", "red cat\nblue dog", "red cat "):
+        ends = text_ends(prompt_tokens(tokenizing(kind), prompt))
+        assert len(ends) == {"sd3": 2, "hidream": 3}.get(kind, 1)  # readings
+
+
+def test_a_swap_takes_spaces_too():
+    """On Anima, which reads T5's tokens."""
+    clip = tokenizing("anima")
+    source, edit = (encoded_prompt(clip, text, 64) for text in ("a red cat, on a mat", "a red dog, on a mat"))
+    taken = align(source, edit, "swap").taken
+    assert [taken[position].tokens for position in edit.values] == [(position,) for position in edit.values]

@@ -13,6 +13,9 @@ Differences from the authors' code:
 - A box or mask never vanishes on a coarse grid, and a subject that is lost keeps all of its box.
 - Masks are found on a grid of 16 x 16 cells at least, where the picture is so small that theirs has fewer.
 - A word's tokens are those that the encoder really gave it; every chunk of a long text has an end of its own.
+- Fillers are a list of English words, theirs a tagger's parts of speech: forms of be, have and do, `very`,
+  `not` and `many` are fillers here alone, modals, `him`, `where` and numbers above twelve there alone. The
+  leading word of a subject is its last one, theirs its last noun.
 - k-means begins 10 times instead of 100.
 - The rows of the negative prompt keep their cross-attention (as there) whether or not they come in the same
   call. Any aspect ratio.

@@ -60,16 +60,17 @@ def _swapped(source: EncodedPrompt, edit: EncodedPrompt) -> dict[int, Taken]:
     if len(source.words) != len(edit.words):
         raise ValueError(_unequal(source, edit))
     taken: dict[int, Taken] = {}
-    for ours, theirs in zip(source.between(), edit.between(), strict=True):
+    gaps = zip([*source.between(), *source.spaces()], [*edit.between(), *edit.spaces()], strict=True)
+    for ours, theirs in gaps:
         taken |= {position: Taken((other,)) for other, position in zip(ours, theirs, strict=False)}
     for ours_, theirs_ in zip(source.words, edit.words, strict=True):
-        taken |= _word(ours_, theirs_, source.spelled(ours_) == edit.spelled(theirs_))
+        taken |= _word(ours_, theirs_)
     return taken
 
 
-def _word(ours: Word, theirs: Word, same: bool) -> dict[int, Taken]:
-    """The same word token by token; of another one the map is spread evenly over the new tokens."""
-    if same:
+def _word(ours: Word, theirs: Word) -> dict[int, Taken]:
+    """A word of as many tokens token by token; of others the map is spread evenly over the new tokens."""
+    if len(ours.positions) == len(theirs.positions):
         return {new: Taken((old,)) for old, new in zip(ours.positions, theirs.positions, strict=True)}
     spread = Taken(ours.positions, 1 / len(theirs.positions))
     return dict.fromkeys(theirs.positions, spread)

@@ -12,7 +12,7 @@ from typing import Any
 from tokenizers.decoders import ByteFallback, ByteLevel, Fuse
 from tokenizers.decoders import Sequence as InTurn
 
-from ....attention_patches.text.pieces import Piece, words_of_pieces
+from ....attention_patches.text.pieces import Piece, spaces_of_pieces, words_of_pieces
 from ....attention_patches.text.words import PromptTokens, Word
 
 KNOWN = (
@@ -43,8 +43,9 @@ class Reader:
     def read(self, clip: Any, prompt: str) -> PromptTokens:
         """The words of a prompt. Raises ValueError for embeddings in it."""
         text, pieces, length = self._pieces(clip, prompt)
-        words = words_of_pieces(text, pieces, self._users(clip, text))
-        return PromptTokens(prompt, words, length)
+        users = self._users(clip, text)
+        words = words_of_pieces(text, pieces, users)
+        return PromptTokens(prompt, words, length, spaces_of_pieces(pieces, users, words))
 
     def spelled(self, clip: Any, prompt: str) -> PromptTokens:
         """The same with each piece as a word of its own."""

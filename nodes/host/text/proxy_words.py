@@ -35,10 +35,12 @@ class Found:
 def near_words(clip: Any, word: str, prompt: Written, count: int) -> list[Found]:
     """The `count` words of one token, at most CHOSEN, that are nearest to `word` in the prompt, best first.
 
-    Patashnik et al. (ICCV 2023), as their code does it: all words of the vocabulary, letters only and longer
-    than one, are ranked in "a photo of a ..." by the cosine of the text's pooled vector (after the last norm,
-    not projected) with that of `word`; the best 50 are ranked once more in the whole prompt. Where a model
-    has two encoders the first one, CLIP-L, counts, theirs. Weights in the prompt do not count. Raises
+    Patashnik et al. (ICCV 2023): all words of the vocabulary, letters only and longer than one, are ranked in
+    "a photo of a ..." by the cosine of the text's pooled vector (after the last norm, not projected) with
+    that of `word`; the best 50 are ranked once more in the whole prompt. Their code takes symbols that are
+    letters only, and so none that ends a word (`cat</w>`): it ranks beginnings of words, many of which are
+    words as well. Where a model has two encoders the first one, CLIP-L, counts, theirs. Weights in the prompt
+    do not count. Raises
     ValueError for other encoders than CLIP, and for a prompt in which the word's token cannot be told.
     """
     encoder = _Encoder.of(clip)
