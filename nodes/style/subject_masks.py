@@ -34,11 +34,11 @@ def subject_masks(model: Any, clip: Any, latents: Tensor, subject: str) -> Tenso
     maps = _look(model, encode_rows(clip, [prompt]), latents)
     size = (latents.shape[-2], latents.shape[-1])
     found = SelfSegmentation()(maps, (word,))
-    return torch.stack([_object(picture.scores[:, 0])[picture.enlarged(size)] for picture in found])
+    return torch.stack([object_segments(picture.scores[:, 0])[picture.enlarged(size)] for picture in found])
 
 
-def _object(scores: Tensor) -> Tensor:
-    """(segments,) bool: which are the subject, by its scores in each."""
+def object_segments(scores: Tensor) -> Tensor:
+    """(segments,) bool: which are the subject, by its scores in each (authors' code)."""
     others = (scores.sum() - scores.max()) / max(len(scores) - 1, 1)
     return scores > ABOVE_THE_OTHERS * others
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from attention_control.nodes.host.run.install import installed
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
+from attention_control.nodes.style.subject_masks import object_segments
 
 from .specimen import model
 from .test_cross_image import DEFAULTS, output, transfer
@@ -210,3 +211,12 @@ def test_a_subject_is_found_on_the_plain_model():
         for patcher in (other, model(SHAPE))
     )
     assert torch.equal(found.structure, plain.structure)
+
+
+@pytest.mark.parametrize(
+    ("scores", "subject"),
+    [((0.28, 0.1, 0.08, 0.07, 0.05), (0,)), ((0.6, 0.5, 0.45, 0.4, 0.35), (0,)), ((0.2, 0.2, 0.2), ())],
+)
+def test_the_subject_is_what_stands_out_of_the_other_segments(scores, subject):
+    """By 1.4 times the mean of all but the best, however high all of them are."""
+    assert tuple(object_segments(torch.tensor(scores)).nonzero().flatten().tolist()) == subject
