@@ -40,8 +40,8 @@ def near_words(clip: Any, word: str, prompt: Written, count: int) -> list[Found]
     that of `word`; the best 50 are ranked once more in the whole prompt. Their code takes symbols that are
     letters only, and so none that ends a word (`cat</w>`): it ranks beginnings of words, many of which are
     words as well. Where a model has two encoders the first one, CLIP-L, counts, theirs. Weights in the prompt
-    do not count. Raises
-    ValueError for other encoders than CLIP, and for a prompt in which the word's token cannot be told.
+    do not count. Raises ValueError for other encoders than CLIP, and for a prompt in which the word's token
+    cannot be told.
     """
     encoder = _Encoder.of(clip)
     words = [other for other in encoder.vocabulary if other != word.lower()]
