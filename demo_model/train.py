@@ -108,6 +108,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--state", type=Path, help="checkpoints; the cache if not given")
     add("--weights", type=Path, help="finished files; the folder weights of --state if not given")
     options = parser.parse_args(arguments)
+    begun = {"--afresh": options.afresh, "--from-weights": options.from_weights}
+    left = " and ".join(name for name, given in begun.items() if given)
+    options.onwards = f"the same command without {left}" if left else "the same command"
     options.resume = not (options.afresh or options.from_weights)
     options.state = options.state or options.cache
     options.weights = options.weights or options.state / "weights"
@@ -162,7 +165,7 @@ def train(options: argparse.Namespace, device: Any, sprites: Any = None) -> bool
     setting = Setting(places, device, until, options, recipe, log, sprites, together)
     for step in options.steps or STEPS:
         if not run_step(step, options.minutes or recipe["minutes"].get(step, 0.0), setting):
-            log(f"stopped in step {step}; the same command goes on")
+            log(f"stopped in step {step}; {options.onwards} goes on")
             return False
     return True
 

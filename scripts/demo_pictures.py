@@ -71,7 +71,8 @@ def save_all(result: Result, folder: Path, name: str, small: Path | None) -> lis
 
     `small` is where a thumbnail of the last batch goes, if anywhere.
     """
-    files = [(folder / p.filename, c) for p, c in zip(result.pictures, result.contents, strict=True)]
+    places = [folder / p.subfolder / p.filename for p in result.pictures]
+    files = list(zip(places, result.contents, strict=True))
     sheet = contact_sheet(result.batches())
     if len(files) > 1:
         files.append((folder / f"{name}.png", encoded(sheet, "PNG")))
@@ -91,6 +92,7 @@ def save(content: bytes, path: Path) -> Path:
     """Write a file whole or not at all; returns its absolute path."""
     partial = path.with_name(path.name + ".partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(content)
         partial.replace(path)
     finally:

@@ -68,12 +68,12 @@ def load_checkpoint(folder: Path, name: str) -> dict[str, Any]:
     except (OSError, KeyError, ValueError) as error:
         raise RuntimeError(
             f"the checkpoint {name} in {folder} cannot be read ({error!r}): bring {name}.json and all parts "
-            f"that it lists into that folder, or start without --resume"
+            f"that it lists into that folder, or start with --afresh"
         ) from error
     if hashlib.sha256(data).hexdigest() != listed["sha256"]:
         raise RuntimeError(
-            f"the parts of the checkpoint {name} in {folder} are damaged; bring them anew, or start without "
-            f"--resume"
+            f"the parts of the checkpoint {name} in {folder} are damaged; bring them anew, or start with "
+            f"--afresh"
         )
     state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     return state

@@ -1,5 +1,6 @@
 """Step 3: latents encoded ahead of training, with the scenes they show."""
 
+import hashlib
 import json
 import math
 import time
@@ -40,22 +41,24 @@ def make_pool(
     log: Callable[[str], None],
     until: float = math.inf,
 ) -> bool:
-    """Render and encode `numbers` of pictures per canvas, in files of `CHUNK`; those that are there stay.
+    """Render and encode `numbers` of pictures per canvas, in files of `CHUNK`; those that are there stay,
+    unless another autoencoder made their latents.
 
     A file is named by the seed of its pictures: the first one's is `seed`. False if the time ran out.
     """
     from .weights import load_vae_network
 
     network = load_vae_network(places).to(device)
+    encoder = digest_of(network)
     for canvas, number in numbers.items():
         for chunk, first in enumerate(range(0, number, CHUNK)):
             path = places.cache / f"pool-{canvas}-{seed + chunk}.pt"
-            if path.is_file():
+            if path.is_file() and load_tensors(path).get("encoder") == encoder:
                 continue
             if time.monotonic() > until:
                 return False
             made = _encode(network, sprites, canvas, min(CHUNK, number - first), seed + chunk, device)
-            save_tensors(path, made)
+            save_tensors(path, made | {"encoder": encoder})
             values = made["latents"].float()
             log(f"pool {path.name}: mean {values.mean():.3f} std {values.std():.3f}")
     return True
@@ -87,6 +90,15 @@ def cover(masks: np.ndarray) -> Tensor:
     filled = torch.zeros(MAX_SUBJECTS, *cells.shape[1:])
     filled[: len(cells)] = cells
     return (filled * 255).round().to(torch.uint8)
+
+
+def digest_of(network: torch.nn.Module) -> str:
+    """What tells the latents of one autoencoder from those of another; its decoder may be trained on."""
+    digest = hashlib.sha256()
+    for part in (network.encoder, network.quant_conv):
+        for tensor in part.state_dict().values():
+            digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_pool(cache: Path, canvas: str) -> Pool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 def begins(side: int, window: int, stride: int, wrap: bool) -> list[int]:
     """Where windows begin."""
-    if wrap and window <= side:
+    if wrap:
         return [s for s in range(side) if s % stride == 0]
     found, at = [], 0
     while at + window < side:

@@ -18,7 +18,7 @@ from attention_control.demo_model.judge import Judge
 from attention_control.demo_model.training.clock import Clock
 from attention_control.demo_model.training.composer import Composer, phases, plan
 from attention_control.demo_model.training.files import Places, load_checkpoint, save_checkpoint, save_weights
-from attention_control.demo_model.training.latents import decibels
+from attention_control.demo_model.training.latents import decibels, encode
 from attention_control.demo_model.training.pool import CANVASES, load_pool
 from attention_control.demo_model.training.stream import Pictures, Ring, StreamBatches
 from attention_control.demo_model.training.text import Words
@@ -228,3 +228,17 @@ def test_files_of_two_trainings_are_refused(tmp_path, folder):
     write_list(mixed)
     with pytest.raises(RuntimeError, match="U-Net works on latents of 4 channels, the autoencoder makes 16"):
         load_demo_model(mixed)
+
+
+def test_a_pool_follows_its_autoencoder(tmp_path, sprites):
+    """Latents of an earlier one are no pictures to the next, and are made anew; others stay."""
+    dry(tmp_path, sprites, "vae", "pool")
+    made = [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("pool-*.pt"))]
+    dry(tmp_path, sprites, "pool")
+    assert [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("pool-*.pt"))] == made
+    dry(tmp_path, sprites, "vae", "pool", "--afresh")
+    network = load_vae_network(Places(tmp_path, tmp_path / "weights", tmp_path))
+    pool = load_pool(tmp_path, "small")
+    painted = [torch.from_numpy(render(scene, sprites).image).movedim(-1, 0) for scene in pool.scenes]
+    own = encode(network, torch.stack(painted).float() / 127.5 - 1)
+    assert (own - pool.latents.float()).abs().max() <= 0.02 * own.std()

@@ -16,12 +16,12 @@ DEVIATION = 0.1  # of Mixture of Diffusers' weight, in sides of the window
 
 def starts(side: int, window: int, stride: int, wrap: bool = False) -> list[int]:
     """Where windows begin along a side, all in cells: at 0, stride, 2 * stride, ..., the last one clamped to
-    the edge. Going round they begin at each multiple of the stride below the side. A side shorter than the
-    window is one window."""
-    if side < window or (side == window and not wrap):
-        return [0]
+    the edge; a side no longer than the window is one window. Going round they begin at each multiple of the
+    stride below the side, however short."""
     if wrap:
         return list(range(0, side, stride))
+    if side <= window:
+        return [0]
     return [*range(0, side - window, stride), side - window]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ....attention_patches.contract.site import WHOLE_PICTURE, Text
 from ..facts.region_texts import merged_texts, of_region, with_regions
-from ..facts.texts import Size, own_names, texts_of
+from ..facts.texts import Size, own_names, plain_area, texts_of
 from ..families.family import Family
 
 Conditioning = dict[str, Any]  # an entry as the guider holds it
@@ -165,9 +165,9 @@ def scaled_area(area: Sequence[Any], of: Size, size: Size) -> tuple[int, int, in
     """The host's area, (height, width, top, left) in cells of latents `of`, or in parts of them behind the
     word "percentage", in cells of latents of `size`; never empty."""
     if area[0] == "percentage":
-        parts = list(area[1:])
+        parts = list(plain_area(area[1:]))
     else:
-        parts = [extent / of[axis % 2] for axis, extent in enumerate(area)]
+        parts = [extent / of[axis % 2] for axis, extent in enumerate(plain_area(area))]
     height, width = (max(1, round(part * cells)) for part, cells in zip(parts[:2], size, strict=True))
     top, left = (min(round(part * cells), cells - 1) for part, cells in zip(parts[2:], size, strict=True))
     return height, width, top, left

@@ -53,13 +53,18 @@ def texts_of(conds: Conditionings, size: Size, family: Family) -> dict[Any, Text
     return texts
 
 
+def plain_area(area: Sequence[Any]) -> Sequence[Any]:
+    """The host's area without the side of time that those for videos have: (height, width, top, left)."""
+    return [*area[-2 - len(area) // 2 : -(len(area) // 2)], *area[-2:]]
+
+
 def window_of(area: Sequence[Any] | None, size: Size) -> Window:
     """The host's area, (height, width, top, left) in cells or, behind the word "percentage", in fractions, as
     a part of a picture of this size."""
     if area is None:
         return WHOLE_PICTURE
     height, width = (1.0, 1.0) if area[0] == "percentage" else size
-    h, w, top, left = area[1:] if area[0] == "percentage" else area
+    h, w, top, left = plain_area(area[1:] if area[0] == "percentage" else area)
     return Window(top / height, left / width, min((top + h) / height, 1.0), min((left + w) / width, 1.0))
 
 

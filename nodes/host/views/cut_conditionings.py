@@ -11,24 +11,26 @@ from comfy.conds import CONDNoiseShape, CONDRegular
 from torch import Tensor
 
 from ....attention_patches.contract.views import Cells, View
-from ..facts.texts import Size
+from ..facts.region_texts import of_region, region_role
+from ..facts.texts import Size, plain_area
 from ..facts.viewed_id import ViewedId
 from .cut_control import CutControl
 
 Conditioning = dict[str, Any]  # an entry as the guider holds it
 PIXELS = 8  # of a cell's side
 NO_WEIGHT = ("timestep_start", "timestep_end", "control", "hooks")
-REPLACED = ("default", "strength", "mask_strength")
+REPLACED = ("default", "strength", "mask_strength", "control")
 
 
 @dataclass(eq=False)
 class CutConditionings:
     """Of one run on latents of `size`. What is cut of the run's own entries is kept until its end; `roles`
-    are theirs, by the identity of these objects."""
+    are theirs, by the identity of these objects; `of_regions` is the ControlNet of each region's prompt."""
 
     model: Any
     size: Size
     roles: Mapping[int, str]
+    of_regions: Mapping[str, Any]
     kept: dict[tuple[int, View], list[Conditioning]] = field(default_factory=dict)
     controls: dict[int, CutControl] = field(default_factory=dict)
 
@@ -36,7 +38,12 @@ class CutConditionings:
     def of_run(cls, guider: Any, size: Size) -> "CutConditionings":
         """Of the run that a guider makes."""
         roles = {id(entry): role for role, entries in guider.conds.items() for entry in entries or ()}
-        return cls(guider.inner_model, size, roles)
+        controls = {
+            role: next((entry["control"] for entry in entries or () if entry.get("control")), None)
+            for role, entries in guider.conds.items()
+            if of_region(role)
+        }
+        return cls(guider.inner_model, size, roles, controls)
 
     def entries(
         self, own: Sequence[Conditioning], view: View, x: Tensor, timestep: Tensor
@@ -72,7 +79,7 @@ class CutConditionings:
         height, width = self.size
         if "area" not in entry:
             return Cells(0, 0, height, width)
-        h, w, top, left = entry["area"]
+        h, w, top, left = plain_area(entry["area"])
         return Cells(top, left, min(h, height - top), min(w, width - left))
 
     def _cut(self, entry: Conditioning, view: View, weights: Tensor) -> Iterator[Conditioning]:
@@ -89,7 +96,7 @@ class CutConditionings:
                 "area": (piece.height, piece.width, piece.top, piece.left),
                 "mask": within.cut(weights),
                 "model_conds": self._model_conds(entry, cells, view.cells),
-                **self._control(entry),
+                **self._control(entry, view),
             }
 
     def _model_conds(self, entry: Conditioning, cells: Cells, view: Cells) -> dict[str, Any]:
@@ -99,8 +106,17 @@ class CutConditionings:
             for name, cond in entry["model_conds"].items()
         }
         if isinstance(self.model, comfy.model_base.SDXL | comfy.model_base.SDXLRefiner):
-            conds["y"] = CONDRegular(self.model.encode_adm(**self._sizes(entry, view)))
+            conds["y"] = CONDRegular(self._with_sizes(entry, view))
         return conds
+
+    def _with_sizes(self, entry: Conditioning, view: Cells) -> Tensor:
+        """What SDXL is told beside the text, with the sizes of a view. The rest stays as the host has made it
+        for the run: of a picture that unCLIP shows the model, noise drawn by the run's seed is a part."""
+        known: Tensor = entry["model_conds"]["y"].cond
+        told = self._sizes(entry, view) | {"pooled_output": known[:, :0]}
+        told.pop("unclip_conditioning", None)
+        sizes: Tensor = self.model.encode_adm(**told)
+        return torch.cat([known[:, : known.shape[1] - sizes.shape[1]], sizes.to(known)], dim=1)
 
     def _sizes(self, entry: Conditioning, view: Cells) -> dict[str, Any]:
         """An entry with what SDXL is told of sizes: a window is a crop of the whole picture."""
@@ -116,8 +132,12 @@ class CutConditionings:
             "target_height": view.height * PIXELS,
         }
 
-    def _control(self, entry: Conditioning) -> dict[str, Any]:
+    def _control(self, entry: Conditioning, view: View) -> dict[str, Any]:
+        """The ControlNet of an entry in a view. The sampler's negative stands against a region's prompt under
+        that one's: guidance would lead away from the hint of another."""
         control = entry.get("control")
+        if view.region is not None and not of_region(self.roles.get(id(entry), "")):
+            control = control and self.of_regions.get(region_role(view.region, "positive"))
         if control is None:
             return {}
         return {"control": self.controls.setdefault(id(control), CutControl(control))}

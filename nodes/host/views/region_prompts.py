@@ -12,6 +12,9 @@ from ..facts.region_texts import region_role
 REFUSED = {
     "area": "an area. A region has a mask: paint its place there",
     "gligen": "GLIGEN boxes, which hold for the whole picture. Leave them away",
+    "set_area_to_bounds": (
+        "a mask whose bounds are an area. Take `default` for the set_cond_area of Conditioning (Set Mask)"
+    ),
     "hooks": "hooks (a LoRA or a schedule of its own). Put the LoRA on the model instead",
 }
 WHOLE = {
@@ -38,7 +41,7 @@ def region_entries(regions: Sequence[RegionPrompts]) -> dict[str, list[dict[str,
             if prompt is None:
                 continue
             entries = [{**entry, "prompt_type": role} for entry in convert_cond(prompt)]
-            _check(entries, f"regions: the {role} of region {number + 1}", REFUSED)
+            _check(entries, f"regions: the {role} of region {number + 1}", {**WHOLE, **REFUSED})
             found[region_role(number, role)] = entries
     return found
 
@@ -71,5 +74,5 @@ def check_guidance(model_options: Mapping[str, Any]) -> None:
 
 def _check(entries: Sequence[dict[str, Any]], name: str, refused: Mapping[str, str]) -> None:
     for key, why in refused.items():
-        if any(key in entry for entry in entries):
+        if any(entry.get(key, False) is not False for entry in entries):
             raise ValueError(f"{name} has {why}, or leave MultiDiffusion away.")
