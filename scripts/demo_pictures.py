@@ -69,10 +69,13 @@ async def run_workflow(server: Server, workflow: Json) -> Result:
 def save_all(result: Result, folder: Path, name: str, small: Path | None) -> list[Path]:
     """Save the pictures and, of several, a sheet of them all; returns the paths.
 
-    `small` is where a thumbnail of the last batch goes, if anywhere.
+    Pictures of one name keep their subfolders. `small` is where a thumbnail of the last batch goes, if
+    anywhere.
     """
-    places = [folder / p.subfolder / p.filename for p in result.pictures]
-    files = list(zip(places, result.contents, strict=True))
+    names = [p.filename for p in result.pictures]
+    if len(set(names)) < len(names):
+        names = [f"{p.subfolder}/{p.filename}" for p in result.pictures]
+    files = [(folder / each, content) for each, content in zip(names, result.contents, strict=True)]
     sheet = contact_sheet(result.batches())
     if len(files) > 1:
         files.append((folder / f"{name}.png", encoded(sheet, "PNG")))

@@ -1,11 +1,14 @@
 """The sheet shows every picture of every batch, in order, batch beside batch."""
 
 import colorsys
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from contact_sheet import Batch, contact_sheet, thumbnail
+from demo_pictures import Result, encoded, save_all
+from host_client import Picture
 
 
 def colours(count: int, first: float) -> list[tuple[int, int, int]]:
@@ -63,3 +66,24 @@ def test_a_thumbnail_is_a_square_of_the_result(size: tuple[int, int]) -> None:
     assert square.size == (400, 400)
     seen = {colour for number, colour in square.getcolors(400 * 400) or () if number > 1000}
     assert seen - {(255, 255, 255)} == set(result)
+
+
+@pytest.mark.parametrize(
+    ("folders", "saved"),
+    [
+        (("plain", "plain"), ["one.png", "two.png"]),
+        (("plain", "styled"), ["plain/cat.png", "styled/cat.png"]),
+    ],
+)
+def test_pictures_of_one_name_stay_apart(tmp_path: Path, folders: tuple[str, str], saved: list[str]) -> None:
+    """They keep their subfolders; others stand in one folder."""
+    names = ("one.png", "two.png") if folders[0] == folders[1] else ("cat.png", "cat.png")
+    pictures = [
+        Picture(str(node), name, folder, "output")
+        for node, name, folder in zip((1, 2), names, folders, strict=True)
+    ]
+    prompt = {picture.node: {"class_type": "SaveImage", "inputs": {}} for picture in pictures}
+    contents = [encoded(Image.new("RGB", (64, 64), colour), "PNG") for colour in ("red", "blue")]
+    paths = save_all(Result(prompt, pictures, contents), tmp_path, "sheet", None)
+    assert [path.relative_to(tmp_path).as_posix() for path in paths] == [*saved, "sheet.png"]
+    assert [path.read_bytes() for path in paths[:2]] == contents
