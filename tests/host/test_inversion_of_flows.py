@@ -1,12 +1,13 @@
 """Pictures inverted on transformers and followed: states, ways back, the probe, and given styles."""
 
 from functools import cache
+from typing import get_args
 
 import comfy.samplers
 import pytest
 import torch
 from attention_control.attention_patches.contract.rotary import Axis, Rotary
-from attention_control.attention_patches.inversion.inversion import Inversion, psnr
+from attention_control.attention_patches.inversion.inversion import Inversion, InversionMethod, psnr
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.attention_patches.maps.recorders.recorder import Recorder
 from attention_control.attention_patches.methods.style_aligned.style_reference import StyleReference
@@ -215,3 +216,13 @@ def test_a_controlnet_on_the_model_does_not_see_references():
     patched.set_model_double_block_patch(patch)
     followed("qwen-image", 1, references=(StyleReference(picture("qwen-image", SIZES[1])),), on=patched)
     assert patch.seen == {SIZES[0]}
+
+
+@pytest.mark.parametrize("method", get_args(InversionMethod))
+def test_levels_above_the_highest_of_flows(method):
+    """Are one level: beta with 100 steps has two on Flux at 2048 x 2048, and from a shift of 12 on."""
+    latent = {"samples": torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(1))}
+    how = {"method": method, "sigmas": torch.tensor([1.0, 0.99995, 0.6, 0.3, 0.0])}
+    inversion, _, sigmas = call_node(InvertLatent, transformer("flux"), spoken("flux"), latent, **how)
+    assert sigmas.tolist() == pytest.approx([0.9999, 0.6, 0.3, 0.0])
+    assert inversion.states.isfinite().all()

@@ -90,7 +90,7 @@ def invert(
     family_of(model, INVERSION)
     path = noise_path(model)
     if path == "rectified flow":
-        sigmas = sigmas.clamp(max=1.0 - LEAST_KEPT).unique().flip(0)  # several above it are one level
+        sigmas = sigmas.clamp(max=1.0 - LEAST_KEPT).unique_consecutive()  # several above it are one level
     if remark := distillation_remark(model, conditions.positive, method):
         logging.info("[Attention Control] Inversion: %s", remark)
     sampler = Inverter(method, path, seed, latent.get("batch_index"))
