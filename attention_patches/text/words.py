@@ -141,7 +141,8 @@ def read_words(text: str, pieces: Sequence[Word]) -> tuple[Word, ...]:
     words: list[tuple[int, int, tuple[int, ...]]] = []
     following = 0
     for place in word_places(text):
-        start, positions = place.start, ()
+        start = place.start
+        positions: tuple[int, ...] = ()
         while following < len(pieces) and starts[following] < place.stop:
             positions += pieces[following].positions
             following += 1

@@ -49,7 +49,7 @@ class SamplerState:
     def sample(self, executor: Any, guider: Any, sigmas: Tensor, extra: Any, *rest: Any, **named: Any) -> Any:
         """Wrapper round the sampler."""
         sampler = executor.class_obj
-        function = getattr(sampler, "sampler_function", None)
+        function: Any = getattr(sampler, "sampler_function", None)
         self.copied, self.remark = function in COPYING, FORGOTTEN if function in CORRECTING else None
         masked = named.get("denoise_mask", rest[3] if len(rest) > 3 else None) is not None
         if not masked or not isinstance(sampler, KSAMPLER):
