@@ -12,11 +12,11 @@ SD1.5 alone, with four images of 64 x 64 cells, each with boxes of its own.
 Figures are written model by model; a run that was stopped goes on behind them.
 """
 
-import argparse
 import json
 import statistics
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import host
@@ -32,6 +32,7 @@ from overhead_variants import variants  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
 from turns import ratio, seconds_of  # noqa: E402
 
+UNFINISHED = "overhead.unfinished"
 POCKET, SD15, LEVEL = "Pocket Diffusion", "random SD1.5", "SD1.5's first level"
 
 
@@ -118,12 +119,10 @@ def cases(quick: bool) -> list[tuple[str, tuple[int, int], Callable[[], dict[str
     return [(model, latent, partial(way, latent)) for model, latent, way in measured]
 
 
-def kept(options: argparse.Namespace) -> list[dict[str, Any]]:
+def kept(path: Path) -> list[dict[str, Any]]:
     """What a run that was stopped has measured already, of the same weights."""
-    path = record.path("overhead", options)
     found = json.loads(path.read_text()) if path.is_file() else {}
-    unfinished = found.get("unfinished") and found["weights"] == record.weights()
-    return found["runs"] if unfinished else []
+    return found["runs"] if found.get("weights") == record.weights() else []
 
 
 def show(result: dict[str, Any]) -> None:
@@ -145,14 +144,15 @@ def show(result: dict[str, Any]) -> None:
 
 def main() -> None:
     options = record.parser(__doc__, "the demo model only, small, one round of one step").parse_args()
-    runs, due = kept(options), cases(options.quick)
+    unfinished = record.path(UNFINISHED, options)
+    runs, due = kept(unfinished), cases(options.quick)
     for model, (images, size), way in due:
         if not any((r["model"], r["latent"][0], r["latent"][-1]) == (model, images, size) for r in runs):
             runs.append(way())
-            figures = {"runs": runs} | ({"unfinished": True} if len(runs) < len(due) else {})
-            path = record.write("overhead", figures, options)
+            record.write(UNFINISHED, {"runs": runs}, options)
             show(runs[-1])
-    print(f"\nwritten: {path.name}")
+    print(f"\nwritten: {record.write('overhead', {'runs': runs}, options).name}")
+    unfinished.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "editing_cost": tables_of_cost.editing_cost,
     "cross_image_cost": tables_of_cost.cross_image_cost,
     "guidance_cost": tables_of_cost.guidance_cost,
+    "transformer_costs": tables_of_cost.transformer_costs,
     "live_cost": tables_of_cost.live_cost,
 }
 

@@ -147,6 +147,15 @@ def live_cost(record: Record) -> str:
     )
 
 
+def transformer_costs(record: Record) -> str:
+    over = record["over the floor"]
+    return (
+        f"on blocks of Flux.1 at full width StyleAligned takes {over['StyleAligned']:.2f} times as long as the "
+        f"host's attention with the reference's keys, masks {over['masks']:.2f} times as long as a bias, and "
+        f"recording all attention {over['recorder']:.2f} times as long as a softmax beside it."
+    )
+
+
 # By result: the heading of its table in this folder's README, and the sentence.
 SENTENCES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "style_alignment": ("One style for a batch", style_alignment),
@@ -161,6 +170,7 @@ SENTENCES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "editing_cost": ("Cost of edits", editing_cost),
     "cross_image_cost": ("Cost of appearance transfer", cross_image_cost),
     "guidance_cost": ("Cost of guidance", guidance_cost),
+    "transformer_costs": ("Cost on transformers", transformer_costs),
     "live_cost": ("Cost of pictures on nodes", live_cost),
 }
 
