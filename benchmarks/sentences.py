@@ -151,8 +151,8 @@ def transformer_costs(record: Record) -> str:
     over = record["over the floor"]
     return (
         f"on blocks of Flux.1 at full width StyleAligned takes {over['StyleAligned']:.2f} times as long as "
-        f"the host's attention with the reference's keys, masks {over['masks']:.2f} times as long as a bias, and "
-        f"recording all attention {over['recorder']:.2f} times as long as a softmax beside it."
+        f"the host's attention with the reference's keys, masks {over['masks']:.2f} times as long as a bias, "
+        f"and recording all attention {over['recorder']:.2f} times as long as a softmax beside it."
     )
 
 
