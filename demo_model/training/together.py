@@ -37,6 +37,11 @@ class Together:
         distributed.broadcast(told, 0)
         return [float(v) for v in told]
 
+    def share(self, parameters: Iterable[nn.Parameter]) -> None:
+        """The first process's parameters, in all: each has drawn its own."""
+        for parameter in parameters if self.size > 1 else ():
+            distributed.broadcast(parameter.data, 0)
+
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Each process's gradients become the mean of all: with equal parts, those of the whole batch."""
         if self.size == 1:

@@ -87,6 +87,7 @@ def train_unet(
     Checkpoint and averaged weights are written every two minutes and at the end, by the first process of
     those that train `together`; it also says when to stop, and its losses are logged.
     """
+    together.share(trained.parameters())
     progress, clock = Progress.begin(trained, together), Clock(plan.minutes, until)
     if resume and has_checkpoint(places.state, "unet"):
         clock.before = progress.restore(load_checkpoint(places.state, "unet"))

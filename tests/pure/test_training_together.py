@@ -25,9 +25,11 @@ train()
 def train():
     """Weights after five steps of a small network, and the last step's gradients."""
     together = Together.join()
-    torch.manual_seed(0)
+    torch.manual_seed(together.rank)
     shapes = ((6, 8), (8, 6), (6, 8), (8, 4))  # two of a shape, so that one is left over for two processes
     network = nn.Sequential(*(part for shape in shapes for part in (nn.Linear(*shape), nn.GELU())))
+    together.share(network.parameters())
+    torch.manual_seed(0)
     optimizer = Optimizer(*split(network, ("6",)), 0.02, 2e-3, together)
     inputs, wanted = torch.randn(5, 8, 6), torch.randn(5, 8, 4)
     mine = slice(together.rank, None, together.size)
