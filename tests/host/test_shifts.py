@@ -24,6 +24,7 @@ from torch import Tensor
 from .just import Just
 from .slopes import Asker
 from .tiny import assert_same_image, conditioning, tiny_model
+from .tiny.transformers import painted, transformer
 
 STEPS, SHAPE = 4, (2, 4, 6, 10)
 
@@ -256,3 +257,12 @@ def test_samplers_that_lose_a_part_of_shifts_are_named(report, name, lost):
     """SA-Solver corrects its own latents, not those that the guider gets."""
     run(install(model(), Just([Shift(by=direction())])), name, start())
     assert ("a part of each shift is lost" in report("Just")[-1][1]) == lost
+
+
+@pytest.mark.parametrize("kind", ["flux", "qwen-image"])
+def test_a_shift_by_nothing_changes_nothing_of_a_flow(kind):
+    """What UniPC does not know of shifts is given back behind it in a flow's scale, and as a video."""
+    patched = install(transformer(kind), Just([Shift(by=torch.zeros(()))]))
+    how = {"sampler": "uni_pc", "steps": 2, "batch": 1}
+    with torch.inference_mode():
+        assert_same_image(painted(patched, kind, **how), painted(transformer(kind), kind, **how))

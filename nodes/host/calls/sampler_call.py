@@ -73,9 +73,7 @@ class SamplerCall:
 
     def _guide(self, pass_: Pass, latents: Tensor) -> Tensor:
         given = self.options
-        if (
-            pass_.kind == "guests"
-        ):  # what is expected there means nothing, and such a function may remember it
+        if pass_.kind == "guests":  # these functions may remember what is expected, which means nothing there
             given = {key: of for key, of in given.items() if key != "sampler_pre_cfg_function"}
         with travelling(pass_, given) as options:
             out: Tensor = self.executor(self._video(latents), self._times(latents), options, self.seed)

@@ -54,13 +54,13 @@ class SamplerState:
         masked = named.get("denoise_mask", rest[3] if len(rest) > 3 else None) is not None
         if not masked or not isinstance(sampler, KSAMPLER):
             out = executor(guider, sigmas, extra, *rest, **named)
-            return out if self.lead is None else out + self._left(guider, float(sigmas[-1]))
+            return out if self.lead is None else out + self._left(guider, sigmas[-1])
         seen = copy.copy(sampler)
         seen.sampler_function = lambda model, *args, **kwargs: function(_Watched(model), *args, **kwargs)
         inner = type(executor)(seen.sample, seen, executor.wrappers, executor.idx)
         return inner(guider, sigmas, extra, *rest, **named)
 
-    def _left(self, guider: Any, sigma: float) -> Tensor:
+    def _left(self, guider: Any, sigma: Tensor) -> Tensor:
         """How far ahead the true latents are at the end of a run, as the sampler gives them out."""
         assert self.lead is not None
         left: Tensor = guider.inner_model.model_sampling.inverse_noise_scaling(
