@@ -6,7 +6,6 @@ empty. `start 0.5` leaves out the noisier half of the schedule.
 """
 
 import argparse
-import json
 from collections import defaultdict
 from itertools import product
 from pathlib import Path
@@ -22,7 +21,6 @@ import torch  # noqa: E402  the host is found only now
 from attention_control.attention_patches.inversion.inversion import psnr  # noqa: E402
 from attention_control.demo_model.world import Sprites  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
-from attention_control.nodes.host.demo_model import WEIGHTS  # noqa: E402
 from attention_control.nodes.host.text.prompt_batch import encode_rows  # noqa: E402
 from attention_control.nodes.inversion.invert_latent_node import InvertLatent  # noqa: E402
 from attention_control.nodes.inversion.reconstruct_latent_node import ReconstructLatent  # noqa: E402
@@ -76,7 +74,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                     found[setting][name] += values
             print(f"{first + len(batch) - FIRST_SCENE} of {scenes} scenes", flush=True)
     return {
-        "weights": json.loads((WEIGHTS / "weights.json").read_text())["unet.safetensors"]["sha256"],
         "scenes": scenes,
         "rows": [
             {"method": method, "steps": steps, "cfg": cfg}

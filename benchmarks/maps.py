@@ -12,7 +12,6 @@ done for colour words.
 """
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -28,7 +27,6 @@ from attention_control.attention_patches.maps.recorded import AttentionMaps  # n
 from attention_control.attention_patches.maps.word_maps import word_columns  # noqa: E402
 from attention_control.demo_model.world import Sprites  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
-from attention_control.nodes.host.demo_model import WEIGHTS  # noqa: E402
 from attention_control.nodes.host.text.clip_tokens import prompt_tokens  # noqa: E402
 from attention_control.nodes.host.text.prompt_batch import encode_rows  # noqa: E402
 from attention_control.nodes.inspect.attention_probe_node import AttentionProbe  # noqa: E402
@@ -137,7 +135,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         print("chosen (noise level, layers, threshold):", best, flush=True)
         means = pooled(measured(*x, best) for x in probed(demo, sprites, test, levels))
     return {
-        "weights": json.loads((WEIGHTS / "weights.json").read_text())["unet.safetensors"]["sha256"],
         "scenes": {"to choose with": len(tuning), "to measure": len(test)},
         "noise levels": levels,
         "chosen": best,

@@ -70,6 +70,12 @@ def table(header: list[str], rows: list[list[Any]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def source(record: dict[str, Any], script: str) -> str:
-    """The command that a table comes from, the kind of machine and the date."""
-    return f"`python benchmarks/{script}`, {record['machine']}, {record['date']}."
+def origin(record: dict[str, Any], drawn: bool = False) -> str:
+    """The kind of machine and the date; of `drawn` pictures also if the demo model was another."""
+    earlier = ", with an earlier demo model" if drawn and record["weights"] != weights() else ""
+    return f"{record['machine']}, {record['date']}{earlier}"
+
+
+def source(record: dict[str, Any], script: str, drawn: bool = False) -> str:
+    """The command that a table comes from, and its origin."""
+    return f"`python benchmarks/{script}`, {origin(record, drawn)}."

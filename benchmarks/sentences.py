@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+import tables_of_quality
 from editing_tables import over_all
+from record import origin
 
 Record = dict[str, Any]
 
@@ -179,7 +181,7 @@ def sentences(records: dict[str, Record]) -> str:
     """A list of what was found; each line links to its table and names the kind of machine and the date."""
     return "\n".join(
         f"- [{heading}](benchmarks/README.md#{heading.lower().replace(' ', '-')}): {say(records[name])} "
-        f"({records[name]['machine']}, {records[name]['date']})"
+        f"({origin(records[name], drawn=hasattr(tables_of_quality, name))})"
         for name, (heading, say) in SENTENCES.items()
     )
 

@@ -15,7 +15,7 @@ def style_alignment(record: dict[str, Any]) -> str:
         "pairs in the same colour, and pictures that show the subject asked for, as a judge trained on the "
         "demo model's world sees them."
     )
-    made_by = source(record, "style_alignment.py")
+    made_by = source(record, "style_alignment.py", drawn=True)
     header = ["", *variants["StyleAligned"]]
     return f"{text}\n\n{table(header, rows)}\n\n{made_by}"
 
@@ -28,7 +28,7 @@ def style_of_a_picture(record: dict[str, Any]) -> str:
         "word in any prompt. New pictures in the style of the scene, in its colour, with the subject asked "
         "for, and with the scene's own subject instead, as the judge sees them."
     )
-    made_by = source(record, "style_alignment.py --from-a-picture")
+    made_by = source(record, "style_alignment.py --from-a-picture", drawn=True)
     return f"{text}\n\n{table(['', *variants['plain batch']], rows)}\n\n{made_by}"
 
 
@@ -52,7 +52,8 @@ def layout(record: dict[str, Any]) -> str:
         "more than two kinds of subject, so three or more different ones are new to the demo model."
     )
     header = ["", *groups, "exact count", "confidence", "seconds"]
-    return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'layout.py')}"
+    made_by = source(record, "layout.py", drawn=True)
+    return f"{text}\n\n{table(header, rows)}\n\n{made_by}"
 
 
 def appearance(record: dict[str, Any]) -> str:
@@ -67,7 +68,8 @@ def appearance(record: dict[str, Any]) -> str:
         "it sees the appearance's colour and the structure's subject. img2img is told colour and style in "
         "words (the last row: the appearance's whole caption), Cross-Image only the structure's noun."
     )
-    return f"{text}\n\n{table(['', *variants['Cross-Image']], rows)}\n\n{source(record, 'appearance.py')}"
+    made_by = source(record, "appearance.py", drawn=True)
+    return f"{text}\n\n{table(['', *variants['Cross-Image']], rows)}\n\n{made_by}"
 
 
 def editing(record: dict[str, Any]) -> str:
@@ -88,7 +90,8 @@ def editing(record: dict[str, Any]) -> str:
         "of 0.2 for new nouns, places and styles."
     )
     lines = table(editing_tables.header(kinds), editing_tables.rows(kinds))
-    return f"{text}\n\n{lines}\n\n{source(record, 'editing.py')}"
+    made_by = source(record, "editing.py", drawn=True)
+    return f"{text}\n\n{lines}\n\n{made_by}"
 
 
 def shapes(record: dict[str, Any]) -> str:
@@ -101,7 +104,8 @@ def shapes(record: dict[str, Any]) -> str:
         "margin of 8 pixels."
     )
     lines = table(["", *shape_tables.MEASURES], shape_tables.rows(record))
-    return f"{text}\n\n{lines}\n\n{source(record, 'shapes.py')}"
+    made_by = source(record, "shapes.py", drawn=True)
+    return f"{text}\n\n{lines}\n\n{made_by}"
 
 
 def maps(record: dict[str, Any]) -> str:
@@ -117,7 +121,8 @@ def maps(record: dict[str, Any]) -> str:
         f"{record['mean area of a mask']:.0%}), and how well do masks overlap (mIoU)? Noise level, layers, "
         f"and thresholds were chosen on {record['scenes']['to choose with']} other scenes. {record['note']}"
     )
-    return f"{text}\n\n{table(['', *header], cells)}\n\n{source(record, 'maps.py')}"
+    made_by = source(record, "maps.py", drawn=True)
+    return f"{text}\n\n{table(['', *header], cells)}\n\n{made_by}"
 
 
 def inversion(record: dict[str, Any]) -> str:
@@ -135,4 +140,5 @@ def inversion(record: dict[str, Any]) -> str:
         "PSNR in latent space in dB: mean (worst)."
     )
     header = ["", *(f"{steps} steps" for steps in columns)]
-    return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'inversion.py')}"
+    made_by = source(record, "inversion.py", drawn=True)
+    return f"{text}\n\n{table(header, rows)}\n\n{made_by}"

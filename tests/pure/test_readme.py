@@ -12,6 +12,10 @@ from pack import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "README.md"]
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+DRAWN = {  # their figures are of pictures of the demo model
+    *("style_alignment", "style_of_a_picture", "layout", "appearance"),
+    *("editing", "shapes", "maps", "inversion"),
+}
 LONGEST = {"README.md": 120, "ARCHITECTURE.md": 150}  # lines
 
 
@@ -42,14 +46,33 @@ def test_figures_are_those_of_the_results(page: Path, readme: ModuleType) -> Non
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda path: path.stem)
 def test_result_is_told_with_machine_and_date(result: Path) -> None:
-    """Every committed result has a table and a sentence, and both name the machine and the day."""
+    """Every committed result has a table and a sentence, and both name the machine and the day, and say
+    if another demo model drew the pictures."""
     made = ", ".join(json.loads(result.read_text())[key] for key in ("machine", "date"))
+    if result.stem in DRAWN and json.loads(result.read_text())["weights"] != weights():
+        made += ", with an earlier demo model"
     first, second = (page.read_text() for page in PAGES)
     (table,) = re.findall(f"<!-- {result.stem} -->(.*)<!-- /{result.stem} -->", second, re.DOTALL)
     assert table.rstrip().endswith(f", {made}.")
     heading = re.findall(r"^### (.*)$", second.partition(f"<!-- {result.stem} -->")[0], re.MULTILINE)[-1]
     (sentence,) = re.findall(rf"^- .*\]\(benchmarks/README\.md#{slug(heading)}\).*$", first, re.MULTILINE)
     assert sentence.endswith(f"({made})")
+
+
+def weights() -> str:
+    """The demo model's, as results name them."""
+    listed = json.loads((ROOT / "demo_model" / "weights" / "weights.json").read_text())
+    return str(listed["unet.safetensors"]["sha256"][:12])
+
+
+def test_figures_of_an_earlier_model_say_so(readme: ModuleType) -> None:
+    """In the table and in the sentence; what a step costs does not hang on the weights."""
+    records = {path.stem: json.loads(path.read_text()) for path in RESULTS}
+    records = {name: record | {"weights": "of another"} for name, record in records.items()}
+    tables = {name: readme.section(name, records) for name in records}
+    assert {name for name, table in tables.items() if table.endswith("an earlier demo model.")} == DRAWN
+    told = readme.section("sentences", records).splitlines()
+    assert sum(line.endswith("an earlier demo model)") for line in told) == len(DRAWN)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
