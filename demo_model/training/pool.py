@@ -19,7 +19,7 @@ from .files import Places, load_tensors, save_tensors
 from .latents import encode
 
 CANVASES: dict[str, tuple[int, int]] = {"small": (64, 64), "full": (128, 128)}
-COUNTS = {"small": [1], "full": [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5]}
+COUNTS = {"small": [1], "full": [1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, 5]}
 CHUNK = 1000  # pictures in a file
 
 

@@ -39,9 +39,9 @@ def _kinds(rng: np.random.Generator, count: int) -> list[Kind]:
 def _sizes(rng: np.random.Generator, count: int) -> list[int]:
     """How many subjects are of each kind: mostly all of one, or each of its own."""
     draw = rng.random()
-    if count == 1 or draw < 0.45:  # numbers are learnt from these
+    if count == 1 or draw < (0.45 if count == 2 else 0.6):  # numbers are learnt from these
         return [count]
-    if count == 2 or draw < 0.75:
+    if count == 2 or draw < 0.8:
         return [1] * count
     cuts = np.nonzero(rng.random(count - 1) < 0.5)[0] + 1
     return [int(n) for n in np.diff([0, *cuts, count])]
