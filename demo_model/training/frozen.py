@@ -79,4 +79,4 @@ class Frozen(nn.Module):
             found = controlled(noisy, shown.hints, t, context)
             control = {"input": [], **found}
         predicted = self.unet(noisy, t, context=context, control=control)
-        return weighed_error(predicted, velocity, shown.coverage)
+        return weighed_error(predicted, velocity, shown.coverage, self.trained.alphas[t])

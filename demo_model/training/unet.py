@@ -102,7 +102,7 @@ class Batch:
 
 
 def denoising_loss(trained: Trained, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Squared error of the velocity, the same for all timesteps, larger on subjects; and the binding loss.
+    """Squared error of the velocity, the same for all timesteps, larger on seen subjects; the binding loss.
 
     Timesteps are drawn mostly where text and layout are decided. Without nouns the binding loss is 0.
     """
@@ -115,7 +115,7 @@ def denoising_loss(trained: Trained, batch: Batch) -> tuple[Tensor, Tensor]:
         override = CrossAttention(bias, keep_maps=batch.nouns is not None)
         options = {"optimized_attention_override": override}
         predicted = trained.run(noisy, t, context=keys, transformer_options=options)
-    denoising = weighed_error(predicted, velocity, batch.coverage)
+    denoising = weighed_error(predicted, velocity, batch.coverage, trained.alphas[t])
     if batch.nouns is None:
         return denoising, denoising.new_zeros(())
     return denoising, binding_loss([m.float() for m in override.maps], *batch.nouns)
@@ -130,9 +130,15 @@ def noised(trained: Trained, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return noisy, t, alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
 
 
-def weighed_error(predicted: Tensor, velocity: Tensor, coverage: Tensor) -> Tensor:
-    """Mean squared error, in which cells of subjects count more."""
-    weight = 1 + SUBJECT_WEIGHT * coverage.sum(1, keepdim=True)
+def weighed_error(predicted: Tensor, velocity: Tensor, coverage: Tensor, alphas: Tensor) -> Tensor:
+    """Mean squared error, in which cells of subjects count more, as far as the noise lets them be seen.
+
+    `alphas` (B,) are the shares of the picture in what the network was given. Where a subject can only be
+    guessed, a weight that knows it would teach that subjects are more likely than they are, and one too many
+    would be drawn.
+    """
+    seen = coverage.sum(1, keepdim=True) * alphas.view(-1, 1, 1, 1)
+    weight = 1 + SUBJECT_WEIGHT * seen
     return (weight * (predicted.float() - velocity).square()).mean() / weight.mean()
 
 

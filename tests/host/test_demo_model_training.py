@@ -9,7 +9,7 @@ from attention_control.demo_model.architecture import CHANNELS
 from attention_control.demo_model.training.attention import CrossAttention, shorten
 from attention_control.demo_model.training.binding import binding_loss, noun_masks
 from attention_control.demo_model.training.optimizers import orthogonalise
-from attention_control.demo_model.training.unet import Batch, Trained, denoising_loss
+from attention_control.demo_model.training.unet import Batch, Trained, denoising_loss, weighed_error
 from attention_control.demo_model.world import sample_scene
 
 from .tiny.precision import nearly
@@ -94,6 +94,17 @@ def test_every_trained_weight_gets_a_gradient(trained, scenes, with_nouns):
         n for n, p in trained.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())
     ]
     assert silent == []
+
+
+@pytest.mark.parametrize(("seen", "tilt"), [(0.0, 0.5), (1.0, 5 / 6)])
+def test_subjects_under_noise_are_guessed_as_often_as_they_are_there(seen, tilt):
+    """Of two pictures, one with a subject in a cell: the best answer for both is their mean where noise hides
+    which it is; where it can be seen the picture with the subject counts five times."""
+    velocity, coverage = torch.zeros(2, CHANNELS, 1, 1), torch.zeros(2, 5, 1, 1)
+    velocity[1], coverage[1, 0] = 1.0, 1.0
+    answer = torch.tensor(tilt, requires_grad=True)
+    weighed_error(answer.expand(2, CHANNELS, 1, 1), velocity, coverage, torch.full((2,), seen)).backward()
+    assert answer.grad.item() == pytest.approx(0, abs=1e-6)
 
 
 def test_nouns_are_found_at_their_tokens(trained, scenes):
