@@ -75,6 +75,7 @@ class MapStore:
     tokens: PromptTokens | None = None  # if the words are known, as from a file
     refused: str | None = None  # why nothing of the last run was kept
     missed: MissedRuns = field(default_factory=MissedRuns)
+    of_a_sampler: bool = False  # filled by whatever samples with the recorder's MODEL, once it has run
 
     def add(self, maps: AttentionMaps, megabytes: float) -> None:
         """Keep a run's maps, and those of the runs before it that fit into so many megabytes with them."""

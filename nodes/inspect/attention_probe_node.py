@@ -5,6 +5,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ...attention_patches.inversion.inversion import Inversion
+from ...attention_patches.maps.recorded import MapStore
 from ..host.walks.probe import Probe
 from ..inputs.model_inputs import model_input
 from ..inputs.node_report import shows_report
@@ -86,7 +87,15 @@ class AttentionProbe(io.ComfyNode):
     ) -> io.NodeOutput:
         images = _images(latent, inversion, other_inversion)
         recorder = make_recorder(
-            model, record, layers, self_max_tokens, heads, queries_and_keys, memory_limit_mb, time_bins=1
+            MapStore(),
+            model,
+            record,
+            layers,
+            self_max_tokens,
+            heads,
+            queries_and_keys,
+            memory_limit_mb,
+            time_bins=1,
         )
         look = Probe(positive, images, noise_level, seed)
         if look.maps(model, recorder, cls.hidden.unique_id) is None:

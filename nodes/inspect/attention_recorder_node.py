@@ -5,6 +5,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ...attention_patches.contract.schedule import PercentRange
+from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.maps.recorders.live_words import MOST
 from ..host.run.install import install
 from ..host.text.clip_tokens import prompt_tokens
@@ -107,6 +108,7 @@ class AttentionRecorder(io.ComfyNode):
             looking = make_concept_recorder(model, clip, concepts, layers, memory_limit_mb, time_bins, during)
             return io.NodeOutput(install(model, looking, cls.hidden.unique_id), looking.store)
         recorder = make_recorder(
+            MapStore(of_a_sampler=True),
             model,
             record,
             layers,

@@ -68,9 +68,9 @@ def make_concept_recorder(
             "dev."
         )
     words = tuple(Word(name, (place,)) for place, name in enumerate(names))
-    store = MapStore(tokens=PromptTokens(", ".join(names), words, len(names)))
+    tokens = PromptTokens(", ".join(names), words, len(names))
     return ConceptRecorder(
-        store=store,
+        store=MapStore(tokens=tokens, of_a_sampler=True),
         layers=chosen & doubles,
         concepts=torch.stack([_vector(clip, name, form.token) for name in names]),
         temperature=form.temperature,

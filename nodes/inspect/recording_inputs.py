@@ -15,6 +15,7 @@ AUTO = "auto"
 
 
 def make_recorder(
+    store: MapStore,
     model: Any,
     record: str,
     layers: str,
@@ -24,10 +25,10 @@ def make_recorder(
     memory_limit_mb: int,
     **further: Any,
 ) -> Recorder:
-    """A recorder with an empty store; `further` are fields that only one of the nodes has."""
+    """A recorder that fills the store; `further` are fields that only one of the nodes has."""
     cross, own, most = _chosen(model, layers, self_max_tokens)
     return Recorder(
-        store=MapStore(),
+        store=store,
         cross_layers=cross if record in ("cross", "both") else frozenset(),
         self_layers=own if record in ("self", "both") else frozenset(),
         self_max_tokens=most,

@@ -65,6 +65,11 @@ class SaveAttentionMaps(io.ComfyNode):
     ) -> io.NodeOutput:
         if prompt.strip() and clip is None:
             raise ValueError("clip: connect the text encoder of the prompt, or leave `prompt` empty")
+        if image is None and maps.of_a_sampler:
+            raise ValueError(
+                "image: connect the pictures that the recorded sampler makes. Without them this node does "
+                "not wait for the sampler, and would save the maps of the run before, or none."
+            )
         tokens = prompt_tokens(clip, prompt) if prompt.strip() else maps.tokens
         recorded = maps.read() if image is None else recorded_run(maps, image)[0]
         path = MAPS.next_path(filename_prefix)

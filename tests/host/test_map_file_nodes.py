@@ -28,12 +28,12 @@ def folders(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def store():
-    """What a recorder kept of a run."""
+    """What a recorder kept of a run, as a probe hands it on: nothing is to be waited for."""
     model = tiny_model("sd15")
     node = AttentionRecorder.PREPARE_CLASS_CLONE({"hidden_inputs": {io.Hidden.unique_id: "7"}})
     patched, store = node.execute(model, "both", "all", queries_and_keys=True).args
     sample(patched, conditioning(model, seed=1), conditioning(model, seed=2), batch=2, height=8, width=12)
-    return store
+    return MapStore(store.read())
 
 
 def save(store, prefix="attention/maps", **inputs):
@@ -72,6 +72,17 @@ def test_maps_of_the_picture_are_saved(folders):
     picture = latents[1].movedim(1, -1)[..., :3]  # as linear in the latents as can be
     save(store, image=picture)
     assert torch.equal(load(MAPS.saved()[0])[0].latents, latents[1])
+
+
+def test_maps_of_a_sampler_need_its_picture(folders):
+    """Without it the node would not wait for the sampler, and save what the run before has left."""
+    model = tiny_model("sd15")
+    node = AttentionRecorder.PREPARE_CLASS_CLONE({"hidden_inputs": {io.Hidden.unique_id: "7"}})
+    patched, store = node.execute(model, "cross", "all").args
+    sample(patched, conditioning(model, seed=1), conditioning(model, seed=2))
+    with pytest.raises(ValueError, match=r"^image: connect the pictures that the recorded sampler makes"):
+        save(store)
+    assert not MAPS.saved()
 
 
 def test_files_are_numbered(folders, store):

@@ -50,7 +50,7 @@ def test_what_is_recorded_by_itself_fits_into_memory():
     real = {**FLUX, "vec_in_dim": 768, "context_in_dim": 4096, "hidden_size": 3072, "mlp_ratio": 4.0}
     real |= {"num_heads": 24, "depth": 19, "depth_single_blocks": 38, "axes_dim": [16, 56, 56]}
     model = unloaded("Flux", real)
-    recorder = make_recorder(model, "both", AUTO, 1024, "mean", False, 2048)
+    recorder = make_recorder(MapStore(), model, "both", AUTO, 1024, "mean", False, 2048)
     layers = family_of(model).layer_map()
     assert recorder.cross_layers == layers.parse("double 11-12, double 14, double 17-18")
     assert recorder.self_layers == layers.parse("double 18")
@@ -65,7 +65,7 @@ def test_what_is_recorded_by_itself_fits_into_memory():
         tell=print,
     )
     assert recorder.start(batch) is None  # raises where it would be too much
-    everything = make_recorder(model, "both", "all", 16384, "mean", False, 2048)
+    everything = make_recorder(MapStore(), model, "both", "all", 16384, "mean", False, 2048)
     with pytest.raises(ValueError, match="memory_limit_mb is 2048, but these maps would take"):
         everything.start(batch)
 
