@@ -2,8 +2,10 @@
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
+
+from .fonts import Font, legible
 
 
 def to_pillow(picture: Tensor) -> Image.Image:
@@ -20,9 +22,9 @@ def captioned(picture: Tensor, text: str) -> Tensor:
     """The text, white on a dark label, in the lower left corner; shortened to fit."""
     base = to_pillow(picture).convert("RGBA")
     size = max(11, 6 + min(base.size) // 36)
-    font = ImageFont.load_default(size)
+    text, font = legible(text, size)
     pad, margin = size * 0.45, max(2, size // 3)
-    text = _shortened(text, font, base.width - 2 * (pad + margin))
+    text = shortened(text, font, base.width - 2 * (pad + margin))
     width, height = font.getlength(text) + 2 * pad, size * 1.25 + pad
     left, bottom = margin, base.height - margin
     label = Image.new("RGBA", base.size)
@@ -45,7 +47,8 @@ def marked(picture: Tensor, point: tuple[float, float]) -> Tensor:
     return from_pillow(base)
 
 
-def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float) -> str:
+def shortened(text: str, font: Font, room: float) -> str:
+    """The beginning of the text, as much as has room (pixels) in this font."""
     if font.getlength(text) <= room:
         return text
     while text and font.getlength(text + "…") > room:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ...attention_patches.layout.leakage import Leakage
-from .captions import from_pillow
+from .captions import from_pillow, shortened
 from .colour_maps import colour_bytes, colour_table, subject_colour
+from .fonts import legible
 
 PANEL, MARGIN, TITLE, ROW = 420, 24, 44, 34  # pixels
 LABELS = 34  # room for the numbers beside and above a matrix
@@ -102,8 +103,7 @@ def _legend(draw: ImageDraw.ImageDraw, each: Leakage, size: tuple[int, int]) -> 
         middle = TITLE + PANEL + MARGIN + row * ROW + ROW // 2
         _marker(draw, (left + LABELS // 2, middle), number)
         room = column_width - LABELS - 8
-        while len(text) > 1 and ImageFont.load_default(17).getlength(text) > room:
-            text = text.removesuffix("…")[:-1] + "…"
+        text = shortened(*legible(text, 17), room)
         _text(draw, (left + LABELS, middle), text, 17, anchor="lm")
 
 
@@ -126,4 +126,5 @@ def _text(
     ink: tuple[int, int, int] = INK,
     anchor: str = "lm",
 ) -> None:
-    draw.text(place, text, font=ImageFont.load_default(max(8, size)), fill=ink, anchor=anchor)
+    text, font = legible(text, max(8, size))
+    draw.text(place, text, font=font, fill=ink, anchor=anchor)

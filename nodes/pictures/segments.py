@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
 from ...attention_patches.maps.self_segmentation.segmentation import Segmentation
 from .captions import from_pillow, to_pillow
 from .colour_maps import colour_bytes, subject_colour
+from .fonts import legible
 from .heat_map import LUMA
 
 SMALLEST = 768  # pixels of the longer side: labels on less could not be read
@@ -102,9 +103,9 @@ def _labelled(picture: Tensor, tags: list[Tag]) -> Tensor:
     draw = ImageDraw.Draw(layer)
     taken: list[Box] = []
     height = max(base.size) / 24
-    font = ImageFont.load_default(height * 0.62)
     for tag in tags:
-        width = font.getlength(tag.text) + height * 1.45
+        text, font = legible(tag.text, height * 0.62)
+        width = font.getlength(text) + height * 1.45
         box = _free(tag.place, width, height, base.size, taken)
         taken.append(box)
         middle, dot, radius = (box[1] + box[3]) / 2, box[0] + height * 0.55, height * 0.22
@@ -114,9 +115,8 @@ def _labelled(picture: Tensor, tags: list[Tag]) -> Tensor:
             (dot - radius, middle - radius, dot + radius, middle + radius),
             fill=colour_bytes(subject_colour(tag.subject)),
         )
-        draw.text(
-            (box[0] + height, middle), tag.text, font=font, fill=(light, light, light, 255), anchor="lm"
-        )
+        ink = (light, light, light, 255)
+        draw.text((box[0] + height, middle), text, font=font, fill=ink, anchor="lm")
     return from_pillow(Image.alpha_composite(base, layer))
 
 

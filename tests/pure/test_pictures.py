@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from attention_control.nodes.pictures import fonts
 from attention_control.nodes.pictures.captions import captioned, marked
 from attention_control.nodes.pictures.colour_maps import COLOURS, colour_table, coloured
+from attention_control.nodes.pictures.fonts import legible
 from attention_control.nodes.pictures.heat_map import enlarged, heat_over
 
 LUMA = torch.tensor([0.2126, 0.7152, 0.0722])
@@ -54,6 +56,20 @@ def test_long_captions_are_shortened():
         drawn = captioned(torch.ones(96, width, 3), "a very long caption " * 9)
         assert drawn.shape == (96, width, 3)
         assert torch.equal(drawn[:, -1], torch.ones(96, 3))
+
+
+def test_letters_of_other_languages_can_be_told_apart():
+    """A font of the machine draws them; any browser brings one that has Greek and Cyrillic."""
+    words = ["\u043a\u043e\u0442", "\u043a\u0438\u0442", "\u03b3\u03ac\u03c4\u03b1", "caf\u00e9"]
+    shown = [legible(word, 20) for word in words]
+    assert [text for text, _ in shown] == words
+    assert not torch.equal(captioned(BRIGHT, words[0]), captioned(BRIGHT, words[1]))
+
+
+def test_letters_that_no_font_has_are_spelled(monkeypatch):
+    """Without their accents, or as what they are in Unicode; what Pillow has of its own stays."""
+    monkeypatch.setattr(fonts, "FAMILIES", ("no such font.ttf",))
+    assert legible("a caf\u00e9 \u00b7 \u732b\u2026", 20)[0] == "a cafe \u00b7 U+732B\u2026"
 
 
 @pytest.mark.parametrize("picture", [BRIGHT, DARK], ids=["bright", "dark"])
