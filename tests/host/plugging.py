@@ -12,7 +12,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from . import naive
-from .specimen import model
+from .specimen import SHALLOW, model
 from .tiny import conditioning
 from .transfers import sampled
 
@@ -112,10 +112,14 @@ def _vectors(shape: str, seed: int) -> tuple[Tensor, Tensor]:
 
 def authors_places(shape: str, patcher: Any) -> tuple[Any, list[tuple[str, int]]]:
     """The paper's ResBlock, and the blocks whose self-attention is injected, counted by hand."""
-    number, last = AUTHORS[shape]
+    number, injected = AUTHORS[shape]
     blocks = patcher.model.diffusion_model.output_blocks
     (block,) = (part for part in blocks[number] if isinstance(part, ResBlock))
-    return block, [("output", n) for n in range(number, last + 1)]
+    return block, [("output", n) for n in injected]
 
 
-AUTHORS = {"sd15": (3, 5), "sd2": (3, 5), "sdxl": (1, 3)}  # the tiny one is not deep
+AUTHORS = {  # the tiny SDXL is not deep
+    "sd15": (3, (3, 4, 5)),
+    SHALLOW: (1, (1, 3)),
+    "sdxl": (1, (1, 2, 3)),
+}

@@ -66,6 +66,11 @@ class Specimen:
 @cache
 def model(shape: str) -> Any:
     """One model a shape for all laws: if a test left something behind, the next would see it."""
+    return fresh_model(shape)
+
+
+def fresh_model(shape: str) -> Any:
+    """A model of its own with the weights of `model(shape)`."""
     name, _, layout = shape.partition(", ")
     return full_model() if shape == FULL else tiny_model(name, layout=layout or "small")
 

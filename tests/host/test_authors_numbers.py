@@ -19,7 +19,9 @@ from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 
-from .tiny import conditioning, sample, tiny_model
+from .specimen import SHALLOW, fresh_model
+from .specimen import model as model_of
+from .tiny import conditioning, sample
 
 
 def numbers(ordinals):
@@ -41,13 +43,13 @@ def numbers(ordinals):
 )
 def test_where_bounded_attention_finds_masks(shape, latent, expected):
     """Six layers on the coarsest grid of at least 16 x 16 in SDXL, and all three that have it in SD1.5."""
-    presets = family_of(tiny_model(shape, layout="real")).presets(latent)
+    presets = family_of(model_of(f"{shape}, real")).presets(latent)
     assert numbers(presets[SEARCH_PRESET].layers) == list(expected)
 
 
 @pytest.fixture(scope="module")
 def model():
-    return tiny_model("sd15")
+    return fresh_model(SHALLOW)
 
 
 def levels(model, scheduler, steps):
@@ -80,7 +82,7 @@ def test_bounded_attention_finds_masks_anew_at_steps_15_20_to_45_of_50(model, ca
     method = BoundedAttention(layers=layers, layout=Layout((subjects,), (), (5,)), mask_layers=layers)
     prompts = conditioning(model, seed=1), conditioning(model, seed=2)
     caplog.set_level("INFO")
-    sample(install(model, method), *prompts, batch=1, steps=50, scheduler="ddim_uniform")
+    sample(install(model, method), *prompts, batch=1, height=4, width=4, steps=50, scheduler="ddim_uniform")
     (told,) = re.findall(r"Masks found anew at ([\d., ]+) of", caplog.text)
     percents = [(18 + 20 * i) / 999 for i in range(15, 50, 5)]
     assert [float(x) for x in told.split(",")] == pytest.approx(percents, abs=0.006)

@@ -13,8 +13,8 @@ from attention_control.nodes.host.families import family_of
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 from comfy_api.latest import io
 
-from .specimen import model
-from .tiny import assert_same_image, conditioning, split_calls, tiny_model
+from .specimen import SHALLOW, model
+from .tiny import assert_same_image, conditioning, split_calls
 from .transfers import SIZE, authors_way, inverted, prompt, sampled
 
 DEFAULTS = {
@@ -84,7 +84,7 @@ def equals_the_authors_way(shape):
     assert_same_image(ours, theirs(shape), tolerance=2e-3)
 
 
-@pytest.mark.parametrize("shape", ["sd15", "sdxl"])
+@pytest.mark.parametrize("shape", [SHALLOW, "sdxl"])
 def test_it_equals_the_authors_way(shape):
     """Batch of three, explicit maps in float64, two passes a step: the same latents as ours from one row and
     guests, with refreshes, contrast, guidance and AdaIN."""
@@ -118,7 +118,7 @@ def test_the_comparison_bites(fault, monkeypatch):
     """Each of these mistakes shows."""
     monkeypatch.setattr(*BROKEN[fault])
     with pytest.raises(AssertionError, match="differs by"):
-        equals_the_authors_way("sd15")
+        equals_the_authors_way(SHALLOW)
 
 
 @pytest.mark.parametrize("shape", ["sd2"])
@@ -134,25 +134,30 @@ def test_a_picture_in_its_own_appearance_is_itself(shape):
 @pytest.mark.parametrize("nothing", [{"end_percent": 0.43}, {"start_percent": 1.0}])
 def test_an_empty_range_is_the_reconstruction(nothing):
     """Whatever the other inputs say; AdaIN, too, is part of what is switched off."""
-    structure = inverted("sd15", 1)
-    out = output("sd15", structure, inverted("sd15", 2), **nothing)
-    assert_same_image(out, picture("sd15", structure))
+    structure = inverted(SHALLOW, 1)
+    out = output(SHALLOW, structure, inverted(SHALLOW, 2), **nothing)
+    assert_same_image(out, picture(SHALLOW, structure))
+
+
+@cache
+def in_one_appearance():
+    """Two structures."""
+    return output(SHALLOW, inverted(SHALLOW, 1, images=2), inverted(SHALLOW, 9), adain="whole")
 
 
 def test_two_structures_do_not_leak_into_each_other():
     """A row of two is what it is with another neighbour, and what the single structure gives."""
-    appearance = inverted("sd15", 9)
-    two = output("sd15", inverted("sd15", 1, images=2), appearance, adain="whole")
-    alone = output("sd15", inverted("sd15", 1), appearance, adain="whole")
+    two = in_one_appearance()
+    alone = output(SHALLOW, inverted(SHALLOW, 1), inverted(SHALLOW, 9), adain="whole")
     assert_same_image(two[:1], alone, tolerance=2e-3)
     assert not torch.allclose(two[1:], alone, rtol=0.05)
 
 
 def test_each_structure_may_have_an_appearance_of_its_own():
     """Two of each: row by row."""
-    structures, appearances = inverted("sd15", 1, images=2), inverted("sd15", 9, images=2)
-    both = output("sd15", structures, appearances, adain="whole")
-    first = output("sd15", structures, inverted("sd15", 9), adain="whole")
+    structures, appearances = inverted(SHALLOW, 1, images=2), inverted(SHALLOW, 9, images=2)
+    both = output(SHALLOW, structures, appearances, adain="whole")
+    first = in_one_appearance()
     assert_same_image(both[:1], first[:1], tolerance=2e-3)
     assert not torch.allclose(both[1:], first[1:], rtol=0.05)
 
@@ -160,15 +165,15 @@ def test_each_structure_may_have_an_appearance_of_its_own():
 @pytest.mark.parametrize("size", [(4, 17)])
 def test_pictures_of_different_size(size):
     """The output has the structure's size; the appearance keeps its own, and matters."""
-    structure = inverted("sd15", 1)
-    one, other = (output("sd15", structure, inverted("sd15", seed, size), adain="whole") for seed in (2, 3))
+    structure = inverted(SHALLOW, 1)
+    one, other = (output(SHALLOW, structure, inverted(SHALLOW, seed, size), adain="whole") for seed in (2, 3))
     assert one.shape[-2:] == SIZE
     assert one.isfinite().all() and not torch.allclose(one, other, rtol=0.05)
 
 
 def test_one_call_or_two_in_any_order_the_same_picture():
     """With cfg and a negative prompt of its own: batched, split, and with two texts of one role."""
-    shape, how = "sd15", {"cfg": 3.0}
+    shape, how = SHALLOW, {"cfg": 3.0}
     given = transfer(shape, inverted(shape, 1), inverted(shape, 2, (8, 8)), **WHOLE)
     positive, negative = prompt(shape), conditioning(model(shape), seed=2)
     together = sampled(given, positive, negative, **how)
@@ -179,16 +184,16 @@ def test_one_call_or_two_in_any_order_the_same_picture():
 
 def with_sampler(given, name):
     """The node's outputs with a sampler of the host in place of ours."""
-    return sampled((given[0], comfy.samplers.sampler_object(name), *given[2:]), prompt("sd15"))
+    return sampled((given[0], comfy.samplers.sampler_object(name), *given[2:]), prompt(SHALLOW))
 
 
 def test_another_sampler_may_walk_the_same_road():
     """From the node's LATENT without noise, on its SIGMAS: euler is how DDIM inversion is replayed; one that
     calls between the steps, too, works."""
-    structure, appearance = (inverted("sd15", seed, method="ddim", steps=6) for seed in (1, 2))
-    given = transfer("sd15", structure, appearance, **WHOLE, refresh_structure_every=0)
-    assert_same_image(with_sampler(given, "euler"), sampled(given, prompt("sd15")), tolerance=1e-3)
-    plain = transfer("sd15", structure, appearance, **WHOLE, end_percent=0.0)
+    structure, appearance = (inverted(SHALLOW, seed, method="ddim", steps=4) for seed in (1, 2))
+    given = transfer(SHALLOW, structure, appearance, **WHOLE, refresh_structure_every=0)
+    assert_same_image(with_sampler(given, "euler"), sampled(given, prompt(SHALLOW)), tolerance=1e-3)
+    plain = transfer(SHALLOW, structure, appearance, **WHOLE, end_percent=0.0)
     heun = with_sampler(given, "heun")
     assert heun.isfinite().all() and not torch.allclose(heun, with_sampler(plain, "heun"), rtol=0.05)
 
@@ -199,7 +204,7 @@ def test_sd15_and_sdxl_have_the_papers_layers():
         ("sd15", (64, 64), {6, 7, 8, 9, 10, 11}),
         ("sdxl", (128, 128), set(range(6))),
     ):
-        real = tiny_model(shape, layout="real")
+        real = model(f"{shape}, real")
         layers = family_of(real).layer_map()
         chosen = family_of(real).presets(latent)[SWAPPED].layers
         assert {(x.block, x.number) for x in layers.layers if x.ordinal in chosen} == {

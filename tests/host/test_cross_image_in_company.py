@@ -11,12 +11,12 @@ from comfy.model_management import InterruptProcessingException
 
 from .inventory import inventory
 from .just import Just
-from .specimen import model
+from .specimen import SHALLOW, model
 from .test_cross_image import WHOLE, picture, transfer
 from .tiny import assert_same_image, spy_calls
 from .transfers import SIZE, inverted, pair, prompt, sampled
 
-SHAPE = "sd15"
+SHAPE = SHALLOW
 
 
 def record(inner):
@@ -54,7 +54,7 @@ def test_a_recorder_leaves_looks_at_other_pictures_out(size, report):
     assert torch.equal(out, sampled(given, prompt(SHAPE)))
     maps = store.read(None)
     assert all(x.self_attention["positive"].shape[-1] == x.grid[0] * x.grid[1] for x in maps.layers)
-    assert "20 looks at other pictures were left out." in report("AttentionRecorder")[0][1]
+    assert "10 looks at other pictures were left out." in report("AttentionRecorder")[0][1]
 
 
 class Weighs:
@@ -80,7 +80,7 @@ def test_a_method_that_weighs_keys_is_respected(ours_first, report):
         patched = install(given[0], Just(parts=(Weighs(),))) if ours_first else given[0]
         out = sampled((patched, *given[1:]), prompt(SHAPE))
         assert out.isfinite().all()
-        assert ("Left alone 16 times" in report("CrossImageAttention")[-1][1]) == aside
+        assert ("Left alone 8 times" in report("CrossImageAttention")[-1][1]) == aside
 
 
 @pytest.mark.parametrize("ours_first", [True, False])
@@ -106,7 +106,7 @@ def test_of_two_in_one_run_the_later_one_swaps(report):
     alone = transfer(SHAPE, structure, inverted(SHAPE, 3), swap_guidance=1.0)
     assert torch.equal(sampled(both, prompt(SHAPE)), sampled(alone, prompt(SHAPE)))
     assert (
-        "Left alone 20 times: the keys are another picture's already." in report("CrossImageAttention")[0][1]
+        "Left alone 10 times: the keys are another picture's already." in report("CrossImageAttention")[0][1]
     )
 
 

@@ -8,12 +8,12 @@ from attention_control.nodes.host.run.install import installed
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 from attention_control.nodes.style.subject_masks import object_segments
 
-from .specimen import model
+from .specimen import SHALLOW, model
 from .test_cross_image import DEFAULTS, output, transfer
 from .tiny import tiny_clip
 from .transfers import inverted, pair, prompt, sampled
 
-SHAPE = "sd15"
+SHAPE = SHALLOW
 EXTRA = {"adain_start_percent", "structure_mask", "appearance_mask", "clip"}
 
 
@@ -52,7 +52,7 @@ def test_other_steps_are_refused():
 
 def test_a_layer_the_model_lacks_is_an_error_at_the_node():
     """The user learns at once which layers there are."""
-    with pytest.raises(ValueError, match=r"'output 40'.*layers 1-7: input "):
+    with pytest.raises(ValueError, match=r"'output 40'.*layers 1-4: input "):
         transfer(SHAPE, *pair(SHAPE), layers="output 40")
 
 
@@ -78,7 +78,7 @@ def test_the_report_says_what_was_seen(report):
     assert level == "INFO"
     # of eight steps six are left from 0.32 on, and the swap starts with the second of them; structure 1 and 4
     assert line == (
-        "4 of 7 layers, 5 of 6 noise levels, 1 image. It saw the appearance at 3 noise levels, and the "
+        "2 of 4 layers, 5 of 6 noise levels, 1 image. It saw the appearance at 3 noise levels, and the "
         "structure's own keys at 2. AdaIN over the whole pictures, as neither masks nor a subject are given."
     )
 
@@ -175,7 +175,7 @@ def test_a_wrong_number_of_masks_is_refused():
 
 def test_a_subject_is_found_by_looking(report):
     """Words in place of masks; the one that is given still counts."""
-    text = {"subject": "cat, dog", "clip": tiny_clip(SHAPE)}
+    text = {"subject": "cat, dog", "clip": tiny_clip("sd15")}
     output(SHAPE, *pair(SHAPE), **text)
     output(SHAPE, *pair(SHAPE), structure_mask=mask(1.0, 0.0), **text)
     lines = [line for _, line in report("CrossImageAttention")]
@@ -192,7 +192,7 @@ def test_a_subject_of_commas_is_none():
 def test_a_subject_that_names_nothing_is_refused():
     """The error names the input."""
     with pytest.raises(ValueError, match=r"^subject: '-' is not in the prompt"):
-        transfer(SHAPE, *pair(SHAPE), subject="-", clip=tiny_clip(SHAPE))
+        transfer(SHAPE, *pair(SHAPE), subject="-", clip=tiny_clip("sd15"))
 
 
 def test_a_subject_needs_a_text_encoder():
@@ -205,7 +205,7 @@ def test_a_subject_is_found_on_the_plain_model():
     """Another method on the model, made for other latents, has no say in where the subject is."""
     structure, appearance = pair(SHAPE)
     other = transfer(SHAPE, inverted(SHAPE, 1, (8, 8)), appearance)[0]
-    text = {"subject": "cat", "clip": tiny_clip(SHAPE)}
+    text = {"subject": "cat", "clip": tiny_clip("sd15")}
     found, plain = (
         transfer(SHAPE, structure, appearance, patcher=patcher, **text)[1].after_step.masks
         for patcher in (other, model(SHAPE))

@@ -6,13 +6,13 @@ import pytest
 import torch
 from nodes import ConditioningSetArea, ConditioningSetMask
 
-from .specimen import model
+from .specimen import SHALLOW, model
 from .test_cross_image import WHOLE, output, transfer
 from .tiny import assert_same_image, only_image, spy_calls
 from .transfers import SIZE, inverted, prompt, sampled
-from .visiting import OTHER, PARTS, prompts
+from .visiting import OTHER, prompts
 
-SHAPE = "sd15"
+SHAPE = SHALLOW
 
 
 def one_of(inversion, image):
@@ -20,14 +20,13 @@ def one_of(inversion, image):
     return replace(inversion, states=inversion.states[:, own], noise=inversion.noise[:, own])
 
 
-@pytest.mark.parametrize("size", [(6, 10), (9, 7)])
-def test_each_structure_is_sampled_under_its_own_prompt(size):
+def test_each_structure_is_sampled_under_its_own_prompt():
     """Two prompts for two structures, one appearance for both: each output is the one that it is alone."""
-    structures, appearance = inverted("sd15", 1, images=2), inverted("sd15", 9, size)
-    prompts = prompt("sd15", rows=2)
-    both = sampled(transfer("sd15", structures, appearance, **WHOLE), prompts)
+    structures, appearance = inverted(SHALLOW, 1, images=2), inverted(SHALLOW, 9, OTHER)
+    prompts = prompt(SHALLOW, rows=2)
+    both = sampled(transfer(SHALLOW, structures, appearance, **WHOLE), prompts)
     for image in (0, 1):
-        given = transfer("sd15", one_of(structures, image), appearance, **WHOLE)
+        given = transfer(SHALLOW, one_of(structures, image), appearance, **WHOLE)
         alone = sampled(given, only_image(prompts, image))
         assert_same_image(both[image : image + 1], alone, tolerance=2e-3)
 
@@ -35,16 +34,16 @@ def test_each_structure_is_sampled_under_its_own_prompt(size):
 def test_one_prompt_is_one_look_at_the_appearance():
     """A single appearance is passed through the model once for all structures, unless they have prompts of
     their own."""
-    structures, appearance = inverted("sd15", 1, images=2), inverted("sd15", 9, (9, 7))
-    given = transfer("sd15", structures, appearance, **WHOLE, refresh_structure_every=0)
+    structures, appearance = inverted(SHALLOW, 1, images=2), inverted(SHALLOW, 9, (9, 7))
+    given = transfer(SHALLOW, structures, appearance, **WHOLE, refresh_structure_every=0)
     for rows in (1, 2):
-        with spy_calls(model("sd15")) as calls:
-            out = sampled(given, prompt("sd15", rows))
+        with spy_calls(model(SHALLOW)) as calls:
+            out = sampled(given, prompt(SHALLOW, rows))
         assert out.isfinite().all()
         assert {call.shape[0] for call in calls if call.shape[-2:] == (9, 7)} == {rows}
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", ["mask bounds", "area"])  # of all PARTS: test_guest_prompts.py
 def test_cross_image_attention_takes_prompts_for_parts(part):
     """Pictures of different size, and a prompt for a part of them: a picture that the prompt has a say in."""
     given = transfer(SHAPE, inverted(SHAPE, 1), inverted(SHAPE, 2, OTHER))

@@ -9,13 +9,13 @@ from attention_control.nodes.host.run.install import install
 from nodes import ControlNetApplyAdvanced
 
 from .just import Blind, Just
-from .specimen import model
+from .specimen import SHALLOW, model
 from .tiny import assert_same_image, conditioning
 from .tiny.extras import tiny_controlnet
 from .transfers import SIZE
 from .visiting import OTHER, PARTS, TWICE, Visited, as_guest, by_itself, latents, prompts, run, with_hook
 
-SHAPE = "sd15"
+SHAPE = SHALLOW
 
 
 @pytest.mark.parametrize(

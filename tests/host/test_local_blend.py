@@ -17,8 +17,8 @@ from comfy.k_diffusion.sampling import sample_euler
 from . import naive_prompts
 from .just import Just
 from .methods import METHODS
-from .specimen import model
-from .tiny import assert_same_image, conditioning, sample, tiny_model
+from .specimen import SHALLOW, model
+from .tiny import assert_same_image, conditioning, sample
 
 SPECIMEN = next(specimen for specimen in METHODS if specimen.name == "prompt to prompt, blended")
 HEIGHT, WIDTH = 6, 10
@@ -79,9 +79,9 @@ def test_under_euler_it_is_a_blend_behind_each_step(start):
                 x = naive_prompts.blended(x, *seen.sums, BLEND.threshold)
         return x
 
-    control = SPECIMEN.on(model("sd15"), blend=None)
+    control = SPECIMEN.on(model(SHALLOW), blend=None)
     expected = euler(install(control, Just(parts=[seen])), blending_euler)
-    blended = SPECIMEN.on(model("sd15"), blend=replace(BLEND, start=start))
+    blended = SPECIMEN.on(model(SHALLOW), blend=replace(BLEND, start=start))
     out = euler(blended, sample_euler)
     assert_same_image(out, expected)
     same = (out[1:] == out[:1]).all(1).float().mean()
@@ -92,11 +92,11 @@ def test_under_euler_it_is_a_blend_behind_each_step(start):
 @pytest.mark.parametrize("sampler", ["dpmpp_2m", "heun", "uni_pc", "lms", "dpm_2", "deis"])
 def test_outside_of_the_masks_other_samplers_give_the_source(sampler):
     """What the last mask leaves out is the source in the end, in samplers that go on from several steps."""
-    blended = SPECIMEN.on(model("sd15"), blend=Blend(((), (), ()), threshold=0.4))
+    blended = SPECIMEN.on(model(SHALLOW), blend=Blend(((), (), ()), threshold=0.4))
     out = sample(
         blended,
-        conditioning(model("sd15"), 3, seed=1),
-        conditioning(model("sd15"), seed=2),
+        conditioning(model(SHALLOW), 3, seed=1),
+        conditioning(model(SHALLOW), seed=2),
         batch=3,
         images=[0, 0, 0],
         height=HEIGHT,
@@ -135,7 +135,7 @@ def test_a_cell_at_the_threshold_is_left_out():
 )
 def test_layers_of_a_quarter_of_the_height(shape, latent, grid, layers):
     """In SD1.5 the authors' five, without the middle's; in SDXL all of 32 x 32."""
-    family = family_of(tiny_model(shape, layout="real"))
+    family = family_of(model(f"{shape}, real"))
     sizes = family.layer_sizes(latent)
     chosen = blended_layers(sizes, latent[0])
     assert len(chosen) == layers

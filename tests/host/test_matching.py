@@ -26,7 +26,7 @@ def runs():
     prompts = encode_rows(clip, ["a red cat on the beach"]), encode_rows(clip, [""])
     latents, maps = [], []
     for seed in SEEDS:
-        latents.append(sample(patched, *prompts, batch=2, height=16, width=12, steps=6, seed=seed))
+        latents.append(sample(patched, *prompts, batch=2, height=16, width=12, steps=3, seed=seed))
         maps.append(store.read())
     with torch.inference_mode():
         pictures = [vae.decode(each) for each in latents]

@@ -14,12 +14,11 @@ from nodes import (
 )
 
 from .plugging import DEFAULTS, empty, plugged, words
-from .specimen import model
-from .tiny import tiny_model
+from .specimen import SHALLOW, model
 from .tiny.extras import tiny_controlnet
 from .transfers import inverted, sampled
 
-SHAPE = "sd15"
+SHAPE = SHALLOW
 
 
 def guide(shape=SHAPE, seed=1, **how):
@@ -44,20 +43,20 @@ def test_inputs_and_defaults_are_the_published_ones():
 def test_the_settings_arrive():
     """On a clone; the model it was given stays plain."""
     how = {"feature_until": 0.7, "attention_until": 0.4, "guide_prompt": empty(SHAPE)}
-    given = plugged(SHAPE, guide(), feature_layers="output 5, middle 0.1", attention_layers="2", **how)
+    given = plugged(SHAPE, guide(), feature_layers="output 3, middle 0.1", attention_layers="2", **how)
     (one,) = installed(given[0])
     method = one.method
     assert installed(model(SHAPE)) == () and one.node_id == "7"
     assert (method.feature_until, method.attention_until, method.layers) == (0.7, 0.4, {2})
     assert method.guide is guide() and method.guide_prompt is how["guide_prompt"]
-    assert method.features == {5, 11}  # input 1, 3 and 5; middle 0.0 and 0.1; output 0 to 5
+    assert method.features == {4, 8}  # input 1 and 3; middle 0.0 and 0.1; output 0 to 3
     assert torch.equal(given[2], guide().sigmas)
 
 
 @pytest.mark.parametrize(("shape", "features", "attention"), [("sd15", 4, (4, 11)), ("sdxl", 0, (0, 2))])
 def test_auto_at_real_size(shape, features, attention):
     """SD1.5: the paper's; SDXL: Ctrl-X's."""
-    real = tiny_model(shape, layout="real")
+    real = model(f"{shape}, real")
     (one,) = installed(plugged(shape, inverted(shape, 1, (8, 8), patcher=real), patcher=real)[0])
     family = family_of(real)
     (ordinal,) = one.method.features
@@ -74,7 +73,7 @@ def test_another_models_inversion_is_refused():
 
 @pytest.mark.parametrize(
     ("name", "many"),
-    [("feature_layers", "layers 1-11: input 1.0"), ("attention_layers", "layers 1-7: input")],
+    [("feature_layers", "layers 1-8: input 1.0"), ("attention_layers", "layers 1-4: input")],
 )
 def test_a_place_the_model_lacks_is_an_error_at_the_node(name, many):
     """The user learns at once which there are, of blocks and of transformers."""
@@ -168,7 +167,7 @@ def test_the_report_says_what_was_taken(report):
     lines = [line for _, line in report("PlugAndPlay")]
     # eight steps at 0.12, 0.25, 0.37, ... of the schedule
     assert lines == [
-        "3 of 7 layers, features of 1 block, 6 of 8 noise levels, 1 image. The guide gave features at 6 "
+        "2 of 4 layers, features of 1 block, 6 of 8 noise levels, 1 image. The guide gave features at 6 "
         "noise levels, and queries and keys at 4, seen under a prompt of its own.",
         "no attention layer, features of 1 block, 6 of 8 noise levels, 1 image. The guide gave features at 6 "
         "noise levels, and queries and keys at 0, seen under the prompts of the run.",

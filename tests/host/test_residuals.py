@@ -12,7 +12,7 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from .inventory import inventory
 from .just import Just
 from .specimen import model
-from .tiny import assert_same_image, conditioning, sample, split_calls, tiny_model
+from .tiny import assert_same_image, conditioning, sample, split_calls
 
 SIZE = {"height": 5, "width": 9, "batch": 2, "steps": 1}
 
@@ -167,7 +167,7 @@ def test_stepping_aside_is_told(report):
 @pytest.mark.parametrize("shape", ["sd15", "sdxl"])
 def test_blocks_are_counted_by_themselves_at_real_size(shape):
     """SD1.5 has 22 and SDXL 17, and `output 5` is its ResBlock."""
-    layers = family_of(tiny_model(shape, layout="real")).residual_map()
+    layers = family_of(model(f"{shape}, real")).residual_map()
     assert len(layers.layers) == {"sd15": 22, "sdxl": 17}[shape]
     (ordinal,) = layers.parse("output 5")
     assert str(layers.layers[ordinal - 1]) == "output 5.0"

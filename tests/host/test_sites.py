@@ -10,7 +10,8 @@ from comfy.ldm.modules.attention import BasicTransformerBlock
 
 from .just import Just, Witness
 from .specimen import IMAGES
-from .tiny import SHAPES, conditioning, sample, tiny_model
+from .specimen import model as model_of
+from .tiny import SHAPES, conditioning, sample
 
 HALF = {1: (7, 9), 2: (4, 5), 4: (2, 3), 8: (1, 2)}  # the host rounds up
 
@@ -18,7 +19,7 @@ HALF = {1: (7, 9), 2: (4, 5), 4: (2, 3), 8: (1, 2)}  # the host rounds up
 @pytest.mark.parametrize("shape", SHAPES)
 def test_sites_tell_what_the_host_computes(shape):
     """All blocks of the family in order, self before cross, with grid, heads, rows, texts, sigma, percent."""
-    model = tiny_model(shape, layout="real")
+    model = model_of(f"{shape}, real")
     witness = Witness()
     prompts = conditioning(model, IMAGES, seed=1), conditioning(model, seed=2)
     sample(install(model, Just([witness])), *prompts, batch=IMAGES, height=7, width=9, steps=2)
@@ -56,7 +57,7 @@ def test_sites_tell_what_the_host_computes(shape):
 
 def test_grids_follow_the_levels():
     """The rectangle shrinks from level to level and grows back, never transposed."""
-    model = tiny_model("sd15", layout="real")
+    model = model_of("sd15, real")
     witness = Witness()
     prompts = conditioning(model, seed=1), conditioning(model, seed=2)
     sample(install(model, Just([witness])), *prompts, batch=1, height=7, width=9, steps=1)

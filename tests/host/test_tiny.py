@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from comfy.ldm.modules.attention import BasicTransformerBlock
 
 from .tiny import (
     assert_same_image,
@@ -109,12 +108,3 @@ def test_half_precision_stays_near(shape, dtype):
     models = [tiny_model(shape), tiny_model(shape, dtype=dtype)]
     full, half = (sample(model, *prompts(model), batch=1, steps=1) for model in models)
     assert 0 < (half - full).abs().mean() < 0.05 * full.abs().mean()
-
-
-@pytest.mark.parametrize(("shape", "blocks"), [("sd15", 16), ("sd2", 16), ("sdxl", 70)])
-def test_real_layout_has_the_real_number_of_blocks(shape, blocks):
-    """`layout="real"` has the transformer blocks of the real family, and samples."""
-    model = tiny_model(shape, layout="real")
-    modules = model.model.diffusion_model.modules()
-    assert sum(isinstance(module, BasicTransformerBlock) for module in modules) == blocks
-    assert sample(model, *prompts(model), batch=1, steps=1).isfinite().all()
