@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import comfy.sample
@@ -12,7 +12,7 @@ from attention_control.nodes.layout.layout_guidance_node import LayoutGuidance
 from torch import Tensor
 
 from .node_calls import call_node
-from .specimen import model
+from .specimen import SHALLOW, model
 
 PROMPT = "a red cat and a blue dog"
 BOXES = "0 32 64 64: red cat\n64 32 64 64: blue dog"  # on 128 x 128 pixels
@@ -27,6 +27,7 @@ class Way:
 
     label: str
     settings: dict[str, Any]
+    shape: str = "sd15"
 
     def __str__(self) -> str:
         return ", ".join([self.label, *(f"{name} {value}" for name, value in self.settings.items())])
@@ -35,7 +36,7 @@ class Way:
         """The node's MODEL and CONDITIONING."""
         usual = {"boxes": BOXES, "width": 128, "height": 128, "prompt": PROMPT}
         chosen = {**usual, **self.settings, **settings}
-        patcher = model("sd15") if on is None else on
+        patcher = model(self.shape) if on is None else on
         outputs = call_node(NODES[self.label], patcher, clip, chosen.pop("prompt"), **chosen)
         return outputs[0], outputs[1]
 
@@ -45,6 +46,7 @@ FOUND = Way("BoundedAttention", {"guidance_until": 0.0, "refine_from": 0.3, "ref
 GUIDED_MASKS = Way("BoundedAttention", {"guidance_until": 1.0, "guidance_iterations": 1, "refine_from": 1.0})
 GUIDED = Way("LayoutGuidance", {"guidance_until": 1.0, "guidance_iterations": 1})
 WAYS = [MASKS, FOUND, GUIDED_MASKS, GUIDED]
+SHALLOW_WAYS = [replace(way, shape=SHALLOW) for way in WAYS]
 
 
 def encoded(clip: Any, text: str) -> Prompts:

@@ -10,13 +10,14 @@ from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 from comfy_extras.nodes_sag import SelfAttentionGuidance
 
 from . import naive
-from .layout_runs import GUIDED, MASKS, encoded, noise, run
+from .layout_runs import SHALLOW_WAYS, encoded, noise, run
 from .methods import METHODS
 from .naive_windows import panorama
-from .specimen import IMAGES, blocks, model
+from .specimen import IMAGES, SHALLOW, blocks, model
 from .test_parts_of_a_picture import ACROSS, HALVES, LEFT, RIGHT
 from .tiny import assert_same_image, conditioning, sample
 
+MASKS, FOUND, GUIDED_MASKS, GUIDED = WAYS = SHALLOW_WAYS
 LOSSES = re.compile(r"looks, (loss \S+ -> \S+)\.")
 WINDOWS = {"window": (4, 6), "stride": 2}
 WIDE = {"batch": IMAGES, "height": 6, "width": 10}
@@ -29,16 +30,16 @@ def windows(on, **settings):
 
 
 def prompts():
-    return conditioning(model("sd15"), IMAGES, seed=1), conditioning(model("sd15"), seed=2)
+    return conditioning(model(SHALLOW), IMAGES, seed=1), conditioning(model(SHALLOW), seed=2)
 
 
 @pytest.mark.parametrize("method", IN_WINDOWS, ids=lambda method: method.name)
 def test_methods_of_a_batch_work_in_each_window(method):
     """A window of all images is a batch like any other, before or after the windows' node."""
-    plain = naive.replace_attention(model("sd15"), method.kinds, method.chunk, blocks(model("sd15")))
+    plain = naive.replace_attention(model(SHALLOW), method.kinds, method.chunk, blocks(model(SHALLOW)))
     expected = sample(panorama(plain, **WINDOWS), *prompts(), **WIDE)
-    assert_same_image(sample(method.on(windows(model("sd15"))), *prompts(), **WIDE), expected, 1e-3)
-    assert_same_image(sample(windows(method.on(model("sd15"))), *prompts(), **WIDE), expected, 1e-3)
+    assert_same_image(sample(method.on(windows(model(SHALLOW))), *prompts(), **WIDE), expected, 1e-3)
+    assert_same_image(sample(windows(method.on(model(SHALLOW))), *prompts(), **WIDE), expected, 1e-3)
 
 
 def test_boxes_are_cut_to_windows(clip):
@@ -67,14 +68,14 @@ def test_guidance_looks_at_the_whole_picture(clip, report):
 def test_pictures_that_are_seen_whole(report, name):
     """Are not followed in windows, and the report says so."""
     (method,) = [method for method in METHODS if method.name == name]
-    plain = sample(windows(model("sd15")), *prompts(), **WIDE)
-    assert_same_image(sample(windows(method.on(model("sd15"))), *prompts(), **WIDE), plain)
+    plain = sample(windows(model(SHALLOW)), *prompts(), **WIDE)
+    assert_same_image(sample(windows(method.on(model(SHALLOW))), *prompts(), **WIDE), plain)
     assert any(level == "WARNING" and "in windows" in line for level, line in report())
 
 
 def test_perturbed_attention_guidance(clip):
     """Works in each window: two that share nothing are two pictures."""
-    guided = PerturbedAttentionGuidance.execute(model("sd15"), 3.0)[0]
+    guided = PerturbedAttentionGuidance.execute(model(SHALLOW), 3.0)[0]
     texts = encoded(clip, "a red cat"), encoded(clip, "")
     whole = run(windows(guided, window=(16, 8), stride=8), *texts, noise(), steps=2)
     for columns in (LEFT, RIGHT):
@@ -83,7 +84,7 @@ def test_perturbed_attention_guidance(clip):
 
 def test_self_attention_guidance_is_refused():
     """By name: it would take the attention of one window for the whole picture's."""
-    guided = SelfAttentionGuidance.execute(model("sd15"), 0.5, 2.0)[0]
+    guided = SelfAttentionGuidance.execute(model(SHALLOW), 0.5, 2.0)[0]
     with pytest.raises(ValueError, match=r"Self-Attention Guidance .* Take Perturbed-Attention Guidance"):
         sample(windows(guided), *prompts(), **WIDE)
     one = windows(guided, window=(99, 99))
@@ -92,8 +93,8 @@ def test_self_attention_guidance_is_refused():
 
 def test_windows_of_a_windows_call_are_not_cut_again(report):
     """Where another node has cut the picture, its part is left as it is, and the report says so."""
-    patched = windows(model("sd15"))
+    patched = windows(model(SHALLOW))
     cut = panorama(patched, window=(6, 8), stride=2)
-    expected = panorama(model("sd15"), window=(6, 8), stride=2)
+    expected = panorama(model(SHALLOW), window=(6, 8), stride=2)
     assert torch.equal(sample(cut, *prompts(), **WIDE), sample(expected, *prompts(), **WIDE))
     assert any("another patch cuts the picture" in line for _, line in report())

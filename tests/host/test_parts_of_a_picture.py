@@ -9,13 +9,14 @@ from attention_control.nodes.inspect.attention_recorder_node import AttentionRec
 from nodes import ConditioningSetArea
 
 from . import naive
-from .layout_runs import FOUND, GUIDED, GUIDED_MASKS, LATENT, MASKS, WAYS, encoded, figures, noise, run
+from .layout_runs import LATENT, SHALLOW_WAYS, encoded, figures, noise, run
 from .methods import METHODS
 from .node_calls import call_node
-from .specimen import IMAGES, blocks, model
+from .specimen import IMAGES, SHALLOW, blocks, model
 from .tiles import tiled
 from .tiny import assert_same_image, conditioning, sample
 
+MASKS, FOUND, GUIDED_MASKS, GUIDED = WAYS = SHALLOW_WAYS
 PART = re.compile("part of the picture")
 SNOW = "snow, forest, night"
 LEFT, RIGHT = slice(0, 8), slice(8, 16)  # columns of cells; both areas share a call of the model
@@ -49,7 +50,7 @@ def test_boxes_are_cut_to_the_areas_of_the_prompt(clip, way):
         alone, prompt = way(clip, boxes=boxes, width=64)
         expected = run(alone, prompt, negative, noise()[..., columns], steps=2, cfg=1.0)
         assert_same_image(whole[..., columns], expected, tolerance=1e-3)
-        plain = run(model("sd15"), prompt, negative, noise()[..., columns], steps=2, cfg=1.0)
+        plain = run(model(SHALLOW), prompt, negative, noise()[..., columns], steps=2, cfg=1.0)
         assert not torch.allclose(expected, plain, rtol=0.01)
 
 
@@ -61,7 +62,7 @@ def test_the_area_of_another_prompt_stays_as_it_is(clip, report, way):
     prompts = inside(own, LEFT) + inside(encoded(clip, SNOW), RIGHT)
     halves = run(patched, prompts, negative, noise(), steps=2, cfg=1.0)
     told = figures(report, way.label)
-    expected = run(model("sd15"), encoded(clip, SNOW), negative, noise()[..., RIGHT], steps=2, cfg=1.0)
+    expected = run(model(SHALLOW), encoded(clip, SNOW), negative, noise()[..., RIGHT], steps=2, cfg=1.0)
     assert_same_image(halves[..., RIGHT], expected, tolerance=1e-3)
     alone, prompt = way(clip, boxes=HALVES[0], width=64)
     assert_same_image(
@@ -93,7 +94,7 @@ def test_masks_that_are_not_found_in_an_area_are_named(clip, report):
 
 def test_maps_of_areas_alone_are_named(clip, report):
     """A recorder keeps maps of the whole picture: where no prompt has it, the report says so."""
-    patched, store = call_node(AttentionRecorder, model("sd15"))
+    patched, store = call_node(AttentionRecorder, model(SHALLOW))
     prompts = inside(encoded(clip, "a red cat"), LEFT) + inside(encoded(clip, SNOW), RIGHT)
     run(patched, prompts, encoded(clip, ""), noise())
     assert store.maps is None
@@ -105,7 +106,7 @@ def test_maps_of_the_first_prompt_that_has_the_whole_picture(clip, report):
     snow, negative = encoded(clip, SNOW), encoded(clip, "")
     found = []
     for prompts in (snow, inside(encoded(clip, "a red cat"), LEFT) + snow):
-        patched, store = call_node(AttentionRecorder, model("sd15"))
+        patched, store = call_node(AttentionRecorder, model(SHALLOW))
         run(patched, prompts, negative, noise())
         found.append(store.read())
     for one, two in zip(*(maps.layers for maps in found), strict=True):
@@ -124,7 +125,7 @@ ALIGNED = [
 @pytest.mark.parametrize(("way", "together"), list(zip(WAYS, [1, 2, 2, 1], strict=True)), ids=str)
 def test_boxes_are_not_laid_over_tiles(clip, report, way, together):
     """The picture is the tiled one, and the report says why."""
-    plain = tiled(model("sd15"), 16, 8, 8, together)
+    plain = tiled(model(SHALLOW), 16, 8, 8, together)
     patched, own = way(clip, on=plain)
     negative = encoded(clip, "")
     assert torch.equal(
@@ -136,7 +137,7 @@ def test_boxes_are_not_laid_over_tiles(clip, report, way, together):
 @cuts
 def test_maps_of_tiles_are_not_kept(clip, report, together):
     """Nor told of as if the layers were at fault."""
-    patched, store = call_node(AttentionRecorder, tiled(model("sd15"), 16, 8, 8, together))
+    patched, store = call_node(AttentionRecorder, tiled(model(SHALLOW), 16, 8, 8, together))
     run(patched, encoded(clip, "a red cat"), encoded(clip, ""), noise())
     assert store.maps is None
     assert warned(report)
@@ -146,9 +147,9 @@ def test_maps_of_tiles_are_not_kept(clip, report, together):
 @pytest.mark.parametrize("method", ALIGNED, ids=lambda method: method.name)
 def test_style_is_aligned_in_each_tile(method):
     """A tile of all images is a batch like any other."""
-    plain = tiled(model("sd15"), 6, 6, 4)
-    expected = naive.replace_self_attention(plain, method.naive, blocks(model("sd15")))
-    prompts = conditioning(model("sd15"), IMAGES, seed=1), conditioning(model("sd15"), seed=2)
+    plain = tiled(model(SHALLOW), 6, 6, 4)
+    expected = naive.replace_self_attention(plain, method.naive, blocks(model(SHALLOW)))
+    prompts = conditioning(model(SHALLOW), IMAGES, seed=1), conditioning(model(SHALLOW), seed=2)
     how = {"batch": IMAGES, "height": 6, "width": 10}
     assert_same_image(
         sample(method.on(plain), *prompts, **how), sample(expected, *prompts, **how), tolerance=1e-3
@@ -158,11 +159,11 @@ def test_style_is_aligned_in_each_tile(method):
 @pytest.mark.parametrize("method", ALIGNED, ids=lambda method: method.name)
 def test_style_is_aligned_in_each_area(method):
     """Two halves that share nothing are two pictures."""
-    text = conditioning(model("sd15"), IMAGES, seed=1)
-    prompts = inside(text, LEFT) + inside(conditioning(model("sd15"), IMAGES, seed=3), RIGHT)
-    negative, start = conditioning(model("sd15"), seed=2), noise(IMAGES)
-    whole = run(method.on(model("sd15")), prompts, negative, start, steps=2, cfg=1.0)
-    alone = run(method.on(model("sd15")), text, negative, start[..., LEFT], steps=2, cfg=1.0)
+    text = conditioning(model(SHALLOW), IMAGES, seed=1)
+    prompts = inside(text, LEFT) + inside(conditioning(model(SHALLOW), IMAGES, seed=3), RIGHT)
+    negative, start = conditioning(model(SHALLOW), seed=2), noise(IMAGES)
+    whole = run(method.on(model(SHALLOW)), prompts, negative, start, steps=2, cfg=1.0)
+    alone = run(method.on(model(SHALLOW)), text, negative, start[..., LEFT], steps=2, cfg=1.0)
     assert_same_image(whole[..., LEFT], alone, tolerance=1e-3)
 
 
@@ -170,8 +171,8 @@ def test_other_pictures_are_not_followed_in_tiles(report):
     """The host cuts the passes of guests as well, of which each part would take the place of the one before:
     the picture is a plain one, and the report says so."""
     (method,) = [method for method in METHODS if method.name == "cross image"]
-    prompts = conditioning(model("sd15"), IMAGES, seed=1), conditioning(model("sd15"), seed=2)
-    patched = method.on(tiled(model("sd15"), 6, 6, 4))
+    prompts = conditioning(model(SHALLOW), IMAGES, seed=1), conditioning(model(SHALLOW), seed=2)
+    patched = method.on(tiled(model(SHALLOW), 6, 6, 4))
     sample(patched, *prompts, batch=IMAGES, height=6, width=10)
     assert warned(report)
 
@@ -180,7 +181,7 @@ def test_other_pictures_are_not_followed_in_tiles(report):
 def test_a_tile_that_is_the_whole_picture(clip, way):
     """Is the picture."""
     patched, own = way(clip)
-    in_one, _ = way(clip, on=tiled(model("sd15"), *LATENT, 16))
+    in_one, _ = way(clip, on=tiled(model(SHALLOW), *LATENT, 16))
     negative = encoded(clip, "")
     assert torch.equal(
         run(in_one, own, negative, noise(), steps=2), run(patched, own, negative, noise(), steps=2)

@@ -11,13 +11,14 @@ from attention_control.nodes.inspect.attention_recorder_node import AttentionRec
 from comfy_extras.nodes_easycache import EasyCacheNode, LazyCacheNode
 from comfy_extras.nodes_model_downscale import PatchModelAddDownscale
 
-from .layout_runs import FOUND, GUIDED, GUIDED_MASKS, MASKS, WAYS, Way, encoded, noise, run
+from .layout_runs import SHALLOW_WAYS, Way, encoded, noise, run
 from .node_calls import call_node
 from .other_packs import OwnOptions, cached_after_the_first_block
 from .recorded import recorder
-from .specimen import model
+from .specimen import SHALLOW, model
 from .tiny import conditioning, sample
 
+MASKS, FOUND, GUIDED_MASKS, GUIDED = WAYS = SHALLOW_WAYS
 every_way = pytest.mark.parametrize("way", WAYS, ids=str)
 MISLEADING = re.compile("check its layers|cut or merged|made no step")
 
@@ -36,7 +37,7 @@ def recorded(clip, on, **how):
 def test_layers_that_another_node_resizes_for_a_while_are_named(clip, report):
     """Deep Shrink in the first half of a run: maps of the layers begin late, and the report says why."""
     on = PatchModelAddDownscale.execute(
-        model("sd15"), 2, 2.0, 0.0, 0.5, True, "nearest-exact", "nearest-exact"
+        model(SHALLOW), 2, 2.0, 0.0, 0.5, True, "nearest-exact", "nearest-exact"
     )[0]
     assert recorded(clip, on, steps=4).read().layers
     assert any("resizes" in line for line in warnings(report))
@@ -58,14 +59,14 @@ caches = pytest.mark.parametrize("cache", [easy_cache, lazy_cache, cached_after_
 @caches
 def test_layers_that_a_cache_skips_for_a_while_are_named(clip, report, cache):
     """Maps are means over fewer steps, and the report says so."""
-    assert recorded(clip, cache(model("sd15")), steps=6).read().layers
+    assert recorded(clip, cache(model(SHALLOW)), steps=6).read().layers
     assert any("skip" in line for _, line in report())
 
 
 @caches
 def test_masks_beside_a_cache_name_it(clip, report, cache):
     """What was not computed was not bounded."""
-    patched, own = MASKS(clip, on=cache(model("sd15")))
+    patched, own = MASKS(clip, on=cache(model(SHALLOW)))
     run(patched, own, encoded(clip, ""), noise(), steps=6)
     assert any("skip" in line for _, line in report())
 
@@ -111,7 +112,7 @@ def test_a_wrapper_that_never_asks_the_guider_is_named(clip, report):
         guider = executor.class_obj
         return OwnOptions.predict_noise(guider, x, timestep, model_options, seed)
 
-    on = model("sd15").clone()
+    on = model(SHALLOW).clone()
     on.add_wrapper_with_key("predict_noise", "by itself", by_itself)
     patched, own = MASKS(clip, on=on)
     run(patched, own, encoded(clip, ""), noise(), steps=2)
@@ -150,13 +151,13 @@ def says_not_a_number(work, report):
 @pytest.mark.parametrize(("way", "from_step"), list(zip(WAYS, [1, 0, 1, 0], strict=True)), ids=str)
 def test_a_model_that_gives_no_numbers_beside_boxes(clip, report, way, from_step):
     """From the first step on, and from a later one on."""
-    patched, own = way(clip, on=not_a_number(model("sd15"), from_step))
+    patched, own = way(clip, on=not_a_number(model(SHALLOW), from_step))
     says_not_a_number(lambda: run(patched, own, encoded(clip, ""), noise(), steps=4), report)
 
 
 def test_a_model_that_gives_no_numbers_beside_a_recorder(clip, report):
     """Nothing is kept."""
-    patched, store = call_node(AttentionRecorder, not_a_number(model("sd15"), 1))
+    patched, store = call_node(AttentionRecorder, not_a_number(model(SHALLOW), 1))
     says_not_a_number(
         lambda: run(patched, encoded(clip, "a red cat"), encoded(clip, ""), noise(), steps=3), report
     )
@@ -165,18 +166,18 @@ def test_a_model_that_gives_no_numbers_beside_a_recorder(clip, report):
 
 def test_a_recorder_of_a_prompt_that_is_not_looked_at_says_so(report):
     """At cfg 1 the negative prompt is not computed; no other patch is to blame."""
-    patch, _ = recorder(model("sd15"), roles=("negative",))
-    prompts = conditioning(model("sd15"), seed=1), conditioning(model("sd15"), seed=2)
-    sample(install(model("sd15"), patch), *prompts, batch=1, cfg=1.0)
+    patch, _ = recorder(model(SHALLOW), roles=("negative",))
+    prompts = conditioning(model(SHALLOW), seed=1), conditioning(model(SHALLOW), seed=2)
+    sample(install(model(SHALLOW), patch), *prompts, batch=1, cfg=1.0)
     assert "no call of the model held a prompt that it is for" in report("AttentionRecorder")[-1][1]
 
 
 def test_a_prompt_of_a_part_of_the_schedule_is_left_out_by_its_name(report):
     """Its rows are not there in all time slices; the layers are."""
-    patch, store = recorder(model("sd15"), roles=("positive", "negative"))
-    ((text, more),) = conditioning(model("sd15"), seed=2)
+    patch, store = recorder(model(SHALLOW), roles=("positive", "negative"))
+    ((text, more),) = conditioning(model(SHALLOW), seed=2)
     negative = [[text, {**more, "start_percent": 0.0, "end_percent": 0.5}]]
-    sample(install(model("sd15"), patch), conditioning(model("sd15"), seed=1), negative, batch=1, steps=4)
+    sample(install(model(SHALLOW), patch), conditioning(model(SHALLOW), seed=1), negative, batch=1, steps=4)
     said = report("AttentionRecorder")[-1][1]
     assert "Left out the negative prompt: it is in use in some of the time slices only." in said
     assert "another patch" not in said
@@ -185,7 +186,7 @@ def test_a_prompt_of_a_part_of_the_schedule_is_left_out_by_its_name(report):
 
 def test_masks_are_refined_from_layers_of_their_own_size(clip):
     """Deep Shrink makes the search's layers smaller for a while: these looks are left out."""
-    on = PatchModelAddDownscale.execute(model("sd15"), 2, 2.0, 0.0, 0.35, True, "bicubic", "bicubic")[0]
+    on = PatchModelAddDownscale.execute(model(SHALLOW), 2, 2.0, 0.0, 0.35, True, "bicubic", "bicubic")[0]
     patched, own = Way("BoundedAttention", {"guidance_until": 0.0})(clip, on=on)
     out = run(patched, own, encoded(clip, ""), noise(latent=(32, 32)), steps=8)
     assert out.isfinite().all()
@@ -194,8 +195,8 @@ def test_masks_are_refined_from_layers_of_their_own_size(clip):
 @pytest.mark.parametrize("way", [GUIDED, GUIDED_MASKS], ids=str)
 def test_a_cache_answers_no_gradient(clip, report, way):
     """EasyCache skips calls of the run, and knows nothing of the passes beside it: all steps are guided."""
-    for on in (model("sd15"), EasyCacheNode.execute(model("sd15"), 0.2, 0.15, 0.95, False)[0]):
+    for on in (model(SHALLOW), easy_cache(model(SHALLOW))):
         patched, own = way(clip, on=on)
-        run(patched, own, encoded(clip, ""), noise(), steps=12)
+        run(patched, own, encoded(clip, ""), noise(), steps=4)
     plain, cached = (re.search(r"Guided .* looks", line)[0] for _, line in report(way.label))
     assert plain == cached

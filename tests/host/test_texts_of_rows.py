@@ -10,11 +10,11 @@ from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 
 from . import guidance_methods, methods
-from .layout_runs import LATENT, WAYS, encoded, figures, noise, run
+from .layout_runs import LATENT, SHALLOW_WAYS, encoded, figures, noise, run
 from .recorded import spied
 from .shares import share
-from .specimen import IMAGES, SHALLOW, model
-from .tiny import assert_same_image, conditioning, sample, split_calls, tiny_model
+from .specimen import IMAGES, SHALLOW, fresh_model, model
+from .tiny import assert_same_image, conditioning, sample, split_calls
 
 LONG = {"prompt": "red " * 80 + "cat", "boxes": "0 0 64 64: cat"}
 CHUNKS = [(1, 1), (2, 1), (3, 1), (4, 1), (1, 2), (1, 4), (2, 3)]  # of the positive and the negative text
@@ -29,7 +29,7 @@ METHODS = [
     ("way", "negative"),
     [
         pytest.param(way, negative, id=f"{way}-{len(negative) // 400 + 1}")
-        for way, negative in zip(WAYS, ["", "dull " * 160] * 2, strict=True)
+        for way, negative in zip(SHALLOW_WAYS, ["", "dull " * 160] * 2, strict=True)
     ],
 )
 def test_words_behind_the_first_chunk(clip, report, way, negative):
@@ -70,7 +70,7 @@ LEFT, RIGHT = (
 def test_figures_speak_of_the_positive_prompt(chunks, report):
     """What is reported is what the host's attention was given in the rows of the positive prompt, also where
     the negative, which the host puts first, is shorter or longer."""
-    base, calls = spied(tiny_model("sd15"))
+    base, calls = spied(fresh_model(SHALLOW))
     family = family_of(base)
     layers, sizes = family.layer_map(), family.layer_sizes(LATENT)
     patch = BoundedAttention(

@@ -7,11 +7,12 @@ from attention_control.attention_patches.maps.recorded import AttentionMaps
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 from nodes import ConditioningSetArea
 
-from .layout_runs import FOUND, GUIDED, GUIDED_MASKS, MASKS, WAYS, encoded, figures, noise, run
+from .layout_runs import SHALLOW_WAYS, encoded, figures, noise, run
 from .node_calls import call_node
-from .specimen import model
+from .specimen import SHALLOW, model
 from .tiny import assert_same_image
 
+MASKS, FOUND, GUIDED_MASKS, GUIDED = WAYS = SHALLOW_WAYS
 SNOW = "snow, forest, night"
 LONG = {"prompt": "red " * 80 + "cat", "boxes": "0 0 64 64: cat"}
 QUALITY = "best quality"
@@ -39,9 +40,9 @@ def test_another_text_is_left_as_it_is(clip, settings, other, own_first):
     negative, text = encoded(clip, ""), encoded(clip, other)
     together = run(patched, combined(own, text, own_first), negative, noise(), cfg=1.0)
     alone = run(patched, own, negative, noise(), cfg=1.0)
-    plain = run(model("sd15"), text, negative, noise(), cfg=1.0)
+    plain = run(model(SHALLOW), text, negative, noise(), cfg=1.0)
     assert_same_image(together, (alone + plain) / 2)
-    assert not torch.allclose(alone, run(model("sd15"), own, negative, noise(), cfg=1.0), rtol=0.01)
+    assert not torch.allclose(alone, run(model(SHALLOW), own, negative, noise(), cfg=1.0), rtol=0.01)
 
 
 @pytest.mark.parametrize("way", [FOUND, GUIDED_MASKS, GUIDED], ids=str)
@@ -69,7 +70,7 @@ def test_without_its_own_text_a_method_does_nothing_and_says_so(clip, report, wa
     except ValueError as error:
         assert "own CONDITIONING" in str(error)
         return
-    assert torch.equal(picture, run(model("sd15"), other, negative, noise(), steps=3))
+    assert torch.equal(picture, run(model(SHALLOW), other, negative, noise(), steps=3))
     assert any(level == "WARNING" and "own CONDITIONING" in line for level, line in report())
     assert not any("Attention in its box" in line for _, line in report())
 
@@ -109,7 +110,7 @@ def test_an_area_of_the_whole_picture_changes_nothing(clip, report, way, role):
 def test_maps_are_those_of_their_role_beside_areas(clip, role):
     """What is recorded of both roles is the same with an area that is the whole picture as without one."""
     prompts = {"positive": encoded(clip, "a red cat"), "negative": encoded(clip, "dull")}
-    patched, store = call_node(AttentionRecorder, model("sd15"), rows="both", time_bins=1)
+    patched, store = call_node(AttentionRecorder, model(SHALLOW), rows="both", time_bins=1)
     run(patched, *prompts.values(), noise())
     expected: AttentionMaps = store.read()
     run(patched, *{**prompts, role: everywhere(prompts[role])}.values(), noise())
