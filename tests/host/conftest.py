@@ -56,9 +56,9 @@ def shape(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def clip() -> Any:
-    """A text encoder with the host's real tokenizer."""
+    """A text encoder with the host's real tokenizer; it stays as it is."""
     return tiny_clip("sd15")
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from .specimen import model
+from .specimen import SHALLOW, model
 from .tiny import conditioning, sample
 
 SIZE = {"height": 6, "width": 10}
@@ -13,7 +13,7 @@ def empty(images=1):
     return {"samples": torch.zeros(images, 4, *SIZE.values())}
 
 
-def run(outputs, shape="sd15", **how):
+def run(outputs, shape=SHALLOW, **how):
     """Latents of all images by a node's MODEL, CONDITIONING and LATENT."""
     patched, positive, latent, *_ = outputs
     keys = {"images": latent["batch_index"], "latent": latent["samples"]}

@@ -19,7 +19,7 @@ from comfy.k_diffusion.sampling import sample_euler
 from .just import Just
 from .methods import METHODS
 from .settings_of_methods import NAMED
-from .specimen import model
+from .specimen import SHALLOW, model
 from .tiny import assert_same_image, conditioning, sample
 
 SPECIMEN = next(specimen for specimen in METHODS if specimen.name == "shape variations, background")
@@ -29,7 +29,7 @@ PERCENTS = (1e-4, 0.25, 0.5, 0.75)
 
 def levels():
     """Noise levels at every quarter of the schedule."""
-    sampling = model("sd15").get_model_object("model_sampling")
+    sampling = model(SHALLOW).get_model_object("model_sampling")
     return torch.tensor([*(float(sampling.percent_to_sigma(p)) for p in PERCENTS), 0.0])
 
 
@@ -66,7 +66,7 @@ def masks_of(monkeypatch, patched, function=sample_euler):
 @pytest.mark.parametrize(("at", "step"), [(0.0, 0), (0.4, 2), (0.7, 3)])
 def test_under_euler_it_is_a_blend_behind_one_step(monkeypatch, at, step):
     """The first whose noise level is not before `blend_at`; none before it and none behind it."""
-    masks, out = masks_of(monkeypatch, SPECIMEN.on(model("sd15"), blend_at=at))
+    masks, out = masks_of(monkeypatch, SPECIMEN.on(model(SHALLOW), blend_at=at))
     assert 0 < masks[1:].float().mean() < 1
 
     def blending_euler(model, x, sigmas, extra_args=None, callback=None, disable=None):
@@ -76,7 +76,7 @@ def test_under_euler_it_is_a_blend_behind_one_step(monkeypatch, at, step):
                 x = torch.where(masks, x, x[:1])
         return x
 
-    plain = SPECIMEN.on(model("sd15"), named=None)
+    plain = SPECIMEN.on(model(SHALLOW), named=None)
     assert_same_image(out, run(plain, blending_euler))
     assert not torch.allclose(out, run(plain, sample_euler), rtol=0.01)
     assert torch.equal(out[0], run(plain, sample_euler)[0])
@@ -95,8 +95,8 @@ def test_samplers_of_higher_order_keep_the_background(monkeypatch, sampler):
             return shifted
 
     monkeypatch.setattr("attention_control.attention_patches.methods.shape_variations.method.Background", Spy)
-    prompts = conditioning(model("sd15"), 3, seed=1), conditioning(model("sd15"), seed=2)
-    patched = SPECIMEN.on(model("sd15"), blend_at=0.4)
+    prompts = conditioning(model(SHALLOW), 3, seed=1), conditioning(model(SHALLOW), seed=2)
+    patched = SPECIMEN.on(model(SHALLOW), blend_at=0.4)
     out = sample(
         patched, *prompts, batch=3, height=HEIGHT, width=WIDTH, steps=5, sampler=sampler, images=[0, 0, 0]
     )
@@ -105,7 +105,7 @@ def test_samplers_of_higher_order_keep_the_background(monkeypatch, sampler):
     for _, latents, masks in seen:
         assert torch.equal(torch.where(masks, latents[:1], latents)[1:], latents[:1].expand(2, -1, -1, -1))
     plain = sample(
-        SPECIMEN.on(model("sd15"), named=None),
+        SPECIMEN.on(model(SHALLOW), named=None),
         *prompts,
         **{"batch": 3, "height": HEIGHT, "width": WIDTH, "steps": 5, "sampler": sampler, "images": [0, 0, 0]},
     )
@@ -142,11 +142,11 @@ def test_background_is_what_is_not_labelled_or_named_so():
 def test_what_was_blended_is_told(caplog, named, at, told):
     """And nothing is blended where the object is not found."""
     spec = Named(NAMED.words, **{"segments": 15, "threshold": 0.4, **named})
-    patched = SPECIMEN.on(model("sd15"), named=spec, blend_at=at)
+    patched = SPECIMEN.on(model(SHALLOW), named=spec, blend_at=at)
     with caplog.at_level("INFO"):
         out = run(patched, sample_euler)
     assert told in caplog.text
-    plain = run(SPECIMEN.on(model("sd15"), named=None), sample_euler)
+    plain = run(SPECIMEN.on(model(SHALLOW), named=None), sample_euler)
     assert torch.equal(out, plain) == told.startswith(("no", "No"))
 
 

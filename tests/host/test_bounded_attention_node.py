@@ -8,7 +8,7 @@ from attention_control.nodes.host.run.install import installed
 from attention_control.nodes.layout.bounded_attention_node import BoundedAttention
 
 from .node_calls import call_node
-from .specimen import model
+from .specimen import SHALLOW, model
 from .tiny import assert_same_image, conditioning, sample
 
 PROMPT = "a ginger kitten and a (gray:1.2) puppy on the stairs"
@@ -19,7 +19,7 @@ RIGHT = {"x": 256, "y": 128, "width": 256, "height": 384}
 
 def bound(clip, prompt=PROMPT, **settings):
     """The node's outputs, as the server calls it."""
-    return call_node(BoundedAttention, model("sd15"), clip, prompt, **{"guidance_until": 0.0, **settings})
+    return call_node(BoundedAttention, model(SHALLOW), clip, prompt, **{"guidance_until": 0.0, **settings})
 
 
 def layout(clip, **settings):
@@ -130,7 +130,7 @@ def test_what_does_not_fit_is_refused(clip, given, complaint):
 
 
 def run(patched, positive, **how):
-    return sample(patched, positive, conditioning(model("sd15"), seed=2), **{"batch": 2, **how})
+    return sample(patched, positive, conditioning(model(SHALLOW), seed=2), **{"batch": 2, **how})
 
 
 def test_without_boxes_it_is_off(clip):
@@ -138,7 +138,7 @@ def test_without_boxes_it_is_off(clip):
     patched, encoded, text = bound(clip)
     expected = clip.encode_from_tokens_scheduled(clip.tokenize(PROMPT))
     assert torch.equal(encoded[0][0], expected[0][0])
-    assert torch.equal(run(patched, encoded), run(model("sd15"), encoded))
+    assert torch.equal(run(patched, encoded), run(model(SHALLOW), encoded))
     assert text == "There are no boxes: the node is off."
 
 
@@ -148,7 +148,7 @@ def test_the_run_is_reported(clip, report):
     patched, encoded, text = bound(clip, boxes=BOXES)
     run(patched, encoded, **how)
     run(bound(clip, boxes=BOXES, refine_from=1.0)[0], encoded, **how)
-    assert "7 of 7 layers, 10 of 10 noise levels" in report()[0][1]
+    assert "4 of 4 layers, 10 of 10 noise levels" in report()[0][1]
     found = "Masks found anew at 0.33, 0.44, 0.56, 0.67, 0.78, 0.89, 1.00 of the schedule."  # ninths
     assert found in report()[0][1] and "anew" not in report()[1][1]
     assert text.splitlines() == [
@@ -172,8 +172,8 @@ def test_found_masks_take_the_place_of_boxes(clip):
 def test_samplers_that_call_twice_in_a_step(clip, report):
     """Masks are found once in each due part of the schedule, however often the model is called there."""
     refined, encoded, _ = bound(clip, boxes=BOXES, refine_from=0.5, refine_every=0.25)
-    run(refined, encoded, steps=6, batch=1, sampler="heun")
-    run(refined, encoded, steps=6, batch=1, sampler="dpmpp_2s_ancestral")
+    run(refined, encoded, steps=4, batch=1, sampler="heun")
+    run(refined, encoded, steps=4, batch=1, sampler="dpmpp_2s_ancestral")
     for _, line in report():
         times = [float(x) for x in re.search(r"anew at (.*) of the schedule", line)[1].split(", ")]
         assert len({int((time - 0.5 + 1e-3) / 0.25) for time in times}) == len(times) >= 2
@@ -182,8 +182,8 @@ def test_samplers_that_call_twice_in_a_step(clip, report):
 def test_another_prompts_conditioning_is_left_alone(clip, report):
     """The picture is the plain one, and the report names the CONDITIONING to connect."""
     patched, _, _ = bound(clip, boxes=BOXES)
-    short = conditioning(model("sd15"), tokens=5)
-    assert torch.equal(run(patched, short), run(model("sd15"), short))
+    short = conditioning(model(SHALLOW), tokens=5)
+    assert torch.equal(run(patched, short), run(model(SHALLOW), short))
     assert ("WARNING", True) in [(level, "own CONDITIONING" in line) for level, line in report()]
 
 
@@ -198,9 +198,9 @@ def test_a_text_of_its_own_that_is_too_short_is_refused(clip):
 def test_one_box_over_all_bounds_only_fillers(clip):
     """Without fillers the picture is the plain one but for rounding."""
     patched, encoded, _ = bound(clip, prompt="ginger kitten", boxes="0 0 512 512: kitten", refine_from=1.0)
-    assert_same_image(run(patched, encoded), run(model("sd15"), encoded))
+    assert_same_image(run(patched, encoded), run(model(SHALLOW), encoded))
     patched, encoded, _ = bound(clip, prompt="the kitten", boxes="0 0 512 512: kitten", refine_from=1.0)
-    assert not torch.allclose(run(patched, encoded), run(model("sd15"), encoded), rtol=0.01)
+    assert not torch.allclose(run(patched, encoded), run(model(SHALLOW), encoded), rtol=0.01)
 
 
 def test_boxes_for_another_number_of_images_are_refused(clip):

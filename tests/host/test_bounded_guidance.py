@@ -19,6 +19,7 @@ from attention_control.nodes.layout.bounded_attention_node import BoundedAttenti
 from .just import Just
 from .node_calls import call_node
 from .slopes import SIZE, Asker, agrees_with_differences
+from .specimen import SHALLOW, fresh_model
 from .tiny import assert_same_image, conditioning, sample, tiny_model
 
 LEFT = Subject("red cat", (1, 2), ((0.0, 0.0, 0.4, 0.8),))
@@ -52,28 +53,28 @@ def guided(model, layout, **how):
 
 def test_images_are_shifted_by_their_own_loss():
     """Each image of a batch comes out as it does alone, and one without subjects as if it were unpatched."""
-    model = tiny_model("sd15")
+    model = fresh_model(SHALLOW)
     prompts = conditioning(model, 1, seed=1), conditioning(model, seed=2)
     images = ((LEFT, RIGHT), (RIGHT,), ())
     together = sample(
-        guided(model, Layout(images, LAYOUT.fillers, LAYOUT.ends)), *prompts, batch=3, steps=4, **SIZE
+        guided(model, Layout(images, LAYOUT.fillers, LAYOUT.ends)), *prompts, batch=3, steps=2, **SIZE
     )
     for number, subjects in enumerate(images):
         alone = guided(model, Layout((subjects,), LAYOUT.fillers, LAYOUT.ends)) if subjects else model
-        expected = sample(alone, *prompts, batch=1, images=[number], steps=4, **SIZE)
+        expected = sample(alone, *prompts, batch=1, images=[number], steps=2, **SIZE)
         assert_same_image(together[number : number + 1], expected, tolerance=2e-3)
 
 
 def test_guidance_is_more_than_masks():
     """And with shifts of no length, no steps or no weights it is the masks alone, to the bit."""
-    model = tiny_model("sd15")
+    model = fresh_model(SHALLOW)
     prompts = conditioning(model, 1, seed=1), conditioning(model, seed=2)
     layout = Layout((LAYOUT.images[0],), LAYOUT.fillers, LAYOUT.ends)
     settings = {"layers": family_of(model).layer_map().parse("all"), "layout": layout, "refine_from": 1.0}
 
     def run(guidance):
         patched = install(model, BoundedAttention(guidance=guidance, **settings))
-        return sample(patched, *prompts, batch=1, steps=4, **SIZE)
+        return sample(patched, *prompts, batch=1, steps=2, **SIZE)
 
     masks = run(None)
     assert not torch.allclose(run(BoundedGuidance()), masks, rtol=0.01)
@@ -87,13 +88,13 @@ def test_guidance_is_more_than_masks():
 
 def test_a_probe_is_not_guided(caplog):
     """A look at a picture sees it as it is, with the masks."""
-    model, observer = tiny_model("sd15"), Asker(objective=spill(LAYOUT, frozenset({1})))
+    model, observer = fresh_model(SHALLOW), Asker(objective=spill(LAYOUT, frozenset({1})))
     layout = Layout((LAYOUT.images[0],), LAYOUT.fillers, LAYOUT.ends)
     caplog.set_level("INFO")
     latent = {"samples": torch.zeros(2, 4, 6, 10)}
     with torch.inference_mode():
         Probe(conditioning(model, 1, seed=1), latent, 0.8, 3).run(guided(model, layout), Just([observer]))
-    assert "BoundedAttention: 7 of 7 layers" in caplog.text and "Guided" not in caplog.text
+    assert "BoundedAttention: 4 of 4 layers" in caplog.text and "Guided" not in caplog.text
 
 
 def test_the_demo_model_is_guided(caplog):

@@ -8,18 +8,12 @@ from attention_control.nodes.host.walks.model_identity import identity
 
 from .inversions import tiny_inversion
 from .inverting import invert
-from .specimen import model
+from .specimen import SHALLOW, model
 from .test_prompt_to_prompt_node import change, run
-from .tiny import conditioning, tiny_clip
+from .tiny import conditioning
 from .tiny.precision import nearly
 
 EDITS = "a red dog\na red cat"
-
-
-@pytest.fixture(scope="module")
-def clip():
-    """A tiny text encoder."""
-    return tiny_clip("sd15")
 
 
 def inversion_of(patcher, height=6, width=10, **how):
@@ -29,7 +23,7 @@ def inversion_of(patcher, height=6, width=10, **how):
 
 def own(out):
     """Latents in the model's own scale."""
-    return model("sd15").model.process_latent_in(out)
+    return model(SHALLOW).model.process_latent_in(out)
 
 
 def edit(clip, inversion, **settings):
@@ -41,7 +35,7 @@ def edit(clip, inversion, **settings):
 
 def test_the_latent_is_the_noisiest_state(clip):
     """In every row, in the scale of a LATENT."""
-    inversion = inversion_of(model("sd15"))
+    inversion = inversion_of(model(SHALLOW))
     latent = edit(clip, inversion)[2]
     assert nearly(own(latent["samples"]), inversion.states[0].expand(3, -1, -1, -1), atol=1e-5)
 
@@ -50,7 +44,7 @@ def test_the_latent_is_the_noisiest_state(clip):
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "heun", "dpmpp_sde", "uni_pc"])
 def test_the_source_ends_as_the_picture(clip, sampler, method):
     """Under CFG too; edits differ, and what the blend leaves out of them is the picture."""
-    inversion = inversion_of(model("sd15"), method=method)
+    inversion = inversion_of(model(SHALLOW), method=method)
     out = own(run(edit(clip, inversion), sampler=sampler, between=(1, 4), steps=4))
     tolerance = 0.02 if sampler == "uni_pc" else 1e-5  # it stops at a sigma above 0
     assert (out[0] - inversion.picture[0]).abs().max() <= tolerance
@@ -63,7 +57,7 @@ def test_the_source_ends_as_the_picture(clip, sampler, method):
 
 def test_noise_that_was_added_is_told(clip, caplog):
     """The run starts at the inversion's own noise, and at none besides."""
-    inversion = inversion_of(model("sd15"))
+    inversion = inversion_of(model(SHALLOW))
     outputs = edit(clip, inversion)
     with caplog.at_level("INFO"):
         run(outputs)
@@ -92,10 +86,10 @@ def walk_on(outputs, sigmas):
 
 def test_prompts_are_checked(clip, caplog):
     """Another prompt than that of the inversion is told, the same one is not."""
-    [[text, more]] = edit(clip, inversion_of(model("sd15")))[1]
+    [[text, more]] = edit(clip, inversion_of(model(SHALLOW)))[1]
     source = [[text[:1], {**more, "pooled_output": more["pooled_output"][:1]}]]
     latent = {"samples": torch.randn(1, 4, 6, 10)}
-    (inversion, *_) = invert(model("sd15"), "ddim", latent, texts=(source, None))
+    (inversion, *_) = invert(model(SHALLOW), "ddim", latent, texts=(source, None))
     for prompt, told in (("a red cat", False), ("a red owl", True)):
         caplog.clear()
         with caplog.at_level("INFO"):
@@ -118,10 +112,10 @@ ERRORS = {
 @pytest.mark.parametrize(("inversion", "given", "message"), ERRORS.values(), ids=ERRORS)
 def test_what_does_not_fit_is_an_error_at_the_node(clip, inversion, given, message):
     """Which input, what was passed, what to do."""
-    made = None if inversion is None else inversion_of(model("sd15"), **inversion)
+    made = None if inversion is None else inversion_of(model(SHALLOW), **inversion)
     with pytest.raises(ValueError, match=message):
         if made is None:
-            start_of_edits(model("sd15"), None, None, 3)
+            start_of_edits(model(SHALLOW), None, None, 3)
         else:
             edit(clip, made, **given)
 
@@ -134,7 +128,7 @@ def test_another_models_inversion_is_refused(clip):
 
 def test_the_later_part_of_a_run_is_no_wrong_start(clip, report):
     """It begins below the inversion's noise, at latents of any kind, and is said to be a later part."""
-    inversion = inversion_of(model("sd15"))
+    inversion = inversion_of(model(SHALLOW))
     outputs = edit(clip, inversion)
     half = walk_on(outputs, inversion.sigmas[:3])
     patched, positive, latent, *rest = outputs

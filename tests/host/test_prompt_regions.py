@@ -12,7 +12,7 @@ from nodes import ConditioningSetArea, ControlNetApplyAdvanced
 from . import laws
 from .naive_windows import regional
 from .settings_of_methods import EACH_ALONE
-from .specimen import Specimen, model
+from .specimen import SHALLOW, Specimen, model
 from .tiny import assert_same_image, conditioning, sample
 from .tiny.extras import tiny_controlnet
 
@@ -22,7 +22,7 @@ COLOUR = torch.tensor([0.5, -1.0, 2.0, 0.3])[:, None, None]
 
 
 def text(seed):
-    return conditioning(model("sd15"), seed=seed)
+    return conditioning(model(SHALLOW), seed=seed)
 
 
 def box(top, bottom, left, right):
@@ -42,7 +42,7 @@ def given(regions):
 def with_regions(regions, **settings):
     prompts = [Region(RegionPrompts(positive=p, negative=n), mask) for p, n, mask in regions]
     method = MultiDiffusion(**{**WINDOWS, "regions": tuple(prompts), **settings})
-    return install(model("sd15"), method)
+    return install(model(SHALLOW), method)
 
 
 def run(patched, **how):
@@ -56,10 +56,10 @@ def test_regions_as_in_the_paper(bootstrap, weighting, sampler):
     """Masks weigh what each prompt says, the background has what is left, and early on a region sees one
     colour outside its mask, with the noise that the run began with."""
     noise = comfy.sample.prepare_noise(torch.zeros(2, 4, 6, 14), 0, [0, 1])
-    until = model("sd15").get_model_object("model_sampling").percent_to_sigma(bootstrap)
+    until = model(SHALLOW).get_model_object("model_sampling").percent_to_sigma(bootstrap)
     own = given(REGIONS)
     expected = regional(
-        model("sd15"), own, lambda sigma: sigma > until, COLOUR, noise, weighting=weighting, **WINDOWS
+        model(SHALLOW), own, lambda sigma: sigma > until, COLOUR, noise, weighting=weighting, **WINDOWS
     )
     ours = with_regions(own, bootstrap=bootstrap, weighting=weighting, backgrounds=COLOUR[None])
     how = {"sampler": sampler, "steps": 3}
@@ -69,13 +69,13 @@ def test_regions_as_in_the_paper(bootstrap, weighting, sampler):
 def test_a_mask_for_each_image():
     """Each image is that of its own masks in the naive loop; image 0 does without the second region."""
     noise = comfy.sample.prepare_noise(torch.zeros(2, 4, 6, 14), 0, [0, 1])
-    until = model("sd15").get_model_object("model_sampling").percent_to_sigma(0.6)
+    until = model(SHALLOW).get_model_object("model_sampling").percent_to_sigma(0.6)
     masks = [(box(0, 5, 0, 6), box(1, 6, 8, 14)), (torch.zeros(6, 14), box(2, 6, 4, 11))]
     own = [(p, n, torch.stack(mask)) for (p, n, _), mask in zip(given(REGIONS), masks, strict=True)]
     found = run(with_regions(own, bootstrap=0.6, backgrounds=COLOUR[None]), steps=2)
     for image in (0, 1):
         alone = [(p, n, mask[image]) for p, n, mask in own]
-        naive = regional(model("sd15"), alone, lambda sigma: sigma > until, COLOUR, noise, **WINDOWS)
+        naive = regional(model(SHALLOW), alone, lambda sigma: sigma > until, COLOUR, noise, **WINDOWS)
         assert_same_image(found[image : image + 1], run(naive, steps=2)[image : image + 1])
 
 
@@ -90,7 +90,7 @@ def test_a_region_of_the_whole_picture():
     """Is the picture of its prompts; those of the sampler have no cell."""
     whole = given([(3, 4, torch.ones(1, 1))])
     ours = with_regions(whole, window=(6, 14), stride=1, bootstrap=0.0)
-    assert_same_image(run(ours), sample(model("sd15"), text(3), text(4), **WIDE))
+    assert_same_image(run(ours), sample(model(SHALLOW), text(3), text(4), **WIDE))
     bootstrapped = with_regions(whole, window=(6, 14), stride=1, bootstrap=1.0)
     assert_same_image(run(bootstrapped), run(ours))
 
@@ -122,10 +122,10 @@ def test_a_run_that_goes_on_with_the_latents_of_another():
 def test_a_controlnet_of_a_region():
     """Is the host's, as on any prompt: alone in the picture it does what it does there."""
     hint = torch.rand(1, 48, 112, 3, generator=torch.Generator().manual_seed(1))
-    control = tiny_controlnet(model("sd15"))
+    control = tiny_controlnet(model(SHALLOW))
     prompts = ControlNetApplyAdvanced().apply_controlnet(text(3), text(4), control, hint, 0.3, 0.0, 1.0)
     ours = with_regions([(*prompts, torch.ones(6, 14))], window=(6, 14), stride=1, bootstrap=0.0)
-    assert_same_image(run(ours), sample(model("sd15"), *prompts, **WIDE))
+    assert_same_image(run(ours), sample(model(SHALLOW), *prompts, **WIDE))
 
 
 LAWS = [
@@ -144,7 +144,7 @@ def test_law_with_regions(law):
     """What holds for windows holds with prompts of regions in them, while subjects are led into masks too."""
     regions = [Region(RegionPrompts(positive=p, negative=n), mask) for p, n, mask in given(REGIONS)]
     settings = {"window": (6, 6), "stride": 4, "per_call": 6, "regions": tuple(regions), "bootstrap": 0.3}
-    law(Specimen("multidiffusion with regions", MultiDiffusion, settings, EACH_ALONE), "sd15")
+    law(Specimen("multidiffusion with regions", MultiDiffusion, settings, EACH_ALONE), SHALLOW)
 
 
 def test_a_mask_that_covers_no_cell():

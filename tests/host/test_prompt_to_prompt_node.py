@@ -14,7 +14,7 @@ from attention_control.nodes.host.run.install import installed
 from .node_calls import call_node
 from .one_noise_runs import SIZE, empty
 from .one_noise_runs import run as sampled
-from .specimen import model
+from .specimen import SHALLOW, model
 from .tiny import conditioning, sample, tiny_clip
 
 SOURCE = "a red cat, on the stairs"
@@ -35,13 +35,7 @@ DEFAULTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def clip():
-    """A tiny text encoder."""
-    return tiny_clip("sd15")
-
-
-def change(clip, source=SOURCE, edits=EDITS, latent=None, shape="sd15", **settings):
+def change(clip, source=SOURCE, edits=EDITS, latent=None, shape=SHALLOW, **settings):
     """The node's outputs."""
     latent = empty() if latent is None else latent
     with torch.inference_mode():
@@ -54,7 +48,7 @@ def spec(outputs):
     return patch.method
 
 
-def run(outputs, shape="sd15", **how):
+def run(outputs, shape=SHALLOW, **how):
     """Latents of all images after three steps."""
     return sampled(outputs, shape, **{"steps": 3, **how})
 
@@ -75,8 +69,8 @@ def test_masks_are_drawn_or_not(clip, shown):
     """While the node runs, once in each call that blends, as it is told."""
     outputs = change(clip, blend_words="cat, dog", show_masks=shown)
     drawn = []
-    layers = family_of(model("sd15")).layer_map()
-    sizes = family_of(model("sd15")).layer_sizes((16, 16))
+    layers = family_of(model(SHALLOW)).layer_map()
+    sizes = family_of(model(SHALLOW)).layer_sizes((16, 16))
     batch = Batch(4, (16, 16), layers, sizes, {}, {}, (), print, draw=lambda make: drawn.append(make))
     (blending,) = [part for part in spec(outputs).begin(batch) if isinstance(part, Blending)]
     blending.draw(lambda: None)
@@ -104,9 +98,8 @@ def test_samplers_that_draw_noise_draw_it_for_all(clip, sampler):
     assert torch.equal(out[1], out[0])
     [[text, more]] = outputs[1]
     alone = [[text[:1], {**more, "pooled_output": more["pooled_output"][:1]}]]
-    source = run(
-        (model("sd15"), alone, {"samples": torch.zeros(1, 4, 6, 10), "batch_index": [0]}, ""), sampler=sampler
-    )
+    start = {"samples": torch.zeros(1, 4, 6, 10), "batch_index": [0]}
+    source = run((model(SHALLOW), alone, start, ""), sampler=sampler)
     assert torch.allclose(source[0], out[0], rtol=1e-3, atol=1e-3)
 
 
@@ -144,15 +137,15 @@ def test_another_number_of_images_is_an_error_that_names_both(clip):
     """Not after a run, but as it begins."""
     patched, positive, *_ = change(clip)
     with pytest.raises(ValueError, match=r"has 4 prompts .*has 2 images"):
-        sample(patched, positive, conditioning(model("sd15"), seed=2), batch=2, **SIZE)
+        sample(patched, positive, conditioning(model(SHALLOW), seed=2), batch=2, **SIZE)
 
 
 def test_another_prompt_is_left_alone(clip, caplog):
     """And the report says which conditioning is missing."""
     patched, _, latent, *_ = change(clip)
-    other = conditioning(model("sd15"), 4, seed=1)
+    other = conditioning(model(SHALLOW), 4, seed=1)
     out = run((patched, other, latent, ""))
-    assert torch.equal(out, run((model("sd15"), other, latent, "")))
+    assert torch.equal(out, run((model(SHALLOW), other, latent, "")))
     assert "connect the node's own CONDITIONING" in caplog.text
 
 
@@ -276,7 +269,7 @@ def test_the_report_says_what_was_understood(clip):
 def test_off_is_the_plain_run(clip, caplog):
     """No map is taken, none is held: every image is its own prompt's, of the same noise."""
     outputs = change(clip, edit="off", self_until=0.0)
-    assert torch.equal(run(outputs), run((model("sd15"), *outputs[1:])))
+    assert torch.equal(run(outputs), run((model(SHALLOW), *outputs[1:])))
 
 
 def test_a_run_behind_the_ends_says_so(clip, caplog):
