@@ -27,7 +27,8 @@ def masks_of(store, image):
 def blended(clip, **more):
     """The outputs of PromptToPrompt for pictures of 16 x 24 cells, whose maps have 4 x 6."""
     latent = {"samples": torch.zeros(1, 4, 16, 24)}
-    return change(clip, edits=EDITS, latent=latent, blend_words="cat, dog", blend_threshold=0.95, **more)
+    given = {"edits": EDITS, "latent": latent, "blend_words": "cat, dog", "blend_threshold": 0.95, **more}
+    return change(clip, shape="sd15", **given)
 
 
 def test_masks_are_where_edits_differ(clip):

@@ -11,7 +11,7 @@ from attention_control.nodes.host.run.install import install, installed
 
 from .companions import COMPANIONS
 from .just import Just
-from .specimen import model
+from .specimen import SHALLOW, model
 from .test_prompt_to_prompt_node import change
 from .tiny import assert_same_image, conditioning, sample, split_calls
 
@@ -31,7 +31,7 @@ def run(patched, prompts, latent, **how):
 def test_the_source_is_what_it_is_beside_a_companion(clip, companion):
     """To the bit, and so is an edit of the same prompt; the other edits are edited."""
     patched, positive, latent, *_ = change(clip, edits=EDITS)
-    plain = companion.on_model(model("sd15"))
+    plain = companion.on_model(model(SHALLOW))
     prompts = companion.on_prompts(plain, (positive, conditioning(plain, seed=2)))
     out = run(companion.on_model(patched), prompts, latent, **companion.how)
     alone = run(plain, prompts, latent, **companion.how)
@@ -44,9 +44,9 @@ def test_the_source_is_what_it_is_beside_a_companion(clip, companion):
 def test_one_call_or_two(clip):
     """A negative that comes by itself is not taken for the prompt."""
     patched, positive, latent, *_ = change(clip, edits=EDITS, blend_words="cat, dog")
-    prompts = positive, conditioning(model("sd15"), seed=2)
+    prompts = positive, conditioning(model(SHALLOW), seed=2)
     together = run(patched, prompts, latent)
-    with split_calls(model("sd15"), rows=4):
+    with split_calls(model(SHALLOW), rows=4):
         assert_same_image(run(patched, prompts, latent), together)
 
 
@@ -83,9 +83,9 @@ def test_beside_style_aligned_in_either_order(clip):
     prompts = positive, conditioning(patched, seed=2)
     layers = family_of(patched).layer_map().parse("all")
     aligned = StyleAligned(layers=layers)
-    plain, edited = run(model("sd15"), prompts, latent), run(patched, prompts, latent)
+    plain, edited = run(model(SHALLOW), prompts, latent), run(patched, prompts, latent)
     (own,) = installed(patched)
-    for both in (install(patched, aligned), install(install(model("sd15"), aligned), own.method)):
+    for both in (install(patched, aligned), install(install(model(SHALLOW), aligned), own.method)):
         out = run(both, prompts, latent)
         assert torch.equal(out[0], plain[0])
         assert_same_image(out[3:], out[:1])
@@ -98,7 +98,7 @@ def test_a_part_of_the_picture_is_edited_but_not_blended(clip, caplog):
     inside = [[text, {**more, "area": (6, 5, 0, 0), "strength": 1.0}]]
     everywhere = conditioning(patched, seed=5)
     prompts = inside + everywhere, conditioning(patched, seed=2)
-    out, plain = (run(one, prompts, latent) for one in (patched, model("sd15")))
+    out, plain = (run(one, prompts, latent) for one in (patched, model(SHALLOW)))
     assert torch.equal(out[0], plain[0])
     assert not torch.allclose(out[1], plain[1], rtol=0.01)
     assert "masks are found in the whole one" in caplog.text
