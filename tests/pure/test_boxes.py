@@ -158,7 +158,7 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 TEXTS = VALUES.map(json.dumps) | st.text(alphabet='0123456789.-+ ,:\n[]{}"abe', max_size=60)
-QUICK = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+QUICK = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
 
 @QUICK

@@ -102,7 +102,7 @@ from build_once import build_once
 from run_tool import run_tool
 
 folder = Path(sys.argv[1])
-late = "import sys, time; open(sys.argv[2], 'w'); time.sleep(1.5); open(sys.argv[1] + '/late', 'w')"
+late = "import sys, time; open(sys.argv[2], 'w'); time.sleep(0.8); open(sys.argv[1] + '/late', 'w')"
 tool = [sys.executable, "-c", late, str(folder), str(folder.with_name("started"))]
 build_once(folder, lambda target: run_tool("working", tool, folder.with_name("log")))
 """
@@ -120,5 +120,5 @@ def test_tool_that_outlives_its_killed_builder_spoils_nothing(tmp_path: Path) ->
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     assert builder(folder, tmp_path / "count", 0.0).wait() == 0
-    time.sleep(2.0)
+    time.sleep(1.2)
     assert sorted(path.name for path in folder.iterdir()) == [MARKER, "first half", "second half"]

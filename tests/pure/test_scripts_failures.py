@@ -75,23 +75,18 @@ def closed_index() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}/simple"
 
 
-def test_fetch_unpacks_the_inner_folder_and_nothing_else(tmp_path: Path) -> None:
-    """What is fetched equals, file by file, what the archive holds beneath the folder asked for."""
+def test_changed_archive_is_refused_and_of_a_good_one_the_inner_folder_is_unpacked(tmp_path: Path) -> None:
+    """An archive whose hash differs is named as such and not unpacked. What is fetched then equals, file by
+    file, what a good one holds beneath the folder asked for."""
+    source = tmp_path / "source"
+    with package_index(ARCHIVE[:-1] + b"?") as index:
+        assert "SHA-256" in complaint(fetch(index, tmp_path))
+    assert not source.exists()
     with package_index() as index:
         answer = fetch(index, tmp_path)
     assert answer.returncode == 0, answer.stderr
-    source = tmp_path / "source"
     found = {str(p.relative_to(source)): p.read_text() for p in source.rglob("*") if p.is_file()}
     assert found == INNER
-
-
-def test_changed_archive_is_refused(tmp_path: Path) -> None:
-    """An archive whose hash differs is named as such and not unpacked; a good one then is."""
-    with package_index(ARCHIVE[:-1] + b"?") as index:
-        assert "SHA-256" in complaint(fetch(index, tmp_path))
-    assert not (tmp_path / "source").exists()
-    with package_index() as index:
-        assert fetch(index, tmp_path).returncode == 0
 
 
 def test_download_cut_short(tmp_path: Path) -> None:
@@ -103,12 +98,6 @@ def test_download_cut_short(tmp_path: Path) -> None:
     assert not (tmp_path / "source").exists()
 
 
-def test_no_network(tmp_path: Path) -> None:
-    """An index that does not answer is named, with the settings that choose it."""
-    line = complaint(fetch(closed_index(), tmp_path))
-    assert "package index cannot be reached" in line and "PIP_INDEX_URL" in line
-
-
 def test_full_disk(tmp_path: Path) -> None:
     """A file that cannot grow is told as a full disk, with the variable that moves the cache."""
     with package_index() as index:
@@ -118,13 +107,15 @@ def test_full_disk(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("script", ["demo.py", "test.py"])
 def test_commands_without_network_leave_nothing_half_built(script: str, tmp_path: Path) -> None:
-    """Both commands, with an empty cache and no network, say so in one line and leave no environment."""
+    """Both commands, with an empty cache and an index that does not answer, say so in one line, with the
+    settings that choose the index, and leave no environment."""
     env = variables(closed_index(), ATTENTION_CONTROL_CACHE=str(tmp_path))
     env.pop("PYTHONPATH")
     answer = subprocess.run(
         [sys.executable, SCRIPTS / script], env=env, capture_output=True, text=True, check=False
     )
-    assert "package index cannot be reached" in complaint(answer)
+    line = complaint(answer)
+    assert "package index cannot be reached" in line and "PIP_INDEX_URL" in line
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 

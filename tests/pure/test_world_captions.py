@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from functools import cache
 
 import numpy as np
 import pytest
@@ -25,12 +26,17 @@ COLOUR_WORDS = {word: colour for colour in EVERY_COLOUR for word in (colour, SYN
 COUNTS = {"a": 1, "an": 1} | {n: i for i, n in enumerate(NUMBERS)} | {str(i): i for i in range(1, 6)}
 
 
+@cache
+def pair(seed):
+    """A scene of one to five subjects, and a caption of it."""
+    rng = np.random.default_rng(seed)
+    scene = sample_crowd(rng, 128, 128, 1 + seed % 5)
+    return scene, caption(scene, rng)
+
+
 def pairs(number=300):
-    """Scenes of one to five subjects, each with one caption."""
-    for seed in range(number):
-        rng = np.random.default_rng(seed)
-        scene = sample_crowd(rng, 128, 128, 1 + seed % 5)
-        yield scene, caption(scene, rng)
+    """So many of them."""
+    return [pair(seed) for seed in range(number)]
 
 
 def parse(text):
@@ -69,7 +75,7 @@ def worn_by(scene, noun, colour):
 
 
 @pytest.mark.parametrize(
-    ("scene", "text"), list(pairs(60)), ids=lambda value: value if isinstance(value, str) else ""
+    ("scene", "text"), pairs(60), ids=lambda value: value if isinstance(value, str) else ""
 )
 def test_captions_match_the_ground_truth(scene, text):
     """Numbers, nouns, and every colour, style and background that is named are those of the scene."""
