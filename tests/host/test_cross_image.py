@@ -29,6 +29,7 @@ DEFAULTS = {
     "end_percent": 1.0,
 }
 WHOLE = {"begin_percent": 0.0, "start_percent": 0.0, "adain": "off"}
+HALF = {**WHOLE, "begin_percent": 0.5}
 
 
 def transfer(shape, structure, appearance, patcher=None, **settings):
@@ -174,7 +175,7 @@ def test_pictures_of_different_size(size):
 def test_one_call_or_two_in_any_order_the_same_picture():
     """With cfg and a negative prompt of its own: batched, split, and with two texts of one role."""
     shape, how = SHALLOW, {"cfg": 3.0}
-    given = transfer(shape, inverted(shape, 1), inverted(shape, 2, (8, 8)), **WHOLE)
+    given = transfer(shape, inverted(shape, 1), inverted(shape, 2, (8, 8)), **HALF)
     positive, negative = prompt(shape), conditioning(model(shape), seed=2)
     together = sampled(given, positive, negative, **how)
     with split_calls(model(shape), rows=1):

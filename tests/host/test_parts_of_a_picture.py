@@ -45,12 +45,12 @@ def test_boxes_are_cut_to_the_areas_of_the_prompt(clip, way):
     """Two halves that share nothing are two pictures, each with its part of the boxes."""
     patched, own = way(clip, boxes=ACROSS)
     negative = encoded(clip, "")
-    whole = run(patched, inside(own, LEFT) + inside(own, RIGHT), negative, noise(), steps=2, cfg=1.0)
+    whole = run(patched, inside(own, LEFT) + inside(own, RIGHT), negative, noise(), cfg=1.0)
     for columns, boxes in zip((LEFT, RIGHT), HALVES, strict=True):
         alone, prompt = way(clip, boxes=boxes, width=64)
-        expected = run(alone, prompt, negative, noise()[..., columns], steps=2, cfg=1.0)
+        expected = run(alone, prompt, negative, noise()[..., columns], cfg=1.0)
         assert_same_image(whole[..., columns], expected, tolerance=1e-3)
-        plain = run(model(SHALLOW), prompt, negative, noise()[..., columns], steps=2, cfg=1.0)
+        plain = run(model(SHALLOW), prompt, negative, noise()[..., columns], cfg=1.0)
         assert not torch.allclose(expected, plain, rtol=0.01)
 
 
@@ -60,13 +60,13 @@ def test_the_area_of_another_prompt_stays_as_it_is(clip, report, way):
     patched, own = way(clip, boxes=ACROSS)
     negative = encoded(clip, "")
     prompts = inside(own, LEFT) + inside(encoded(clip, SNOW), RIGHT)
-    halves = run(patched, prompts, negative, noise(), steps=2, cfg=1.0)
+    halves = run(patched, prompts, negative, noise(), cfg=1.0)
     told = figures(report, way.label)
-    expected = run(model(SHALLOW), encoded(clip, SNOW), negative, noise()[..., RIGHT], steps=2, cfg=1.0)
+    expected = run(model(SHALLOW), encoded(clip, SNOW), negative, noise()[..., RIGHT], cfg=1.0)
     assert_same_image(halves[..., RIGHT], expected, tolerance=1e-3)
     alone, prompt = way(clip, boxes=HALVES[0], width=64)
     assert_same_image(
-        halves[..., LEFT], run(alone, prompt, negative, noise()[..., LEFT], steps=2, cfg=1.0), tolerance=1e-3
+        halves[..., LEFT], run(alone, prompt, negative, noise()[..., LEFT], cfg=1.0), tolerance=1e-3
     )
     assert told == figures(report, way.label) != []
 

@@ -90,19 +90,24 @@ def everywhere(prompts):
 
 
 @pytest.mark.parametrize(
-    ("way", "role"),
-    [(MASKS, "positive"), (FOUND, "negative"), (GUIDED_MASKS, "positive"), (GUIDED, "negative")],
+    ("way", "role", "steps"),
+    [
+        (MASKS, "positive", 1),
+        (FOUND, "negative", 2),
+        (GUIDED_MASKS, "positive", 1),
+        (GUIDED, "negative", 1),
+    ],
 )
-def test_an_area_of_the_whole_picture_changes_nothing(clip, report, way, role):
+def test_an_area_of_the_whole_picture_changes_nothing(clip, report, way, role, steps):
     """For each area the host copies the text of the other role into it, under the uuid of the first."""
     patched, own = way(clip)
     prompts = {"positive": own, "negative": encoded(clip, "dull")}
-    expected = run(patched, *prompts.values(), noise(), steps=2)
+    expected = run(patched, *prompts.values(), noise(), steps=steps)
     before = figures(report, way.label)
     further = {**prompts, role: prompts[role] + everywhere(prompts[role])}
     inside = {**prompts, role: everywhere(prompts[role])}
     for same in (inside, further):
-        assert_same_image(run(patched, *same.values(), noise(), steps=2), expected, tolerance=1e-3)
+        assert_same_image(run(patched, *same.values(), noise(), steps=steps), expected, tolerance=1e-3)
         assert figures(report, way.label) == before != []
 
 
