@@ -9,7 +9,8 @@ from attention_control.attention_patches.maps.recorders.recorder import Recorder
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 
-from .tiny import conditioning, sample, tiny_model
+from .specimen import fresh_model
+from .tiny import conditioning, sample
 from .tiny.precision import nearly
 
 IMAGES = 2
@@ -62,7 +63,7 @@ def recorder(model, **settings):
 
 def record(shape_or_model, positive_tokens=77, negative_tokens=77, settings=None, further=(), **how):
     """Maps of one run, and what the attention was given in it."""
-    base = tiny_model(shape_or_model) if isinstance(shape_or_model, str) else shape_or_model
+    base = fresh_model(shape_or_model) if isinstance(shape_or_model, str) else shape_or_model
     model, calls = spied(base)
     patch, store = recorder(model, **(settings or {}))
     model = install(model, patch)

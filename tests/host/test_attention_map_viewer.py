@@ -196,7 +196,7 @@ def test_what_was_not_recorded_is_missed_only_where_it_is_needed(
     [
         ({"image": PICTURES[:1]}, "image: 1 pictures, but the maps are of 2"),
         ({"prompt": PROMPT}, "clip: not connected"),
-        ({"layer": "output 40"}, "'output 40'.*has layers 1-7"),
+        ({"layer": "output 40"}, "'output 40'.*has layers 1-4"),
         ({"time": "9"}, r"'9'.*1 \(t "),
         ({"mode": "correspondence", "point_image": 2}, "point_image is 2"),
         ({"rows": "unconditional"}, "negative prompt"),

@@ -136,8 +136,9 @@ def test_the_hosts_node_loads_the_lora_and_prompts_the_embedding(offered):
     assert nearly(got, Frozen(WEIGHTS).context([said], word, vector), atol=2e-5)
 
 
-def test_the_judge_says_how_good_they_are(made, cache, sprites):  # noqa: F811
-    """Rates of each kind, and looks that tell a toy from what it is not."""
+def test_the_judge_says_how_good_they_are(made, cache, sprites, monkeypatch):  # noqa: F811
+    """Rates of each kind, and looks that tell a toy from what it is not. Pictures need not be good here."""
+    monkeypatch.setattr("attention_control.demo_model.evaluation.generate.STEPS", 2)
     judge, demo = Judge.load(), load_demo_model()
     rates = rate_companions(demo, judge, made, cache, sprites, 1, each=1)
     assert list(rates) == ["structure kept", "toy shown by the lora", "toy shown by the embedding"]

@@ -94,8 +94,9 @@ def test_one_command_makes_a_model_of_sixteen_channels(folder, demo):
     assert tiled.shape == (1, CHANNELS, 8, 8)
 
 
-def test_evaluation_reads_latents_of_either_kind(demo):
+def test_evaluation_reads_latents_of_either_kind(demo, monkeypatch):
     """Noise has as many channels as the model's latents."""
+    monkeypatch.setattr("attention_control.demo_model.evaluation.generate.STEPS", 2)
     (image,) = generate(demo, ["a red cat"], [1], size=64)
     assert image.shape == (64, 64, 3)
 

@@ -1,5 +1,7 @@
 """EncodePromptBatch: one row per prompt, each as the host encodes it alone."""
 
+from functools import cache
+
 import comfy.hooks
 import comfy.sd1_clip
 import pytest
@@ -29,10 +31,16 @@ def alone(clip, prompt):
     return entry
 
 
-@pytest.fixture(scope="module", params=SHAPES)
+@cache
+def encoder_of(kind):
+    """A tiny text encoder that stays as it is."""
+    return tiny_clip(kind)
+
+
+@pytest.fixture(params=SHAPES)
 def clip(request):
-    """A tiny text encoder of each family."""
-    return tiny_clip(request.param)
+    """The encoder of each family."""
+    return encoder_of(request.param)
 
 
 def test_row_is_the_prompt_alone(clip):
@@ -80,7 +88,7 @@ def test_filling_equals_empty_chunks_of_tokens(clip):
 @pytest.mark.parametrize("shape", ["sd15", "sdxl"])
 def test_image_of_the_batch_is_the_image_of_its_prompt(shape):
     """With the rows of the node each image of a batch is the one that its own prompt draws."""
-    model, clip = tiny_model(shape), tiny_clip(shape)
+    model, clip = tiny_model(shape), encoder_of(shape)
     negative = conditioning(model, seed=5)
     rows, count = encode(clip, SHORT)
     batch = sample(model, rows, negative, batch=count)
@@ -93,7 +101,7 @@ def test_image_of_the_batch_is_the_image_of_its_prompt(shape):
 @pytest.mark.parametrize("shape", ["sd2"])
 def test_image_of_unequal_prompts_is_the_image_of_its_filled_prompt(shape):
     """A batch of one- and two-chunk prompts gives each image what its own row alone gives."""
-    model, clip = tiny_model(shape), tiny_clip(shape)
+    model, clip = tiny_model(shape), encoder_of(shape)
     negative = conditioning(model, seed=5)
     rows, count = encode(clip, [SHORT[0], LONG])
     batch = sample(model, rows, negative, batch=count)
@@ -117,21 +125,21 @@ def test_image_of_unequal_prompts_is_the_image_of_its_filled_prompt(shape):
 )
 def test_style_comes_after_the_prompt_or_at_the_braces(style, expected):
     """The style follows after a comma, or the prompt goes to its `{}`."""
-    clip = tiny_clip("sd15")
+    clip = encoder_of("sd15")
     [[text, _]], _ = encode(clip, ["a cat"], style)
     assert torch.equal(text, alone(clip, expected)[0])
 
 
 def test_braces_in_a_prompt_stay():
     """A `{}` in the prompt is text, and is not filled a second time."""
-    clip = tiny_clip("sd15")
+    clip = encoder_of("sd15")
     [[text, _]], _ = encode(clip, ["a {} cat"], "clay {}")
     assert torch.equal(text, alone(clip, "clay a {} cat")[0])
 
 
 def test_blank_lines_are_skipped():
     """Blank lines and spaces round a prompt make no row."""
-    clip = tiny_clip("sd15")
+    clip = encoder_of("sd15")
     [[text, _]], count = encode(clip, ["", "  a cat ", "\t", "a dog\r", ""])
     assert count == 2
     assert torch.equal(text, torch.cat([alone(clip, "a cat")[0], alone(clip, "a dog")[0]]))
@@ -141,7 +149,7 @@ def test_blank_lines_are_skipped():
 def test_no_prompt_is_an_error(prompts):
     """Nothing left after the blank lines is an error that names the input, style or not."""
     with pytest.raises(ValueError, match=r"^prompts: .*only blank lines.*one prompt per line"):
-        encode(tiny_clip("sd15"), prompts, "flat art")
+        encode(encoder_of("sd15"), prompts, "flat art")
 
 
 def test_no_clip_is_an_error():
@@ -156,7 +164,7 @@ def test_clip_skip_is_kept():
     clip.clip_layer(-2)
     [[text, _]], _ = encode(clip, SHORT)
     assert torch.equal(text[2], alone(clip, SHORT[2])[0][0])
-    assert not torch.equal(text[2], alone(tiny_clip("sd15"), SHORT[2])[0][0])
+    assert not torch.equal(text[2], alone(encoder_of("sd15"), SHORT[2])[0][0])
 
 
 def test_clip_schedule_keeps_its_ranges(clip):
@@ -181,7 +189,7 @@ def test_clip_schedule_keeps_its_ranges(clip):
 
 def test_t5_rows_of_one_length():
     """An encoder without chunks works while it makes the same number of tokens of every prompt."""
-    clip = tiny_clip("flux")
+    clip = encoder_of("flux")
     [[text, further]], _ = encode(clip, SHORT)
     assert torch.equal(text[1], alone(clip, SHORT[1])[0][0])
     assert torch.equal(further["pooled_output"][1], alone(clip, SHORT[1])[1]["pooled_output"][0])
@@ -192,7 +200,7 @@ def test_t5_of_unequal_length_is_an_error(words):
     """Prompts that T5 makes unequally long are an error with both prompts and lengths, never filled."""
     long = "cat " * words
     with pytest.raises(ValueError, match=rf"256 tokens of 'a red cat' but {words + 1} of 'cat cat.*SDXL"):
-        encode(tiny_clip("flux"), ["a red cat", long.strip()])
+        encode(encoder_of("flux"), ["a red cat", long.strip()])
 
 
 def test_tokens_behind_the_chunks_are_an_error(monkeypatch):
@@ -215,12 +223,12 @@ def test_tokens_behind_the_chunks_are_an_error(monkeypatch):
 def test_attention_masks_are_an_error():
     """An encoder with attention masks is an error that says which encoders work."""
     with pytest.raises(ValueError, match=r"^clip: this text encoder gives 'attention_mask'.*SDXL"):
-        encode(tiny_clip("mochi"), SHORT)
+        encode(encoder_of("mochi"), SHORT)
 
 
 def test_one_prompt_may_come_with_anything():
     """There is nothing to join."""
-    clip = tiny_clip("mochi")
+    clip = encoder_of("mochi")
     [[text, more]], _ = encode(clip, SHORT[:1])
     expected, extras = alone(clip, SHORT[0])
     assert torch.equal(text, expected) and torch.equal(more["attention_mask"], extras["attention_mask"])

@@ -14,12 +14,13 @@ from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 
 from .inventory import inventory
 from .inverting import METHODS, STEPS, invert, picture, prompts, reconstruct, with_lora
+from .specimen import SHALLOW, fresh_model
 from .tiny import conditioning, sample, spy_calls, tiny_model
 
 
 def test_report_says_what_differs():
     """CFG, prompts and LoRA that are not those of the inversion are named."""
-    model = tiny_model("sd15")
+    model = fresh_model(SHALLOW)
     inversion = invert(model)[0]
     assert reconstruct(model, inversion)[1].endswith("exactly, but for rounding.")
     assert "cfg is 3: set it to that of the inversion, 1." in reconstruct(model, inversion, cfg=3.0)[1]
@@ -29,12 +30,12 @@ def test_report_says_what_differs():
     assert "prompts" not in reconstruct(model, inversion, texts=unused)[1]
     assert "made with nothing loaded on the model" in reconstruct(with_lora(model), inversion)[1]
     with pytest.raises(ValueError, match=r"^inversion: it was made with another"):
-        reconstruct(tiny_model("sd15", seed=1), inversion)
+        reconstruct(tiny_model("sd15", seed=1, layout="shallow"), inversion)
 
 
 def test_errors_teach():
     """Schedules, latents, prompts and models that cannot be are refused before anything runs."""
-    model = tiny_model("sd15")
+    model = fresh_model(SHALLOW)
     high, low = SplitSigmas.execute(invert(model)[2], 3).args
     with spy_calls(model) as calls:
         with pytest.raises(ValueError, match=r"^sigmas ends at .*low part"):
@@ -54,7 +55,7 @@ def test_errors_teach():
 
 def test_replay_wants_its_own_schedule_and_size():
     """Stored noise fits no other steps and no other latents."""
-    model = tiny_model("sd15")
+    model = fresh_model(SHALLOW)
     inversion, _, sigmas = invert(model)
     for other in (sigmas[:-1] * 0.9, sigmas * 1.01, torch.cat([sigmas[:1] * 2, sigmas])):
         with pytest.raises(ValueError, match=r"^sigmas has \d noise levels .*come with the inversion"):
@@ -69,7 +70,7 @@ def test_replay_wants_its_own_schedule_and_size():
 def test_progress_is_shown(method, monkeypatch):
     """Each step moves the host's progress bar, on either way."""
     monkeypatch.setattr(comfy.utils, "PROGRESS_THROTTLE_MIN_INTERVAL", 0)
-    seen, model = [], tiny_model("sd15")
+    seen, model = [], fresh_model(SHALLOW)
     comfy.utils.set_progress_bar_global_hook(lambda value, total, *rest, **named: seen.append((value, total)))
     try:
         inversion = invert(model, method)[0]
@@ -82,7 +83,7 @@ def test_progress_is_shown(method, monkeypatch):
 @pytest.mark.parametrize("method", METHODS)
 def test_cancel_leaves_nothing(method):
     """An inversion cancelled half-way leaves model, prompt and latent as they were, and can be made again."""
-    model, latent, texts = tiny_model("sd15"), picture(), prompts(tiny_model("sd15"))
+    model, latent, texts = fresh_model(SHALLOW), picture(), prompts(fresh_model(SHALLOW))
     fresh, expected = sample(model, *texts), invert(model, method)[0]
     before = inventory(model), set(texts[0][0][1]), latent["samples"].clone()
     calls = 0
@@ -107,7 +108,7 @@ def test_cancel_leaves_nothing(method):
 
 def test_noise_mask_is_ignored():
     """The picture is inverted whole, and the mask does not travel on."""
-    model, latent = tiny_model("sd15"), picture()
+    model, latent = fresh_model(SHALLOW), picture()
     masked = {**latent, "noise_mask": torch.zeros(1, 40, 72)}
     inversion, noisiest, _ = invert(model, latent=masked)
     assert torch.equal(inversion.states, invert(model)[0].states)

@@ -11,7 +11,7 @@ from attention_control.nodes.host.run.install import install
 from . import naive_shapes
 from .just import Just
 from .methods import METHODS
-from .specimen import model
+from .specimen import SHALLOW, model
 from .tiny import assert_same_image, conditioning, sample
 
 SPECIMEN = next(specimen for specimen in METHODS if specimen.name == "shape variations, keeping")
@@ -51,7 +51,7 @@ class ByHand:
 
 
 def run(patched, steps=3, **how):
-    prompts = conditioning(model("sd15"), 3, seed=1), conditioning(model("sd15"), seed=2)
+    prompts = conditioning(model(SHALLOW), 3, seed=1), conditioning(model(SHALLOW), seed=2)
     return sample(patched, *prompts, **{"batch": 3, "steps": steps, "scheduler": "simple", **SIZE, **how})
 
 
@@ -60,9 +60,9 @@ def test_a_run_equals_the_papers_way(until):
     """From the second step until the end; behind it self-attention is each image's own."""
     kept = replace(KEPT, until=until)
     by_hand = ByHand(until)
-    plain = SPECIMEN.on(model("sd15"), kept=None)
+    plain = SPECIMEN.on(model(SHALLOW), kept=None)
     expected = run(install(plain, Just(parts=[by_hand])))
-    out = run(SPECIMEN.on(model("sd15"), kept=kept))
+    out = run(SPECIMEN.on(model(SHALLOW), kept=kept))
     assert_same_image(out, expected, tolerance=1e-3)
     assert by_hand.edited > 0
     assert not torch.allclose(out, run(plain), rtol=0.01)
@@ -78,8 +78,8 @@ def test_large_layers_are_left_out():
 
 def test_parts_of_a_picture_are_left_alone_and_named(caplog):
     """Under an area nobody knows where the objects are."""
-    [[text, more]] = conditioning(model("sd15"), 3, seed=1)
+    [[text, more]] = conditioning(model(SHALLOW), 3, seed=1)
     area = [[text, {**more, "area": (4, 8, 0, 0), "strength": 1.0}]]
     with caplog.at_level("INFO"):
-        sample(SPECIMEN.on(model("sd15")), area, conditioning(model("sd15"), seed=2), batch=3, **SIZE)
+        sample(SPECIMEN.on(model(SHALLOW)), area, conditioning(model(SHALLOW), seed=2), batch=3, **SIZE)
     assert "objects are kept in the whole one" in caplog.text

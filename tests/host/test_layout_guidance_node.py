@@ -32,7 +32,7 @@ def guided(demo, **settings):
 def run(demo, model, positive, **how):
     with torch.inference_mode():
         negative = demo.clip.encode_from_tokens_scheduled(demo.clip.tokenize(""))
-    settings = {"batch": 1, "height": 16, "width": 16, "steps": 5, **how}
+    settings = {"batch": 1, "height": 16, "width": 16, "steps": 3, **how}
     return sample(model, positive, negative, **settings)
 
 

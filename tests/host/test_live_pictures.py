@@ -17,8 +17,8 @@ from attention_control.nodes.layout.layout_guidance_node import LayoutGuidance a
 from torch.nn.functional import interpolate
 
 from .node_calls import call_node
-from .specimen import model
-from .tiny import conditioning, sample, tiny_model
+from .specimen import SHALLOW, model
+from .tiny import conditioning, sample
 from .viewing import CONTENT, PROMPT, STEPS, record, word_map
 
 
@@ -48,14 +48,14 @@ def test_the_recorder_draws_its_words(clip, drawn):
 
 def test_guidance_draws_its_boxes(drawn):
     """At every guided step and for each image: white frames, and the subjects' attention below them."""
-    prompts = conditioning(tiny_model("sd15"), 2, seed=1), conditioning(tiny_model("sd15"), seed=2)
+    prompts = conditioning(model(SHALLOW), 2, seed=1), conditioning(model(SHALLOW), seed=2)
     left, right = ((0.0, 0.0, 0.5, 0.5),), ((0.5, 0.25, 1.0, 1.0),)
     layout = Layout(((Subject("left", (2, 3), left), Subject("right", (5,), right)),))
     guiding = LayoutGuidance(layout=layout, effort=Effort(1.0, iterations=1, target=0.0))
     how = {"steps": 2, "batch": 2, "height": 16, "width": 32}
-    out = sample(install(tiny_model("sd15"), guiding), *prompts, **how)
+    out = sample(install(model(SHALLOW), guiding), *prompts, **how)
     assert len(drawn) == 2
-    hidden = sample(install(tiny_model("sd15"), replace(guiding, shows_boxes=False)), *prompts, **how)
+    hidden = sample(install(model(SHALLOW), replace(guiding, shows_boxes=False)), *prompts, **how)
     assert len(drawn) == 2 and torch.equal(hidden, out)
     for picture in drawn:
         images, height, width = picture.shape
@@ -73,11 +73,11 @@ def test_words_that_the_sampled_text_has_not_are_left_out(clip, drawn):
 
 def test_live_words_need_the_text_encoder(clip):
     """Content words of the prompt, eight at most; none without one."""
-    patched = call_node(AttentionRecorder, model("sd15"), clip=clip, live_prompt=PROMPT)[0]
+    patched = call_node(AttentionRecorder, model(SHALLOW), clip=clip, live_prompt=PROMPT)[0]
     assert len(installed(patched)[-1].method.live) == len(CONTENT)
-    assert installed(call_node(AttentionRecorder, model("sd15"), clip=clip)[0])[-1].method.live == ()
+    assert installed(call_node(AttentionRecorder, model(SHALLOW), clip=clip)[0])[-1].method.live == ()
     with pytest.raises(ValueError, match="clip: not connected, so the words of `live_prompt`"):
-        call_node(AttentionRecorder, model("sd15"), live_prompt=PROMPT)
+        call_node(AttentionRecorder, model(SHALLOW), live_prompt=PROMPT)
 
 
 @pytest.mark.parametrize("node", [LayoutGuidanceNode, BoundedAttention])
@@ -86,7 +86,7 @@ def test_boxes_are_shown_by_default(clip, node):
 
     def shown(**settings):
         given = {"boxes": "0 0 0.5 0.5: red cat", **settings}
-        (patched, *_) = call_node(node, model("sd15"), clip, PROMPT, **given)
+        (patched, *_) = call_node(node, model(SHALLOW), clip, PROMPT, **given)
         return installed(patched)[-1].method.shows_boxes
 
     assert (shown(), shown(show_boxes=False)) == (True, False)

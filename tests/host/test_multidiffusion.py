@@ -8,7 +8,7 @@ from attention_control.nodes.host.run.install import install
 
 from .methods import METHODS
 from .naive_windows import panorama
-from .specimen import model
+from .specimen import SHALLOW, model
 from .tiny import assert_same_image, conditioning, sample, spy_calls
 
 WIDE = {"height": 6, "width": 14, "batch": 2}
@@ -16,7 +16,7 @@ WINDOWS = {"window": (4, 6), "stride": 4}
 
 
 def prompts(rows=1):
-    return conditioning(model("sd15"), rows, seed=1), conditioning(model("sd15"), seed=2)
+    return conditioning(model(SHALLOW), rows, seed=1), conditioning(model(SHALLOW), seed=2)
 
 
 def with_windows(on, **settings):
@@ -37,18 +37,18 @@ def with_windows(on, **settings):
 def test_windows_are_averaged_in_each_call(settings, sampler):
     """As a loop over windows, cell by cell, that calls the host on each."""
     how = {"sampler": sampler, **WIDE}
-    expected = sample(panorama(model("sd15"), **{**WINDOWS, **settings}), *prompts(2), **how)
-    out = sample(with_windows(model("sd15"), **settings), *prompts(2), **how)
+    expected = sample(panorama(model(SHALLOW), **{**WINDOWS, **settings}), *prompts(2), **how)
+    out = sample(with_windows(model(SHALLOW), **settings), *prompts(2), **how)
     assert_same_image(out, expected, tolerance=1e-3)  # two looks a step let rounding grow
-    assert not torch.allclose(out, sample(model("sd15"), *prompts(2), **how), rtol=0.01)
+    assert not torch.allclose(out, sample(model(SHALLOW), *prompts(2), **how), rtol=0.01)
 
 
 @pytest.mark.parametrize("window", [(6, 14), (8, 99)], ids=str)
 @pytest.mark.parametrize("weighting", ["uniform", "gaussian"])
 def test_a_window_as_large_as_the_picture(report, window, weighting):
     """Is the plain run to the bit, and the report says so."""
-    patched = with_windows(model("sd15"), window=window, weighting=weighting)
-    assert torch.equal(sample(patched, *prompts(), **WIDE), sample(model("sd15"), *prompts(), **WIDE))
+    patched = with_windows(model(SHALLOW), window=window, weighting=weighting)
+    assert torch.equal(sample(patched, *prompts(), **WIDE), sample(model(SHALLOW), *prompts(), **WIDE))
     *_, (_, line) = report("MultiDiffusion")
     assert "one window holds the whole picture" in line
 
@@ -56,9 +56,9 @@ def test_a_window_as_large_as_the_picture(report, window, weighting):
 @pytest.mark.parametrize(("per_call", "rows"), [(1, 4), (99, 24)])
 def test_windows_of_a_call(per_call, rows):
     """Bound the rows of a call of the model, and never change the picture."""
-    expected = sample(with_windows(model("sd15"), per_call=4), *prompts(), **WIDE)
-    with spy_calls(model("sd15")) as calls:
-        out = sample(with_windows(model("sd15"), per_call=per_call), *prompts(), **WIDE)
+    expected = sample(with_windows(model(SHALLOW), per_call=4), *prompts(), **WIDE)
+    with spy_calls(model(SHALLOW)) as calls:
+        out = sample(with_windows(model(SHALLOW), per_call=per_call), *prompts(), **WIDE)
     assert_same_image(out, expected)
     assert {call.shape[2:] for call in calls} == {(4, 6)}
     assert max(call.shape[0] for call in calls) == rows
@@ -75,17 +75,17 @@ def test_the_memory_that_the_host_is_told(monkeypatch):
 
     monkeypatch.setattr(comfy.sampler_helpers, "estimate_memory", note)
     for width in (14, 28):
-        sample(with_windows(model("sd15"), per_call=3), *prompts(), **{**WIDE, "width": width}, steps=1)
-    sample(with_windows(model("sd15"), per_call=99), *prompts(), **WIDE, steps=1)
+        sample(with_windows(model(SHALLOW), per_call=3), *prompts(), **{**WIDE, "width": width}, steps=1)
+    sample(with_windows(model(SHALLOW), per_call=99), *prompts(), **WIDE, steps=1)
     (aligned,) = [method for method in METHODS if method.name == "style aligned"]
-    sample(aligned.on(with_windows(model("sd15"), per_call=3)), *prompts(), **WIDE, steps=1)
+    sample(aligned.on(with_windows(model(SHALLOW), per_call=3)), *prompts(), **WIDE, steps=1)
     assert asked[:3] == [[6, 4, 4, 6], [6, 4, 4, 6], [12, 4, 4, 6]]
     assert asked[3][0] > 6 and asked[3][1:] == [4, 4, 6]
 
 
 def test_what_the_report_says(report):
     """How many windows there are."""
-    sample(with_windows(model("sd15")), *prompts(), **WIDE)
+    sample(with_windows(model(SHALLOW)), *prompts(), **WIDE)
     *_, (level, line) = report("MultiDiffusion")
     assert level == "INFO"
     assert "2 of 2 noise levels, 2 images" in line

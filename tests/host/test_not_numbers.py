@@ -13,8 +13,8 @@ from .inverting import invert, picture, prompts
 from .methods import OTHER_WAYS
 from .node_calls import call_node
 from .probing import image, probe
-from .specimen import SHALLOW, model
-from .tiny import conditioning, sample, tiny_clip, tiny_model
+from .specimen import SHALLOW, fresh_model, model
+from .tiny import conditioning, sample, tiny_clip
 
 SAID = re.compile(r"not a number|no numbers")
 SIZE = {"batch": 3, "height": 6, "width": 10, "steps": 4}
@@ -44,7 +44,7 @@ def spoilt(base, after=0):
 @pytest.fixture
 def blind():
     """A model whose self-attention is NaN, though its answers are numbers."""
-    base = tiny_model("sd15")
+    base = fresh_model(SHALLOW)
     base.set_model_attn1_patch(lambda q, k, v, extra_options: (q * torch.nan, k, v))
     base.set_model_unet_function_wrapper(
         lambda apply, given: apply(given["input"], given["timestep"], **given["c"]).nan_to_num(0.0)
@@ -68,7 +68,7 @@ def test_a_run_of_every_method(specimen, after, report):
 
 def test_maps_of_such_a_run(report):
     """The recorder keeps nothing, and says why where the maps are used."""
-    broken, _ = spoilt(model("sd15"))
+    broken, _ = spoilt(model(SHALLOW))
     patched, store = call_node(AttentionRecorder, broken)[:2]
     sample(patched, conditioning(broken, seed=1), conditioning(broken, seed=2), **SIZE)
     assert store.maps is None and len(SAID.findall(report()[0][1])) == 1
@@ -87,7 +87,7 @@ def test_maps_that_are_no_numbers(blind):
 def test_an_earlier_run_can_still_be_read(blind):
     """By its pictures, if they come from the cache; without pictures the last run is meant."""
     store = MapStore()
-    patched, store = call_node(AttentionRecorder, model("sd15"))[:2]
+    patched, store = call_node(AttentionRecorder, model(SHALLOW))[:2]
     sample(patched, conditioning(blind, seed=1), conditioning(blind, seed=2), **SIZE)
     kept = store.read()
     store.refuse("the attention is not a number (NaN)")
@@ -100,7 +100,7 @@ def test_an_earlier_run_can_still_be_read(blind):
 
 def test_a_subject_that_cannot_be_found(blind):
     """Masks by self-segmentation: not as if layers were too large."""
-    pair = [invert(model("sd15"), latent=picture(1, seed=seed))[0] for seed in (1, 2)]
+    pair = [invert(model(SHALLOW), latent=picture(1, seed=seed))[0] for seed in (1, 2)]
     with pytest.raises(ValueError, match=r"^model: .* not a number"):
         call_node(CrossImageAttention, blind, *pair, subject="cat", clip=tiny_clip("sd15"))
 
@@ -109,7 +109,7 @@ def test_a_subject_that_cannot_be_found(blind):
 @pytest.mark.parametrize("after", [0, 2])
 def test_an_inversion_stops_at_once(method, after):
     """At the first answer that is not a number; the error says what to do."""
-    broken, calls = spoilt(model("sd15"), after)
+    broken, calls = spoilt(model(SHALLOW), after)
     with pytest.raises(ValueError, match=r"^model: .* not a number .*sigma.*--force-upcast-attention"):
         invert(broken, method=method)
     assert len(calls) == after + 1
@@ -119,8 +119,8 @@ def test_a_walk_back_stops_at_once():
     """A reconstruction, and the run of a Cross-Image Attention."""
     from .inverting import reconstruct
 
-    inversion = invert(model("sd15"))[0]
-    broken, calls = spoilt(model("sd15"), 1)
+    inversion = invert(model(SHALLOW))[0]
+    broken, calls = spoilt(model(SHALLOW), 1)
     with pytest.raises(ValueError, match=r"^model: .* not a number"):
         reconstruct(broken, inversion, texts=prompts(broken))
     assert len(calls) == 2

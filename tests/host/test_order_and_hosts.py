@@ -15,7 +15,7 @@ from comfy_api.torch_helpers import set_torch_compile_wrapper
 from .just import Just
 from .laws import run
 from .methods import METHODS
-from .specimen import IMAGES, model
+from .specimen import IMAGES, SHALLOW, model
 from .tiny import assert_same_image
 
 METHOD = METHODS[0]
@@ -50,8 +50,8 @@ def test_the_later_node_is_the_outer_one(shape):
 @pytest.mark.parametrize("sampler", ["heun", "dpmpp_2s_ancestral", "uni_pc", "lcm"])
 def test_any_sampler(sampler):
     """Samplers that call the model between steps or add noise: the reference stays, the rest moves."""
-    plain = run(model("sd15"), "sd15", sampler=sampler, steps=3)
-    images = run(METHOD.on(model("sd15")), "sd15", sampler=sampler, steps=3)
+    plain = run(model(SHALLOW), SHALLOW, sampler=sampler, steps=3)
+    images = run(METHOD.on(model(SHALLOW)), SHALLOW, sampler=sampler, steps=3)
     assert torch.equal(images[0], plain[0])
     assert not torch.allclose(images[1:], plain[1:], rtol=0.01)
 
@@ -61,7 +61,7 @@ def test_noise_mask():
     mask = torch.zeros(1, 1, 6, 10)
     mask[..., 5:] = 1
     how = {"noise_mask": mask, "latent": torch.full((IMAGES, 4, 6, 10), 0.5)}
-    plain, images = (run(x, "sd15", **how) for x in (model("sd15"), METHOD.on(model("sd15"))))
+    plain, images = (run(x, SHALLOW, **how) for x in (model(SHALLOW), METHOD.on(model(SHALLOW))))
     assert torch.equal(images[..., :5], plain[..., :5])
     assert torch.equal(images[0], plain[0])
     assert not torch.allclose(images[1:], plain[1:], rtol=0.01)
@@ -82,8 +82,8 @@ def test_windows_over_the_batch_are_left_alone(caplog):
         clone.model_options["context_handler"] = windows
         return clone
 
-    images = run(windowed(METHOD.on(model("sd15"))), "sd15")
-    assert torch.equal(images, run(windowed(model("sd15")), "sd15"))
+    images = run(windowed(METHOD.on(model(SHALLOW))), SHALLOW)
+    assert torch.equal(images, run(windowed(model(SHALLOW)), SHALLOW))
     assert "it touched no attention layer: context windows cut the batch or the picture" in caplog.text
 
 
@@ -106,10 +106,11 @@ def test_compiled_models():
     """A compiled model, already traced without us, gives what the method gives on the plain one, and stays
     right afterwards."""
     torch._dynamo.reset()
-    fast = compiled(model("sd15"))
-    plain = run(model("sd15"), "sd15")
-    assert_same_image(run(fast, "sd15"), plain)
-    early = {"during": (0.0, 0.5)}
-    assert_same_image(run(METHOD.on(fast), "sd15"), run(METHOD.on(model("sd15")), "sd15"))
-    assert_same_image(run(METHOD.on(fast, **early), "sd15"), run(METHOD.on(model("sd15"), **early), "sd15"))
-    assert_same_image(run(fast, "sd15"), plain)
+    fast = compiled(model(SHALLOW))
+    plain = run(model(SHALLOW), SHALLOW)
+    assert_same_image(run(fast, SHALLOW), plain)
+    for how in ({}, {"during": (0.0, 0.5)}):
+        assert_same_image(
+            run(METHOD.on(fast, **how), SHALLOW), run(METHOD.on(model(SHALLOW), **how), SHALLOW)
+        )
+    assert_same_image(run(fast, SHALLOW), plain)

@@ -1,6 +1,7 @@
 """What a report says of a subject's attention is what the host's attention was given, first and last."""
 
 import re
+from functools import cache
 
 import pytest
 import torch
@@ -16,7 +17,8 @@ from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 
 from .recorded import spied
-from .tiny import conditioning, sample, tiny_model
+from .specimen import SHALLOW, fresh_model
+from .tiny import conditioning, sample
 
 LEFT = Subject("left", (2, 3), ((0.0, 0.0, 0.5, 0.5),))
 RIGHT = Subject("right", (5,), ((0.5, 0.25, 1.0, 1.0),))
@@ -24,11 +26,12 @@ LAYOUT = Layout(((LEFT, RIGHT), (RIGHT,)), fillers=(1, 4), ends=(6,))
 SUBJECTS = ((0, LEFT), (0, RIGHT), (1, RIGHT))
 GUIDED, LATE = Effort(0.5, iterations=2, target=0.0), Effort(0.0)
 NO_STEPS = {"refine_from": 1.0, "guidance": BoundedGuidance(effort=LATE)}
-METHODS = {  # settings, and those of the same without a shift
-    "masks alone": (BoundedAttention, {"refine_from": 1.0}, NO_STEPS),
-    "no steps": (BoundedAttention, NO_STEPS, NO_STEPS),
-    "guided": (BoundedAttention, {"refine_from": 1.0, "guidance": BoundedGuidance(effort=GUIDED)}, NO_STEPS),
-    "layout guidance": (LayoutGuidance, {"effort": GUIDED}, {"effort": LATE}),
+UNSHIFTED = {BoundedAttention: NO_STEPS, LayoutGuidance: {"effort": LATE}}
+METHODS = {
+    "masks alone": (BoundedAttention, {"refine_from": 1.0}),
+    "no steps": (BoundedAttention, NO_STEPS),
+    "guided": (BoundedAttention, {"refine_from": 1.0, "guidance": BoundedGuidance(effort=GUIDED)}),
+    "layout guidance": (LayoutGuidance, {"effort": GUIDED}),
 }
 
 
@@ -46,7 +49,7 @@ def share(call, image, subject, grid):
 
 def sampled(method, **settings):
     """The calls of cross-attention, and where the method looks."""
-    model, calls = spied(tiny_model("sd15"))
+    model, calls = spied(fresh_model(SHALLOW))
     layers, sizes = family_of(model).layer_map(), family_of(model).layer_sizes((8, 12))
     bounds = method is BoundedAttention
     every = {"layers": layers.parse("all")} if bounds else {}
@@ -65,12 +68,17 @@ def sampled(method, **settings):
     }
 
 
+@cache
+def first_look(method):
+    """The same of a run without a shift."""
+    return sampled(method, **UNSHIFTED[method])
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_first_and_last_look(name, report):
     """Before the first shift and in the last step, as the words would be seen if nothing were bounded."""
-    method, settings, unshifted = METHODS[name]
-    first = sampled(method, **unshifted)
-    last = sampled(method, **settings)
+    method, settings = METHODS[name]
+    first, last = first_look(method), sampled(method, **settings)
     line = [text for _, text in report(method.label) if "Attention in its box" in text][-1]
     told = [(int(a), int(b)) for a, b in re.findall(r"(\d+) -> (\d+) %", line)]
     for of_subject, percents in zip(SUBJECTS, told, strict=True):

@@ -8,7 +8,8 @@ from attention_control.nodes.host.run.install import install
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 
 from .recorded import IMAGES, SIZE, assert_maps, expected, record, recorder, spied
-from .tiny import SHAPES, conditioning, prolonged, sample, split_calls, tiny_model
+from .specimen import SHALLOW, fresh_model
+from .tiny import SHAPES, conditioning, prolonged, sample, split_calls
 from .tiny.precision import nearly
 
 
@@ -26,11 +27,11 @@ def test_maps_are_the_probabilities_of_the_attention(shape):
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "heun", "dpmpp_sde"])
 def test_a_time_slice_is_the_mean_of_the_calls_in_it(sampler):
     """Slices of the noise schedule; also of samplers that call the model between its steps."""
-    maps, calls = record("sd15", settings={"time_bins": 3}, steps=6, sampler=sampler)
+    maps, calls = record(SHALLOW, settings={"time_bins": 3}, steps=6, sampler=sampler)
     assert [(s.start, s.end) for s in maps.slices] == [(0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1)]
     times = [s.time for s in maps.slices]
     assert times == sorted(times, reverse=True)
-    timestep = tiny_model("sd15").get_model_object("model_sampling").timestep
+    timestep = fresh_model(SHALLOW).get_model_object("model_sampling").timestep
     slices: list[set[float]] = [set(), set(), set()]
     for sigma in {call.sigma for call in calls}:
         percent = 1 - float(timestep(torch.tensor(sigma))) / 999
@@ -40,7 +41,7 @@ def test_a_time_slice_is_the_mean_of_the_calls_in_it(sampler):
 
 def test_time_slices_without_a_step_are_left_out():
     """Three steps at 0, a half and the end of the schedule, and nine slices."""
-    maps, calls = record("sd15", settings={"time_bins": 9}, steps=3)
+    maps, calls = record(SHALLOW, settings={"time_bins": 9}, steps=3)
     assert [(s.start, s.end) for s in maps.slices] == [(0, 1 / 9), (4 / 9, 5 / 9), (8 / 9, 1)]
     sigmas = sorted({call.sigma for call in calls}, reverse=True)
     assert_maps(maps, calls, slices=[{sigma} for sigma in sigmas])
@@ -51,7 +52,7 @@ def test_repeated_texts_are_summed_back(tokens):
     """The host repeats a shorter prompt to the length of a longer one; maps have the prompt's own length."""
     positive, negative = tokens
     roles = ("positive", "negative")
-    maps, calls = record("sd15", positive, negative, settings={"time_bins": 1, "roles": roles})
+    maps, calls = record(SHALLOW, positive, negative, settings={"time_bins": 1, "roles": roles})
     for source, (role, length) in enumerate(zip(roles, tokens, strict=True)):
         assert {x.cross_attention[role].shape[-1] for x in maps.layers} == {length}
         assert_maps(maps, calls, source, role, length)
@@ -61,7 +62,7 @@ def test_repeated_texts_are_summed_back(tokens):
 def test_other_patches_are_seen_wherever_their_nodes_stand(order):
     """With StyleAligned the maps are those of the aligned queries and keys, and what the images look at in
     the reference is missing in the rows."""
-    model, calls = spied(tiny_model("sd15"))
+    model, calls = spied(fresh_model(SHALLOW))
     patch, store = recorder(model, time_bins=1)
     aligned = StyleAligned(layers=family_of(model).layer_map().parse("all"))
     for each in (patch, aligned) if order == "recorder first" else (aligned, patch):
@@ -79,7 +80,7 @@ def test_other_patches_are_seen_wherever_their_nodes_stand(order):
 
 def test_one_call_or_two_give_the_same_maps():
     """Conditional and unconditional rows together or apart, in either order."""
-    base = tiny_model("sd15")
+    base = fresh_model(SHALLOW)
     together, _ = record(base)
     with split_calls(base, rows=IMAGES):
         apart, _ = record(base)
@@ -92,7 +93,7 @@ def test_one_call_or_two_give_the_same_maps():
 def test_guidance_passes_and_further_prompts_are_left_out():
     """The perturbed pass of PAG uses the positive prompt again: its maps are not mixed in. Of two positive
     prompts the first is kept."""
-    model = tiny_model("sd15")
+    model = fresh_model(SHALLOW)
     positive, negative = conditioning(model, seed=1), conditioning(model, seed=2)
     plain_patch, plain = recorder(model)
     sample(install(model, plain_patch), positive, negative, **SIZE, steps=1)
@@ -122,7 +123,7 @@ def test_each_head_and_their_mean():
 
 def test_queries_and_keys_are_those_of_the_last_call_in_a_slice():
     """Their softmax is the map of that call."""
-    maps, calls = record("sd15", settings={"queries_and_keys": True, "time_bins": 1}, steps=3)
+    maps, calls = record(SHALLOW, settings={"queries_and_keys": True, "time_bins": 1}, steps=3)
     last = min(call.sigma for call in calls)
     for layer in maps.layers:
         q, k = (x["positive"][0].double() for x in (layer.queries, layer.keys))
@@ -132,7 +133,7 @@ def test_queries_and_keys_are_those_of_the_last_call_in_a_slice():
 
 def test_tokens_that_another_pack_adds_to_the_text_are_cut_off():
     """Some packs put further tokens behind the prompt's: the run goes on, and the prompt's own are kept."""
-    model, calls = spied(tiny_model("sd15"))
+    model, calls = spied(fresh_model(SHALLOW))
 
     def add_tokens(n, context, value, options):
         longer = torch.cat([context, context[:, :5]], dim=1)

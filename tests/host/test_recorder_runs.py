@@ -7,6 +7,7 @@ from attention_control.attention_patches.maps.recorders.recorder import MEGABYTE
 from attention_control.nodes.host.run.install import install
 
 from .recorded import SIZE, record, recorder, spied
+from .specimen import SHALLOW, fresh_model
 from .tiny import SHAPES, conditioning, sample, tiny_model
 
 
@@ -24,7 +25,7 @@ def test_pictures_stay_as_they_are(shape):
 
 def test_the_budget_is_kept_and_refused_before_sampling():
     """What is refused is refused before the model is called, with what to lower; the estimate holds."""
-    model, calls = spied(tiny_model("sd15"))
+    model, calls = spied(fresh_model(SHALLOW))
     patch, store = recorder(model, memory_limit=MEGABYTE)
     prompts = conditioning(model, seed=1), conditioning(model, seed=2)
     with pytest.raises(
@@ -40,10 +41,10 @@ def test_the_budget_is_kept_and_refused_before_sampling():
 
 def test_large_layers_keep_their_words_only():
     """Self-attention is kept up to a number of tokens; with none left the run is a plain one."""
-    maps, _ = record("sd15", settings={"self_max_tokens": 15})
+    maps, _ = record(SHALLOW, settings={"self_max_tokens": 15})
     assert {x.grid for x in maps.layers if x.self_attention} == {(3, 5), (2, 3)}
     assert {x.grid for x in maps.layers if x.cross_attention} == {(6, 10), (3, 5), (2, 3)}
-    model = tiny_model("sd15")
+    model = fresh_model(SHALLOW)
     patch, store = recorder(model, self_max_tokens=5, cross_layers=frozenset())
     prompts = conditioning(model, seed=1), conditioning(model, seed=2)
     plain = sample(model, *prompts, **SIZE)
@@ -53,7 +54,7 @@ def test_large_layers_keep_their_words_only():
 
 def test_a_failed_run_leaves_the_maps_of_the_last_good_one():
     """And the next run replaces them."""
-    model = tiny_model("sd15")
+    model = fresh_model(SHALLOW)
     patch, store = recorder(model)
     patched = install(model, patch)
     prompts = conditioning(model, seed=1), conditioning(model, seed=2)
@@ -74,7 +75,7 @@ def test_a_failed_run_leaves_the_maps_of_the_last_good_one():
 
 def test_two_recorders_stay_apart():
     """Each keeps what it was asked for, in its own range."""
-    model = tiny_model("sd15")
+    model = fresh_model(SHALLOW)
     early, first = recorder(model, during=PercentRange(0, 0.5), self_layers=frozenset(), time_bins=2)
     late, second = recorder(model, during=PercentRange(0.5, 1), cross_layers=frozenset(), time_bins=2)
     prompts = conditioning(model, seed=1), conditioning(model, seed=2)
@@ -87,7 +88,7 @@ def test_two_recorders_stay_apart():
 @pytest.mark.parametrize("reason", ["no positive conditioning has the whole picture", "saw no whole step"])
 def test_pictures_of_a_run_that_left_nothing_are_not_shown_with_anothers_maps(reason):
     """What it had nothing to do for is said instead, and the earlier picture still finds its own."""
-    model = tiny_model("sd15")
+    model = fresh_model(SHALLOW)
     patch, store = recorder(model, during=PercentRange(0.5, 1.0) if "step" in reason else PercentRange())
     positive, negative = conditioning(model, seed=1), conditioning(model, seed=2)
     first = sample(install(model, patch), positive, negative, **SIZE)

@@ -4,7 +4,7 @@ import gc
 
 from . import guidance_methods
 from .methods import METHODS
-from .specimen import model
+from .specimen import SHALLOW, model
 from .tiny import conditioning, sample
 
 PLACES = (
@@ -23,7 +23,7 @@ def ours():
 
 def test_nothing_waits_for_the_collector():
     """Masks, maps and keys of a run would lie in the device's memory until then."""
-    base = model("sd15")
+    base = model(SHALLOW)
     prompts = conditioning(base, seed=1), conditioning(base, seed=2)
     patched = [method.on(base) for method in (*METHODS, *guidance_methods.METHODS)]
     gc.collect()

@@ -27,6 +27,8 @@ from .tiny import assert_same_image, conditioning, tiny_model
 from .tiny.transformers import painted, transformer
 
 STEPS, SHAPE = 4, (2, 4, 6, 10)
+# those that draw their noise on a GPU are the same loops
+LOOPS = sorted(name for name in comfy.samplers.SAMPLER_NAMES if not name.endswith("_gpu"))
 
 
 @dataclass(kw_only=True)
@@ -83,7 +85,7 @@ def scaled(noise_like):
     return noise_like * first / (1 + first**2) ** 0.5
 
 
-@pytest.mark.parametrize("name", sorted(comfy.samplers.SAMPLER_NAMES))
+@pytest.mark.parametrize("name", LOOPS)
 def test_a_first_shift_is_another_start(name):
     """Shifting at the first call is starting there, for all of the host's samplers, deterministic or not."""
     shift = Shift(by=direction(), once=True)
@@ -154,7 +156,7 @@ def test_shifts_in_every_step(loop):
     assert not torch.allclose(out, run(model(), loop.__name__, start()), rtol=0.01)
 
 
-@pytest.mark.parametrize("name", ["euler", "euler_ancestral", "dpmpp_2m", "heun", "uni_pc"])
+@pytest.mark.parametrize("name", ["euler_ancestral", "dpmpp_2m", "uni_pc"])
 def test_a_noise_mask(name):
     """Repainting a part: the sampler goes on from the shifted latents, and the rest of the picture stays."""
     mask = torch.zeros(1, 1, 6, 10)

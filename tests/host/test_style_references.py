@@ -16,7 +16,7 @@ from ..naive_styles import with_references
 from . import test_style_of_a_picture as in_batch
 from .inversions import tiny_inversion
 from .naive import replace_self_attention
-from .specimen import blocks, model
+from .specimen import SHALLOW, blocks, model
 from .tiny import assert_same_image, conditioning
 
 SIZE = in_batch.SIZE
@@ -37,7 +37,7 @@ def mixed(patcher, *references, **settings):
 
 
 def prompts(rows=1):
-    return conditioning(model("sd15"), rows, seed=1), conditioning(model("sd15"), seed=2)
+    return conditioning(model(SHALLOW), rows, seed=1), conditioning(model(SHALLOW), seed=2)
 
 
 def noise(columns=slice(None)):
@@ -77,8 +77,8 @@ def test_one_reference_is_the_picture_in_the_batch(shape, settings):
 
 def test_the_same_picture_twice_is_the_picture():
     """Whatever the weights; one image is enough."""
-    once = run(mixed(model("sd15"), PICTURE), noise())
-    twice = run(mixed(model("sd15"), PICTURE, StyleReference(PICTURE, weight=3.0)), noise())
+    once = run(mixed(model(SHALLOW), PICTURE), noise())
+    twice = run(mixed(model(SHALLOW), PICTURE, StyleReference(PICTURE, weight=3.0)), noise())
     assert_same_image(twice, once, 1e-4)
 
 
@@ -103,27 +103,27 @@ def test_references_are_seen_under_the_first_prompt():
     """Of a batch of prompts: image 0 is what it is alone, whichever prompts follow it."""
     own = prompts(2)
     start = torch.cat([noise(slice(0, 8)), noise(slice(8, 16))])
-    both = run(mixed(model("sd15"), PICTURE, OTHER), start, own)
+    both = run(mixed(model(SHALLOW), PICTURE, OTHER), start, own)
     first = [[own[0][0][0][:1], {"pooled_output": own[0][0][1]["pooled_output"][:1]}]]
-    assert_same_image(both[:1], run(mixed(model("sd15"), PICTURE, OTHER), start[:1], (first, own[1])), 1e-4)
+    assert_same_image(both[:1], run(mixed(model(SHALLOW), PICTURE, OTHER), start[:1], (first, own[1])), 1e-4)
 
 
 @pytest.mark.parametrize("how", [{"weight": 0.0}, {"mask": 0 * LEFT}], ids=["weight", "mask"])
 def test_no_weights_are_the_plain_run(how, report):
     """To the bit, and it is said."""
-    nothing = mixed(model("sd15"), StyleReference(PICTURE, **how))
-    assert torch.equal(run(nothing, noise()), run(model("sd15"), noise()))
+    nothing = mixed(model(SHALLOW), StyleReference(PICTURE, **how))
+    assert torch.equal(run(nothing, noise()), run(model(SHALLOW), noise()))
     assert any("all weights of its references are 0" in line for _, line in report())
 
 
 @pytest.mark.parametrize("by_place", [False, True])
 def test_each_window_follows_what_covers_it(by_place, report):
     """Two windows that share nothing are two pictures, each with its own reference, seen whole."""
-    windows = install(model("sd15"), MultiDiffusion(**TWO_WINDOWS))
+    windows = install(model(SHALLOW), MultiDiffusion(**TWO_WINDOWS))
     whole = run(mixed(windows, *SIDES, by_place=by_place), noise())
     assert any("2 reference" in line for _, line in report())
     for columns, reference in ((slice(0, 8), PICTURE), (slice(8, 16), SMALL)):
-        alone = run(mixed(model("sd15"), reference), noise(columns))
+        alone = run(mixed(model(SHALLOW), reference), noise(columns))
         assert_same_image(whole[..., columns], alone, 1e-4)
 
 
@@ -133,43 +133,43 @@ def test_a_mask_for_each_image(by_place, report):
     start = torch.cat([noise(slice(0, 8)), noise(slice(8, 16))])
     masks = torch.stack([LEFT, 0.3 * RIGHT])
     other = StyleReference(SMALL, mask=torch.tensor([[0.2, 0.7]]))
-    both = run(mixed(model("sd15"), StyleReference(PICTURE, mask=masks), other, by_place=by_place), start)
+    both = run(mixed(model(SHALLOW), StyleReference(PICTURE, mask=masks), other, by_place=by_place), start)
     assert any("of the pictures, each image by its own masks" in line for _, line in report())
     for image, mask in enumerate(masks):
         references = StyleReference(PICTURE, mask=mask), other
-        alone = run(mixed(model("sd15"), *references, by_place=by_place), start[image : image + 1])
+        alone = run(mixed(model(SHALLOW), *references, by_place=by_place), start[image : image + 1])
         assert_same_image(both[image : image + 1], alone, 1e-4)
 
 
 def test_masks_that_are_neither_one_nor_one_for_each_image():
     """Are an error that says how many there are of each."""
     with pytest.raises(ValueError, match="there are 2 masks, and the latent batch to sample has 1 image"):
-        run(mixed(model("sd15"), StyleReference(PICTURE, mask=torch.stack([LEFT, RIGHT]))), noise())
+        run(mixed(model(SHALLOW), StyleReference(PICTURE, mask=torch.stack([LEFT, RIGHT]))), noise())
 
 
 def test_a_window_that_no_reference_reaches_is_plain(report):
     """And the report says so."""
-    windows = install(model("sd15"), MultiDiffusion(**TWO_WINDOWS))
+    windows = install(model(SHALLOW), MultiDiffusion(**TWO_WINDOWS))
     found = run(mixed(windows, SIDES[0]), noise())
-    assert_same_image(found[..., 8:], run(model("sd15"), noise(slice(8, 16))), 1e-4)
+    assert_same_image(found[..., 8:], run(model(SHALLOW), noise(slice(8, 16))), 1e-4)
     assert any("No reference reaches 1 of 2 parts" in line for _, line in report())
 
 
 def test_references_are_seen_under_the_prompts_of_regions():
     """A region of the whole picture: as under its prompts as the sampler's own."""
-    other = conditioning(model("sd15"), seed=3), conditioning(model("sd15"), seed=4)
+    other = conditioning(model(SHALLOW), seed=3), conditioning(model(SHALLOW), seed=4)
     region = Region(RegionPrompts(positive=other[0], negative=other[1]), torch.ones(1, 1))
     windows = install(
-        model("sd15"), MultiDiffusion(window=(6, 16), stride=6, regions=(region,), bootstrap=0.0)
+        model(SHALLOW), MultiDiffusion(window=(6, 16), stride=6, regions=(region,), bootstrap=0.0)
     )
     ours = run(mixed(windows, SMALL), noise())
-    assert_same_image(ours, run(mixed(model("sd15"), SMALL), noise(), other), 1e-4)
+    assert_same_image(ours, run(mixed(model(SHALLOW), SMALL), noise(), other), 1e-4)
 
 
 def test_an_area_follows_what_covers_it():
     """A second prompt for the right half: its rows follow the reference of that half alone."""
-    (right,) = ConditioningSetArea().append(conditioning(model("sd15"), seed=7), 64, 48, 64, 0, 1.0)
+    (right,) = ConditioningSetArea().append(conditioning(model(SHALLOW), seed=7), 64, 48, 64, 0, 1.0)
     own = prompts()[0] + right, prompts()[1]
-    sides = run(mixed(model("sd15"), *SIDES), noise(), own)
-    whole = run(mixed(model("sd15"), PICTURE, SMALL), noise(), own)
+    sides = run(mixed(model(SHALLOW), *SIDES), noise(), own)
+    whole = run(mixed(model(SHALLOW), PICTURE, SMALL), noise(), own)
     assert not torch.allclose(sides, whole, atol=0.01)

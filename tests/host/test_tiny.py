@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from .specimen import SHALLOW, SHALLOW_XL, fresh_model
 from .tiny import (
     assert_same_image,
     conditioning,
@@ -34,11 +35,15 @@ def change_reaches(model, kind):
     return torch.stack(moved)
 
 
+ATTENTIONS = {"sd15": 7, "sd2": 7, "sdxl": 11, SHALLOW: 4, SHALLOW_XL: 5}
+
+
 @pytest.mark.parametrize("kind", ["attn1", "attn2"])
+@pytest.mark.parametrize("shape", ATTENTIONS)
 def test_every_attention_shows_in_the_image(shape, kind):
     """No single attention of the network can be lost without the image showing it."""
-    moved = change_reaches(tiny_model(shape), kind)
-    assert len(moved) == {"sd15": 7, "sd2": 7, "sdxl": 11}[shape]
+    moved = change_reaches(fresh_model(shape), kind)
+    assert len(moved) == ATTENTIONS[shape]
     assert (moved > 1e-3).all(), moved
 
 
@@ -54,11 +59,10 @@ def test_image_of_a_batch_is_the_image_alone(shape):
     """With `images` and `only_image` one image of a batch is drawn by itself, at odd sizes too."""
     model = tiny_model(shape)
     positive, negative = prompts(model, rows=3)
-    batch = sample(model, positive, negative, batch=3, height=7, width=11)
+    batch = sample(model, positive, negative, batch=3, height=7, width=11, steps=1)
     for image in (0, 2):
-        alone = sample(
-            model, only_image(positive, image), negative, batch=1, images=[image], height=7, width=11
-        )
+        how = {"images": [image], "height": 7, "width": 11, "steps": 1}
+        alone = sample(model, only_image(positive, image), negative, batch=1, **how)
         assert_same_image(alone[0], batch[image])
 
 
@@ -66,12 +70,13 @@ def test_prompts_and_pooled_vectors_matter(shape):
     """Another text gives another image, another order of tokens does not; SDXL heeds the pooled vector."""
     model = tiny_model(shape)
     positive, negative = prompts(model)
-    plain = sample(model, positive, negative, batch=1)
+    once = {"batch": 1, "steps": 1}
+    plain = sample(model, positive, negative, **once)
     reordered_text = [[positive[0][0].flip(1), positive[0][1]]]
     other_pooled = [[positive[0][0], {"pooled_output": -positive[0][1]["pooled_output"]}]]
-    assert (sample(model, conditioning(model, seed=9), negative, batch=1) - plain).abs().mean() > 0.01
-    assert ((sample(model, other_pooled, negative, batch=1) - plain).abs().mean() > 0.01) == (shape == "sdxl")
-    assert_same_image(sample(model, reordered_text, negative, batch=1), plain)
+    assert (sample(model, conditioning(model, seed=9), negative, **once) - plain).abs().mean() > 0.01
+    assert ((sample(model, other_pooled, negative, **once) - plain).abs().mean() > 0.01) == (shape == "sdxl")
+    assert_same_image(sample(model, reordered_text, negative, **once), plain)
 
 
 def test_chunks_share_a_call_or_not(shape):

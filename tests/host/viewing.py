@@ -13,7 +13,8 @@ from attention_control.nodes.host.run.install import install
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
 from PIL import Image
 
-from .tiny import conditioning, sample, tiny_model
+from .specimen import SHALLOW, fresh_model
+from .tiny import conditioning, sample
 
 PROMPT = "a red cat, wearing sunglasses, on the (beach:1.2) and a second cat"
 CONTENT = ["red", "cat", "wearing", "sunglasses", "beach", "second"]
@@ -38,7 +39,7 @@ DEFAULTS = {
 
 def record(clip, prompt=PROMPT, equal=False, kinds=("cross", "self"), **settings):
     """The store of one run, a slice per step; `equal`: a batch of the same picture twice."""
-    model = tiny_model("sd15")
+    model = fresh_model(SHALLOW)
     layers = family_of(model).layer_map().parse("all")
     store = MapStore()
     chosen = {f"{kind}_layers": layers for kind in kinds}
