@@ -11,7 +11,7 @@ from ...attention_patches.maps.components import Features
 from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.text.words import PromptTokens
 from ..host.exchange import handed_on
-from ..host.files.temp_files import save_temp_png
+from ..host.files.temp_files import forget_oldest, save_temp_png
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import LAYERS
 from ..pictures.atlases.payload import payload, without_maps
@@ -165,6 +165,7 @@ class AttentionMapViewer(io.ComfyNode):
         pictures, masks = outputs(_draw(view, mode, point_image, features), threshold)
         doubt = doubt_of_prompt(recorded, clip, prompt, ROLES[rows]) if clip and prompt.strip() else None
         shown = payload(view, mode, features, save_temp_png, doubt)
+        forget_oldest()
         return io.NodeOutput(handed_on(pictures), handed_on(masks), ui={"attention_maps": [shown]})
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SUBFOLDER = "attention_maps"
+KEPT = 2**30  # bytes: the files of the last ten runs and more
 FAST = 1  # zlib's level: half as long as its default, a fifth larger
 
 
@@ -26,9 +27,21 @@ def save_temp_png(pixels: NDArray[np.uint8]) -> dict[str, str]:
     ).hexdigest()
     folder = Path(folder_paths.get_temp_directory(), SUBFOLDER)
     file = folder / f"{digest}.png"
-    if not file.exists():
+    if file.exists():
+        os.utime(file)
+    else:
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = folder / f"{digest}.{uuid.uuid4().hex}.part"
         Image.fromarray(pixels).save(unfinished, format="PNG", compress_level=FAST)
         os.replace(unfinished, file)
     return {"filename": file.name, "subfolder": SUBFOLDER, "type": "temp"}
+
+
+def forget_oldest(kept: int = KEPT) -> None:
+    """Remove what was written or used longest ago, until so many bytes are left; a long queue would fill the
+    disk before the host empties the folder."""
+    files = [(path, path.stat()) for path in Path(folder_paths.get_temp_directory(), SUBFOLDER).glob("*.png")]
+    for path, found in sorted(files, key=lambda each: each[1].st_mtime_ns, reverse=True):
+        kept -= found.st_size
+        if kept < 0:
+            path.unlink(missing_ok=True)

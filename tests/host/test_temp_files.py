@@ -1,0 +1,36 @@
+"""Pictures for the browser in the host's temporary folder."""
+
+import os
+from pathlib import Path
+
+import folder_paths
+import numpy as np
+import pytest
+from attention_control.nodes.host.files.temp_files import SUBFOLDER, forget_oldest, save_temp_png
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where the files go, empty."""
+    monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path))
+    return tmp_path / SUBFOLDER
+
+
+def saved(folder, value, age):
+    """The file of a picture, written or used so many seconds ago."""
+    path = Path(folder, save_temp_png(np.full((64, 64), value, np.uint8))["filename"])
+    return path, path.stat().st_mtime - age
+
+
+def test_what_was_used_longest_ago_is_forgotten(folder):
+    """A picture that is shown again counts as new; the files of other nodes stay."""
+    paths = []
+    for value, age in ((1, 30), (2, 20), (3, 10)):
+        path, time = saved(folder, value, age)
+        os.utime(path, (time, time))
+        paths.append(path)
+    assert saved(folder, 1, 0)[0] == paths[0]
+    (folder.parent / "other.png").touch()
+    forget_oldest(sum(paths[n].stat().st_size for n in (0, 2)))
+    assert [path.exists() for path in paths] == [True, False, True]
+    assert (folder.parent / "other.png").exists()
