@@ -15,12 +15,13 @@ from attention_control.nodes.host.run.install import install
 from attention_control.nodes.host.walks import invert as host_inversion
 
 from .inverting import METHODS, invert, picture, reconstruct
-from .specimen import model
+from .specimen import SHALLOW, model
 from .test_cross_image import WHOLE, transfer
 from .tiny import assert_same_image, conditioning, sample
-from .transfers import SIZE, inverted, pair, prompt, sampled
+from .transfers import SIZE, inverted, prompt, sampled
 
-SHAPE = "sd15"
+SHAPE = SHALLOW
+STEPS = 3
 ONE = Layout(((Subject("cat", (2, 3), ((0.0, 0.0, 0.6, 0.7),)),),), fillers=(1, 4), ends=(6,))
 EFFORT = Effort(0.5, iterations=2, target=0.01)
 LAYOUT = LayoutGuidance(layout=ONE, effort=EFFORT)
@@ -54,9 +55,9 @@ LATENT = picture(images=1)
 def test_a_picture_is_inverted_without_guidance(which, method):
     """Trajectory and noise are those of the model without it; bounds stay, as boxes in every step."""
     patch, rest = guided(which)
-    found, expected = (invert(on(x), method, LATENT)[0] for x in (patch, rest))
+    found, expected = (invert(on(x), method, LATENT, steps=STEPS)[0] for x in (patch, rest))
     assert torch.equal(found.states, expected.states)
-    plain = invert(model(SHAPE), method, LATENT)[0]
+    plain = invert(model(SHAPE), method, LATENT, steps=STEPS)[0]
     if method == "ddim":
         assert torch.equal(found.states, plain.states) == (rest is None)
     else:  # whose states have noise of their own, whatever the model says
@@ -68,7 +69,7 @@ def test_a_picture_is_inverted_without_guidance(which, method):
 def test_a_picture_is_reconstructed_without_guidance(which):
     """It comes back exactly, and the report says what was left out."""
     patch, _ = guided(which)
-    inversion = invert(on(patch), latent=LATENT)[0]
+    inversion = invert(on(patch), latent=LATENT, steps=STEPS)[0]
     _, report = reconstruct(on(patch), inversion)
     assert "exactly" in report
     assert f"The guidance of {which} is left out" in report
@@ -79,7 +80,7 @@ def test_a_picture_is_reconstructed_without_guidance(which):
 @pytest.mark.parametrize("patch", [None, LayoutGuidance(layout=Layout(((),))), bounded()])
 def test_without_guidance_nothing_is_said(patch):
     """On a plain model, with guidance that is off, with bounds alone."""
-    inversion = invert(on(patch), latent=LATENT)[0]
+    inversion = invert(on(patch), latent=LATENT, steps=STEPS)[0]
     assert reconstruct(on(patch), inversion)[1].endswith("exactly, but for rounding.")
 
 
@@ -91,7 +92,7 @@ def test_the_node_of_the_guidance_is_told(monkeypatch, report):
         return SimpleNamespace(tell=lambda text: shown.append((node, text)))
 
     monkeypatch.setattr(host_inversion, "OnTheNode", face)
-    invert(install(model(SHAPE), LAYOUT, "5"), latent=LATENT)
+    invert(install(model(SHAPE), LAYOUT, "5"), latent=LATENT, steps=STEPS)
     ((node, text),) = shown
     assert node == "5" and text.startswith("The guidance of LayoutGuidance is left out")
     assert [line for _, line in report("Inversion")] == [text]
@@ -106,7 +107,7 @@ def in_company(outputs_of, positive, ours_first, **how):
 
 def test_guidance_acts_once_a_step_of_cross_image_attention(report):
     """In whichever order the nodes come. It moves the output, and no stored state of either picture."""
-    structure, appearance = pair(SHAPE, size=(9, 7))
+    structure, appearance = (inverted(SHAPE, seed, size, steps=4) for seed, size in ((1, SIZE), (2, (9, 7))))
     before = structure.states.clone(), appearance.states.clone()
 
     def node(patcher):
@@ -117,7 +118,7 @@ def test_guidance_acts_once_a_step_of_cross_image_attention(report):
     assert torch.equal(structure.states, before[0]) and torch.equal(appearance.states, before[1])
     assert not torch.allclose(out, sampled(node(model(SHAPE)), prompt(SHAPE)), rtol=0.05)
     assert all("did not begin" not in line for _, line in report("CrossImageAttention"))
-    assert "Guided 4 steps" in report("LayoutGuidance")[0][1]
+    assert "Guided 2 steps" in report("LayoutGuidance")[0][1]
 
 
 def test_guidance_reaches_the_sampler_beside_a_reference_picture():
@@ -129,7 +130,7 @@ def test_guidance_reaches_the_sampler_beside_a_reference_picture():
     )
     layout = LayoutGuidance(layout=Layout((*ONE.images, ())), effort=EFFORT)
     prompts = conditioning(model(SHAPE), seed=1), conditioning(model(SHAPE), seed=2)
-    how = {"batch": 2, "height": SIZE[0], "width": SIZE[1], "steps": 3}
+    how = {"batch": 2, "height": SIZE[0], "width": SIZE[1], "steps": 2}
     one, other = (
         sample(install(install(model(SHAPE), first), second), *prompts, **how)
         for first, second in ((reference, layout), (layout, reference))

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from .companions import COMPANIONS
 from .guidance_methods import LAYOUT, LEFT, METHODS, RIGHT
-from .specimen import IMAGES, model
+from .specimen import IMAGES, SHALLOW, model
 from .tiny import assert_same_image, conditioning, sample
 
-STEPS = 2
 ONE_BARE = Layout(((), (LEFT, RIGHT), (RIGHT,)), LAYOUT.fillers, LAYOUT.ends)
 LORA, CONTROLNET = (next(c for c in COMPANIONS if c.name == name) for name in ("LoRA", "ControlNet"))
 
@@ -38,10 +37,10 @@ class Company:
 
     def run(self, patcher: Any) -> Tensor:
         """Latents (IMAGES, 4, 6, 10)."""
-        prompts = conditioning(model("sd15"), IMAGES, seed=1), conditioning(model("sd15"), seed=2)
+        prompts = conditioning(model(SHALLOW), IMAGES, seed=1), conditioning(model(SHALLOW), seed=2)
         if self.controlnet:
-            prompts = CONTROLNET.on_prompts(model("sd15"), prompts)
-        how = {"batch": IMAGES, "height": 6, "width": 10, "steps": STEPS, "sampler": "dpmpp_2m"}
+            prompts = CONTROLNET.on_prompts(model(SHALLOW), prompts)
+        how = {"batch": IMAGES, "height": 6, "width": 10, "steps": 1, "sampler": "dpmpp_2m"}
         return sample(patcher, *prompts, **how)
 
 
@@ -54,7 +53,7 @@ methods = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.n
 @cache
 def made(company: Company, name: str | None = None) -> Tensor:
     """The images of the company, and of the guidance of that name after it, sampled once."""
-    patched = company.on(model("sd15"))
+    patched = company.on(model(SHALLOW))
     for method in METHODS:
         patched = method.on(patched) if method.name == name else patched
     return company.run(patched)
@@ -63,8 +62,8 @@ def made(company: Company, name: str | None = None) -> Tensor:
 @methods
 def test_no_steps_and_no_bounds_leave_the_company_alone(method):
     """The same images to the bit, whichever of the nodes comes first."""
-    first = TOGETHER.on(method.on(model("sd15"), **method.off[0]))
-    last = method.on(TOGETHER.on(model("sd15")), **method.off[-1])
+    first = TOGETHER.on(method.on(model(SHALLOW), **method.off[0]))
+    last = method.on(TOGETHER.on(model(SHALLOW)), **method.off[-1])
     assert torch.equal(TOGETHER.run(first), made(TOGETHER))
     assert torch.equal(TOGETHER.run(last), made(TOGETHER))
 
@@ -75,7 +74,7 @@ def test_no_steps_and_no_bounds_leave_the_company_alone(method):
 def test_the_order_of_the_nodes_does_not_matter(company, method):
     """The same images, and others than each of the two makes alone."""
     images = made(company, method.name)
-    assert_same_image(company.run(company.on(method.on(model("sd15")))), images)
+    assert_same_image(company.run(company.on(method.on(model(SHALLOW)))), images)
     assert not torch.allclose(images, made(company), rtol=0.01)
     assert not torch.allclose(images, made(Company(), method.name), rtol=0.01)
 
@@ -88,7 +87,7 @@ def test_the_reference_is_guided_as_without_style_aligned(method):
     both, guided = made(company, method.name), made(unaligned, method.name)
     assert_same_image(both[0], guided[0])
     assert not torch.allclose(both[1:], guided[1:], rtol=0.01)
-    bare = company.run(method.on(company.on(model("sd15")), layout=ONE_BARE))
+    bare = company.run(method.on(company.on(model(SHALLOW)), layout=ONE_BARE))
     aligned = made(company)
     assert_same_image(bare[0], aligned[0])
     assert not torch.allclose(bare[1:], aligned[1:], rtol=0.01)
