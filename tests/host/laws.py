@@ -10,7 +10,7 @@ from torch import Tensor
 
 from . import naive
 from .full_size import FULL
-from .inventory import inventory
+from .inventory import Inventory, inventory
 from .one_call import attention_call, naive_result, result
 from .specimen import IMAGES, Specimen, blocks, model
 from .tiny import assert_same_image, conditioning, prolonged, sample, split_calls
@@ -39,15 +39,23 @@ def steps(shape: str) -> int:
     return 1 if shape == FULL else 2
 
 
+CHANGES = {"cross image", "shape variations, until"}  # does something else in the second step of a run
+
+
+def enough(method: Specimen) -> dict[str, int]:
+    """How a run is asked for in which the method does all that it can do in a step."""
+    return {} if method.remembers or method.name in CHANGES else {"steps": 1}
+
+
 def size(shape: str) -> dict[str, int]:
     """Of the latents; at full size they are small, as the weights take the time."""
     return SMALL if shape == FULL else SIZE
 
 
 @cache
-def plain(shape: str, sampler: str = "euler") -> Tensor:
+def plain(shape: str, **how: Any) -> Tensor:
     """The images without a method, sampled once: later runs are held against it."""
-    return run(model(shape), shape, sampler=sampler)
+    return run(model(shape), shape, **how)
 
 
 SEED = 5
@@ -77,9 +85,10 @@ def works(method: Specimen, shape: str) -> Tensor:
 def off_is_off(method: Specimen, shape: str) -> None:
     """1. An empty range, or settings that ask for nothing, give the plain images to the bit."""
     works(method, shape)
-    cases: list[dict[str, Any]] = [{"during": (0.4, 0.4)}, {"during": (1.0, 1.0)}, *method.off]
-    for case in cases:
-        assert torch.equal(run(method.on(model(shape), **case), shape), plain(shape)), (
+    between_steps: dict[str, Any] = {"during": (0.4, 0.4)}
+    for case in (between_steps, {"during": (1.0, 1.0)}, *method.off):
+        how = {} if case is between_steps else enough(method)
+        assert torch.equal(run(method.on(model(shape), **case), shape, **how), plain(shape, **how)), (
             f"{case} changes the images"
         )
 
@@ -95,23 +104,24 @@ def calls_do_not_matter(method: Specimen, shape: str) -> None:
         run(patched, shape, prompts=(positive, prolonged(negative))), expected
     )  # positive first
     assert_same_image(run(patched, shape, prompts=(positive + positive, negative)), expected)
-    alone = run(patched, shape, cfg=1.0)
+    how = {"cfg": 1.0, **enough(method)}
+    alone = run(patched, shape, **how)
     both = patched.clone()
     both.disable_model_cfg1_optimization()
-    assert_same_image(alone, run(both, shape, cfg=1.0))
+    assert_same_image(alone, run(both, shape, **how))
 
 
 def rows_do_not_leak(method: Specimen, shape: str) -> None:
     """3. An image changes with the images that may influence it, and with no other."""
-    works(method, shape)
-    last_answer = {"sampler": "dpmpp_2m"}  # ends with what the model said last: the start leaves no rounding
-    before = run(method.on(model(shape)), shape, **last_answer)
+    # ends with what the model said last: the start leaves no rounding
+    last_answer = {"sampler": "dpmpp_2m", **enough(method)}
+    before, alone = run(method.on(model(shape)), shape, **last_answer), plain(shape, **last_answer)
+    assert not torch.allclose(before, alone, rtol=0.01), "the method does nothing"
     for changed in range(IMAGES):
         after = run(method.on(model(shape)), shape, latent=_other_start(changed, shape), **last_answer)
         for image, influences in enumerate(method.influences):
             same = torch.equal(after[image], before[image])
             assert same != (changed in influences), f"image {changed} and image {image}: same = {same}"
-    alone = plain(shape, **last_answer)
     for image in method.exact_rows:
         assert torch.equal(before[image], alone[image]), f"image {image} should stay as it is"
 
@@ -141,17 +151,17 @@ def any_size(method: Specimen, shape: str) -> None:
 def nothing_is_left(method: Specimen, shape: str) -> None:
     """5. After a run, a failed run and a cancelled run all is as before, and during a run no module, hook
     or host function is changed."""
-    patched = method.on(model(shape))
-    plain(shape)  # the host brings the model to its device
+    patched, how = method.on(model(shape)), enough(method)
+    alone = plain(shape, **how)  # the host brings the model to its device
     before = inventory(model(shape)), inventory(patched)
-    first = works(method, shape)
+    first = run(patched, shape, **how)
+    assert not torch.allclose(first, alone, rtol=0.01), "the method does nothing"
     for interruption, place in INTERRUPTIONS:
-        during: list[Any] = []
-        _interrupted(patched, shape, interruption, place, lambda seen=during: seen.append(inventory(patched)))
+        during = _interrupted(patched, shape, interruption, place, **how)
         assert [seen.code for seen in during] == [before[1].code] * len(during), "changed during a run"
         assert (inventory(model(shape)), inventory(patched)) == before, f"left behind by {interruption!r}"
-    assert torch.equal(run(model(shape), shape), plain(shape)), "the model samples otherwise afterwards"
-    assert torch.equal(run(patched, shape), first), "the method works otherwise afterwards"
+    assert torch.equal(run(model(shape), shape, **how), alone), "the model samples otherwise afterwards"
+    assert torch.equal(run(patched, shape, **how), first), "the method works otherwise afterwards"
     assert (inventory(model(shape)), inventory(patched)) == before, "left behind by a run"
 
 
@@ -161,23 +171,26 @@ INTERRUPTIONS: list[tuple[BaseException, str]] = [
 ]
 
 
-def _interrupted(patched: Any, shape: str, interruption: BaseException, place: str, look: Any) -> None:
-    """A run in which `look` is called inside the model and after each call of it, and `interruption` is
-    raised in the last step."""
+def _interrupted(
+    patched: Any, shape: str, interruption: BaseException, place: str, **how: int
+) -> list[Inventory]:
+    """What is seen inside the model and after each call of it in a run in whose last step `interruption` is
+    raised."""
+    seen: list[Inventory] = []
     done: set[float] = set()  # noise levels
+    last = how.get("steps", steps(shape))
 
     def inside(h: Tensor, options: dict[str, Any]) -> Tensor:
         if options["block"] == ("input", 0):
-            look()
-        last = len(done) == steps(shape) - 1 and options["block"] == ("input", 3)
-        if last and place == "inside the model":
+            seen.append(inventory(patched))
+        if place == "inside the model" and len(done) == last - 1 and options["block"] == ("input", 3):
             raise interruption
         return h
 
     def after_step(args: dict[str, Any]) -> Any:
         done.add(float(args["sigma"][0]))
-        look()
-        if place == "after the model" and len(done) == steps(shape):
+        seen.append(inventory(patched))
+        if place == "after the model" and len(done) == last:
             raise interruption
         return args["denoised"]
 
@@ -185,10 +198,11 @@ def _interrupted(patched: Any, shape: str, interruption: BaseException, place: s
     spied.set_model_input_block_patch(inside)
     spied.set_model_sampler_post_cfg_function(after_step)
     try:
-        run(spied, shape)
+        run(spied, shape, **how)
     except (RuntimeError, InterruptProcessingException) as raised:
         assert raised is interruption
-    assert len(done) == steps(shape) - (place == "inside the model")
+    assert len(done) == last - (place == "inside the model")
+    return seen
 
 
 def patches_compose(method: Specimen, shape: str) -> None:

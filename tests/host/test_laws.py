@@ -18,15 +18,15 @@ from .specimen import SHALLOW, SHALLOW_XL
 
 
 def shapes(law, method):
-    """The first method keeps all laws on SD2's shape too, of three levels, and those of the model on each.
-    When others work and what they leave behind hangs on no model; what they are fed does, and is seen beside
-    the vectors of SDXL. Settings that take the same way as another are seen where they matter."""
+    """The first method keeps the laws of the model on each, of three levels but for SD1.5's. When methods
+    work and what they leave behind hangs on no model; what they are fed does, and is seen beside the vectors
+    of SDXL. Settings that take the same way as another are seen where they matter."""
     if law in OF_THE_KIND and method.name in SAME_WAY and not method.remembers:
         return ()
     if method.remembers and method.name in SAME_WAY:
         return ("sd15",)  # masks are found in the attention of more layers than a shallow model has
     if method is METHODS[0]:
-        return (SHALLOW, "sd2", "sdxl") if law in OF_THE_MODEL else (SHALLOW, "sd2")
+        return (SHALLOW, "sd2", "sdxl") if law in OF_THE_MODEL else (SHALLOW,)
     return (SHALLOW_XL,) if law in OF_THE_MODEL and method in OTHER_WAYS else (SHALLOW,)
 
 
