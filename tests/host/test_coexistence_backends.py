@@ -21,7 +21,7 @@ def test_backend_is_the_one_asked_for():
 def test_all_of_this_holds_with_the_attention_of_cpus():
     """Methods equal their naive versions, and change nothing where they are off, in a host that was started
     with --cpu and no more."""
-    chosen = "equals_naive and sd15 or off_is_off and aligned-sd15 or asked_for or overrides"
+    chosen = "equals_naive and sd15 or off_is_off and aligned-sd15 or the_one_asked_for or overrides"
     files = ["test_laws.py", "test_coexistence_attention.py", Path(__file__).name]
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, *files],

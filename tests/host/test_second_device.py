@@ -24,7 +24,7 @@ from comfy_extras.nodes_custom_sampler import SamplerCustom
 
 from .devices import host_on_the_pretended_device
 from .guidance_methods import METHODS as GUIDANCES
-from .laws import SIZE
+from .laws import SIZE, enough
 from .methods import METHODS
 from .node_calls import call_node
 from .pretended_device import CPU, PRETENDED, pretended_device, tensors
@@ -40,10 +40,10 @@ ROOM = {"height": 8, "width": 12}
 
 
 def run(method):
-    """A run of a method."""
+    """A run of a method, of two steps where it works on with what it has kept of the first."""
     model = tiny_model("sd15", layout="shallow")
     prompts = [conditioning(model, rows, seed=rows) for rows in (IMAGES, 1)]
-    return sample(method.on(model), *prompts, batch=IMAGES, **SIZE)
+    return sample(method.on(model), *prompts, batch=IMAGES, **SIZE, **enough(method))
 
 
 @pytest.mark.parametrize("method", [*METHODS, *GUIDANCES], ids=lambda method: method.name)
@@ -58,7 +58,7 @@ def test_a_text_that_moves_to_another_device_goes_on_in_its_mean():
     """The host shares out anew what is left when a conditioning's part of the schedule ends."""
 
     def recorded(share):
-        model = tiny_model("sd15")
+        model = tiny_model("sd15", layout="shallow")
         positive, negative = (conditioning(model, seed=n) for n in (1, 2))
         early = [[positive[0][0], {**positive[0][1], "end_percent": 0.5}]]
         patch, store = recorder(model, roles=("positive", "negative"), time_bins=1, queries_and_keys=True)
@@ -193,4 +193,4 @@ def test_nodes_take_what_the_host_keeps_on_a_device(nodes, clip, temp, monkeypat
         with host_on_the_pretended_device(everything=True):
             found = list(tensors(nodes(Graph(PRETENDED, clip))))
             assert {x.device for x in found} == {PRETENDED}
-            assert [x.cpu().tolist() for x in found] == [x.tolist() for x in expected]
+            assert all(torch.equal(x.cpu(), y) for x, y in zip(found, expected, strict=True))
