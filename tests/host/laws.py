@@ -39,7 +39,11 @@ def steps(shape: str) -> int:
     return 1 if shape == FULL else 2
 
 
-CHANGES = {"cross image", "shape variations, until"}  # does something else in the second step of a run
+CHANGES = {
+    "cross image",
+    "shape variations, until",
+    "multidiffusion with regions",
+}  # do something else in the second step of a run
 
 
 def enough(method: Specimen) -> dict[str, int]:
