@@ -6,7 +6,7 @@ import pytest
 from attention_control.nodes.host.run.install import install
 
 from .guidance_methods import METHODS as GUIDANCES
-from .laws import SIZE, prompts
+from .laws import SIZE, enough, prompts
 from .methods import OTHER_WAYS
 from .recorded import recorder
 from .specimen import IMAGES
@@ -15,8 +15,8 @@ from .tiny.precision import nearly
 from .two_devices import on_two_devices
 
 
-def run(model):
-    return sample(model, *prompts("sd15"), batch=IMAGES, **SIZE)
+def run(model, **how):
+    return sample(model, *prompts("sd15"), batch=IMAGES, **SIZE, **how)
 
 
 SAME_WAY = {"style of a picture", "prompt to prompt", "shape variations", "shape variations, keeping"}
@@ -28,9 +28,9 @@ ALL = [
 @pytest.mark.parametrize("method", ALL, ids=lambda method: method.name)
 def test_two_devices_make_the_picture_of_one(method):
     """Each prompt on a device of its own, at the same time; gradients are taken on the first."""
-    model, threads = tiny_model("sd15", layout="shallow"), set()
-    expected = run(method.on(model))
-    assert_same_image(run(method.on(on_two_devices(model, threads))), expected)
+    model, threads, how = tiny_model("sd15", layout="shallow"), set(), enough(method)
+    expected = run(method.on(model), **how)
+    assert_same_image(run(method.on(on_two_devices(model, threads)), **how), expected)
     assert len(threads - {threading.main_thread()}) == 2
     assert (threading.main_thread() in threads) == (method in GUIDANCES)
 
