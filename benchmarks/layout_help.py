@@ -15,7 +15,7 @@ from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel
 from attention_control.nodes.pictures.leakage_figure import draw_leakage
 from layout_pictures import framed, sheet, with_leakage
 from layout_prompts import Ask
-from layout_ways import WAYS, Way, pictures, starting_noise
+from layout_ways import WAYS, Way, pictures, starting_noise, ways
 from PIL import Image
 from torch import Tensor
 
@@ -50,21 +50,21 @@ def save(image: Image.Image, path: Path) -> None:
 
 
 def main() -> None:
-    parser = record.parser(__doc__ or "", "two pictures of one step")
+    parser = record.parser(__doc__ or "", "two pictures of one step with one iteration")
     parser.set_defaults(output=DOCS)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    images, steps = (2, 1) if options.quick else (IMAGES, STEPS)
+    images, steps, how = (2, 1, ways(1)) if options.quick else (IMAGES, STEPS, WAYS)
     options.output.mkdir(parents=True, exist_ok=True)
     with torch.inference_mode():
         demo = LoadDemoModel.execute().args
         asked, noise = ask(), starting_noise(demo, images, options.seed)
         rows = {
-            name: pictures(demo, WAYS[name], [asked] * images, noise, options.seed, steps)
+            name: pictures(demo, how[name], [asked] * images, noise, options.seed, steps)
             for name in ("plain", *NODES)
         }
         shown = {name: [framed(image, asked) for image in row] for name, row in rows.items()}
-        figures = [with_figure(demo, WAYS[name], asked, options.seed, steps) for name in ("plain", NODES[0])]
+        figures = [with_figure(demo, how[name], asked, options.seed, steps) for name in ("plain", NODES[0])]
     for name in NODES:
         save(sheet([shown["plain"], shown[name]]), options.output / f"{name.replace(' ', '')}.jpg")
     save(sheet(figures), options.output / "AttentionLeakage.jpg")

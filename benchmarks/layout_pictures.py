@@ -23,7 +23,7 @@ from attention_control.nodes.host.run.install import install  # noqa: E402
 from attention_control.nodes.inspect.recording_inputs import make_recorder  # noqa: E402
 from attention_control.nodes.pictures.leakage_figure import draw_leakage  # noqa: E402
 from layout_prompts import SIZE, Ask, Pixels, Wanted  # noqa: E402
-from layout_ways import WAYS, Way, layout_of, pictures, starting_noise  # noqa: E402
+from layout_ways import WAYS, Way, layout_of, pictures, starting_noise, ways  # noqa: E402
 from PIL import Image, ImageDraw  # noqa: E402
 from torch import Tensor  # noqa: E402
 
@@ -103,14 +103,14 @@ def sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
 
 
 def main() -> None:
-    parser = record.parser(__doc__, "the first prompt, one step")
+    parser = record.parser(__doc__, "the first prompt, one step with one iteration")
     parser.add_argument("--seed", type=int, default=0)
     options: argparse.Namespace = parser.parse_args()
-    wanted, steps = (asks()[:1], 1) if options.quick else (asks(), STEPS)
+    wanted, steps, how = (asks()[:1], 1, ways(1)) if options.quick else (asks(), STEPS, WAYS)
     rows = []
     with torch.inference_mode():
         demo = LoadDemoModel.execute().args
-        for way in (WAYS["plain"], WAYS["Bounded Attention"]):
+        for way in (how["plain"], how["Bounded Attention"]):
             shown = [with_leakage(demo, way, ask, options.seed, steps) for ask in wanted]
             row = [framed(image, ask) for (image, _), ask in zip(shown, wanted, strict=True)]
             rows.append([*row, matrix(shown[0][1])])

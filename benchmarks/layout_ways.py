@@ -115,16 +115,22 @@ def alone(ask: Ask, number: int) -> str:
     return f"a {wanted.colour} {wanted.noun} {BACKGROUNDS[ask.background]}"
 
 
-GUIDANCE = BoundedGuidance(effort=Effort(GUIDED), step_sizes=STRENGTH)
-WAYS: dict[str, Way] = {
-    "plain": plain,
-    "host: areas": areas_combined(),
-    "host: masks": masks_combined(),
-    "Layout Guidance": layout_guidance(loss_scale=SCALE, effort=Effort(GUIDED)),
-    "bounds alone": bounded(refine_from=1.0),
-    "without refinement": bounded(refine_from=1.0, guidance=GUIDANCE),
-    "Bounded Attention": bounded(refine_from=GUIDED, guidance=GUIDANCE),
-}
+def ways(iterations: int = 5) -> dict[str, Way]:
+    """By name; the guided ones with so many iterations in a step."""
+    effort = Effort(GUIDED, iterations)
+    guidance = BoundedGuidance(effort=effort, step_sizes=STRENGTH)
+    return {
+        "plain": plain,
+        "host: areas": areas_combined(),
+        "host: masks": masks_combined(),
+        "Layout Guidance": layout_guidance(loss_scale=SCALE, effort=effort),
+        "bounds alone": bounded(refine_from=1.0),
+        "without refinement": bounded(refine_from=1.0, guidance=guidance),
+        "Bounded Attention": bounded(refine_from=GUIDED, guidance=guidance),
+    }
+
+
+WAYS = ways()
 
 
 def starting_noise(demo: Any, images: int, seed: int) -> Tensor:
