@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,15 @@ class Sprites:
             temporary = path.with_suffix(f".{os.getpid()}.npz")
             np.savez(temporary, **tiles)
             temporary.replace(path)
-        with np.load(path) as stored:
-            keys = [(k, k.split("/")) for k in stored.files]
-            return cls({(d, s, n, int(z)): stored[k] for k, (d, s, n, z) in keys})
+        return cls(_read(path, path.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, _: int) -> dict[tuple[str, str, str, int], NDArray[np.uint8]]:
+    """What is in a file, which changes with its time."""
+    with np.load(path) as stored:
+        keys = [(k, k.split("/")) for k in stored.files]
+        return {(d, s, n, int(z)): stored[k] for k, (d, s, n, z) in keys}
 
 
 def _render_all(cache: Path) -> dict[tuple[str, str, str, int], NDArray[np.uint8]]:

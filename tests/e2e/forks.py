@@ -62,8 +62,13 @@ def main() -> None:
     for name in READY:
         importlib.import_module(name)
 
+    from attention_control.demo_model.world import Sprites
+
     for line in sys.stdin:
-        print(fork(*json.loads(line)), file=answers, flush=True)
+        script, options, log = json.loads(line)
+        if "--cache" in options:  # the drawings, which are read once for all scripts
+            Sprites.load(Path(options[options.index("--cache") + 1]))
+        print(fork(script, options, log), file=answers, flush=True)
 
 
 if __name__ == "__main__":
