@@ -24,7 +24,7 @@ from talk_workflows import awaited, facts_of, key_of, model_now, path_of
 from ui_workflow import to_prompt
 from workflow_file import read_workflow
 
-QUICK = 2  # steps
+QUICK = {"steps": 1, "guidance_iterations": 1}  # at most
 Json = dict[str, Any]
 Run = Callable[[Json], Result]
 
@@ -53,8 +53,9 @@ def runner(server: Server, quick: bool) -> Run:
         async with Client(server.address) as client:
             prompt = to_prompt(workflow, await client.object_info())
         for inputs in (node["inputs"] for node in prompt.values()):
-            if isinstance(inputs.get("steps"), int):
-                inputs["steps"] = min(inputs["steps"], QUICK)
+            for name in QUICK.keys() & inputs.keys():
+                if isinstance(inputs[name], int):
+                    inputs[name] = min(inputs[name], QUICK[name])
         return prompt
 
     def run(workflow: Json) -> Result:

@@ -21,6 +21,6 @@ def parser() -> argparse.ArgumentParser:
     add = options.add_argument
     add("--output", type=Path, default=ROOT / "docs", metavar="DIR", help="where talk.md and talk/ go")
     add("--only", nargs="*", choices=made, metavar="WORKFLOW", help=f"make these: {', '.join(made)}")
-    add("--quick", action="store_true", help="two steps a picture: a smoke run, of no use to look at")
+    add("--quick", action="store_true", help="one step a picture: a smoke run, of no use to look at")
     add("--page", action="store_true", help="write the page alone, of what is made already")
     return options
