@@ -21,7 +21,6 @@ EXAMPLES = {path.stem: path for path in sorted((ROOT / "example_workflows").glob
 FEW_STEPS = 4
 COMPARED = (
     "01 One style for a whole batch",
-    "06 Five kittens in boxes, each itself",
     "07 Change a word, keep the picture",
     "10 Other shapes of one object",
 )

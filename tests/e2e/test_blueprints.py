@@ -48,6 +48,6 @@ def test_the_server_offers_them(offered: dict[str, Any]) -> None:
 def test_a_blueprint_runs(name: str, offered: dict[str, Any], server: Server) -> None:
     """With the demo model at its sockets it gives as many pictures as were asked for."""
     workflow = unpacked(offered[name], VALUES[name])
-    found = asyncio.run(pictures(server, workflow, steps=3))
+    found = asyncio.run(pictures(server, workflow, steps=2))
     shows_something(workflow, found)
     assert len(found["Pictures"]) == COUNTS[name]
