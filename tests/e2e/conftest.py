@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +20,8 @@ from host_server import Server, running_server
 from pack import ROOT, load_pack
 
 from ..npm_packages import installed
+from .demo_runs import Served, demo
+from .host_under_test import comfyui
 from .runs import EXAMPLES, Example, Pictures, Script, pictures, read, steps_of
 
 
@@ -77,6 +79,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A second server with this checkout, on folders of its own, as the demo serves it."""
+    temporary = tmp_path_factory.mktemp("served")
+    with demo(ROOT, temporary, "--serve") as process:
+        assert process.stdout is not None
+        yield Served(process, process.stdout.readline().strip(), temporary)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+
+
+@pytest.fixture(scope="session")
 def example(server: Server) -> Example:
     """`example("01 One style for a whole batch")`: its pictures by title, sampled once in a few steps."""
 
@@ -122,10 +136,3 @@ def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = tmp_path_factory.mktemp("drawings")
     np.savez(cache / "styled-sprites.npz", **tiles)
     return cache
-
-
-def comfyui() -> Path:
-    """The host under test; a named skip where there is none."""
-    if not os.environ.get("COMFYUI_PATH"):
-        pytest.skip("COMFYUI_PATH names no ComfyUI; `python scripts/test.py` brings one")
-    return Path(os.environ["COMFYUI_PATH"])

@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +19,7 @@ from demo_pictures import run_workflow
 from failures import Failure
 from host_server import Server
 
-from .conftest import comfyui
+from .demo_runs import demo, processes_of
 from .runs import EXAMPLES, Example, brief, read
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,38 +55,6 @@ def temporary(tmp_path: Path) -> Path:
     folder = tmp_path / "temporary"
     folder.mkdir()
     return folder
-
-
-def demo(checkout: Path, temporary: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start the demo of a checkout with the host under test."""
-    env = {
-        **os.environ,
-        "COMFYUI_PATH": str(comfyui()),
-        "COMFYUI_PYTHON": sys.executable,
-        "TMPDIR": str(temporary),
-        "ATTENTION_CONTROL_CACHE": str(temporary / "cache"),
-    }
-    command = [sys.executable, str(checkout / "scripts" / "demo.py"), *arguments]
-    return subprocess.Popen(
-        command,
-        cwd=checkout,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # as from a terminal: a suite that runs in the background hands on that Ctrl-C is ignored
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-def processes_of(folder: Path) -> Iterator[psutil.Process]:
-    """The processes whose command line names something in `folder`."""
-    for process in psutil.process_iter():
-        try:
-            if any(str(folder) in word for word in process.cmdline()):
-                yield process
-        except psutil.Error:
-            continue
 
 
 def wait_for_server(checkout: Path, process: subprocess.Popen[str]) -> psutil.Process:
@@ -162,25 +127,6 @@ def test_node_that_nobody_knows_is_named(server: Server) -> None:
     unknown = {"nodes": [{"id": 1, "type": "NoSuchNode"}], "links": []}
     with pytest.raises(Failure, match="NoSuchNode"):
         asyncio.run(run_workflow(server, unknown))
-
-
-def test_serve_prints_an_address_that_answers_until_it_is_stopped(checkout: Path, temporary: Path) -> None:
-    """With --serve the one line of output is the address of the web UI; Ctrl-C ends it in good order.
-
-    A second --serve prints the same address, and ends.
-    """
-    process = demo(checkout, temporary, "--serve")
-    assert process.stdout is not None
-    address = process.stdout.readline().strip()
-    with urllib.request.urlopen(address) as page:
-        assert b"ComfyUI" in page.read()
-    second = demo(checkout, temporary, "--serve")
-    out, err = second.communicate(timeout=60)
-    assert second.returncode == 0 and out.splitlines() == [address], err
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate()
-    assert process.returncode == 0 and "Traceback" not in err
-    assert not list(processes_of(checkout)) and not list((temporary / "cache").rglob("address"))
 
 
 def test_taken_port_is_told_at_once(checkout: Path, temporary: Path, server: Server) -> None:

@@ -3,20 +3,16 @@ other."""
 
 import asyncio
 import shutil
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from host_client import Client
-from host_server import Server, running_server
+from host_server import Server
 from pack import load_pack
 
-from .conftest import comfyui
+from .demo_runs import Served
 from .reports import Prompt, tell
 
 load_pack()
@@ -24,15 +20,8 @@ load_pack()
 from attention_control.attention_patches.maps.map_files import load_maps  # noqa: E402
 
 STEPS = 2
+Worker = Server | Served
 INVERSION, MAPS = "sent.inversion.safetensors", "sent.attention.safetensors"
-
-
-@pytest.fixture(scope="module")
-def worker(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A second server with this checkout, on folders of its own, beside the one of all tests."""
-    base = tmp_path_factory.mktemp("worker")
-    with running_server(Path(sys.executable), comfyui(), base, base / "server.log") as running:
-        yield running
 
 
 def node(kind: str, **inputs: Any) -> dict[str, Any]:
@@ -96,10 +85,10 @@ def files() -> Prompt:
     }
 
 
-def both(*jobs: tuple[Server, Prompt]) -> list[str]:
+def both(*jobs: tuple[Worker, Prompt]) -> list[str]:
     """Run the prompts, those of several servers at the same time; the last line on each one's node 6."""
 
-    async def one(server: Server, prompt: Prompt) -> str:
+    async def one(server: Worker, prompt: Prompt) -> str:
         async with Client(server.address) as client:
             return (await tell(client, prompt)).texts.get("6", [""])[-1]
 
@@ -109,7 +98,7 @@ def both(*jobs: tuple[Server, Prompt]) -> list[str]:
     return asyncio.run(run())
 
 
-def pictures(server: Server, prefix: str) -> list[Any]:
+def pictures(server: Worker, prefix: str) -> list[Any]:
     """What was saved under a prefix, in order."""
     found = []
     for path in sorted((server.base / "output").glob(f"{prefix}_*.png")):
@@ -118,38 +107,38 @@ def pictures(server: Server, prefix: str) -> list[Any]:
     return found
 
 
-def test_two_workers_give_what_one_gives(server: Server, worker: Server) -> None:
+def test_two_workers_give_what_one_gives(server: Server, served: Served) -> None:
     """To the bit, for the same seeds; another seed gives other pictures."""
-    both((server, series(101)), (worker, series(102)))
+    both((server, series(101)), (served, series(102)))
     both((server, series(102)))
-    alone, apart = pictures(server, "series/102"), pictures(worker, "series/102")
+    alone, apart = pictures(server, "series/102"), pictures(served, "series/102")
     assert len(alone) == len(apart) == 4
     assert all(np.array_equal(one, other) for one, other in zip(alone, apart, strict=True))
     assert not np.array_equal(alone[0], pictures(server, "series/101")[0])
 
 
-def test_a_batch_that_was_cut_is_told(server: Server, worker: Server) -> None:
+def test_a_batch_that_was_cut_is_told(server: Server, served: Served) -> None:
     """The one with the first rows makes what the whole batch has there; the other one follows another."""
     both((server, series(102)))
-    first, second = both((server, series(102, rows=(0, 2))), (worker, series(102, rows=(2, 2))))
+    first, second = both((server, series(102, rows=(0, 2))), (served, series(102, rows=(2, 2))))
     whole = pictures(server, "series/102")
     off = [
         [int(np.abs(one - other).max()) for one, other in zip(whole[start:], half, strict=False)]
-        for start, half in ((0, pictures(server, "series/cut")), (2, pictures(worker, "series/cut")))
+        for start, half in ((0, pictures(server, "series/cut")), (2, pictures(served, "series/cut")))
     ]
     assert max(off[0]) <= 1 and min(off[1]) > 1, off
     assert first.endswith("2 images.")
     assert "images 2, 3 of a larger batch, and follow image 2 of it" in second
 
 
-def test_files_carry_style_and_maps(server: Server, worker: Server) -> None:
+def test_files_carry_style_and_maps(server: Server, served: Served) -> None:
     """A worker that loads the other's inversion has the same first image, to the bit, and new ones of its
     own; maps are the same there."""
     both((server, files()))
     made = {
         name: next((server.base / "output").glob(name.replace(".", "_*.", 1))) for name in (INVERSION, MAPS)
     }
-    for each in (server, worker):
+    for each in (server, served):
         for name, path in made.items():
             shutil.copy(path, each.base / "input" / name)
     copying = {
@@ -157,10 +146,10 @@ def test_files_carry_style_and_maps(server: Server, worker: Server) -> None:
         "11": node("SaveAttentionMaps", maps=["10", 0], filename_prefix="arrived"),
     }
     style = f"{INVERSION} [input]"
-    both((server, series(103, style=style)), (worker, {**series(104, style=style), **copying}))
-    (picture, new), (same, other) = pictures(server, "series/103"), pictures(worker, "series/104")
+    both((server, series(103, style=style)), (served, {**series(104, style=style), **copying}))
+    (picture, new), (same, other) = pictures(server, "series/103"), pictures(served, "series/104")
     assert np.array_equal(picture, same) and not np.array_equal(new, other)
-    (arrived,) = (worker.base / "output").glob("arrived_*.attention.safetensors")
+    (arrived,) = (served.base / "output").glob("arrived_*.attention.safetensors")
     sent, there = (load_maps(path).maps.layers for path in (made[MAPS], arrived))
     assert len(sent) == len(there) > 0
     for one, other in zip(sent, there, strict=True):
