@@ -99,9 +99,9 @@ def with_mark(prompt: dict[str, Any], mark: int) -> dict[str, Any]:
 
 
 def shortened(prompt: dict[str, Any], steps: int) -> dict[str, Any]:
-    """The prompt with so many steps at most in each sampler and inversion, and two iterations of guidance."""
+    """The prompt with so many steps at most in each sampler and inversion, and one iteration of guidance."""
     for inputs in (node["inputs"] for node in prompt.values()):
-        for name, most in (("steps", steps), ("guidance_iterations", 2)):
+        for name, most in (("steps", steps), ("guidance_iterations", 1)):
             if name in inputs:
                 inputs[name] = min(inputs[name], most)
     return prompt
