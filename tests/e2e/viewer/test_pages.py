@@ -1,4 +1,4 @@
-"""What comes when, and what stays: files, reload, tabs, several viewers."""
+"""What comes when, and what stays: files, tabs, several viewers."""
 
 import copy
 
@@ -30,22 +30,6 @@ def test_files_come_when_they_are_looked_at(own: Ui) -> None:
     assert len(atlases()) == 2
 
 
-def test_reload_says_that_maps_are_not_saved(own: Ui) -> None:
-    """A saved workflow is loaded again: a kind word instead of a picture, and a run brings the maps back."""
-    own.show(brief(), "vue")
-    assert "Run the workflow" in own.viewer.text("message")
-    own.run()
-    own.viewer.panel.get_by_label("Opacity").fill("0.5")
-    saved = own.page.evaluate("app.graph.serialize()")
-    own.page.reload()
-    own.wait_until_ready()
-    own.show(saved, "vue")
-    assert "not saved with a workflow" in own.viewer.text("message")
-    own.picture("vue-reloaded")
-    own.run()
-    assert own.viewer.panel.get_by_label("Opacity").input_value() == "0.5"
-
-
 def test_a_bypassed_recorder_is_told(own: Ui) -> None:
     """The picture is made, nothing turns red, and the viewer says why it is empty; then all is back."""
     own.show(brief(), "classic")
@@ -65,8 +49,7 @@ def test_tab_brings_the_maps_back(own: Ui) -> None:
     own.run()
     tabs = own.page.locator(".workflow-tabs .p-togglebutton")
     own.page.evaluate("app.extensionManager.command.execute('Comfy.NewBlankWorkflow')")
-    own.page.wait_for_timeout(1500)
-    assert own.page.locator(".amv:visible").count() == 0
+    own.page.locator(".amv:visible").first.wait_for(state="hidden")
     tabs.nth(tabs.count() - 2).click()
     own.viewer.chips.first.wait_for(timeout=20_000)
     assert own.viewer.pixels()[..., 3].any()
@@ -98,21 +81,27 @@ def test_two_viewers_stay_apart(own: Ui) -> None:
     own.picture("vue-two-viewers")
 
 
-def test_a_report_is_there_in_another_tab(own: Ui) -> None:
-    """All comes from the cache there, so nothing is said once more; yet the node shows its report."""
+def test_another_tab_has_a_saved_workflow_without_its_maps(own: Ui) -> None:
+    """A kind word stands there; a run brings the maps back, with the viewer's settings. All comes from
+    the cache then, so nothing is said once more; yet a node shows its report."""
     report = """() => app.graph.nodes.find(node => node.type === "AttentionRecorder").widgets
         .find(widget => widget.name === "$$node-text-preview")?.value ?? ''"""
     own.show(brief(), "classic")
+    assert "Run the workflow" in own.viewer.text("message")
     own.run()
-    said = own.page.evaluate(report)
+    own.viewer.panel.get_by_label("Opacity").fill("0.5")
+    said, saved = own.page.evaluate(report), own.page.evaluate("app.graph.serialize()")
     assert said.startswith("AttentionRecorder: 7 of 7 layers")
     other = Ui(own.page.context.new_page(), [])
     other.page.set_default_timeout(START)
     other.page.goto(own.page.url)
     other.wait_until_ready()
-    other.show(brief(), "classic")
+    other.show(saved, "classic")
+    assert "not saved with a workflow" in other.viewer.text("message")
     assert other.page.evaluate(report) == ""
+    other.picture("classic-another-tab")
     other.run()
+    assert other.viewer.panel.get_by_label("Opacity").input_value() == "0.5"
     assert other.page.evaluate(report) == said
     other.page.close()
 
