@@ -29,7 +29,21 @@ EXAMPLE = Path(__file__).resolve().parents[3] / "example_workflows" / "02 Where 
 CELLS = 16  # the finest grid of the demo model on its pictures
 RENDERERS = {"classic": False, "vue": True}
 VIEWER = "AttentionMapViewer"
+once = pytest.mark.parametrize("ran", ["classic"], indirect=True)  # for what does not hang on the renderer
 START = 120_000  # milliseconds, on a busy machine
+STANDS = """() => new Promise(done => {
+    const parts = "[data-node-id], .dom-widget";
+    const places = () => Array.from(document.querySelectorAll(parts), part => part.getBoundingClientRect());
+    let before = "", same = 0;
+    const look = () => {
+        const now = JSON.stringify(places());
+        same = now === before ? same + 1 : 0;
+        before = now;
+        if (same < 4) requestAnimationFrame(look);
+        else done();
+    };
+    requestAnimationFrame(look);
+})"""  # what is drawn over the canvas has come to rest
 RUN_WORKFLOW = """() => new Promise((done, failed) => {
     app.api.addEventListener("execution_success", () => done(), { once: true });
     const fail = event => failed(event.detail.exception_message);
@@ -115,7 +129,7 @@ class Ui:
             }""",
             [scale, at],
         )
-        self.page.wait_for_timeout(500)
+        self.page.evaluate(STANDS)
 
     def viewers(self) -> list[Viewer]:
         count = self.page.evaluate('app.graph.nodes.filter(x => x.type === "AttentionMapViewer").length')

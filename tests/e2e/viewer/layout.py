@@ -10,9 +10,9 @@ from typing import Any
 TITLE = 30  # pixels of the canvas above the place of a node
 STILL = """async () => {
     const look = () => JSON.stringify(app.graph.nodes.map(node => [node.id, ...node.size]));
-    const wait = ms => new Promise(done => setTimeout(done, ms));
-    for (let before = "", same = 0; same < 3; ) {
-        await wait(60);
+    const frame = () => new Promise(requestAnimationFrame);
+    for (let before = "", same = 0; same < 6; ) {
+        await frame();
         const now = look();
         same = now === before ? same + 1 : 0;
         before = now;

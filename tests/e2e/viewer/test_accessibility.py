@@ -1,7 +1,7 @@
 """The viewer is for everybody: checked by axe-core, by keys alone, with larger letters, without motion."""
 
 from .accessibility import complaints
-from .browser import VIEWER, Ui, renderer
+from .browser import VIEWER, Ui, once, renderer
 
 FOCUSED = """() => {
     const element = document.activeElement;
@@ -62,12 +62,14 @@ def test_keys_reach_everything_in_order(ui: Ui) -> None:
     assert ui.page.evaluate(FOCUSED) is None
 
 
+@once
 def test_sizes_follow_the_letters(ui: Ui) -> None:
     """A quarter larger where the page's letters are."""
     plain, large = (ui.page.evaluate(SIZES, size) for size in ("16px", "20px"))
     assert all(1.2 <= one / other <= 1.3 for one, other in zip(large, plain, strict=True)), (plain, large)
 
 
+@once
 def test_nothing_moves_where_motion_is_reduced(ui: Ui) -> None:
     """Chips change at once; without that wish they fade."""
     lasts = "chip => getComputedStyle(chip).transitionDuration"

@@ -65,9 +65,8 @@ def test_wheel_zooms_the_canvas(ui: Ui) -> None:
         ui.look()
         ui.page.mouse.move(across, down)
         ui.page.mouse.wheel(0, -100)
-        ui.page.wait_for_timeout(300)
-        zoomed: float = ui.page.evaluate("app.canvas.ds.scale")
-        return zoomed
+        zoomed = ui.page.wait_for_function("app.canvas.ds.scale !== 1 && app.canvas.ds.scale")
+        return float(zoomed.json_value())
 
     box = ui.viewer.stage.bounding_box()
     over = factor(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from .browser import Ui, renderer
+from .browser import Ui, once, renderer
 
 
+@once
 def test_sliders_change_the_map_and_the_caption(ui: Ui) -> None:
     """By the arrow keys: every place of both sliders says the time and the layer that it stands for."""
     viewer, sent = ui.viewer, ui.payload()
@@ -32,19 +33,25 @@ def test_sliders_change_the_map_and_the_caption(ui: Ui) -> None:
     assert all((a != b).any() for i, a in enumerate(pictures) for b in pictures[:i])
 
 
+@once
 def test_play_runs_through_the_times(ui: Ui) -> None:
     """Play moves the time slider by itself, from slice to slice, until it is paused."""
     viewer = ui.viewer
     viewer.chip("cat").click()
     viewer.panel.get_by_role("button", name="Play").click()
-    moved = "x => new Promise(done => setTimeout(() => done(x.value), 700))"
-    places = {viewer.slider("time").evaluate(moved) for _ in range(4)}
+    time, kept = viewer.slider("time").element_handle(), "([x, kept]) => x.value !== kept && x.value"
+    places = ["0"]
+    for _ in range(3):
+        places.append(ui.page.wait_for_function(kept, arg=[time, places[-1]]).json_value())
     viewer.panel.get_by_role("button", name="Pause").click()
-    assert len(places) > 1 and "0" not in places
-    stopped = viewer.slider("time").evaluate(moved)
-    assert viewer.slider("time").evaluate(moved) == stopped
+    assert "0" not in places[1:]
+    viewer.settle()
+    stopped = time.input_value()
+    ui.page.wait_for_timeout(1000)  # two slices and a half
+    assert time.input_value() == stopped
 
 
+@once
 def test_side_by_side_leaves_the_picture_alone(ui: Ui) -> None:
     """One pane is the plain picture, the other has the map."""
     viewer = ui.viewer
@@ -60,6 +67,7 @@ def test_side_by_side_leaves_the_picture_alone(ui: Ui) -> None:
     assert len(shown) > 0 and (shown.mean(0) < picture).all()  # a map dims; half of the place is plain
 
 
+@once
 def test_saved_png_has_the_map_at_a_good_size(ui: Ui) -> None:
     """The button gives a PNG named after what it shows, 1024 pixels for the picture and a caption below."""
     ui.viewer.chip("cat").click()

@@ -4,9 +4,10 @@ import torch
 
 from pack import load_pack
 
-from .browser import SHOTS, Json, Ui, renderer
+from .browser import SHOTS, Json, Ui, once, renderer
 
 
+@once
 def test_words_of_the_prompt_are_chips(ui: Ui) -> None:
     """The words that name something, in their order; each has a colour of its own."""
     assert ui.viewer.chips.all_inner_texts() == ["red", "cat", "blue", "dog", "beach", "clay", "style"]
@@ -14,6 +15,7 @@ def test_words_of_the_prompt_are_chips(ui: Ui) -> None:
     assert len(set(colours)) == len(colours)
 
 
+@once
 def test_hovered_noun_is_hot_where_the_judge_finds_it(ui: Ui) -> None:
     """The hottest place of each subject's map lies in a box in which the judge sees that subject."""
     seen = torch.from_numpy(ui.file(ui.payload()["images"][0]["picture"]).copy()) / 255
@@ -74,6 +76,7 @@ def test_colour_map_is_the_nodes_own_input(ui: Ui) -> None:
     assert prompt() == before
 
 
+@once
 def test_what_is_kept_can_be_used_for_outputs(ui: Ui) -> None:
     """Words, layer and time are written into the node, stand in what is sent, and the run gives just them."""
     viewer, node = ui.viewer, 'app.graph.nodes.find(x => x.type === "AttentionMapViewer")'
