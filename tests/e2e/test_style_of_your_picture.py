@@ -10,7 +10,7 @@ import pytest
 from host_server import Server
 from ui_workflow import to_prompt
 
-from .runs import EXAMPLES, IN_ITS_STYLE, Example, Pictures, pictures, read, shows_something
+from .runs import EXAMPLES, FEW_STEPS, IN_ITS_STYLE, Example, Pictures, pictures, read, shows_something
 
 
 def with_the_picture_decoded(workflow: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def sampled(server: Server) -> Example:
     @cache
     def run(name: str) -> Pictures:
         workflow = with_the_picture_decoded(read(EXAMPLES[name]))
-        found = asyncio.run(pictures(server, workflow, steps=2))
+        found = asyncio.run(pictures(server, workflow, steps=FEW_STEPS))
         shows_something(workflow, found)
         return found
 
