@@ -59,7 +59,7 @@ def measured(demo: Any, latent: Any, prompts: Any, method: str, steps: int, cfg:
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """All figures of the record: for each setting the mean over the scenes, and the worst latent PSNR."""
-    scenes, all_steps = (1, (2, 4)) if options.quick else (6, STEPS)
+    scenes, all_steps = (1, (3, 6)) if options.quick else (6, STEPS)
     sprites = Sprites.load(options.cache)
     found: dict[tuple[str, int, float], Figures] = defaultdict(lambda: defaultdict(list))
     with torch.inference_mode():
@@ -99,7 +99,7 @@ def _short(value: Any) -> str:
 
 
 def main() -> None:
-    parser = record.parser(__doc__, "1 scene, 2 and 4 steps")
+    parser = record.parser(__doc__, "1 scene, 3 and 6 steps")
     cache = Path.home() / ".cache" / "attention-control" / "demo_model"
     parser.add_argument("--cache", type=Path, default=cache, help="where the drawings are kept (made by npm)")
     options = parser.parse_args()
