@@ -23,6 +23,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--against", type=Path, help="figures of another model, read by the same judge")
     parser.add_argument("--companions", type=Path, help="measure those in this folder, and nothing else")
     parser.add_argument("--sheet", type=Path, help="where to save a sheet of samples")
+    parser.add_argument("--card", type=Path, help="only write a card's tables, from the files beside it")
     parser.add_argument("--result", type=Path, help="where to save the figures as JSON")
     parser.add_argument(
         "--cache", type=Path, default=Path.home() / ".cache" / "attention-control" / "demo_model"
@@ -36,6 +37,11 @@ def main() -> None:
     from pack import load_pack, use_host
 
     load_pack()
+    if options.card:
+        from attention_control.demo_model.evaluation.card import filled
+
+        options.card.write_text(filled(options.card.read_text(), options.card.parent))
+        return
     use_host()
     import torch
     from comfy.cli_args import args  # type: ignore[import-not-found]

@@ -1,0 +1,41 @@
+"""The parts of the model's card that come from files: tables of its figures, and the list of its weights."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ORDER = (  # of the tables; the judge's own come last
+    *("one subject", "two subjects", "several equal subjects", "three to five subjects", "no style named"),
+    *("words' maps on held-out renders", "judge on renders", "judge on renders through the VAE"),
+)
+MARKED = re.compile(r"<!-- (\w+) -->.*?<!-- /\1 -->", re.DOTALL)
+
+
+def filled(card: str, folder: Path) -> str:
+    """The card with its marked parts made anew from `results.json` and `weights/weights.json` in a folder."""
+    figures = json.loads((folder / "results.json").read_text())
+    weights = json.loads((folder / "weights" / "weights.json").read_text())
+    parts = {"figures": _figures(figures), "files": _files(weights)}
+    return MARKED.sub(lambda old: f"<!-- {old[1]} -->\n{parts[old[1]]}\n<!-- /{old[1]} -->", card)
+
+
+def _figures(figures: dict[str, Any]) -> str:
+    made = (
+        f"`python demo_model/evaluate.py`, {figures['date']}, {figures['machine']}: {figures['images']} "
+        f"pictures in {figures['seconds per image']:.2f} s each, euler ancestral, 20 steps, CFG "
+        f"{figures['cfg']:g}, through the host's own sampling; read by the judge, a small detector trained "
+        "on rendered scenes."
+    )
+    tables = [_table(name, figures[name]) for name in ORDER if name in figures]
+    return "\n\n".join([made, *tables, f"Autoencoder on held-out scenes: {figures['vae psnr']:.1f} dB."])
+
+
+def _table(name: str, rows: dict[str, tuple[int, int]]) -> str:
+    lines = [f"| {row} | {hits / max(trials, 1):.0%} | {trials} |" for row, (hits, trials) in rows.items()]
+    return "\n".join([f"| {name} | share | of |", "|---|---|---|", *lines]).replace("%", " %")
+
+
+def _files(weights: dict[str, dict[str, Any]]) -> str:
+    lines = [f"| `{name}` | {file['bytes']:,} | `{file['sha256']}` |" for name, file in weights.items()]
+    return "\n".join(["| file | bytes | SHA-256 |", "|---|---|---|", *lines])
