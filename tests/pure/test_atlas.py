@@ -23,6 +23,13 @@ from attention_control.nodes.pictures.view import make_view
 from .recorded import recorded
 
 
+def seen(maps, words=""):
+    """A view of recorded maps, of all that they hold."""
+    choice = {"tokens": None, "words": words, "layer": "all", "time": "all", "role": "positive"}
+    look = {"point": (0.5, 0.5), "colour_map": "magma", "threshold": 0.5}
+    return make_view(maps, torch.zeros(2, 16, 16, 3), **choice, **look)
+
+
 def test_tiles_decode_to_the_values():
     """Rows and columns in the given order, each value within 1/255 of its tile's scale."""
     maps = (
@@ -95,11 +102,18 @@ def test_a_run_that_no_detail_fits_sends_nothing_of_that_kind(monkeypatch):
     assert pair_limit([(32, 32)] * 60, pairs=240, slices=1000) == 0
     monkeypatch.setattr(detail, "SELF_BYTES", 0)
     monkeypatch.setattr(detail, "CORRESPONDENCE_BYTES", 0)
-    choice = {"tokens": None, "words": "", "layer": "all", "time": "all", "role": "positive"}
-    look = {"point": (0.5, 0.5), "colour_map": "magma", "threshold": 0.5}
-    files = AtlasFiles(make_view(recorded(), torch.zeros(2, 16, 16, 3), **choice, **look), save=lambda _: {})
+    files = AtlasFiles(seen(recorded()), save=lambda _: {})
     assert files.own(0) == files.correspondence(0) == []
     assert len(files.cross(0)) == 4
+
+
+def test_atlases_of_many_words_are_no_larger_than_a_browser_draws():
+    """512 words on a wide grid: coarser tiles, not a picture of 65536 pixels across, which shows nothing."""
+    sizes = []
+    view = seen(recorded([(2, 128)], tokens=514), words=", ".join(f"token {n}" for n in range(1, 513)))
+    files = AtlasFiles(view, save=lambda atlas: sizes.append(atlas.shape))
+    assert [entry["tile"] for entry in files.cross(0)] == [[32, 1], [32, 1]]
+    assert sizes == [(4, 512 * 32)] * 2
 
 
 def test_twice_shrunk_rows_and_odd_grids():

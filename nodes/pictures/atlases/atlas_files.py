@@ -23,7 +23,7 @@ from ....attention_patches.maps.word_maps import word_maps
 from ..captions import to_pillow
 from ..view import View
 from .atlas import row_atlas, shrunk, shrunk_grid, shrunk_rows, tile_atlas
-from .detail import Grid, affordable, finest, pair_limit, row_limits, tile_limits
+from .detail import Grid, affordable, drawable, finest, pair_limit, row_limits, tile_limits
 
 Save = Callable[[NDArray[np.uint8]], dict[str, str]]
 """Writes pixels, gray or colour, and returns how the browser asks for them."""
@@ -54,7 +54,9 @@ class AtlasFiles:
         return entries
 
     def _tiles(self, layer: int | None, rows: list[Tensor], limit: int) -> dict[str, Any]:
-        maps = shrunk(torch.stack(rows), max(limit, 64))
+        maps = torch.stack(rows)
+        grid = (maps.shape[-2], maps.shape[-1])
+        maps = shrunk(maps, drawable(grid, max(limit, 64), *maps.shape[:2]))
         atlas, scale = tile_atlas(maps)
         tile = [maps.shape[-1], maps.shape[-2]]
         return {"layer": layer, "file": self.save(atlas), "tile": tile, "scale": scale}

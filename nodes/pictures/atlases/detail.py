@@ -10,6 +10,7 @@ CROSS_BYTES = 16 * MEGABYTE  # of 8-bit values; as PNG files about a third to tw
 SELF_BYTES = 48 * MEGABYTE
 CORRESPONDENCE_BYTES = 24 * MEGABYTE
 CORRESPONDENCE_WORK = 2 * 10**9  # probabilities to compute: some seconds on two cores
+WIDEST = 32767  # pixels of a side: a browser's canvas of more stays blank
 
 Grid = tuple[int, int]
 
@@ -30,6 +31,16 @@ def tile_limits(grids: Sequence[Grid], tiles: int) -> tuple[int, int]:
         (4096, 1024, 256, 64),
     )
     return mean, single
+
+
+def drawable(grid: Grid, limit: int, rows: int, columns: int) -> int:
+    """At most `limit` cells, with which so many rows and columns of tiles are no more than browsers draw."""
+    while limit > 1:
+        height, width = shrunk_grid(grid, limit)
+        if rows * height <= WIDEST and columns * width <= WIDEST:
+            break
+        limit = max(1, height * width - 1)
+    return limit
 
 
 def row_limits(grids: Sequence[Grid], images: int, slices: int) -> tuple[int, int, int]:
