@@ -18,14 +18,15 @@ from attention_control.nodes.pictures.atlases.detail import (
     row_limits,
     tile_limits,
 )
+from attention_control.nodes.pictures.atlases.payload import payload
 from attention_control.nodes.pictures.view import make_view
 
 from .recorded import recorded
 
 
-def seen(maps, words=""):
+def seen(maps, time="all", words=""):
     """A view of recorded maps, of all that they hold."""
-    choice = {"tokens": None, "words": words, "layer": "all", "time": "all", "role": "positive"}
+    choice = {"tokens": None, "words": words, "layer": "all", "time": time, "role": "positive"}
     look = {"point": (0.5, 0.5), "colour_map": "magma", "threshold": 0.5}
     return make_view(maps, torch.zeros(2, 16, 16, 3), **choice, **look)
 
@@ -114,6 +115,22 @@ def test_atlases_of_many_words_are_no_larger_than_a_browser_draws():
     files = AtlasFiles(view, save=lambda atlas: sizes.append(atlas.shape))
     assert [entry["tile"] for entry in files.cross(0)] == [[32, 1], [32, 1]]
     assert sizes == [(4, 512 * 32)] * 2
+
+
+@pytest.mark.parametrize(
+    ("slices_that_fit", "time", "sent"),
+    [(3, "all", [None, 0, 1, 2]), (2, "all", [0, 2]), (1, "all", [1]), (1, "3", [2]), (0, "all", [])],
+)
+def test_counterparts_of_fewer_times_where_all_take_too_long(monkeypatch, slices_that_fit, time, sent):
+    """Of the times that are asked for, the middle first; where none fits, the viewer says why it has none."""
+    view = seen(recorded([(4, 6)]), time=time)
+    pairs, heads, tokens = 2, 2, 24
+    monkeypatch.setattr(detail, "CORRESPONDENCE_WORK", slices_that_fit * pairs * heads * tokens**2)
+    shown = payload(view, "correspondence", "queries", save=lambda _: {})
+    entries = shown["images"][0]["correspondence"]
+    assert [entry["slice"] for entry in entries] == sent
+    assert ("too long" in shown["remark"] and "24 tokens" in shown["remark"]) == (not sent)
+    assert payload(view, "words", "queries", save=lambda _: {})["remark"] == ""
 
 
 def test_twice_shrunk_rows_and_odd_grids():

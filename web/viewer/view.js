@@ -46,15 +46,17 @@ export function viewOf(payload, settings, before, texts) {
 }
 
 /**
- * Counterparts are shown where the node finds them, and only where there are any.
+ * Counterparts are shown where the node finds them, and only where there are any: else nothing would say that what
+ * is shown is something else.
  *
  * @param {Payload} payload
  * @param {Layout} chosen
  * @returns {Layout}
  */
 function layoutOf({ mode, images }, chosen) {
-  if (mode === "correspondence") return "match";
-  return chosen === "match" && !images.some(({ correspondence }) => correspondence.length > 0) ? "single" : chosen;
+  const found = images.some(({ correspondence }) => correspondence.length > 0);
+  if (mode === "correspondence" && found) return "match";
+  return chosen === "match" && !found ? "single" : chosen;
 }
 
 /**

@@ -6,28 +6,22 @@
 - `layer` None is the mean over layers (of self-attention: those of the finest grid), `slice` None over time.
 """
 
-from collections.abc import Callable, Sequence
-from functools import reduce
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ....attention_patches.maps.averages import cross_of, self_of
 from ....attention_patches.maps.components import Features, components
-from ....attention_patches.maps.correspondence import correspondence_of
 from ....attention_patches.maps.recorded import RecordedLayer
 from ....attention_patches.maps.word_maps import word_maps
 from ..captions import to_pillow
 from ..view import View
-from .atlas import row_atlas, shrunk, shrunk_grid, shrunk_rows, tile_atlas
-from .detail import Grid, affordable, drawable, finest, pair_limit, row_limits, tile_limits
-
-Save = Callable[[NDArray[np.uint8]], dict[str, str]]
-"""Writes pixels, gray or colour, and returns how the browser asks for them."""
-Entries = list[dict[str, Any]]
+from .atlas import shrunk, shrunk_grid, shrunk_rows, tile_atlas
+from .counterparts import counterparts
+from .detail import Grid, drawable, finest, row_limits, tile_limits
+from .row_files import Entries, Save, row_files
 
 
 class AtlasFiles:
@@ -74,55 +68,18 @@ class AtlasFiles:
         sums: list[Tensor] = []  # over the layers of the finest grid; a row is divided by its maximum anyway
         for n, layer in layers:
             moments, grid = self._at_each_time(layer, image, max(limits))
-            entries += self._rows(n, moments, grid, limits[1], limits[2])
+            entries += row_files(self.save, n, moments, grid, self.slices, limits[1], limits[2])
             if layer.grid == best:
                 sums = [a.add_(b) for a, b in zip(sums, moments, strict=True)] if sums else moments
                 best_grid = grid
-        return self._rows(None, sums, best_grid, limits[0], limits[0]) + entries
+        return row_files(self.save, None, sums, best_grid, self.slices, limits[0], limits[0]) + entries
 
     def _at_each_time(self, layer: RecordedLayer, image: int, limit: int) -> tuple[list[Tensor], Grid]:
         rows = [self_of(layer, image, self.role, [s]) for s in self.slices]
         return [shrunk_rows(x, layer.grid, limit) for x in rows], shrunk_grid(layer.grid, limit)
 
     def correspondence(self, image: int) -> Entries:
-        maps, role = self.view.maps, self.role
-        others = [other for other in range(maps.images) if other != image]
-        pairs = maps.images * len(others)
-        kept = [(n, x) for n, x in enumerate(maps.layers) if role in x.queries]
-        asked = self.view.layers or ()
-        by_use = sorted(kept, key=lambda pair: (pair[1].layer.ordinal in asked, pair[0]), reverse=True)
-        fitting = affordable([x for _, x in by_use], role, pairs) if others else ()
-        chosen = {layer.layer.ordinal for layer in fitting}
-        layers = [(n, x) for n, x in kept if x.layer.ordinal in chosen]
-        limit = pair_limit([x.grid for _, x in layers], pairs, len(self.slices)) if layers else 0
-        entries: Entries = []
-        for n, layer in layers if limit else ():
-            grid = shrunk_grid(layer.grid, limit)
-            for other in others:
-                rows = [correspondence_of(layer, (image, other), role, [s]) for s in self.slices]
-                small = [shrunk_rows(x, layer.grid, limit) for x in rows]
-                found = self._rows(n, small, grid, limit, limit)
-                entries += [{**x, "other": other, "other_grid": x["grid"]} for x in found]
-        return entries
-
-    def _rows(self, layer: int | None, moments: list[Tensor], grid: Grid, mean: int, moment: int) -> Entries:
-        """Files of the mean over time and of each of several times, with so many tokens (0: none)."""
-        small = [shrunk_rows(rows, grid, moment) for rows in moments] if moment else []
-        files: list[tuple[int | None, Tensor, int]] = []
-        if mean:  # a sum will do: each row is divided by its maximum
-            total = _sum(small) if mean == moment else shrunk_rows(_sum(moments), grid, mean)
-            files.append((None, total, mean))
-        if len(moments) > 1:
-            files += [(s, rows, moment) for s, rows in zip(self.slices, small, strict=False)]
-        return [
-            {
-                "layer": layer,
-                "slice": slice_,
-                "file": self.save(row_atlas(rows)),
-                "grid": list(shrunk_grid(grid, limit)),
-            }
-            for slice_, rows, limit in files
-        ]
+        return counterparts(self.view, self.save, image)
 
     def components(self, features: Features) -> list[Entries]:
         """For each picture the colours of each chosen time."""
@@ -140,7 +97,3 @@ class AtlasFiles:
             ]
             for image in range(view.maps.images)
         ]
-
-
-def _sum(tensors: Sequence[Tensor]) -> Tensor:
-    return reduce(torch.add, tensors)

@@ -1,6 +1,6 @@
 """How much of the recorded attention goes to the browser: as fine as a budget allows."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ....attention_patches.maps.recorded import RecordedLayer
 from .atlas import shrunk_grid
@@ -67,14 +67,32 @@ def pair_limit(grids: Sequence[Grid], pairs: int, slices: int) -> int:
     return limit
 
 
-def affordable(layers: Iterable[RecordedLayer], role: str, pairs: int) -> Iterator[RecordedLayer]:
-    """Layers, the first first, whose correspondence can be computed in a few seconds."""
-    left = CORRESPONDENCE_WORK
+def affordable(layers: Sequence[RecordedLayer], role: str, pairs: int) -> list[tuple[RecordedLayer, int]]:
+    """Layers, the first first, and how many of their slices, whose correspondence takes a few seconds.
+
+    Of those that fit all slices; where none does, as many of one layer as fit.
+    """
+    left, whole = CORRESPONDENCE_WORK, []
     for layer in layers:
-        slices, _, heads, tokens, _ = layer.queries[role].shape
-        if (work := pairs * slices * heads * tokens**2) <= left:
-            left -= work
-            yield layer
+        slices, each = _work(layer, role, pairs)
+        if slices * each <= left:
+            left -= slices * each
+            whole.append((layer, slices))
+    parts = ((layer, CORRESPONDENCE_WORK // _work(layer, role, pairs)[1]) for layer in layers)
+    return whole or [(layer, slices) for layer, slices in parts if slices][:1]
+
+
+def _work(layer: RecordedLayer, role: str, pairs: int) -> tuple[int, int]:
+    """The slices of a layer, and the probabilities to compute for each."""
+    slices, _, heads, tokens, _ = layer.queries[role].shape
+    return slices, pairs * heads * tokens**2
+
+
+def spread(places: Sequence[int], count: int) -> list[int]:
+    """So many of these places, apart from each other by equal steps; the one in the middle first."""
+    chosen = [places[(2 * n + 1) * len(places) // (2 * count)] for n in range(count)] if count else []
+    middle = places[len(places) // 2]
+    return sorted(chosen, key=lambda place: abs(place - middle))
 
 
 def fitting(

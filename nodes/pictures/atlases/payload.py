@@ -8,7 +8,9 @@ from ....attention_patches.maps.components import Features
 from ....attention_patches.maps.recorded import RecordedLayer
 from ..captions import to_pillow
 from ..view import View
-from .atlas_files import AtlasFiles, Save
+from .atlas_files import AtlasFiles
+from .counterparts import too_large
+from .row_files import Save
 
 VERSION = 1
 
@@ -20,6 +22,8 @@ def payload(
     picture."""
     maps = view.maps
     files = AtlasFiles(view, save)
+    matches = [files.correspondence(image) for image in range(maps.images)]
+    lacking = too_large(view) if mode == "correspondence" and not any(matches) else ""
     coloured = files.components(features) if mode == "components" else [[] for _ in view.pictures]
     return {
         "version": VERSION,
@@ -32,7 +36,7 @@ def payload(
         "colormap": view.colour_map,
         "threshold": view.threshold,
         "mode": mode,
-        "remark": remark or "",
+        "remark": " ".join(filter(None, (remark, lacking))),
         "point": list(view.point),
         "layer": _only([n for n, x in enumerate(maps.layers) if x.layer.ordinal in (view.layers or ())]),
         "time": _only(view.slices or ()),
@@ -41,7 +45,7 @@ def payload(
                 "picture": save(np.array(to_pillow(view.pictures[image]))),
                 "cross": files.cross(image),
                 "self": files.own(image),
-                "correspondence": files.correspondence(image),
+                "correspondence": matches[image],
                 "components": coloured[image],
             }
             for image in range(maps.images)

@@ -129,6 +129,8 @@ def test_what_is_kept_becomes_inputs(call: Call, kept: dict[str, Any], expected:
     ("mode", "chosen", "found", "expected"),
     [
         ("correspondence", "single", True, "match"),
+        ("correspondence", "single", False, "single"),
+        ("correspondence", "match", False, "single"),
         ("self", "match", True, "match"),
         ("self", "match", False, "single"),
         ("words", "side", False, "side"),
