@@ -2,6 +2,7 @@
 
 import { app } from "../../scripts/app.js";
 import { createBoxEditor } from "./boxes/editor.js";
+import { boxesIn } from "./boxes/kept.js";
 import { ENGLISH } from "./boxes/texts.js";
 import { addSheet, after, isClassic, pixels } from "./viewer/front_end.js";
 import { spoken } from "./viewer/languages.js";
@@ -22,7 +23,6 @@ import { spoken } from "./viewer/languages.js";
 const NODE = "CreateBoundingBoxes";
 const STATE = "editor_state"; // the host's widget that keeps the boxes
 const TAKEN = "last_incoming"; // and the one that says which of another node's boxes the drawn ones began with
-const UNTOLD = { type: "obj", text: "", desc: "", palette: [] };
 const HEIGHT = 26.25; // rem
 
 app.registerExtension({
@@ -43,7 +43,7 @@ function addEditor(node) {
   if (!state) return; // another version of the host's node
   const side = (/** @type {string} */ name) => Number(named(name)?.value) || 512;
   const editor = createBoxEditor({
-    read: () => /** @type {Box[]} */ (Array.isArray(state.value) ? state.value : []),
+    read: () => boxesIn(state.value),
     write(boxes) {
       state.value = boxes;
       state.callback?.(boxes);
@@ -80,6 +80,6 @@ function addEditor(node) {
 function takeOver(incoming, state, taken) {
   if (!taken || incoming.length === 0 || JSON.stringify(incoming) === JSON.stringify(taken.value)) return false;
   taken.value = incoming;
-  state.value = incoming.map((box) => ({ ...box, metadata: { ...UNTOLD, ...box.metadata } }));
+  state.value = boxesIn(incoming);
   return true;
 }

@@ -1,9 +1,9 @@
 /** Draw, move, stretch and describe boxes. One per node; what it shows is the host's own list. */
 
 import { make } from "../viewer/elements.js";
-import { colourOf } from "./colours.js";
 import { drawn } from "./drawn.js";
 import { between, moved, placed, resized, within } from "./geometry.js";
+import { untold } from "./kept.js";
 
 /** @typedef {import("./geometry.js").Box} Box */
 /** @typedef {import("./geometry.js").Point} Point */
@@ -62,7 +62,7 @@ export function createBoxEditor({ read, write, size, texts }) {
   function addBox() {
     const boxes = read();
     chosen = boxes.length;
-    change([...boxes, described(placed(chosen, size()), chosen)]);
+    change([...boxes, untold(placed(chosen, size()), chosen)]);
     focus();
   }
 
@@ -93,7 +93,7 @@ export function createBoxEditor({ read, write, size, texts }) {
         return change(boxes.map((old, number) => (number === chosen ? how(old, by, size()) : old)));
       }
       const sides = between(at, to, size());
-      change(sides ? [...boxes, described(sides, chosen)] : boxes);
+      change(sides ? [...boxes, untold(sides, chosen)] : boxes);
     }
     function drop() {
       stage.removeEventListener("pointermove", drag);
@@ -139,15 +139,4 @@ export function createBoxEditor({ read, write, size, texts }) {
   }
 
   return { element, show };
-}
-
-/**
- * A box as the host keeps it, of which nothing is said yet.
- *
- * @param {{ x: number, y: number, width: number, height: number }} sides
- * @param {number} number  from 0
- * @returns {Box}
- */
-function described(sides, number) {
-  return { ...sides, metadata: { type: "obj", text: "", desc: "", palette: [colourOf(number)] } };
 }

@@ -4,51 +4,10 @@ import json
 from typing import Any
 
 from .accessibility import complaints
-from .browser import Json, Ui
-
-SIZE = (512, 256)
-STATE = """() => app.graph.nodes.find(node => node.type === "CreateBoundingBoxes").widgets
-    .find(widget => widget.name === "editor_state").value"""
-EMPTY = """() => {
-    const { widgets } = app.graph.nodes.find(node => node.type === "CreateBoundingBoxes");
-    const state = widgets.find(widget => widget.name === "editor_state");
-    state.value = [];
-    state.callback(state.value);
-}"""
-NODE = {
-    "class_type": "CreateBoundingBoxes",
-    "inputs": {"width": SIZE[0], "height": SIZE[1], "editor_state": []},
-}
+from .browser import Ui
+from .classic_editor import EMPTY, NODE, STATE, drag, near, show_empty, sides
 
 GIVEN = [{"x": 64, "y": 32, "width": 128, "height": 160, "metadata": {"desc": "red cat"}}]
-
-
-def show_empty(ui: Ui) -> None:
-    """The node without boxes; the web UI has kept those of the last test for another node of its number."""
-    ui.show({"1": NODE}, "classic", at="CreateBoundingBoxes")
-    ui.page.evaluate(EMPTY)
-
-
-def sides(box: Json) -> list[int]:
-    return [box[side] for side in ("x", "y", "width", "height")]
-
-
-def drag(ui: Ui, start: tuple[int, int], end: tuple[int, int]) -> None:
-    """From one place of the canvas to another, both in its pixels."""
-    shown = ui.page.locator(".acb-stage").bounding_box()
-    places = [
-        (shown["x"] + x / SIZE[0] * shown["width"], shown["y"] + y / SIZE[1] * shown["height"])
-        for x, y in (start, end)
-    ]
-    ui.page.mouse.move(*places[0])
-    ui.page.mouse.down()
-    ui.page.mouse.move(*places[1], steps=3)
-    ui.page.mouse.up()
-
-
-def near(found: list[int], wanted: list[int]) -> bool:
-    """Screens are coarser than the canvas."""
-    return all(abs(one - other) <= 3 for one, other in zip(found, wanted, strict=True))
 
 
 def test_boxes_are_drawn_moved_described_and_removed(own: Ui, axe: str) -> None:
