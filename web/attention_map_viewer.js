@@ -3,6 +3,7 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { addSheet, after, pixels } from "./viewer/front_end.js";
+import { noteChange } from "./viewer/history.js";
 import { spoken } from "./viewer/languages.js";
 import { createPanel } from "./viewer/panel.js";
 import { messageOf, payloadOf } from "./viewer/payload.js";
@@ -60,6 +61,7 @@ function addPanel(node) {
   });
   panel.say(texts.never_run);
   panel.element.addEventListener("wheel", zoomCanvas);
+  panel.element.addEventListener("change", noteChange); // of a choice or a slider
 
   const widget = node.addDOMWidget("attention_maps", "attention_map_viewer", panel.element, {
     serialize: false,
@@ -104,6 +106,7 @@ function write(node, inputs) {
     widget.callback?.(value);
   }
   node.setDirtyCanvas(true, true);
+  noteChange();
   return Object.keys(inputs).filter((name) => linked.includes(name));
 }
 

@@ -5,6 +5,7 @@ import { createBoxEditor } from "./boxes/editor.js";
 import { boxesIn } from "./boxes/kept.js";
 import { ENGLISH } from "./boxes/texts.js";
 import { addSheet, after, isClassic, pixels } from "./viewer/front_end.js";
+import { noteChange, noteTyping } from "./viewer/history.js";
 import { spoken } from "./viewer/languages.js";
 
 /** @typedef {import("./boxes/geometry.js").Box} Box */
@@ -49,9 +50,11 @@ function addEditor(node) {
       state.callback?.(boxes);
       node.setDirtyCanvas(true, true);
     },
+    done: noteChange,
     size: () => [side("width"), side("height")],
     texts: spoken("boxEditor", ENGLISH),
   });
+  noteTyping(editor.words);
   const widget = node.addDOMWidget("attention_control_boxes", "attention_control_boxes", editor.element, {
     serialize: false,
     hideOnZoom: false,

@@ -20,11 +20,12 @@ const ARROWS = /** @type {Record<string, Point>} */ ({
  * @param {{
  *   read: () => Box[],
  *   write: (boxes: Box[]) => void,
+ *   done: () => void,
  *   size: () => Point,
  *   texts: import("./texts.js").Texts,
- * }} host  size: of its canvas, in pixels
+ * }} host  done: a drag or another step is over; size: of its canvas, in pixels
  */
-export function createBoxEditor({ read, write, size, texts }) {
+export function createBoxEditor({ read, write, done, size, texts }) {
   let chosen = -1;
   const stage = make("div", { class: "acb-stage" });
   const words = make("input", { class: "acb-words", "aria-label": texts.what, placeholder: texts.draw });
@@ -63,6 +64,7 @@ export function createBoxEditor({ read, write, size, texts }) {
     const boxes = read();
     chosen = boxes.length;
     change([...boxes, untold(placed(chosen, size()), chosen)]);
+    done();
     focus();
   }
 
@@ -70,6 +72,7 @@ export function createBoxEditor({ read, write, size, texts }) {
     const left = read().filter((_, number) => number !== chosen);
     chosen = Math.min(chosen, left.length - 1);
     change(left);
+    done();
     focus();
   }
 
@@ -99,6 +102,7 @@ export function createBoxEditor({ read, write, size, texts }) {
       stage.removeEventListener("pointermove", drag);
       if (chosen >= read().length) chosen = -1;
       show();
+      done();
       if (chosen >= 0) words.focus();
     }
     stage.addEventListener("pointermove", drag);
@@ -120,6 +124,7 @@ export function createBoxEditor({ read, write, size, texts }) {
     const by = ARROWS[event.key];
     if (by) {
       edit((box) => (event.shiftKey ? resized : moved)(box, by, size()));
+      done();
       focus();
     } else if (event.key === "Delete" || event.key === "Backspace") removeChosen();
     else if (event.key === "Enter") words.focus();
@@ -138,5 +143,5 @@ export function createBoxEditor({ read, write, size, texts }) {
     return within(stage.getBoundingClientRect(), [event.clientX, event.clientY], size());
   }
 
-  return { element, show };
+  return { element, words, show };
 }

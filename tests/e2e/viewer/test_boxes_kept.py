@@ -1,9 +1,13 @@
 """Boxes of the classic editor in the host's hands: its history, its drafts, its other renderer."""
 
+from typing import Any
+
 import pytest
 
 from .browser import Json, Ui
 from .classic_editor import CHANGE, STATE, drag, near, show_empty, sides
+
+STEPS = "app.extensionManager.workflow.activeWorkflow.changeTracker.undoQueue.length"
 
 
 @pytest.fixture
@@ -13,6 +17,32 @@ def saved(own: Ui) -> Json:
     workflow: Json = own.page.evaluate("app.graph.serialize()")
     own.show(workflow, "classic", at="CreateBoundingBoxes")
     return workflow
+
+
+def test_boxes_are_there_when_the_page_is_loaded_again(own: Ui, saved: Json) -> None:
+    """Each way of changing them is a step that the host can undo, and is in the draft that it keeps."""
+    keys = own.page.keyboard
+
+    def adds_a_step(act: Any) -> None:
+        before = own.page.evaluate(STEPS)
+        act()
+        own.page.wait_for_function(f"{STEPS} === {before + 1}", timeout=3000)
+
+    adds_a_step(lambda: drag(own, (32, 32), (160, 192)))
+    adds_a_step(lambda: keys.type("red cat"))
+    adds_a_step(lambda: drag(own, (100, 150), (132, 160)))
+    adds_a_step(own.page.get_by_role("button", name="Add").click)
+    adds_a_step(lambda: keys.press("ArrowRight"))
+    adds_a_step(own.page.get_by_role("button", name="Remove").click)
+    adds_a_step(own.page.get_by_role("button", name="Add").click)
+    adds_a_step(lambda: keys.press("Delete"))
+    own.page.wait_for_timeout(1500)  # the host keeps a draft when nothing has changed for a while
+    own.page.reload()
+    own.wait_until_ready()
+    (box,) = own.page.evaluate(STATE)
+    assert near(sides(box), [64, 42, 128, 160]) and box["metadata"]["desc"] == "red cat"
+    own.look(at="CreateBoundingBoxes")
+    assert own.page.locator(".acb-box").count() == 1
 
 
 def test_boxes_of_other_programs_are_shown(own: Ui, saved: Json) -> None:

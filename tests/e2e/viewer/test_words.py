@@ -6,6 +6,9 @@ from pack import load_pack
 
 from .browser import SHOTS, Json, Ui, once, renderer
 
+KEPT = """() => app.extensionManager.workflow.activeWorkflow.changeTracker.activeState.nodes
+    .find(node => node.type === "AttentionMapViewer").widgets_values"""
+
 
 @once
 def test_words_of_the_prompt_are_chips(ui: Ui) -> None:
@@ -93,6 +96,7 @@ def test_what_is_kept_can_be_used_for_outputs(ui: Ui) -> None:
     ordinal = ui.payload()["layers"][1]["ordinal"]
     expected = {"mode": "words", "words": "cat, dog", "layer": str(ordinal), "time": "1"}
     assert ui.page.evaluate(read, names) == expected
+    assert "cat, dog" in ui.page.evaluate(KEPT)  # when the page is loaded again
     sent = ui.page.evaluate(f"app.graphToPrompt().then(x => x.output[{node}.id].inputs)")
     assert {name: sent[name] for name in names} == expected
     viewer.panel.scroll_into_view_if_needed()
