@@ -9,6 +9,7 @@ import { untold } from "./kept.js";
 /** @typedef {import("./geometry.js").Point} Point */
 
 const STEP = 8; // pixels, by an arrow key
+const HIGHEST = 22.5; // rem of the stage
 const ARROWS = /** @type {Record<string, Point>} */ ({
   ArrowLeft: [-STEP, 0],
   ArrowRight: [STEP, 0],
@@ -37,6 +38,7 @@ export function createBoxEditor({ read, write, done, size, texts }) {
   function show() {
     const boxes = read();
     stage.style.aspectRatio = size().join(" / ");
+    stage.style.maxWidth = `min(100%, ${(HIGHEST * size()[0]) / size()[1]}rem)`; // else a high one would be cut
     stage.replaceChildren(...boxes.map((box, number) => drawn(box, number, number === chosen, size(), texts)));
     const box = boxes[chosen];
     words.disabled = remove.disabled = !box;

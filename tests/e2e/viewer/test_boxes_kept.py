@@ -63,3 +63,17 @@ def test_boxes_of_other_programs_are_shown(own: Ui, saved: Json) -> None:
     first, second = own.page.evaluate(STATE)
     assert sides(first) == [64, 32, 128, 160] and near(sides(second), [96, 42, 128, 160])
     assert (first["metadata"]["desc"], second["metadata"]["desc"]) == ("", "red cat")
+
+
+def test_the_stage_has_the_shape_of_the_canvas(own: Ui, saved: Json) -> None:
+    """Also where that is higher than wide: a square is one on the screen."""
+    for width, height in ((512, 1024), (1024, 256)):
+        own.page.evaluate(CHANGE, {"width": width, "height": height})
+        own.page.wait_for_timeout(200)
+        shown = own.page.locator(".acb-stage").bounding_box()
+        assert shown["width"] / shown["height"] == pytest.approx(width / height, rel=0.02)
+        around = own.page.locator(".acb").bounding_box()
+        assert shown["x"] - around["x"] == pytest.approx(
+            around["x"] + around["width"] - shown["x"] - shown["width"], abs=2
+        )
+        own.picture(f"classic-canvas-{width}x{height}")
