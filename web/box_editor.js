@@ -33,7 +33,7 @@ app.registerExtension({
   },
   nodeCreated(node) {
     const created = /** @type {Node} */ (/** @type {unknown} */ (node));
-    if (created.comfyClass === NODE && isClassic()) addEditor(created);
+    if (created.comfyClass === NODE) addEditor(created);
   },
 });
 
@@ -57,6 +57,7 @@ function addEditor(node) {
   noteTyping(editor.words);
   const widget = node.addDOMWidget("attention_control_boxes", "attention_control_boxes", editor.element, {
     serialize: false,
+    canvasOnly: true, // the other renderer of nodes has the host's own editor; either may be chosen at any time
     hideOnZoom: false,
     getMinHeight: () => pixels(HEIGHT),
   });
@@ -66,9 +67,9 @@ function addEditor(node) {
   }
   after(node, "onConfigure", editor.show);
   after(node, "onExecuted", (/** @type {{ input_bboxes?: Box[] }} */ output) => {
-    if (takeOver(output?.input_bboxes ?? [], state, named(TAKEN))) editor.show();
+    if (isClassic() && takeOver(output?.input_bboxes ?? [], state, named(TAKEN))) editor.show();
   });
-  editor.show();
+  new ResizeObserver(editor.show).observe(editor.element); // the other renderer's editor may have been used before
 }
 
 /**

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from .accessibility import complaints
+from .box_editor import BoxEditor
 from .browser import Ui
 from .classic_editor import EMPTY, NODE, STATE, drag, near, show_empty, sides
 
@@ -84,11 +85,23 @@ def test_a_drag_ends_where_it_is_cancelled(own: Ui) -> None:
     assert own.page.evaluate(STATE) == left
 
 
-def test_the_other_renderer_keeps_its_own_canvas(own: Ui) -> None:
-    """There nothing of ours is in the node."""
+def test_either_renderer_has_one_canvas(own: Ui) -> None:
+    """The host's or ours, also when the renderer is changed while the node is there, with the same boxes."""
+    ours, host = own.page.locator(".acb:visible"), own.page.get_by_test_id("bounding-boxes")
     own.show({"1": NODE}, "vue", at="CreateBoundingBoxes")
-    assert own.page.get_by_test_id("bounding-boxes").is_visible()
-    assert own.page.locator(".acb").count() == 0
+    own.page.get_by_role("button", name="Clear all").click()
+    BoxEditor(own.page).draw((32, 128, 160, 384))  # parts of 512
+    for renderer in ("vue", "classic", "vue"):
+        own.set("Comfy.VueNodes.Enabled", renderer == "vue")
+        own.page.wait_for_timeout(1000)
+        assert (host.count(), ours.count()) == ((1, 0) if renderer == "vue" else (0, 1))
+        if renderer == "classic":
+            own.look(at="CreateBoundingBoxes")
+            assert ours.locator(".acb-box").count() == 1
+            drag(own, (300, 60), (400, 200))
+        own.picture(f"{renderer}-boxes-changed")
+    first, second = own.page.evaluate(STATE)
+    assert near(sides(first), [32, 64, 128, 128]) and near(sides(second), [300, 60, 100, 140])
 
 
 def test_boxes_of_another_node_are_gone_on_with(own: Ui) -> None:
