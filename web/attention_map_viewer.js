@@ -5,8 +5,10 @@ import { app } from "../../scripts/app.js";
 import { addSheet, after, pixels } from "./viewer/front_end.js";
 import { noteChange } from "./viewer/history.js";
 import { spoken } from "./viewer/languages.js";
+import { isOfOthers, noteOrigin } from "./viewer/origins.js";
 import { createPanel } from "./viewer/panel.js";
 import { messageOf, payloadOf } from "./viewer/payload.js";
+import { runningWorkflow, runsElsewhere, shownWorkflow } from "./viewer/running.js";
 import { ENGLISH } from "./viewer/texts.js";
 
 /** @typedef {import("@comfyorg/comfyui-frontend-types").ComfyExtension} Extension */
@@ -25,6 +27,8 @@ const NODE = "AttentionMapViewer";
 const SETTINGS = "attention_map_viewer"; // a property: saved with the workflow, not sent to the server
 const HEIGHT = 28.75; // rem
 const PROMPT_HEIGHT = 4;
+/** @type {WeakMap<Node, (output: unknown) => void>} */
+const SHOW = new WeakMap(); // what the server gives for each node
 
 app.registerExtension({
   name: "AttentionControl.AttentionMapViewer",
@@ -40,7 +44,7 @@ app.registerExtension({
     for (const graph of [root, ...root.subgraphs.values()]) {
       for (const node of graph.nodes.filter((node) => node.comfyClass === NODE)) {
         const output = outputs[graph === root ? String(node.id) : `${graph.id}:${node.id}`];
-        if (output) /** @type {Node} */ (node).onExecuted?.(output);
+        if (output && !isOfOthers(output, shownWorkflow())) SHOW.get(/** @type {Node} */ (node))?.(output);
       }
     }
   },
@@ -81,11 +85,15 @@ function addPanel(node) {
     if (saved) panel.say(texts.not_kept);
     panel.set({ ...saved, colormap: String(colormap?.value ?? "magma") });
   });
-  after(node, "onExecuted", (output) => {
+  SHOW.set(node, (output) => {
     const payload = payloadOf(output);
     const message = messageOf(output);
     if (payload) panel.open(payload);
     else if (message) panel.say(message);
+  });
+  after(node, "onExecuted", (output) => {
+    noteOrigin(output, runningWorkflow() ?? shownWorkflow());
+    if (!runsElsewhere()) SHOW.get(node)?.(output);
   });
   after(node, "onRemoved", panel.close);
 }

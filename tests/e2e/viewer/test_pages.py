@@ -55,6 +55,31 @@ def test_tab_brings_the_maps_back(own: Ui) -> None:
     assert own.viewer.pixels()[..., 3].any()
 
 
+def test_maps_of_another_tab_do_not_come_here(own: Ui) -> None:
+    """The example in two tabs: what the one gives while the other is on show waits for its own tab."""
+    one, other = ({**brief(), "id": f"{number}0000000-0000-4000-8000-000000000000"} for number in (1, 2))
+    own.show(one, "classic")
+    own.run()
+    output, ran = own.payload(), {"queue_running": [[0, "p", {}, {"extra_pnginfo": {"workflow": one}}]]}
+    own.show(other, "classic")
+    own.page.route("**/queue", lambda route: route.fulfill(json={**ran, "queue_pending": []}))
+    tell = "([name, detail]) => app.api.dispatchEvent(new CustomEvent(name, { detail }))"
+    with own.page.expect_response("**/queue"):
+        own.page.evaluate(tell, ["execution_start", {"prompt_id": "p"}])
+    own.page.wait_for_timeout(300)
+    node = next(str(node["id"]) for node in one["nodes"] if node["type"] == "AttentionMapViewer")
+    given = {"prompt_id": "p", "node": node, "output": {"attention_maps": [output]}}
+    own.page.evaluate(tell, ["executed", given])
+    own.page.unroute("**/queue")
+    assert "Run the workflow" in own.viewer.text("message")
+    tabs = own.page.locator(".workflow-tabs .p-togglebutton")
+    tabs.nth(tabs.count() - 2).click()
+    own.viewer.chips.first.wait_for(timeout=20_000)
+    tabs.nth(tabs.count() - 1).click()
+    own.page.wait_for_timeout(1500)
+    assert "Run the workflow" in own.viewer.text("message")
+
+
 def test_two_viewers_stay_apart(own: Ui) -> None:
     """What is pinned in one does not show in the other."""
     two = brief()
