@@ -79,6 +79,31 @@ export function selfAtlas(atlases, layer, slice) {
 }
 
 /**
+ * The pictures in which points of this one are found again, by their numbers in the batch.
+ *
+ * @param {Picture} picture
+ * @returns {number[]}
+ */
+export function othersOf({ correspondence }) {
+  return [...new Set(correspondence.map(({ other }) => other))].sort((one, other) => one - other);
+}
+
+/**
+ * The counterparts in another picture, or in the first one where that has none; of the layers and times as above.
+ *
+ * @param {Picture} picture
+ * @param {number | null} other
+ * @param {number | null} layer
+ * @param {number | null} slice
+ * @returns {MatchAtlas | undefined}
+ */
+export function matchAtlas(picture, other, layer, slice) {
+  const others = othersOf(picture);
+  const chosen = others.find((number) => number === other) ?? others[0];
+  return selfAtlas(picture.correspondence.filter((atlas) => atlas.other === chosen), layer, slice);
+}
+
+/**
  * The atlases of the layer with the most tokens; of several such layers, the last.
  *
  * @template {SelfAtlas} Atlas

@@ -15,7 +15,7 @@
 import { between, peak, ranking, rowAt, tileOf } from "./atlas.js";
 import { fallbackText, percent, wordsText } from "./caption.js";
 import { wordColor } from "./colormaps.js";
-import { crossAtlas, selfAtlas } from "./payload.js";
+import { crossAtlas, matchAtlas, selfAtlas } from "./payload.js";
 import { filled } from "./texts.js";
 import { shown } from "./view.js";
 
@@ -115,7 +115,7 @@ function patchMap(view, files, point) {
  */
 function matchPane(view, files, point) {
   const { images } = view.payload;
-  const atlas = selfAtlas(images[view.image].correspondence, view.layer, view.time);
+  const atlas = matchAtlas(images[view.image], view.other, view.layer, view.time);
   const bitmap = atlas && files.bitmap(images[atlas.other].picture);
   const gray = atlas && files.gray(atlas.file);
   if (!bitmap || !gray) return null;

@@ -39,6 +39,7 @@ export const ENGLISH = {
   single: "Over the picture",
   side: "Side by side",
   match: "Other picture",
+  other: "Which other picture",
   colormap: "Colour map",
   opacity: "Opacity of the map",
   previous: "Previous picture of the batch",

@@ -1,7 +1,8 @@
-/** The row below: layout, opacity, colour map, which picture of the batch, use for outputs, save. */
+/** The row below: layout, which other picture, opacity, colour map, which picture of the batch, use for outputs, save. */
 
 import { COLORMAPS } from "./colormaps.js";
 import { button, make } from "./elements.js";
+import { matchAtlas, othersOf } from "./payload.js";
 
 /** @typedef {import("./view.js").View} View */
 /** @typedef {import("./view.js").Change} Change */
@@ -18,6 +19,7 @@ export function createToolbar(change, save, use, texts) {
   const layout = choice(texts.view, LAYOUTS.map((name) => [name, texts[name]]), (value) => {
     change({ layout: /** @type {View["layout"]} */ (value) });
   });
+  const other = choice(texts.other, [], (value) => change({ other: Number(value) }));
   const colormap = choice(texts.colormap, COLORMAPS.map((name) => [name, name]), (value) => {
     change({ colormap: value });
   });
@@ -35,7 +37,7 @@ export function createToolbar(change, save, use, texts) {
 
   const saving = button("save", texts.save_hint, save, texts.save);
   const using = button("use", texts.use_hint, use, texts.use);
-  const element = make("div", { class: "amv-toolbar" }, layout, colormap, opacity, batch, using, saving);
+  const element = make("div", { class: "amv-toolbar" }, layout, other, colormap, opacity, batch, using, saving);
 
   return {
     element,
@@ -50,8 +52,26 @@ export function createToolbar(change, save, use, texts) {
       batch.hidden = images.length < 2;
       const match = /** @type {HTMLOptionElement} */ (layout.querySelector("option[value=match]"));
       match.hidden = match.disabled = images[image].correspondence.length === 0;
+      showOthers(other, view);
     },
   };
+}
+
+/**
+ * Where there are several other pictures, one may be chosen.
+ *
+ * @param {HTMLSelectElement} select
+ * @param {View} view
+ */
+function showOthers(select, { payload: { images }, image, other, layout }) {
+  const others = othersOf(images[image]);
+  const values = others.map(String);
+  if (String(values) !== String(Array.from(select.options, ({ value }) => value))) {
+    const named = others.map((number) => make("option", { value: String(number) }, `${number + 1} / ${images.length}`));
+    select.replaceChildren(...named);
+  }
+  select.value = String(matchAtlas(images[image], other, null, null)?.other);
+  select.hidden = layout !== "match" || others.length < 2;
 }
 
 /**

@@ -5,11 +5,12 @@
  * @typedef {import("./atlas.js").Point} Point
  * @typedef {"single" | "side" | "match"} Layout  match: the point's counterpart in another picture of the batch
  * @typedef {{
- *   payload: Payload, image: number, layout: Layout, colormap: string, opacity: number,
+ *   payload: Payload, image: number, other: number | null, layout: Layout, colormap: string, opacity: number,
  *   time: number | null, blend: number, playing: boolean, layer: number | null,
  *   hoveredWord: number | null, pinnedWords: number[], hoveredPoint: Point | null, pinnedPoint: Point | null,
  *   texts: import("./texts.js").Texts,
- * }} View  time, layer null: the mean; blend 0..1: on the way to the next slice
+ * }} View  other: the picture beside this one in layout match, null: the first; time, layer null: the mean;
+ *   blend 0..1: on the way to the next slice
  * @typedef {Partial<View> | ((view: View) => Partial<View>)} Change  a function for what depends on the present
  * @typedef {{ kind: "words", words: number[] } | { kind: "patch", point: Point } | { kind: "nothing" }} Shown
  */
@@ -34,6 +35,7 @@ export function viewOf(payload, settings, before, texts) {
     texts,
     layout: layoutOf(payload, settings.layout),
     image: Math.min(before?.image ?? 0, payload.images.length - 1),
+    other: before?.other ?? null,
     time: kept ? kept.time : payload.time,
     layer: kept ? kept.layer : payload.layer,
     blend: 0,
