@@ -127,7 +127,7 @@ def test_another_tab_has_a_saved_workflow_without_its_maps(own: Ui) -> None:
     other.picture("classic-another-tab")
     other.run()
     assert other.viewer.panel.get_by_label("Opacity").input_value() == "0.5"
-    assert other.page.evaluate(report) == said
+    other.page.wait_for_function(f"said => ({report})() === said", arg=said, timeout=20_000)
     other.page.close()
 
 
@@ -136,19 +136,22 @@ def test_a_run_that_does_not_succeed_keeps_no_report(end: str, own: Ui) -> None:
     """What a node said last is none then, nor is what it said before; and a report is kept at the end."""
     own.show(brief(), "classic")
     kept = own.page.evaluate(
-        """end => {
+        """async end => {
             const { id } = app.graph.nodes.find(node => node.type === "AttentionRecorder");
             const tell = (name, detail) => app.api.dispatchEvent(new CustomEvent(name, { detail }));
-            const report = () => JSON.parse(localStorage.getItem("AttentionControl.Reports") ?? "{}")
-                [`${app.rootGraph.id}/${id}`] ?? null;
-            const run = (texts, end) => {
-                tell("execution_start", {});
-                for (const text of texts) tell("progress_text", { nodeId: String(id), text });
-                const before = report();
-                tell(end, {});
-                return [before, report()];
+            const report = async () => {
+                await new Promise(done => setTimeout(done));
+                return JSON.parse(localStorage.getItem("AttentionControl.Reports") ?? "{}")
+                    [`${app.rootGraph.id}/${id}`] ?? null;
             };
-            return [...run(["Step 1", "A report."], "execution_success"), ...run(["Step 1"], end)];
+            const run = async (texts, end) => {
+                for (const text of texts) tell("progress_text", { nodeId: String(id), text });
+                const before = await report();
+                tell(end, {});
+                return [before, await report()];
+            };
+            const well = await run(["Step 1", "A report."], "execution_success");
+            return [...well, ...await run(["Step 1"], end)];
         }""",
         end,
     )

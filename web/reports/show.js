@@ -1,0 +1,34 @@
+/** Puts what was heard on the nodes on show, by the host's own means. */
+
+import { api } from "../../../scripts/api.js";
+import { app } from "../../../scripts/app.js";
+import { fit } from "./fit.js";
+import { textsOf } from "./heard.js";
+import { placesOf, shownWorkflow, textWidget } from "./places.js";
+
+/** @typedef {import("./places.js").Place} Place */
+
+/** @type {WeakMap<object, string>} */
+const fitted = new WeakMap(); // widgets, and the text that they have room for
+
+/** Show on every node in sight what this page has heard of it. */
+export function show() {
+  for (const place of placesOf(textsOf(shownWorkflow()))) put(place);
+}
+
+/** The same where the front end shows what a run has left: not in a workflow that is just loaded. */
+export function showAgain() {
+  const outputs = /** @type {any} */ (app).nodeOutputs ?? {};
+  if (Object.keys(outputs).length > 0) requestAnimationFrame(show); // when the nodes are there
+}
+
+/** @param {Place} place */
+function put({ id, node, text }) {
+  if (textWidget(node)?.value !== text) {
+    api.dispatchCustomEvent("progress_text", /** @type {any} */ ({ nodeId: id, text, again: true }));
+  }
+  const widget = textWidget(node);
+  if (!widget || fitted.get(widget) === text) return;
+  fitted.set(widget, text);
+  fit(node, text);
+}
