@@ -3,8 +3,9 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { drop, keep, remember, textsOf } from "./reports/heard.js";
+import { shownWorkflow } from "./reports/places.js";
 import { runOf, unknownRun } from "./reports/run.js";
-import { show, showAgain } from "./reports/show.js";
+import { show, showAgain, takeBack } from "./reports/show.js";
 import { addSheet } from "./viewer/front_end.js";
 
 /** @typedef {import("./reports/run.js").Run} Run */
@@ -44,7 +45,7 @@ function listen() {
 }
 
 /**
- * Take what a node of ours has said.
+ * Take what a node of ours has said. The host has put it on the node of this number on show, whichever it is.
  *
  * @param {Run} run
  * @param {string} id
@@ -54,5 +55,6 @@ function hear(run, id, text) {
   if (!run.hasOurs(id)) return;
   run.said.add(id);
   textsOf(run.workflow()).set(id, text);
+  if (run.workflow() !== shownWorkflow()) takeBack(id, text);
   requestAnimationFrame(show);
 }

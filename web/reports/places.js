@@ -15,6 +15,7 @@ import { app } from "../../../scripts/app.js";
  *   graph: Graph,
  *   pos: [number, number],
  *   size: [number, number],
+ *   removeWidget: (widget: Widget) => void,
  *   computeSize: () => [number, number],
  *   setSize: (size: [number, number]) => void,
  *   setDirtyCanvas: (front: boolean, back: boolean) => void,

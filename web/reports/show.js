@@ -4,7 +4,7 @@ import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { fit } from "./fit.js";
 import { textsOf } from "./heard.js";
-import { placesOf, shownWorkflow, textWidget } from "./places.js";
+import { pathTo, placesOf, shownGraph, shownWorkflow, textWidget } from "./places.js";
 
 /** @typedef {import("./places.js").Place} Place */
 
@@ -20,6 +20,18 @@ export function show() {
 export function showAgain() {
   const outputs = /** @type {any} */ (app).nodeOutputs ?? {};
   if (Object.keys(outputs).length > 0) requestAnimationFrame(show); // when the nodes are there
+}
+
+/**
+ * Another workflow's node of this number has said this: take it off the one on show.
+ *
+ * @param {string} id
+ * @param {string} text
+ */
+export function takeBack(id, text) {
+  const node = pathTo(id).pop();
+  const widget = textWidget(node);
+  if (node && widget && node.graph === shownGraph() && widget.value === text) node.removeWidget(widget);
 }
 
 /** @param {Place} place */

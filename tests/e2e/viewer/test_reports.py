@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from .browser import RENDERERS, RUN_WORKFLOW, Json, Ui, brief
+from .panel import TWO_FRAMES
 
 SOON = 20_000  # milliseconds after a run, on a busy machine
 RECORDER = "AttentionRecorder"
@@ -45,7 +46,7 @@ def says(page: Any, text: str, kind: str = RECORDER) -> None:
 
 
 def test_a_run_behind_another_tab_leaves_its_report(own: Ui) -> None:
-    """On the nodes of its own tab, also when it comes from the cache later."""
+    """On the nodes of its own tab, also when it comes from the cache later; on none of the tab on show."""
     own.load(steps(1), "classic")
     own.run()
     says(own.page, "1 of 1 noise levels")
@@ -53,11 +54,14 @@ def test_a_run_behind_another_tab_leaves_its_report(own: Ui) -> None:
     own.page.evaluate(START_RUN)
     own.load(steps(1, "6a1f0c52-93c7-4d0e-8a4b-0f4c7d5e2b19"), "classic")
     own.page.evaluate("window.ended")
+    own.page.evaluate(TWO_FRAMES)
+    elsewhere = own.page.evaluate(TEXT, RECORDER)
     tabs = own.page.locator(TABS)
     tabs.nth(tabs.count() - 2).click()
     says(own.page, "8 of 8 noise levels")
     own.run()
     assert "8 of 8 noise levels" in own.page.evaluate(TEXT, RECORDER)
+    assert elsewhere == ""
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)
