@@ -3,11 +3,13 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { drop, keep, remember, textsOf } from "./reports/heard.js";
+import { holdText } from "./reports/outside.js";
 import { shownWorkflow } from "./reports/places.js";
 import { runOf, unknownRun } from "./reports/run.js";
 import { show, showAgain, takeBack } from "./reports/show.js";
 import { addSheet } from "./viewer/front_end.js";
 
+/** @typedef {import("./reports/places.js").Node} Node */
 /** @typedef {import("./reports/run.js").Run} Run */
 
 app.registerExtension({
@@ -15,6 +17,11 @@ app.registerExtension({
   setup() {
     addSheet(new URL("./reports.css", import.meta.url));
     listen();
+    app.canvas.canvas.addEventListener("litegraph:set-graph", showAgain); // a subgraph was opened or left
+  },
+  nodeCreated(node) {
+    const created = /** @type {Node} */ (/** @type {unknown} */ (node));
+    if (created.subgraph) holdText(created);
   },
   /** The front end brings back what nodes showed, after an undo or when another workflow's tab is chosen. */
   onNodeOutputsUpdated: showAgain,

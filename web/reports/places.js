@@ -1,4 +1,4 @@
-/** Where nodes are: in the graph on show, or elsewhere, and what the host's text on one says. */
+/** Where nodes are: in the graph on show, or in a subgraph of it, and what the host's text on one says. */
 
 import { app } from "../../../scripts/app.js";
 
@@ -7,14 +7,18 @@ import { app } from "../../../scripts/app.js";
  *   name: string,
  *   value?: unknown,
  *   options: { getMinHeight?: () => number },
+ *   onRemove?: () => void,
  * }} Widget
  * @typedef {{ nodes: Node[], getNodeById: (id: string) => Node | null }} Graph
  * @typedef {{
+ *   id: string | number,
+ *   title: string,
  *   constructor: { nodeData?: { category?: string } },
  *   widgets?: Widget[],
  *   graph: Graph,
  *   pos: [number, number],
  *   size: [number, number],
+ *   addCustomWidget: (widget: Widget) => Widget,
  *   removeWidget: (widget: Widget) => void,
  *   computeSize: () => [number, number],
  *   setSize: (size: [number, number]) => void,
@@ -55,11 +59,19 @@ export function isOurType(type) {
 }
 
 /**
+ * @param {Widget} widget
+ * @returns {boolean}
+ */
+export function isText(widget) {
+  return widget.name === TEXT;
+}
+
+/**
  * @param {Node | null | undefined} node
  * @returns {Widget | undefined}
  */
 export function textWidget(node) {
-  return node?.widgets?.find((widget) => widget.name === TEXT);
+  return node?.widgets?.find(isText);
 }
 
 /**
@@ -82,14 +94,33 @@ export function pathTo(id) {
 }
 
 /**
- * Where in the graph on show texts can be read.
+ * Where in the graph on show texts can be read: on their nodes, and on the node of a subgraph those from inside it.
  *
  * @param {Iterable<[string, string]>} texts  by node, of the workflow on show
  * @returns {Place[]}
  */
 export function placesOf(texts) {
-  return [...texts].flatMap(([id, text]) => {
-    const node = pathTo(id).pop();
-    return node && isOurs(node) && node.graph === shownGraph() ? [{ id, node, text }] : [];
-  });
+  /** @type {Map<Node, { id: string, texts: { title: string, text: string }[] }>} */
+  const found = new Map();
+  for (const [id, text] of texts) {
+    const path = pathTo(id);
+    const depth = path.findIndex((node) => node.graph === shownGraph());
+    if (depth < 0 || !isOurs(path[path.length - 1])) continue;
+    const place = found.get(path[depth]) ?? { id: id.split(":").slice(0, depth + 1).join(":"), texts: [] };
+    const other = path.length - 1 > depth ? path[path.length - 1] : path[depth - 1]; // a subgraph can be there twice
+    place.texts.push({ title: other?.title, text });
+    found.set(path[depth], place);
+  }
+  return [...found].map(([node, { id, texts }]) => ({ id, node, text: together(texts) }));
+}
+
+/**
+ * One text, or several with the title of a node in front.
+ *
+ * @param {{ title: string, text: string }[]} texts
+ * @returns {string}
+ */
+function together(texts) {
+  if (texts.length === 1) return texts[0].text;
+  return texts.map(({ title, text }) => `${title}: ${text}`).join("  \n"); // two spaces: as the server ends lines
 }

@@ -4,6 +4,7 @@ import { api } from "../../../scripts/api.js";
 import { app } from "../../../scripts/app.js";
 import { fit } from "./fit.js";
 import { textsOf } from "./heard.js";
+import { holdText, writeOutside } from "./outside.js";
 import { pathTo, placesOf, shownGraph, shownWorkflow, textWidget } from "./places.js";
 
 /** @typedef {import("./places.js").Place} Place */
@@ -11,9 +12,10 @@ import { pathTo, placesOf, shownGraph, shownWorkflow, textWidget } from "./place
 /** @type {WeakMap<object, string>} */
 const fitted = new WeakMap(); // widgets, and the text that they have room for
 
-/** Show on every node in sight what this page has heard of it. */
+/** Show on every node in sight what this page has heard of it, and on that of a subgraph what is inside. */
 export function show() {
   for (const place of placesOf(textsOf(shownWorkflow()))) put(place);
+  writeOutside();
 }
 
 /** The same where the front end shows what a run has left: not in a workflow that is just loaded. */
@@ -36,6 +38,7 @@ export function takeBack(id, text) {
 
 /** @param {Place} place */
 function put({ id, node, text }) {
+  if (node.subgraph) holdText(node);
   if (textWidget(node)?.value !== text) {
     api.dispatchCustomEvent("progress_text", /** @type {any} */ ({ nodeId: id, text, again: true }));
   }

@@ -1,10 +1,12 @@
-"""What a run did is to be read on its nodes: behind other tabs, after an undo."""
+"""What a run did is to be read on its nodes: from inside subgraphs, behind other tabs, after an undo."""
 
 from typing import Any
 
 import pytest
 
-from .browser import RENDERERS, RUN_WORKFLOW, Json, Ui, brief
+from pack import ROOT
+
+from .browser import RENDERERS, RUN_WORKFLOW, Json, Ui, brief, workflow
 from .panel import TWO_FRAMES
 
 SOON = 20_000  # milliseconds after a run, on a busy machine
@@ -18,6 +20,41 @@ START_RUN = f"""async () => {{
     window.ended = ({RUN_WORKFLOW})();
     await started;
 }}"""
+WRAP = """type => {
+    const { node } = app.graph.convertToSubgraph(new Set([app.graph.nodes.find(node => node.type === type)]));
+    node.title = "Wrapped";
+}"""
+OPEN = """() => {
+    const outer = app.graph.nodes.find(node => node.subgraph);
+    app.canvas.openSubgraph(outer.subgraph, outer);
+}"""
+LEAVE = "app.canvas.setGraph(app.rootGraph)"
+# connects the sockets of a blueprint, and makes it small and short
+CONNECT = """() => {
+    const outer = app.graph.nodes.find(node => node.subgraph);
+    const types = ["LoadDemoModel", "LoadExamplePicture", "PreviewImage"];
+    const [loader, picture, shown] = types.map((type, place) => {
+        const node = LiteGraph.createNode(type);
+        node.pos = [outer.pos[0] + [-300, -300, 500][place], outer.pos[1] + 400 * (place % 2)];
+        app.graph.add(node);
+        return node;
+    });
+    const from = { model: [loader, 0], clip: [loader, 1], vae: [loader, 2], picture: [picture, 0] };
+    for (const [name, [node, output]] of Object.entries(from))
+        node.connect(output, outer, outer.inputs.findIndex(input => input.name === name));
+    outer.connect(0, shown, 0);
+    const set = (node, values) => {
+        for (const widget of node.widgets ?? [])
+            if (widget.name in values) widget.value = values[widget.name];
+    };
+    set(outer, { width: 128, height: 128 });
+    for (const node of outer.subgraph.nodes) set(node, { steps: 2 });
+}"""
+REMARK = """([type, text]) => {
+    const outer = app.graph.nodes.find(node => node.subgraph);
+    const inner = outer.subgraph.nodes.find(node => node.type === type);
+    app.api.dispatchCustomEvent("progress_text", { nodeId: `${outer.id}:${inner.id}`, text });
+}"""
 SET_STEPS = """count => {
     const sampler = app.graph.nodes.find(node => node.type === "KSampler");
     sampler.widgets.find(widget => widget.name === "steps").value = count;
@@ -43,6 +80,44 @@ def steps(count: int, id: str | None = None) -> Json:
 def says(page: Any, text: str, kind: str = RECORDER) -> None:
     """Wait until this stands on the node of this type."""
     page.wait_for_function(SAYS, arg=[kind, text], timeout=SOON)
+
+
+def test_a_report_from_inside_a_subgraph_is_on_its_node(own: Ui) -> None:
+    """And on the node inside, when it is opened; in both renderers; a saved workflow keeps none of it."""
+    own.load(steps(1), "classic")
+    own.page.evaluate(WRAP, RECORDER)
+    widgets = "app.graph.nodes.find(node => node.subgraph).serialize().widgets_values"
+    before = own.page.evaluate(widgets)
+    own.run()
+    report = own.page.get_by_text("AttentionRecorder: 7 of 7 layers, 1 of 1 noise levels").locator(
+        "visible=true"
+    )
+    for renderer in ("classic", "vue"):
+        own.set("Comfy.VueNodes.Enabled", renderer == "vue")
+        report.wait_for(timeout=SOON)
+        own.picture(f"{renderer}-report-on-a-subgraph")
+        own.page.evaluate(OPEN)
+        says(own.page, "1 of 1 noise levels")
+        own.picture(f"{renderer}-report-in-a-subgraph")
+        own.page.evaluate(LEAVE)
+    report.wait_for(timeout=SOON)
+    assert own.page.evaluate(widgets) == before
+
+
+def test_a_blueprint_shows_what_its_nodes_report(own: Ui) -> None:
+    """All of them, each with its title in front, where they are several."""
+    own.load(workflow(ROOT / "subgraphs" / "Style of my picture.json"), "vue")
+    own.page.evaluate(CONNECT)
+    own.page.evaluate("app.canvas.ds.scale = 1; app.canvas.ds.offset = [400, 200]")
+    own.run()
+    report = "StyleAligned: 7 of 7 layers, all group norms, 2 of 2 noise levels"
+    own.page.get_by_text(report).locator("visible=true").wait_for(timeout=SOON)
+    own.page.evaluate(REMARK, ["InvertLatent", "A remark."])
+    element = own.page.get_by_text("A remark.").locator("visible=true")
+    element.wait_for(timeout=SOON)
+    first, second = element.inner_text().splitlines()
+    assert first.startswith(f"Style Aligned Batch: {report}") and second == "Invert Latent: A remark."
+    own.picture("vue-reports-on-a-blueprint")
 
 
 def test_a_run_behind_another_tab_leaves_its_report(own: Ui) -> None:
