@@ -2,13 +2,14 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
+import { shownWorkflow } from "./reports/places.js";
 import { addSheet, after, pixels } from "./viewer/front_end.js";
 import { noteChange } from "./viewer/history.js";
 import { spoken } from "./viewer/languages.js";
 import { isOfOthers, noteOrigin } from "./viewer/origins.js";
 import { createPanel } from "./viewer/panel.js";
 import { messageOf, payloadOf } from "./viewer/payload.js";
-import { runningWorkflow, runsElsewhere, shownWorkflow } from "./viewer/running.js";
+import { runningWorkflow, runsElsewhere } from "./viewer/running.js";
 import { ENGLISH } from "./viewer/texts.js";
 
 /** @typedef {import("@comfyorg/comfyui-frontend-types").ComfyExtension} Extension */

@@ -20,9 +20,27 @@ export function unknownRun() {
  */
 export async function runOf(prompt) {
   const item = await itemOf(prompt).catch(() => undefined);
-  const workflow = item?.[3]?.extra_pnginfo?.workflow?.id;
-  if (!workflow) return unknownRun();
+  const workflow = idIn(item);
+  if (!item || !workflow) return unknownRun();
   return { workflow: () => workflow, hasOurs: (id) => isOurType(item[2][id]?.class_type), said: new Set() };
+}
+
+/**
+ * The workflow that a run is of, if the server says it.
+ *
+ * @param {string} prompt
+ * @returns {Promise<string | undefined>}
+ */
+export async function workflowOf(prompt) {
+  return idIn(await itemOf(prompt).catch(() => undefined));
+}
+
+/**
+ * @param {any[] | undefined} item  of the queue
+ * @returns {string | undefined}
+ */
+function idIn(item) {
+  return item?.[3]?.extra_pnginfo?.workflow?.id;
 }
 
 /**

@@ -4,7 +4,8 @@
  */
 
 import { api } from "../../../scripts/api.js";
-import { app } from "../../../scripts/app.js";
+import { shownWorkflow } from "../reports/places.js";
+import { workflowOf } from "../reports/run.js";
 
 /** @type {string | null} */
 let prompt = null;
@@ -14,7 +15,7 @@ let running = null; // known a moment after the run has started
 api.addEventListener("execution_start", async (event) => {
   const { prompt_id } = /** @type {CustomEvent<{ prompt_id: string }>} */ (event).detail;
   [prompt, running] = [prompt_id, null];
-  const workflow = await workflowOf(prompt_id);
+  const workflow = (await workflowOf(prompt_id)) ?? null;
   if (prompt === prompt_id) running = workflow;
 });
 
@@ -23,24 +24,7 @@ export function runningWorkflow() {
   return running;
 }
 
-/** @returns {string | undefined} */
-export function shownWorkflow() {
-  return /** @type {any} */ (app).rootGraph?.id;
-}
-
 /** @returns {boolean} whether what comes now is another workflow's than the one on show */
 export function runsElsewhere() {
   return running !== null && running !== shownWorkflow();
-}
-
-/**
- * The workflow that a run is of, while the server has it in its queue.
- *
- * @param {string} prompt
- * @returns {Promise<string | null>}
- */
-async function workflowOf(prompt) {
-  const queue = await (await api.fetchApi("/queue")).json();
-  const item = queue.queue_running.find((/** @type {any[]} */ each) => each[1] === prompt);
-  return item?.[3]?.extra_pnginfo?.workflow?.id ?? null;
 }
