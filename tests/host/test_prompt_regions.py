@@ -6,29 +6,17 @@ import torch
 from attention_control.attention_patches.contract.views import RegionPrompts
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.attention_patches.methods.multidiffusion.regions import Backgrounds, Region
-from attention_control.nodes.host.run.install import install
 from nodes import ConditioningSetArea, ControlNetApplyAdvanced
 
 from . import laws
 from .naive_windows import regional
+from .regions import WIDE, WINDOWS, box, run, text, with_regions
 from .settings_of_methods import EACH_ALONE
 from .specimen import SHALLOW, Specimen, model
-from .tiny import assert_same_image, conditioning, sample
+from .tiny import assert_same_image, sample
 from .tiny.extras import tiny_controlnet
 
-WIDE = {"height": 6, "width": 14, "batch": 2}
-WINDOWS = {"window": (6, 8), "stride": 3}
 COLOUR = torch.tensor([0.5, -1.0, 2.0, 0.3])[:, None, None]
-
-
-def text(seed):
-    return conditioning(model(SHALLOW), seed=seed)
-
-
-def box(top, bottom, left, right):
-    mask = torch.zeros(6, 14)
-    mask[top:bottom, left:right] = 1.0
-    return mask
 
 
 REGIONS = [(3, 4, box(0, 5, 0, 6)), (5, None, box(2, 6, 4, 11))]  # seeds of texts; they overlap
@@ -37,16 +25,6 @@ REGIONS = [(3, 4, box(0, 5, 0, 6)), (5, None, box(2, 6, 4, 11))]  # seeds of tex
 def given(regions):
     """(positive, negative or None, mask)."""
     return [(text(p), None if n is None else text(n), mask) for p, n, mask in regions]
-
-
-def with_regions(regions, **settings):
-    prompts = [Region(RegionPrompts(positive=p, negative=n), mask) for p, n, mask in regions]
-    method = MultiDiffusion(**{**WINDOWS, "regions": tuple(prompts), **settings})
-    return install(model(SHALLOW), method)
-
-
-def run(patched, **how):
-    return sample(patched, text(1), text(2), **{**WIDE, **how})
 
 
 @pytest.mark.parametrize(

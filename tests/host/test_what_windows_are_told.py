@@ -12,7 +12,7 @@ from attention_control.nodes.host.run.install import install
 from attention_control.nodes.wide.multidiffusion_node import MultiDiffusion as Node
 from attention_control.nodes.wide.prompt_region_node import PromptRegion
 from comfy_extras.nodes_video_model import ConditioningSetAreaPercentageVideo
-from nodes import ConditioningSetArea, ConditioningSetMask, ControlNetApplyAdvanced, unCLIPConditioning
+from nodes import ConditioningSetArea, ControlNetApplyAdvanced, unCLIPConditioning
 
 from .layout_runs import noise, run
 from .node_calls import call_node
@@ -44,18 +44,6 @@ def test_a_picture_that_unclip_shows_sdxl():
         told = [[[text, {**more, **sizes}] for text, more in prompt] for prompt in prompts]
         alone = run(plain, *told, wide[..., left : left + 8].contiguous(), steps=2)
         assert_same_image(halves[..., left : left + 8], alone)
-
-
-def test_the_bounds_of_a_mask_as_the_area_of_a_region():
-    """Are refused as areas are: such a prompt was left out, and nothing said."""
-    mask = torch.ones(1, 6, 14).tril(3)
-    for bounds in ("default", "mask bounds"):
-        (masked,) = ConditioningSetMask().append(conditioning(model("sd15"), seed=3), mask, bounds, 1.0)
-        if bounds == "default":
-            call_node(PromptRegion, masked, mask=mask)
-        else:
-            with pytest.raises(ValueError, match="the positive of region 1 has a mask whose bounds are an a"):
-                call_node(PromptRegion, masked, mask=mask)
 
 
 @pytest.mark.parametrize("key", ["attention_mask_img_shape", "time_dim_concat"])

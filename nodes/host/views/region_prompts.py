@@ -12,9 +12,7 @@ from ..facts.region_texts import region_role
 REFUSED = {
     "area": "an area. A region has a mask: paint its place there",
     "gligen": "GLIGEN boxes, which hold for the whole picture. Leave them away",
-    "set_area_to_bounds": (
-        "a mask whose bounds are an area. Take `default` for the set_cond_area of Conditioning (Set Mask)"
-    ),
+    "mask": "a mask of its own. A region has a mask: paint its place there",
     "hooks": "hooks (a LoRA or a schedule of its own). Put the LoRA on the model instead",
 }
 WHOLE = {
