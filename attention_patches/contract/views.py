@@ -62,7 +62,7 @@ class View:
 @dataclass(frozen=True, kw_only=True)
 class RegionPrompts:
     """Conditionings, as the host's nodes hand them on, in place of the sampler's positive and negative;
-    without a negative the sampler's stays."""
+    without a negative the sampler's stays, and while the positive does not hold, both of them."""
 
     positive: object
     negative: object | None = None

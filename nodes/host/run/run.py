@@ -126,7 +126,7 @@ class Run:
         if viewing := [
             (one, part) for one in self.working for part in one.parts if isinstance(part, ViewingPart)
         ]:
-            views = Viewing(facts, viewing, guider.conds, CutConditionings.of_run(guider, facts.latent))
+            views = Viewing(facts, viewing, CutConditionings.of_run(guider, facts.latent))
             wrappers.append((WrappersMP.CALC_COND_BATCH, views.calc_cond_batch))
         for place, wrapper in wrappers:
             lent = self._lend(wrapper)

@@ -5,98 +5,86 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import comfy.model_base
-import comfy.samplers
 import torch
 from comfy.conds import CONDNoiseShape, CONDRegular
 from torch import Tensor
 
 from ....attention_patches.contract.views import Cells, View
-from ..facts.region_texts import of_region, region_role
-from ..facts.texts import Size, plain_area
+from ..facts.entry_weights import Conditioning, extent, rest, weights
+from ..facts.region_texts import of_region
+from ..facts.texts import Size
 from ..facts.viewed_id import ViewedId
 from .cut_control import CutControl
+from .regions_of_run import RegionsOfRun
 
-Conditioning = dict[str, Any]  # an entry as the guider holds it
 PIXELS = 8  # of a cell's side
-NO_WEIGHT = ("timestep_start", "timestep_end", "control", "hooks")
 REPLACED = ("default", "strength", "mask_strength", "control")
 
 
 @dataclass(eq=False)
 class CutConditionings:
-    """Of one run on latents of `size`. What is cut of the run's own entries is kept until its end; `roles`
-    are theirs, by the identity of these objects; `of_regions` is the ControlNet of each region's prompt."""
+    """Of one run on latents of `size`. What is cut of the run's own entries is kept until its end, by whether
+    the view's region has a prompt of its own then. `roles` are those of the run's entries, by the host's
+    identities of them, and `lasting` these objects."""
 
     model: Any
     size: Size
-    roles: Mapping[int, str]
-    of_regions: Mapping[str, Any]
-    kept: dict[tuple[int, View], list[Conditioning]] = field(default_factory=dict)
+    roles: Mapping[Any, str]
+    lasting: frozenset[int]
+    regions: RegionsOfRun
+    kept: dict[tuple[int, View, bool], list[Conditioning]] = field(default_factory=dict)
     controls: dict[int, CutControl] = field(default_factory=dict)
 
     @classmethod
     def of_run(cls, guider: Any, size: Size) -> "CutConditionings":
         """Of the run that a guider makes."""
-        roles = {id(entry): role for role, entries in guider.conds.items() for entry in entries or ()}
-        controls = {
-            role: next((entry["control"] for entry in entries or () if entry.get("control")), None)
-            for role, entries in guider.conds.items()
-            if of_region(role)
-        }
-        return cls(guider.inner_model, size, roles, controls)
+        own = [(role, entry) for role, entries in guider.conds.items() for entry in entries or ()]
+        roles = {entry["uuid"]: role for role, entry in own}
+        lasting = frozenset(id(entry) for _, entry in own)
+        return cls(guider.inner_model, size, roles, lasting, RegionsOfRun.of_run(guider.conds))
 
     def entries(
-        self, own: Sequence[Conditioning], view: View, x: Tensor, timestep: Tensor
+        self, own: Sequence[Conditioning], role: str, view: View, x: Tensor, timestep: Tensor
     ) -> list[Conditioning]:
-        """What these entries are in a view, with areas in its own cells, and masks as large as the areas."""
+        """What holds in a view in place of the entries of a role, with areas in its own cells, and masks as
+        large as the areas."""
         found = []
+        own, stands = self._standing(own, role, view, timestep)
         for entry in own:
-            key = (id(entry), view)
+            key = (id(entry), view, stands)
             if "default" in entry:
-                found += list(self._cut(entry, view, self._rest(own, x, timestep)))
+                found += list(self._cut(entry, view, rest(own, x, timestep), stands))
             elif key in self.kept:
                 found += self.kept[key]
             else:
-                cut = list(self._cut(entry, view, _weights(entry, x, timestep)))
+                cut = list(self._cut(entry, view, weights(entry, x, timestep), stands))
                 found += cut
-                if id(entry) in self.roles:
+                if id(entry) in self.lasting:
                     self.kept[key] = cut
         return found
 
-    def _rest(self, own: Sequence[Conditioning], x: Tensor, timestep: Tensor) -> Tensor:
-        """(B, ..., H, W): what the others of a prompt leave to those that hold where nobody else does."""
-        rest = torch.ones_like(x[:, 0])
-        for entry in own:
-            if "default" not in entry and _holds(entry, timestep):
-                at = self._extent(entry)
-                rest[..., at.top : at.top + at.height, at.left : at.left + at.width] -= _weights(
-                    entry, x, timestep
-                )
-        return rest.clamp(min=0)
+    def _standing(
+        self, own: Sequence[Conditioning], role: str, view: View, timestep: Tensor
+    ) -> tuple[Sequence[Conditioning], bool]:
+        """The entries of a role in a view, and whether its region has a prompt of its own."""
+        stands = self.regions.stands(view.region, timestep)
+        return self.regions.entries(view.region, role, timestep) or own, stands
 
-    def _extent(self, entry: Conditioning) -> Cells:
-        """The area of an entry."""
-        height, width = self.size
-        if "area" not in entry:
-            return Cells(0, 0, height, width)
-        h, w, top, left = plain_area(entry["area"])
-        return Cells(top, left, min(h, height - top), min(w, width - left))
-
-    def _cut(self, entry: Conditioning, view: View, weights: Tensor) -> Iterator[Conditioning]:
-        extent = self._extent(entry)
+    def _cut(self, entry: Conditioning, view: View, weighing: Tensor, stands: bool) -> Iterator[Conditioning]:
+        whole = extent(entry, self.size)
         plain = {key: value for key, value in entry.items() if key not in REPLACED}
-        for piece in _pieces(extent, view.cells, self.size[1]):
+        for piece in _pieces(whole, view.cells, self.size[1]):
             left = (view.cells.left + piece.left) % self.size[1]
             cells = replace(piece, top=view.cells.top + piece.top, left=left)
-            within = replace(cells, top=cells.top - extent.top, left=cells.left - extent.left)
+            within = replace(cells, top=cells.top - whole.top, left=cells.left - whole.left)
             share = None if view.share is None else piece.cut(view.share)
             yield {
                 **plain,
-                "uuid": ViewedId(entry["uuid"], cells, extent, self.size, view.region, share),
+                "uuid": ViewedId(entry["uuid"], cells, whole, self.size, view.region, share),
                 "area": (piece.height, piece.width, piece.top, piece.left),
-                "mask": within.cut(weights),
+                "mask": within.cut(weighing),
                 "model_conds": self._model_conds(entry, cells, view.cells),
-                **self._control(entry, view),
+                **self._control(entry, view.region if stands else None),
             }
 
     def _model_conds(self, entry: Conditioning, cells: Cells, view: Cells) -> dict[str, Any]:
@@ -124,7 +112,7 @@ class CutConditionings:
         return {
             "width": width,
             "height": height,
-            "prompt_type": self.roles.get(id(entry), ""),
+            "prompt_type": self.roles.get(entry["uuid"], ""),
             **entry,
             "crop_w": entry.get("crop_w", 0) + view.left * PIXELS,
             "crop_h": entry.get("crop_h", 0) + view.top * PIXELS,
@@ -132,12 +120,11 @@ class CutConditionings:
             "target_height": view.height * PIXELS,
         }
 
-    def _control(self, entry: Conditioning, view: View) -> dict[str, Any]:
-        """The ControlNet of an entry in a view. The sampler's negative stands against a region's prompt under
-        that one's: guidance would lead away from the hint of another."""
+    def _control(self, entry: Conditioning, region: int | None) -> dict[str, Any]:
+        """The ControlNet of an entry in a view, which may be of a region that has a prompt of its own."""
         control = entry.get("control")
-        if view.region is not None and not of_region(self.roles.get(id(entry), "")):
-            control = control and self.of_regions.get(region_role(view.region, "positive"))
+        if region is not None and not of_region(self.roles.get(entry["uuid"], "")):
+            control = self.regions.beside.get((region, entry["uuid"]))
         if control is None:
             return {}
         return {"control": self.controls.setdefault(id(control), CutControl(control))}
@@ -158,19 +145,3 @@ def _pieces(extent: Cells, view: Cells, around: int) -> Iterator[Cells]:
         width = min(extent.left + turn + extent.width, view.left + view.width) - left
         if width > 0:
             yield Cells(top - view.top, left - view.left, height, width)
-
-
-def _weights(entry: Conditioning, x: Tensor, timestep: Tensor) -> Tensor:
-    """(B, ..., h, w): what an entry weighs in the cells of its area on x (B, C, ..., H, W), as the host has
-    it."""
-    bare = {key: value for key, value in entry.items() if key not in NO_WEIGHT}
-    found = comfy.samplers.get_area_and_mult({**bare, "model_conds": {}}, x, timestep)
-    weights: Tensor = found.mult[:, 0]
-    return weights
-
-
-def _holds(entry: Conditioning, timestep: Tensor) -> bool:
-    sigma = float(timestep[0])
-    return not (
-        sigma > float(entry.get("timestep_start", sigma)) or sigma < float(entry.get("timestep_end", sigma))
-    )

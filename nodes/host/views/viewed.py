@@ -5,7 +5,7 @@ in the area of each view. So the host does with views what it does with areas: i
 in as few calls as there is memory for, and averages what several conditionings of a prompt say.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,10 @@ from torch.nn.functional import pad
 from ....attention_patches.contract.schedule import PercentRange
 from ....attention_patches.contract.views import Cells, View, ViewingPart
 from ..calls.passes import Pass, own_pass, pass_in
-from ..facts.region_texts import region_role
+from ..facts.entry_weights import Conditioning
 from ..facts.run_facts import RunFacts, Working
 from ..frames import as_video, of_one_frame
-from .cut_conditionings import Conditioning, CutConditionings
+from .cut_conditionings import CutConditionings
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,6 @@ class Viewing:
 
     facts: RunFacts
     viewing: Sequence[tuple[Working, ViewingPart]]
-    conds: Mapping[str, Sequence[Conditioning]]  # the guider's, with those of regions
     cut: CutConditionings
 
     def calc_cond_batch(
@@ -96,7 +95,7 @@ class ThroughViews:
             else [
                 _standing(entry, slot, len(views), view.cells)
                 for slot, view in enumerate(views)
-                for entry in self._entries(own, view)
+                for entry in self.of.cut.entries(own, self._role(own), view, self.x, self.timestep)
             ]
             for own in self.conds
         ]
@@ -104,13 +103,6 @@ class ThroughViews:
         found = torch.stack(self.executor(self.model, conds, side_by_side, self.timestep, self.options))
         found = found.squeeze(3) if self.x.ndim == 5 else found
         return found.unflatten(-1, (len(views), width)).movedim(-2, 0)
-
-    def _entries(self, own: Sequence[Conditioning], view: View) -> list[Conditioning]:
-        """What holds in a view in place of one prompt's conditionings."""
-        if view.region is not None:
-            role = self._role(own)
-            own = [e for e in self.of.conds.get(region_role(view.region, role), ()) if "area" not in e] or own
-        return self.of.cut.entries(own, view, self.x, self.timestep)
 
     def _role(self, own: Sequence[Conditioning]) -> str:
         texts = (self.pass_.texts.get(entry.get("uuid")) for entry in own)
