@@ -26,6 +26,7 @@ from ..facts.texts import own_names, texts_of
 from ..families.family import Family
 from ..frames import of_one_frame
 from ..views.cut_conditionings import CutConditionings
+from ..views.region_controls import with_own_controls
 from ..views.viewed import Viewing
 from .lent import Lent
 from .numbers_of_images import numbers_of
@@ -109,7 +110,7 @@ class Run:
         """Wrapper round the sampler, behind the host's last copies of the conditionings: the methods
         begin."""
         self.report.steps = max(len(sigmas) - 1, 0)
-        guider.conds = own_names(guider.conds)
+        guider.conds = with_own_controls(own_names(guider.conds))
         levels = tuple(float(sigma) for sigma in sigmas[:-1])
         noise = named.get("noise", rest[1])
         facts = self.begin(guider, levels, noise, numbers_of(noise, extra.get("seed")))

@@ -8,6 +8,7 @@ from comfy.sampler_helpers import convert_cond
 from ....attention_patches.contract.views import RegionPrompts
 from ..facts.hinted_patches import hinted
 from ..facts.region_texts import region_role
+from .region_controls import CONTROLLED
 
 REFUSED = {
     "area": "an area. A region has a mask: paint its place there",
@@ -38,7 +39,10 @@ def region_entries(regions: Sequence[RegionPrompts]) -> dict[str, list[dict[str,
         for role, prompt in (("positive", region.positive), ("negative", region.negative)):
             if prompt is None:
                 continue
-            entries = [{**entry, "prompt_type": role} for entry in convert_cond(prompt)]
+            entries = [
+                {**entry, "prompt_type": role, CONTROLLED: bool(entry.get("control"))}
+                for entry in convert_cond(prompt)
+            ]
             _check(entries, f"regions: the {role} of region {number + 1}", {**WHOLE, **REFUSED})
             found[region_role(number, role)] = entries
     return found

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..facts.entry_weights import Conditioning, holds
 from ..facts.region_texts import of_region, region_role
+from .region_controls import controls_beside
 
 Entries = Mapping[str, Sequence[Conditioning] | None]
 
@@ -47,12 +48,9 @@ def _any_holds(entries: Sequence[Conditioning], timestep: Tensor) -> bool:
 
 
 def _beside(conds: Entries) -> Iterator[tuple[tuple[int, Any], Any]]:
-    """In place of each of the sampler's that of a region's positive: guidance would lead away from the hint
-    of another."""
     for region in takewhile(lambda number: region_role(number, "positive") in conds, count()):
         positive = conds[region_role(region, "positive")] or ()
-        first = next((entry["control"] for entry in positive if entry.get("control")), None)
         for role, entries in conds.items():
             if role != "positive" and not of_region(role):
-                for entry in entries or ():
-                    yield (region, entry["uuid"]), first if entry.get("control") else None
+                for uuid, control in controls_beside(positive, entries or ()).items():
+                    yield (region, uuid), control
