@@ -70,8 +70,8 @@ class Denoiser(Protocol):
         """While open, so much (0..1) of what the run is pushed away from is what is expected under this
         prompt, a conditioning as the host's nodes hand it on, and the rest what it is anyway.
 
-        Gives whether there is something to be pushed away from: not if the run has no negative prompt,
-        or does not look at it.
+        Gives whether there is something to be pushed away from: not if the run has no negative prompt, does
+        not look at it, or has another model look at it.
         """
         ...
 

@@ -126,6 +126,9 @@ class Guided:
             f"under {'a prompt of its own' if self.kept.for_all else 'the prompts of the run'}."
         )
         if self.away_from is not None and not self.pushes:
-            yield "Nothing was pushed away: the run has no negative prompt, or does not look at it (cfg 1)."
+            yield (
+                "Nothing was pushed away: the run has no negative prompt, does not look at it (cfg 1), or "
+                "has another model look at it."
+            )
         for reason, places in self.left_alone.items():
             yield f"Left alone {places} times: {reason}."

@@ -16,6 +16,7 @@ from ..facts.run_facts import RunFacts, Working
 from ..frames import as_video, of_one_frame
 from .guest_prompts import GuestPrompts
 from .passes import Pass, own_pass, travelling
+from .pushed_prompts import looks_at_negative
 from .sampler_state import masked_state
 from .slopes import LossScale, SlopePass
 
@@ -59,9 +60,9 @@ class SamplerCall:
         """While open, the guider's negative is in so large a part this prompt."""
         guider = self.executor.class_obj
         own = guider.conds
-        alone = getattr(guider, "cfg", None) == 1.0 and not self.options.get("disable_cfg1_optimization")
-        if alone or not own.get("negative") or weight <= 0:
-            yield not alone and bool(own.get("negative"))
+        looks = bool(own.get("negative")) and looks_at_negative(guider, self.options)
+        if not looks or weight <= 0:
+            yield looks
             return
         guider.conds, self.further = self.prompts.pushed(
             guider.inner_model, own, prompt, weight, self.latents, self.seed
