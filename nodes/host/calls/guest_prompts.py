@@ -10,11 +10,12 @@ from comfy.samplers import process_conds
 from torch import Tensor
 
 from ....attention_patches.contract.site import WHOLE_PICTURE, Text
+from ..facts.entry_weights import Conditioning
 from ..facts.region_texts import merged_texts, of_region, with_regions
 from ..facts.texts import Size, own_names, plain_area, texts_of
 from ..families.family import Family
+from .pushed_prompts import pushed_into
 
-Conditioning = dict[str, Any]  # an entry as the guider holds it
 GUESTS = "guests"  # the role of a text that is theirs alone
 HIDDEN = "attention_control_hooks"  # from the host, which would set the run's hooks back to their beginning
 
@@ -86,18 +87,18 @@ class GuestPrompts:
         prompt: Any,
         weight: float,
         latents: Tensor,
+        timestep: Tensor,
         seed: int | None,
     ) -> tuple[dict[str, Sequence[Conditioning]], dict[Any, Text]]:
         """The run's conditionings, fitted to latents (B, C, h, w), with a CONDITIONING as so large a part of
-        the negative, which the host weighs by strength; and what its entries are."""
+        the negative; and what its entries are."""
         size = (latents.shape[-2], latents.shape[-1])
         entries, _ = self.of_guests(model, prompt, latents, seed)
         negative = conds["negative"]
-        kept = [_weighed(entry, 1 - weight) for entry in negative] if weight < 1 else []
-        pushed = {"negative": [*negative, *entries]}  # so that they are numbered behind the run's own
-        texts = texts_of(pushed, size, self.family)
+        named = {"negative": [*negative, *entries]}  # so that they are numbered behind the run's own
+        texts = texts_of(named, size, self.family)
         further = {entry["uuid"]: texts[entry["uuid"]] for entry in entries if entry["uuid"] in texts}
-        return {**conds, "negative": [*kept, *(_weighed(entry, weight) for entry in entries)]}, further
+        return {**conds, "negative": pushed_into(negative, entries, weight, latents, timestep)}, further
 
     def _fitted(
         self, model: Any, latents: Tensor, seed: int | None, whole: bool
@@ -139,10 +140,6 @@ def _uncontrolled(conditionings: Mapping[str, Sequence[Conditioning] | None]) ->
         role: entries and [{key: of for key, of in entry.items() if key != "control"} for entry in entries]
         for role, entries in conditionings.items()
     }
-
-
-def _weighed(entry: Conditioning, weight: float) -> Conditioning:
-    return {**entry, "strength": entry.get("strength", 1.0) * weight}
 
 
 def _first(entry: Conditioning) -> Conditioning:

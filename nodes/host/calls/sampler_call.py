@@ -65,7 +65,7 @@ class SamplerCall:
             yield looks
             return
         guider.conds, self.further = self.prompts.pushed(
-            guider.inner_model, own, prompt, weight, self.latents, self.seed
+            guider.inner_model, own, prompt, weight, self.latents, self.timestep, self.seed
         )
         try:
             yield True

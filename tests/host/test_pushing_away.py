@@ -1,0 +1,70 @@
+"""What PlugAndPlay pushes away from is so large a part of the negative, whatever that is made of."""
+
+import pytest
+import torch
+from nodes import ConditioningSetArea, ConditioningSetAreaStrength, ConditioningSetMask
+from nodes import ConditioningSetTimestepRange as Range
+
+from .plugging import empty, plugged, words
+from .tiny import assert_same_image
+from .transfers import inverted, sampled
+
+SHAPE = "sd15"
+
+
+def given(patcher=None, **settings):
+    """The node's outputs, the last two of their steps."""
+    how = {"guide_prompt": empty(SHAPE), "away_from": words(SHAPE, 7), **settings}
+    patched, sampler, sigmas, latent = plugged(
+        SHAPE, inverted(SHAPE, 1, method="ddim"), patcher=patcher, **how
+    )
+    return patched, sampler, sigmas[-3:], latent
+
+
+def pushed(negative, **how):
+    return sampled(given(**how), words(SHAPE, 5), negative, cfg=4.0)
+
+
+def own():
+    return words(SHAPE, 6)
+
+
+def stronger(prompt, strength):
+    return ConditioningSetAreaStrength().append(prompt, strength)[0]
+
+
+def half(prompt, left, strength=1.0):
+    """Of the picture, by a mask."""
+    mask = torch.zeros(1, 48, 80)
+    mask[..., slice(0, 40) if left else slice(40, 80)] = 1.0
+    return ConditioningSetMask().append(prompt, mask, "default", strength)[0]
+
+
+SAME = {
+    "combined with itself": lambda: own() + own(),
+    "of another strength": lambda: stronger(own(), 3.0),
+    "in two halves": lambda: half(own(), True, 0.3) + half(own(), False),
+    "twice in one half": lambda: own() + half(own(), True),
+    "in an area too": lambda: own() + ConditioningSetArea().append(own(), 80, 48, 0, 0, 2.0)[0],
+    "not now": lambda: own() + Range().set_range(own(), 0.0, 0.1)[0],
+}
+
+
+@pytest.mark.parametrize("negative", SAME.values(), ids=SAME)
+def test_a_negative_that_is_one_prompt_in_other_words(negative):
+    """Is pushed as that prompt is: what it weighs does not matter, in no cell."""
+    assert_same_image(pushed(negative()), pushed(own()), tolerance=1e-3)
+
+
+def test_a_negative_that_holds_where_nobody_else_does():
+    """Keeps its part, however many there are: another in one half of the picture, and it in the rest."""
+    left, right = half(words(SHAPE, 8), True), half(own(), False)
+    default = [[text, {**more, "default": True}] for text, more in own()]
+    for times in (1, 2):
+        assert_same_image(pushed(left + default * times), pushed(left + right), tolerance=1e-3)
+
+
+def test_a_negative_that_does_not_hold_now():
+    """Leaves all to the prompt: nothing else is expected."""
+    (before,) = Range().set_range(own(), 0.0, 0.1)
+    assert_same_image(pushed(before), pushed(own(), away_alpha=0.0))
