@@ -2,10 +2,15 @@
 
 import pytest
 import torch
+from attention_control.attention_patches.contract.views import RegionPrompts
+from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
+from attention_control.attention_patches.methods.multidiffusion.regions import Region
+from attention_control.nodes.host.run.install import install
 from nodes import ConditioningSetArea, ConditioningSetAreaStrength, ConditioningSetMask
 from nodes import ConditioningSetTimestepRange as Range
 
 from .plugging import empty, plugged, words
+from .specimen import model
 from .tiny import assert_same_image
 from .transfers import inverted, sampled
 
@@ -68,3 +73,13 @@ def test_a_negative_that_does_not_hold_now():
     """Leaves all to the prompt: nothing else is expected."""
     (before,) = Range().set_range(own(), 0.0, 0.1)
     assert_same_image(pushed(before), pushed(own(), away_alpha=0.0))
+
+
+def test_a_region_is_pushed_away_too():
+    """As a run of its prompts is, with a guide that is not seen."""
+    region = Region(RegionPrompts(positive=words(SHAPE, 5), negative=own()), torch.ones(6, 10))
+    windows = MultiDiffusion(window=(6, 10), stride=1, regions=(region,), bootstrap=0.0)
+    unseen = {"feature_until": 0.0, "attention_until": 0.0}
+    ours = given(install(model(SHAPE), windows), **unseen)
+    found = sampled(ours, words(SHAPE, 8), words(SHAPE, 9), cfg=4.0)
+    assert_same_image(found, pushed(own(), **unseen), tolerance=1e-3)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..facts.entry_weights import Conditioning, holds, rest, summed
 
+PUSHED = "attention_control_pushed"  # in an entry that is a further prompt: how large a part of the negative
 AS_DEFAULT = ("default", "strength", "mask_strength")
 
 
@@ -41,7 +42,7 @@ def pushed_into(
     of the sum of the others as they leave; where none of them holds it is alone.
     """
     if weight >= 1:
-        return _as_part(prompt)
+        return _as_part(prompt, 1.0)
     x = x[: max(len(entry["mask"]) if "mask" in entry else 1 for entry in negative)]
     left = rest(negative, x, timestep)
     defaults = [entry for entry in negative if "default" in entry and holds(entry, timestep)]
@@ -50,13 +51,13 @@ def pushed_into(
     return [
         *(_weighed(entry, 1 - weight) for entry in negative if "default" not in entry),
         *(_in_cells(entry, left, 1 - weight) for entry in defaults if left.any()),
-        *({**entry, "mask": of_prompt} for entry in _as_part(prompt)),
+        *({**entry, "mask": of_prompt} for entry in _as_part(prompt, weight)),
     ]
 
 
-def _as_part(prompt: Sequence[Conditioning]) -> list[Conditioning]:
+def _as_part(prompt: Sequence[Conditioning], weight: float) -> list[Conditioning]:
     """The entries of a prompt, which weigh 1 together."""
-    own = {"strength": 1.0 / len(prompt), "prompt_type": "negative"}
+    own = {"strength": 1.0 / len(prompt), "prompt_type": "negative", PUSHED: weight}
     return [{**entry, **own} for entry in prompt]
 
 

@@ -10,6 +10,7 @@ from comfy.conds import CONDNoiseShape, CONDRegular
 from torch import Tensor
 
 from ....attention_patches.contract.views import Cells, View
+from ..calls.pushed_prompts import PUSHED, pushed_into
 from ..facts.entry_weights import Conditioning, extent, rest, weights
 from ..facts.region_texts import of_region
 from ..facts.texts import Size
@@ -49,7 +50,7 @@ class CutConditionings:
         """What holds in a view in place of the entries of a role, with areas in its own cells, and masks as
         large as the areas."""
         found = []
-        own, stands = self._standing(own, role, view, timestep)
+        own, stands = self._standing(own, role, view, x, timestep)
         for entry in own:
             key = (id(entry), view, stands)
             if "default" in entry:
@@ -64,11 +65,15 @@ class CutConditionings:
         return found
 
     def _standing(
-        self, own: Sequence[Conditioning], role: str, view: View, timestep: Tensor
+        self, own: Sequence[Conditioning], role: str, view: View, x: Tensor, timestep: Tensor
     ) -> tuple[Sequence[Conditioning], bool]:
-        """The entries of a role in a view, and whether its region has a prompt of its own."""
-        stands = self.regions.stands(view.region, timestep)
-        return self.regions.entries(view.region, role, timestep) or own, stands
+        """The entries of a role in a view, and whether its region has a prompt of its own. What is a part of
+        the sampler's for a method is one of a region's too."""
+        found = self.regions.entries(view.region, role, timestep)
+        for entry in own if found else ():
+            if PUSHED in entry:
+                found = pushed_into(found, [entry], entry[PUSHED], x, timestep)
+        return found or own, self.regions.stands(view.region, timestep)
 
     def _cut(self, entry: Conditioning, view: View, weighing: Tensor, stands: bool) -> Iterator[Conditioning]:
         whole = extent(entry, self.size)
