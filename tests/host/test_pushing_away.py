@@ -9,6 +9,7 @@ from attention_control.nodes.host.run.install import install
 from nodes import ConditioningSetArea, ConditioningSetAreaStrength, ConditioningSetMask
 from nodes import ConditioningSetTimestepRange as Range
 
+from .just import Just, Witness
 from .plugging import empty, plugged, words
 from .specimen import model
 from .tiny import assert_same_image
@@ -73,6 +74,16 @@ def test_a_negative_that_does_not_hold_now():
     """Leaves all to the prompt: nothing else is expected."""
     (before,) = Range().set_range(own(), 0.0, 0.1)
     assert_same_image(pushed(before), pushed(own(), away_alpha=0.0))
+
+
+def test_two_prompts_that_are_pushed_away():
+    """Are parts one of the other, and texts of the run that all methods know."""
+    witness = Witness()
+    seen = install(given()[0], Just([witness]))
+    outer = given(seen, away_from=words(SHAPE, 9))
+    sampled(outer, words(SHAPE, 5), own(), cfg=4.0)
+    told = {(text and (text.role, text.entry)) for site, *_ in witness.seen for text in site.rows.texts}
+    assert told >= {("positive", 0), ("negative", 0), ("negative", 1), ("negative", 2)} and None not in told
 
 
 def test_a_region_is_pushed_away_too():

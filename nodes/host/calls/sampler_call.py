@@ -59,18 +59,19 @@ class SamplerCall:
     def pushing(self, prompt: object, weight: float) -> Iterator[bool]:
         """While open, the guider's negative is in so large a part this prompt."""
         guider = self.executor.class_obj
-        own = guider.conds
+        own, named = guider.conds, self.further
         looks = bool(own.get("negative")) and looks_at_negative(guider, self.options)
         if not looks or weight <= 0:
             yield looks
             return
-        guider.conds, self.further = self.prompts.pushed(
+        guider.conds, further = self.prompts.pushed(
             guider.inner_model, own, prompt, weight, self.latents, self.timestep, self.seed
         )
+        self.further = {**named, **further}
         try:
             yield True
         finally:
-            guider.conds, self.further = own, {}
+            guider.conds, self.further = own, named
 
     def _guide(self, pass_: Pass, latents: Tensor) -> Tensor:
         given = self.options
