@@ -78,6 +78,10 @@ class Through(Protocol):
         """Whether sigma lies in a range of the schedule."""
         ...
 
+    def stands(self, region: int) -> bool:
+        """Whether a region has a prompt of its own at sigma; else it shows the sampler's."""
+        ...
+
     def noised(self, picture: Tensor, noise: Tensor) -> Tensor:
         """A picture under this noise at sigma, as the model has it; both broadcast to (B, C, h, w)."""
         ...

@@ -45,6 +45,14 @@ def test_a_region_for_a_part_of_the_schedule(negative, control):
     assert not torch.allclose(found, sample(always, *prompts, **WIDE, **STEPS), rtol=0.05)
 
 
+def test_a_region_from_a_part_of_the_schedule_on():
+    """Sees no background of one colour before it: until then it is a place like any other."""
+    (late,) = ConditioningSetTimestepRange().set_range(text(3), 0.5, 1.0)
+    ours = with_regions([(late, None, PLACE)], bootstrap=1.0)
+    begun = (run(patched, **STEPS, between=(0, HALF)) for patched in (ours, with_regions([])))
+    assert_same_image(*begun)
+
+
 def test_a_negative_of_a_region_for_a_part_of_the_schedule():
     """Is the sampler's from then on, while the positive stays."""
     ours = with_regions([(text(3), early(text(4)), PLACE)], bootstrap=0.0)

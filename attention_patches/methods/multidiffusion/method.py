@@ -137,7 +137,7 @@ class Fusing:
         drawn = self.backgrounds.drawn(through.sigma, len(self.views))
         for view, colour in zip(self.views, drawn, strict=True):
             own = view.cells.cut(latents)
-            if early and view.region is not None:
+            if early and view.region is not None and through.stands(view.region):
                 noise = view.cells.cut(self.own_noise).to(own)
                 mask = _beside(self.mask(view).to(own), own)
                 ground = self.backgrounds.cut(colour, view.cells).to(own)

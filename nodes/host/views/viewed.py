@@ -83,6 +83,9 @@ class ThroughViews:
     def within(self, range_: PercentRange) -> bool:
         return self.of.facts.schedule.within(self.sigma, range_)
 
+    def stands(self, region: int) -> bool:
+        return self.of.cut.regions.stands(region, self.timestep)
+
     def noised(self, picture: Tensor, noise: Tensor) -> Tensor:
         found: Tensor = self.model.model_sampling.noise_scaling(self.timestep[:1], noise, picture)
         return found
