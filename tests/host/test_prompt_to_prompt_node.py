@@ -103,6 +103,22 @@ def test_samplers_that_draw_noise_draw_it_for_all(clip, sampler):
     assert torch.allclose(source[0], out[0], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("sampler", ["ddim", "euler_ancestral", "uni_pc"])
+def test_what_a_noise_mask_leaves_out_has_one_noise(clip, sampler):
+    """The same prompt gives the source, and the source what the plain model makes of it; `ddim` draws noise
+    of its own there, another for each image."""
+    outputs = change(clip, edits="a red cat, on the stairs\na red dog, on the stairs")
+    mask = torch.zeros(1, 1, 6, 10)
+    mask[..., :5] = 1
+    picture = torch.randn(1, 4, 6, 10, generator=torch.Generator().manual_seed(3)).repeat(3, 1, 1, 1)
+    how = {"sampler": sampler, "latent": picture, "noise_mask": mask}
+    out = run(outputs, **how)
+    assert torch.equal(out[1], out[0])
+    assert not torch.allclose(out[2], out[0], rtol=0.01)
+    if sampler != "euler_ancestral":  # the plain model has other noise in each image between the steps
+        assert torch.equal(out[0], run((model("sd15"), *outputs[1:]), **how)[0])
+
+
 def test_noise_that_cannot_be_one_is_told(clip, caplog):
     """A sampler that adds noise of its own to each image lets the edits drift, and the report says why."""
     patched, positive, latent, *_ = change(clip)

@@ -5,7 +5,7 @@ a blend in its place; and UniPC scales a copy.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,11 @@ def masked_state(model_options: Mapping[str, Any]) -> MaskedState | None:
     return state
 
 
+def is_masked(rest: Sequence[Any], named: Mapping[str, Any]) -> bool:
+    """Whether there is a noise mask among what a sampler gets behind sigmas and further arguments."""
+    return named.get("denoise_mask", rest[3] if len(rest) > 3 else None) is not None
+
+
 class SamplerState:
     """What the sampler goes on from, in one run."""
 
@@ -51,8 +56,7 @@ class SamplerState:
         sampler = executor.class_obj
         function: Any = getattr(sampler, "sampler_function", None)
         self.copied, self.remark = function in COPYING, FORGOTTEN if function in CORRECTING else None
-        masked = named.get("denoise_mask", rest[3] if len(rest) > 3 else None) is not None
-        if not masked or not isinstance(sampler, KSAMPLER):
+        if not is_masked(rest, named) or not isinstance(sampler, KSAMPLER):
             out = executor(guider, sigmas, extra, *rest, **named)
             return out if self.lead is None else out + self._left(guider, sigmas[-1])
         seen = copy.copy(sampler)

@@ -25,15 +25,20 @@ BROWNIAN = {
 Draw = Callable[[Tensor, Tensor], Tensor]
 
 
-def with_one_noise(executor: Any, noise: Tensor, sigmas: Tensor, seed: int | None) -> tuple[Any, str | None]:
+def with_one_noise(
+    executor: Any, noise: Tensor, sigmas: Tensor, seed: int | None, masked: bool = False
+) -> tuple[Any, str | None]:
     """The executor of a sampler that draws for the first image alone what all (B, C, h, w) get, so that this
     one gets what it would get alone; and why not, where the sampler cannot be told to.
 
-    Samplers that draw nothing stay as they are.
+    `masked` says whether a noise mask leaves something out. Samplers that draw nothing stay as they are.
     """
     sampler = executor.class_obj
     if not isinstance(sampler, KSAMPLER):
         return executor, f"the sampler is no sampler of the host's kind ({type(sampler).__name__})"
+    if masked and sampler.inpaint_options.get("random", False):
+        sampler = OneBehindMask(sampler)
+        executor = _of(sampler, executor)
     function, options = sampler.sampler_function, sampler.extra_options
     if options.get("s_churn", 0.0) > 0:
         return executor, "with s_churn the sampler adds noise of its own to each image"
@@ -46,7 +51,33 @@ def with_one_noise(executor: Any, noise: Tensor, sigmas: Tensor, seed: int | Non
         **options,
         NOISE_SAMPLER: _for_all(_one(function, noise, sigmas, seed), len(noise)),
     }
-    return type(executor)(drawing.sample, drawing, executor.wrappers, executor.idx), None
+    return _of(drawing, executor), None
+
+
+def _of(sampler: KSAMPLER, executor: Any) -> Any:
+    """The executor with another sampler in it."""
+    return type(executor)(sampler.sample, sampler, executor.wrappers, executor.idx)
+
+
+class OneBehindMask(KSAMPLER):
+    """A sampler of the host's that draws another noise for what a noise mask leaves out (`ddim`): here all
+    images have there what the first one has."""
+
+    def __init__(self, sampler: KSAMPLER) -> None:
+        super().__init__(sampler.sampler_function, sampler.extra_options, sampler.inpaint_options)
+        self.sampler = sampler
+
+    def sample(self, *args: Any, **named: Any) -> Tensor:
+        alike = copy.copy(self.sampler)
+        alike.extra_options, alike.sampler_function = self.extra_options, self._from_one_noise
+        out: Tensor = alike.sample(*args, **named)
+        return out
+
+    def _from_one_noise(self, model: Any, *args: Any, **named: Any) -> Tensor:
+        """The sampler's function on the host's masked model, which has its noise since a moment ago."""
+        model.noise = model.noise[:1].expand_as(model.noise)
+        out: Tensor = self.sampler_function(model, *args, **named)
+        return out
 
 
 def _draws(function: Any, options: Mapping[str, Any]) -> bool:

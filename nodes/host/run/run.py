@@ -18,7 +18,7 @@ from ..calls.apply_model import ApplyModel
 from ..calls.guest_prompts import GuestPrompts
 from ..calls.inside.model_call import enter
 from ..calls.predict_noise import PredictNoise
-from ..calls.sampler_state import SamplerState
+from ..calls.sampler_state import SamplerState, is_masked
 from ..facts.eager import Eager, is_compiled
 from ..facts.region_texts import merged_texts
 from ..facts.run_facts import RunFacts, Working
@@ -116,7 +116,7 @@ class Run:
         facts = self.begin(guider, levels, noise, numbers_of(noise, extra.get("seed")))
         for one in self.working:
             one.tally.due = frozenset(s for s in levels if facts.schedule.within(s, one.method.during))
-        executor = self._sampler(executor, noise, sigmas, extra.get("seed"))
+        executor = self._sampler(executor, noise, sigmas, extra.get("seed"), is_masked(rest, named))
         calls = PredictNoise(facts, self.prompts, self.state)
         passes = ApplyModel(facts)
         # the guider looks for the first in its own options, the model for the other in those of a call
@@ -166,12 +166,12 @@ class Run:
             eager=Eager(is_compiled(model)),
         )
 
-    def _sampler(self, executor: Any, noise: Tensor, sigmas: Tensor, seed: int | None) -> Any:
+    def _sampler(self, executor: Any, noise: Tensor, sigmas: Tensor, seed: int | None, masked: bool) -> Any:
         """The sampler, told to draw the same noise for all images if a part wants it so."""
         wanting = [part for one in self.working for part in one.parts if isinstance(part, OneNoise)]
         if not wanting:
             return executor
-        executor, reason = with_one_noise(executor, noise, sigmas, seed)
+        executor, reason = with_one_noise(executor, noise, sigmas, seed, masked)
         if reason is not None:
             for part in wanting:
                 part.noise_differs(reason)
