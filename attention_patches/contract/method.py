@@ -69,8 +69,8 @@ class OneNoise(Protocol):
     """Wants samplers that draw noise between their steps to give all images that of image 0, which then gets
     what it would get alone."""
 
-    def noise_differs(self, reason: str) -> None:
-        """Told before the first step where that cannot be."""
+    def noise_differs(self, reason: str, *, certain: bool) -> None:
+        """Told before the first step where that cannot be, or where it is not certain whether it can."""
         ...
 
 

@@ -1,5 +1,7 @@
 """PromptToPrompt as a user meets it: inputs, what is written in them, errors, the batch that it makes."""
 
+import inspect
+
 import comfy.sample
 import comfy.samplers
 import pytest
@@ -8,8 +10,14 @@ from attention_control.attention_patches.contract.batch import Batch
 from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blending
 from attention_control.nodes.edit.prompt_to_prompt_node import PromptToPrompt
 from attention_control.nodes.edit.prompts.word_numbers import word_numbers
+from attention_control.nodes.host.facts.samplers import NOISE_SAMPLER
+from attention_control.nodes.host.facts.samplers import UNTOLD as UNTOLD_BY_HOST
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import installed
+from comfy.extra_samplers import uni_pc
+from comfy.k_diffusion import sampling
+from comfy_extras import nodes_advanced_samplers
+from comfy_extras.nodes_advanced_samplers import SamplerLCMUpscale
 
 from .node_calls import call_node
 from .one_noise_runs import SIZE, empty
@@ -119,10 +127,33 @@ def test_what_a_noise_mask_leaves_out_has_one_noise(clip, sampler):
         assert torch.equal(out[0], run((model("sd15"), *outputs[1:]), **how)[0])
 
 
-def test_noise_that_cannot_be_one_is_told(clip, caplog):
-    """A sampler that adds noise of its own to each image lets the edits drift, and the report says why."""
+def foreign(model, x, sigmas, extra_args=None, callback=None, disable=None):
+    """A sampler of another pack."""
+    return sampling.sample_euler(model, x, sigmas, extra_args, callback, disable)
+
+
+UNTOLD = {
+    "churn": (
+        comfy.samplers.ksampler("euler", {"s_churn": 5.0}),
+        "The edits drift from the source: with s_churn the sampler adds noise of its own",
+    ),
+    "untold": (
+        SamplerLCMUpscale.execute(1.0, 1, "bislerp").args[0],
+        "The edits drift from the source: the sampler (sample_lcm_upscale) adds noise of its own",
+    ),
+    "foreign": (
+        comfy.samplers.KSAMPLER(foreign),
+        "The edits may drift from the source: it is not known whether the sampler (foreign) adds noise",
+    ),
+    "silent": (comfy.samplers.sampler_object("dpm_fast"), None),
+}
+
+
+@pytest.mark.parametrize(("sampler", "told"), UNTOLD.values(), ids=UNTOLD)
+def test_noise_that_cannot_be_one_is_told(clip, caplog, sampler, told):
+    """A sampler that adds noise of its own to each image lets the edits drift, and the report says why; of
+    other packs' samplers it says that it is not known."""
     patched, positive, latent, *_ = change(clip)
-    sampler = comfy.samplers.ksampler("euler", {"s_churn": 5.0})
     with torch.inference_mode(), caplog.at_level("INFO"):
         comfy.sample.sample_custom(
             patched,
@@ -134,7 +165,21 @@ def test_noise_that_cannot_be_one_is_told(clip, caplog):
             conditioning(patched, seed=2),
             latent["samples"],
         )
-    assert "The edits drift from the source: with s_churn the sampler adds noise of its own" in caplog.text
+    assert told in caplog.text if told else "drift from" not in caplog.text
+
+
+def test_host_samplers_that_draw_and_cannot_be_told_are_named():
+    """By their source: who draws noise without a `noise_sampler`, and without being asked to by s_churn."""
+    named = set()
+    for module in (sampling, uni_pc, nodes_advanced_samplers):
+        for name, function in vars(module).items():
+            if not name.startswith("sample_") or function.__module__ != module.__name__:
+                continue
+            parameters = inspect.signature(function).parameters
+            drawing = "rand" in inspect.getsource(function)
+            if drawing and not {NOISE_SAMPLER, "s_churn"} & set(parameters):
+                named.add(name)
+    assert named == set(UNTOLD_BY_HOST)
 
 
 def test_the_latent_is_one_start_for_every_prompt(clip):

@@ -148,8 +148,9 @@ class Told:
     note: str | None
     drift: str | None = None
 
-    def noise_differs(self, reason: str) -> None:
-        self.drift = f"The edits drift from the source: {reason}, and edits need the source's."
+    def noise_differs(self, reason: str, *, certain: bool) -> None:
+        drift = "drift" if certain else "may drift"
+        self.drift = f"The edits {drift} from the source: {reason}, and edits need the source's."
 
     def finish(self, latents: Tensor) -> str | None:
         return " ".join(filter(None, (self.control.describe(), self.drift, self.note)))

@@ -120,8 +120,9 @@ class Told:
     more: str | None = None
     drift: str | None = None
 
-    def noise_differs(self, reason: str) -> None:
-        self.drift = f"The variations drift from the original: {reason}, and they need the original's."
+    def noise_differs(self, reason: str, *, certain: bool) -> None:
+        drift = "drift" if certain else "may drift"
+        self.drift = f"The variations {drift} from the original: {reason}, and they need the original's."
 
     def finish(self, latents: Tensor) -> str | None:
         return " ".join(filter(None, (*(part.describe() for part in self.parts), self.more, self.drift)))

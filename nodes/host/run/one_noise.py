@@ -1,57 +1,48 @@
 """Let samplers that draw noise between their steps draw it once, for all images of a batch."""
 
 import copy
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from comfy.k_diffusion import sampling
 from comfy.samplers import KSAMPLER
 from torch import Tensor
 
-NOISE_SAMPLER = "noise_sampler"  # the host's name for what draws, among the arguments of a sampler's function
-BROWNIAN = {
-    sampling.sample_dpmpp_sde: True,
-    sampling.sample_dpmpp_2m_sde: True,
-    sampling.sample_dpmpp_2m_sde_heun: True,
-    sampling.sample_dpmpp_3m_sde: True,
-    sampling.sample_dpmpp_sde_gpu: False,
-    sampling.sample_dpmpp_2m_sde_gpu: False,
-    sampling.sample_dpmpp_2m_sde_heun_gpu: False,
-    sampling.sample_dpmpp_3m_sde_gpu: False,
-}
-"""Samplers whose noise is a path that does not hang on the steps; whether it is drawn on the processor."""
+from ..facts.samplers import BROWNIAN, NOISE_SAMPLER, Differs, draws, unheeded
 
 Draw = Callable[[Tensor, Tensor], Tensor]
 
 
 def with_one_noise(
     executor: Any, noise: Tensor, sigmas: Tensor, seed: int | None, masked: bool = False
-) -> tuple[Any, str | None]:
+) -> tuple[Any, Differs | None]:
     """The executor of a sampler that draws for the first image alone what all (B, C, h, w) get, so that this
-    one gets what it would get alone; and why not, where the sampler cannot be told to.
+    one gets what it would get alone; and why not, where the sampler cannot be told to, or
+    it is not known.
 
     `masked` says whether a noise mask leaves something out. Samplers that draw nothing stay as they are.
     """
     sampler = executor.class_obj
     if not isinstance(sampler, KSAMPLER):
-        return executor, f"the sampler is no sampler of the host's kind ({type(sampler).__name__})"
+        kind = type(sampler).__name__
+        foreign = Differs(f"the sampler is no sampler of the host's kind ({kind})", certain=False)
+        return executor, None if getattr(sampler, "draws_nothing", False) else foreign
     if masked and sampler.inpaint_options.get("random", False):
         sampler = OneBehindMask(sampler)
         executor = _of(sampler, executor)
     function, options = sampler.sampler_function, sampler.extra_options
     if options.get("s_churn", 0.0) > 0:
-        return executor, "with s_churn the sampler adds noise of its own to each image"
+        return executor, Differs("with s_churn the sampler adds noise of its own to each image")
     if NOISE_SAMPLER in options:
-        return executor, "another node has told the sampler how to draw its noise"
-    if not _draws(function, options) or len(sigmas) < 2:
-        return executor, None
+        return executor, Differs("another node has told the sampler how to draw its noise", certain=False)
+    if not draws(function, options) or len(sigmas) < 2:
+        return executor, unheeded(function)
     drawing = copy.copy(sampler)
     drawing.extra_options = {
         **options,
         NOISE_SAMPLER: _for_all(_one(function, noise, sigmas, seed), len(noise)),
     }
-    return _of(drawing, executor), None
+    return _of(drawing, executor), unheeded(function)
 
 
 def _of(sampler: KSAMPLER, executor: Any) -> Any:
@@ -78,13 +69,6 @@ class OneBehindMask(KSAMPLER):
         model.noise = model.noise[:1].expand_as(model.noise)
         out: Tensor = self.sampler_function(model, *args, **named)
         return out
-
-
-def _draws(function: Any, options: Mapping[str, Any]) -> bool:
-    """Whether it draws noise; one that hands on all that it is told does so with an eta only."""
-    parameters = inspect.signature(function).parameters
-    hands_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    return NOISE_SAMPLER in parameters or (hands_on and options.get("eta", 0.0) > 0)
 
 
 def _one(function: Any, noise: Tensor, sigmas: Tensor, seed: int | None) -> Draw:

@@ -171,10 +171,10 @@ class Run:
         wanting = [part for one in self.working for part in one.parts if isinstance(part, OneNoise)]
         if not wanting:
             return executor
-        executor, reason = with_one_noise(executor, noise, sigmas, seed, masked)
-        if reason is not None:
+        executor, differs = with_one_noise(executor, noise, sigmas, seed, masked)
+        if differs is not None:
             for part in wanting:
-                part.noise_differs(reason)
+                part.noise_differs(differs.reason, certain=differs.certain)
         return executor
 
     def finish(self, latents: Tensor) -> None:

@@ -1,7 +1,7 @@
 """Samplers that walk a picture's trajectory: from the picture to noise, and back along stored noise."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import comfy.sample
 import comfy.samplers
@@ -87,6 +87,8 @@ class Replay(comfy.samplers.Sampler):
     The schedule of the run must be the inversion's own, whole or from one of its steps on. One inverted
     picture serves for any number of latents.
     """
+
+    draws_nothing: ClassVar[bool] = True  # all images have the noise of one picture, if there is one
 
     def __init__(self, inversion: Inversion, after_step: AfterStep | None = None) -> None:
         self.inversion = inversion
