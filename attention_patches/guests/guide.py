@@ -8,11 +8,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..inversion.noise_path import NoisePath, noisy
+
 STEPS_OF_LOG_SIGMA = 10_000  # noise levels that differ by less have the same noise
 
 
 class Guide(Protocol):
-    """One picture or several; latents are the model's own, picture plus sigma times noise."""
+    """One picture or several; latents are the model's own, see `inversion/noise_path.py`."""
 
     @property
     def images(self) -> int: ...
@@ -33,11 +35,12 @@ class NoisedPicture:
     NeurIPS 2024, section 3.2).
 
     The noise of an image follows from `seed`, the level and the image's number, so that two halves of a run
-    see what one sees.
+    see what one sees. `path` says how a noisy state of the model holds its picture.
     """
 
     picture: Tensor
     seed: int = 0
+    path: NoisePath = "variance exploding"
 
     @property
     def images(self) -> int:
@@ -48,7 +51,7 @@ class NoisedPicture:
             return self.picture
         level = round(math.log(sigma) * STEPS_OF_LOG_SIGMA)
         noise = [self._noise(image.shape, level, number) for number, image in enumerate(self.picture)]
-        return self.picture + sigma * torch.stack(noise).to(self.picture)
+        return noisy(self.path, self.picture, torch.stack(noise).to(self.picture), sigma)
 
     def _noise(self, shape: torch.Size, level: int, number: int) -> Tensor:
         # torch takes 32 bits of a seed: numbers side by side would lose the highest

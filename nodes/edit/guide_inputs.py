@@ -16,7 +16,7 @@ from ..host.exchange import handed_on
 from ..host.families import family_of
 from ..host.walks.inversion_samplers import Replay
 from ..host.walks.latents import as_latent, model_latent
-from ..host.walks.model_identity import require_model
+from ..host.walks.model_identity import noise_path, require_model
 
 STEPS = 50  # of a run whose guide has none of its own; Ctrl-X
 AUTO = "auto"  # in place of layers
@@ -44,7 +44,7 @@ class Walk:
 
 def walk_of(given: Inversion | Mapping[str, Any], model: Any) -> Walk:
     """An inversion along its own steps, or a LATENT, which is noised afresh: from pure noise, in 50 steps of
-    DDIM. Raises ValueError if it is another model's."""
+    DDIM. Raises ValueError if it is another model's, or the model's states are of an unknown kind."""
     latent_format = model.get_model_object("latent_format")
     try:
         if isinstance(given, Inversion):
@@ -52,11 +52,11 @@ def walk_of(given: Inversion | Mapping[str, Any], model: Any) -> Walk:
             start = as_latent(model, given.beginning())
             remark = f"Note: {note}." if note else ""
             return Walk(given, remark, Replay(given), given.sigmas, handed_on(start))
-        picture = model_latent(model, given)
+        picture, path = model_latent(model, given), noise_path(model)
     except ValueError as error:
         raise ValueError(f"guide: {error}") from None
     return Walk(
-        NoisedPicture(latent_format.process_in(picture)),
+        NoisedPicture(latent_format.process_in(picture), path=path),
         "The guide is a picture that was not inverted, with other noise at each step.",
         comfy.samplers.sampler_object("euler"),
         comfy.samplers.calculate_sigmas(model.get_model_object("model_sampling"), "ddim_uniform", STEPS),

@@ -6,6 +6,7 @@ import torch
 from attention_control.nodes.edit.plug_and_play_node import PlugAndPlay
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import installed
+from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete, ModelSamplingSD3
 from nodes import (
     ConditioningSetArea,
     ConditioningSetMask,
@@ -103,6 +104,27 @@ def test_a_picture_need_not_be_inverted(report):
     )
     assert torch.equal(one, again) and not torch.allclose(one, third, rtol=0.05)
     assert "The guide is a picture that was not inverted" in report("PlugAndPlay")[0][1]
+
+
+@pytest.mark.parametrize("kind", ["noise", "flow"])
+def test_a_picture_is_noised_as_the_model_has_it(kind):
+    """As the host noises what a run of this model starts from, at each of its levels."""
+    patcher = model(SHAPE) if kind == "noise" else ModelSamplingSD3().patch(model(SHAPE), 1.0)[0]
+    (one,) = installed(plugged(SHAPE, as_latent(), patcher=patcher)[0])
+    (bare,) = installed(plugged(SHAPE, {"samples": torch.zeros(1, 4, 6, 10)}, patcher=patcher)[0])
+    guide, sampling = one.method.guide, patcher.get_model_object("model_sampling")
+    for percent in (0.01, 0.5, 0.9):
+        sigma = float(sampling.percent_to_sigma(percent))
+        noise = bare.method.guide.at(sigma) / sigma
+        state = sampling.noise_scaling(torch.tensor(sigma), noise, guide.picture)
+        assert torch.allclose(guide.at(sigma), state, rtol=1e-5, atol=1e-5)
+
+
+def test_a_picture_for_a_model_of_unknown_states_is_refused():
+    """The error names the input."""
+    (to_image,) = ModelSamplingDiscrete().patch(model(SHAPE), "img_to_img", False)
+    with pytest.raises(ValueError, match=r"^guide: model predicts as X0"):
+        plugged(SHAPE, as_latent(), patcher=to_image)
 
 
 def test_a_latent_of_another_kind_is_refused():
