@@ -21,6 +21,7 @@ from ....attention_patches.inversion.trajectories import (
 from ....attention_patches.numerics.finite import all_finite
 from ..frames import as_video, of_one_frame
 from ..numbers import HALF_PRECISION
+from .noise_masks import changing_mask, left_out
 
 
 class Inverter(comfy.samplers.Sampler):
@@ -85,7 +86,7 @@ class Replay(comfy.samplers.Sampler):
     """Samples from a stored state with the stored noise; what it is given as noise or latent is not used.
 
     The schedule of the run must be the inversion's own, whole or from one of its steps on. One inverted
-    picture serves for any number of latents.
+    picture serves for any number of latents. What a noise mask leaves out stays the inverted picture.
     """
 
     draws_nothing: ClassVar[bool] = True  # all images have the noise of one picture, if there is one
@@ -116,7 +117,11 @@ class Replay(comfy.samplers.Sampler):
                 f"{tuple(start.shape)}. Connect the LATENT that comes with the inversion."
             )
         expect, watch = _expect(model, extra_args, noise), _watch(callback, len(sigmas) - 1, noise)
-        found = walk_back(self.inversion, first, start, expect, watch, self.after_step)
+        after_step = self.after_step
+        if denoise_mask is not None:
+            mask_at = changing_mask(denoise_mask, model, sigmas, extra_args)
+            after_step = left_out(self.inversion, mask_at, after_step)
+        found = walk_back(self.inversion, first, start, expect, watch, after_step)
         return as_video(found, noise)
 
 
