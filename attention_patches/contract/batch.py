@@ -25,6 +25,7 @@ class Batch:
     of what the model sees of the picture at once, None where that is all of it. `levels` are the noise levels
     at which the sampler's steps begin (it may call the model between them) and `noise` (B, C, h, w) what it
     begins with, zeros if it goes on with the latents of another; both are known when the methods begin.
+    For `remembered` steps behind a change of its latents the sampler goes on from what it expected before it.
     `numbers` are the images' in the batch of their seed, as their noise tells: 2, 3 if a node has cut these
     two out of a larger one. Empty where it does not tell.
     `checkpoints` says whether a gradient's pass holds one layer at a time, or else its whole graph.
@@ -43,6 +44,7 @@ class Batch:
     window: tuple[int, int] | None = None
     levels: tuple[float, ...] = ()
     noise: Tensor | None = field(default=None, compare=False, repr=False)
+    remembered: int = 0
     numbers: tuple[int, ...] = ()
     draw: Callable[[Callable[[], Tensor]], None] = lambda make: None
     cell: int = 8  # pixels of a side

@@ -8,8 +8,9 @@ Patashnik et al., ICCV 2023, "Controllable background preservation". After the s
 Differences from the authors' code: a mask for each variation, theirs is that of the last one for all, which
 is right for one alone; and where the object is not found, in the original or in the variation, nothing is
 blended there and the report says so (theirs puts the whole original in its place). The picture that is
-expected at that step is blended as well, as samplers of higher order go on from it. With Euler's method
-this is the same as blending behind the step.
+expected at that step is blended as well, as samplers of higher order go on from it. Where a sampler goes on
+from what it expected before that, too, a step or two more are blended. With Euler's method this is the same
+as blending behind the step.
 """
 
 import math
@@ -22,6 +23,7 @@ from torch.nn.functional import interpolate, max_pool2d
 
 from ...contract.denoiser import Denoiser
 from ...contract.schedule import ROUNDING, before
+from .blending_calls import BlendingCalls
 from .finding import Finding, object_masks
 
 
@@ -32,30 +34,30 @@ class Background:
     finding: Finding
     at: float
     latent: tuple[int, int]
-    levels: tuple[float, ...]  # of noise, at which the sampler's steps begin
+    calls: BlendingCalls
     tell: Callable[[str], None] = lambda line: None
     draw: Callable[[Callable[[], Tensor]], None] = lambda make: None
     masks: Tensor | None = None  # (images, 1, h, w): where images may differ from the original
     seen: tuple[bool, ...] = ()  # in which images the object was found
     sigma: float = math.inf  # at which the masks were found
-    blended: float | None = None  # the noise level behind that step
+    came_behind: bool = False  # whether the sampler called at less noise
     labels: list[str] = field(default_factory=list)
 
     def shift(self, latents: Tensor, model: Denoiser) -> bool:
         """Blend what that step has made, whichever call of the sampler's next step begins there."""
-        if self.masks is None or not self._behind(model.sigma):
+        self.calls.follow(model.sigma)
+        if self.masks is None or model.sigma >= self.sigma * (1 - ROUNDING):
             return False
-        self.blended = model.sigma
-        latents[1:] = torch.where(self.masks[1:].to(latents.device), latents[1:], latents[:1])
-        return True
+        self.came_behind = True
+        masks = self.masks[1:].to(latents.device)
 
-    def _behind(self, sigma: float) -> bool:
-        """Samplers of higher order call between the steps, and twice where one ends."""
-        if sigma >= self.sigma * (1 - ROUNDING):
+        def apart() -> float:
+            return float(((latents[1:] - latents[:1]) * ~masks).float().square().mean().sqrt())
+
+        if not self.calls.chosen(model.sigma, apart):
             return False
-        if self.blended is not None:
-            return math.isclose(sigma, self.blended, rel_tol=ROUNDING)
-        return any(math.isclose(sigma, level, rel_tol=ROUNDING) for level in self.levels)
+        latents[1:] = torch.where(masks, latents[1:], latents[:1])
+        return True
 
     def denoise(self, latents: Tensor, model: Denoiser) -> Tensor:
         expected = model.rest(latents)
@@ -97,10 +99,13 @@ class Background:
                 f"No background was blended: no segment of the original is {word} (labelled: {found}). "
                 "Try more `segments`, or a lower `label_threshold`."
             )
+        if self.came_behind and not self.calls.steps:
+            return "No background was blended: the sampler begins no step behind blend_at."
         shares = self.masks[1:].float().mean((1, 2, 3)).tolist()
         parts = [
             f"{share:.0%} of image {image}" for image, share in enumerate(shares, start=1) if self.seen[image]
         ]
         lost = [str(image) for image in range(1, len(shares) + 1) if not self.seen[image]]
-        line = f"Background blended once (labelled: {found}); {', '.join(parts) or 'nothing'} may differ."
+        often = "once" if self.calls.steps <= 1 else f"behind {self.calls.steps} steps"
+        line = f"Background blended {often} (labelled: {found}); {', '.join(parts) or 'nothing'} may differ."
         return line + (f" Not in images {', '.join(lost)}: no segment there is {word}." if lost else "")

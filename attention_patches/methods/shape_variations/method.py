@@ -27,6 +27,7 @@ from ...contract.method import Method, Part
 from ...contract.schedule import PercentRange
 from ...contract.site import Prompt
 from .background import Background
+from .blending_calls import BlendingCalls
 from .finding import Finding, Named
 from .keeping import MOST_CELLS, Keeping, Kept, WordCells, small_layers
 from .mixing import Mixing
@@ -89,7 +90,7 @@ class ShapeVariations(Method):
             finding=finding,
             at=self.blend_at,
             latent=batch.latent,
-            levels=batch.levels,
+            calls=BlendingCalls(levels=batch.levels, further=batch.remembered),
             tell=batch.tell,
             draw=batch.draw,
         )

@@ -20,9 +20,23 @@ BROWNIAN = {
 }
 """Samplers whose noise is a path that does not hang on the steps; whether it is drawn on the processor."""
 
+REMEMBERING = {
+    sampling.sample_dpmpp_3m_sde: 2,
+    sampling.sample_dpmpp_3m_sde_gpu: 2,
+    sampling.sample_dpmpp_2m_cfg_pp: 1,
+}
+"""Samplers that go on from what they expected long before, so that it tells; for how many steps. That of
+`dpmpp_2m_cfg_pp` is the negative prompt's, which nobody sees outside."""
+
 HOSTS = ("comfy", "comfy_extras")  # packages with samplers of the host's own
 UNTOLD = ("sample_lcm_upscale", "sample_ar_video")
 """Of these, the ones that draw noise for each image and take no `noise_sampler`."""
+
+
+def remembered(sampler: Any) -> int:
+    """For how many further steps a sampler goes on from what it expected before a change, where it tells."""
+    function = getattr(sampler, "sampler_function", None)
+    return next((many for known, many in REMEMBERING.items() if known is function), 0)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from ..calls.sampler_state import SamplerState, is_masked
 from ..facts.eager import Eager, is_compiled
 from ..facts.region_texts import merged_texts
 from ..facts.run_facts import RunFacts, Working
+from ..facts.samplers import remembered
 from ..facts.texts import own_names, texts_of
 from ..families.family import Family
 from ..frames import of_one_frame
@@ -113,7 +114,8 @@ class Run:
         guider.conds = with_own_controls(own_names(guider.conds))
         levels = tuple(float(sigma) for sigma in sigmas[:-1])
         noise = named.get("noise", rest[1])
-        facts = self.begin(guider, levels, noise, numbers_of(noise, extra.get("seed")))
+        numbers = numbers_of(noise, extra.get("seed"))
+        facts = self.begin(guider, levels, noise, numbers, remembered(executor.class_obj))
         for one in self.working:
             one.tally.due = frozenset(s for s in levels if facts.schedule.within(s, one.method.during))
         executor = self._sampler(executor, noise, sigmas, extra.get("seed"), is_masked(rest, named))
@@ -141,12 +143,20 @@ class Run:
         levels: tuple[float, ...] = (),
         noise: Tensor | None = None,
         numbers: tuple[int, ...] = (),
+        remembered: int = 0,
     ) -> RunFacts:
         """The methods with something to do begin; gives what stays the same from here on."""
         model = guider.model_patcher
         texts = merged_texts(texts_of(guider.conds, self.batch.latent, self.family))
         noise = None if noise is None else of_one_frame(noise)
-        batch = replace(self.batch, texts=tuple(texts.values()), levels=levels, noise=noise, numbers=numbers)
+        batch = replace(
+            self.batch,
+            texts=tuple(texts.values()),
+            levels=levels,
+            noise=noise,
+            numbers=numbers,
+            remembered=remembered,
+        )
         for one in self.enrolled:
             if one.works:
                 draw = Paced(one.node.draw)
