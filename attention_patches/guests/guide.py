@@ -8,13 +8,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..inversion.noise_path import NoisePath, noisy
+from ..numerics.noise_path import NoisePath, noisy
 
 STEPS_OF_LOG_SIGMA = 10_000  # noise levels that differ by less have the same noise
 
 
 class Guide(Protocol):
-    """One picture or several; latents are the model's own, see `inversion/noise_path.py`."""
+    """One picture or several; latents are the model's own, see `numerics/noise_path.py`."""
 
     @property
     def images(self) -> int: ...

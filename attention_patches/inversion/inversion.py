@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from .noise_path import NoisePath, kept, noise_in, noisy
+from ..numerics.noise_path import NoisePath, kept, noise_in, noisy
 
 InversionMethod = Literal["ddim", "edit friendly ddpm", "rf-solver"]
 

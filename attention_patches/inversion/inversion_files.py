@@ -5,9 +5,9 @@ from pathlib import Path
 from torch import Tensor
 
 from ..numerics.descriptions import Description
+from ..numerics.noise_path import NoisePath
 from ..numerics.tensor_files import FileFormat
 from .inversion import Inversion, InversionMethod, ModelIdentity
-from .noise_path import NoisePath
 
 
 class ModelDescription(Description):

@@ -19,9 +19,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from ..numerics.noise_path import NoisePath, kept, noisy
 from .inversion import Inversion
 from .midpoint import Expect, midpoint_step
-from .noise_path import NoisePath, kept, noisy
 
 Watch = Callable[[int, Tensor, Tensor], None]
 """(steps done before this one, the expected picture, the latents) at each step."""

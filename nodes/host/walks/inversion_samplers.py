@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ....attention_patches.inversion.inversion import Inversion, InversionMethod
 from ....attention_patches.inversion.midpoint import Expect, midpoint_states
-from ....attention_patches.inversion.noise_path import NoisePath
 from ....attention_patches.inversion.trajectories import (
     AfterStep,
     Watch,
@@ -19,6 +18,7 @@ from ....attention_patches.inversion.trajectories import (
     walk_back,
 )
 from ....attention_patches.numerics.finite import all_finite
+from ....attention_patches.numerics.noise_path import NoisePath
 from ..frames import as_video, of_one_frame
 from ..numbers import HALF_PRECISION
 from .noise_masks import changing_mask, left_out

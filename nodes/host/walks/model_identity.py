@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ....attention_patches.inversion.inversion import Inversion, ModelIdentity
-from ....attention_patches.inversion.noise_path import NoisePath
+from ....attention_patches.numerics.noise_path import NoisePath
 
 WEIGHTS = 64  # how many numbers are compared
 FEWEST = 8  # biases, by which a model is known
