@@ -22,7 +22,7 @@ import comfy.sample  # noqa: E402  the host is found only now
 import record  # noqa: E402
 import torch  # noqa: E402
 from attention_control.attention_patches.maps.diagnosis.diagnosis import Diagnosis, PromptDiagnosis  # noqa: E402
-from attention_control.attention_patches.maps.recorded import AttentionMaps  # noqa: E402
+from attention_control.attention_patches.maps.recorded import AttentionMaps, MapStore  # noqa: E402
 from attention_control.attention_patches.text.named_things import named_things  # noqa: E402
 from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.demo_model.world import Sprites  # noqa: E402
@@ -56,7 +56,7 @@ def sampled(demo: Any, judge: Judge, seed: int, count: int, steps: int) -> Itera
     model, clip, vae = demo
     for first in range(0, count, BATCH):
         told = [prompt(seed, number) for number in range(first, min(first + BATCH, count))]
-        recorder = make_recorder(model, "both", "all", 1024, "mean", False, 4096)
+        recorder = make_recorder(MapStore(), model, "both", "all", 1024, "mean", False, 4096)
         empty = empty_latents(model, len(told), SIZE // 8, SIZE // 8)
         noise = comfy.sample.prepare_noise(empty, seed + first)
         samples = comfy.sample.sample(

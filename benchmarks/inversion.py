@@ -59,7 +59,7 @@ def measured(demo: Any, latent: Any, prompts: Any, method: str, steps: int, cfg:
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """All figures of the record: for each setting the mean over the scenes, and the worst latent PSNR."""
-    scenes, all_steps = (1, (3, 6)) if options.quick else (6, STEPS)
+    scenes, all_steps = (1, (3, 12)) if options.quick else (6, STEPS)
     sprites = Sprites.load(options.cache)
     found: dict[tuple[str, int, float], Figures] = defaultdict(lambda: defaultdict(list))
     with torch.inference_mode():

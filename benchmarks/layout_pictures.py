@@ -17,6 +17,7 @@ import numpy as np  # noqa: E402  the host is found only now
 import record  # noqa: E402
 import torch  # noqa: E402
 from attention_control.attention_patches.layout.leakage import Leakage, leakage  # noqa: E402
+from attention_control.attention_patches.maps.recorded import MapStore  # noqa: E402
 from attention_control.demo_model.world import BACKGROUNDS  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
@@ -66,7 +67,7 @@ def with_leakage(
         model, positive = way(demo, asked)
         return install(model, recorder), positive
 
-    recorder = make_recorder(demo[0], "both", "all", 1024, "mean", queries, 2048)
+    recorder = make_recorder(MapStore(), demo[0], "both", "all", 1024, "mean", queries, 2048)
     image = pictures(demo, recorded, [ask], starting_noise(demo, 1, seed), seed, steps)
     return image[0], leakage(recorder.store.read(image), layout_of(demo[1], [ask]), image=0)
 

@@ -19,11 +19,11 @@ from ui_workflow import to_prompt
 
 EXAMPLES = {path.stem: path for path in sorted((ROOT / "example_workflows").glob("*.json"))}
 FEW_STEPS = 4
-COMPARED = (
-    "01 One style for a whole batch",
-    "07 Change a word, keep the picture",
-    "10 Other shapes of one object",
-)
+COMPARED = {
+    "01 One style for a whole batch": FEW_STEPS,
+    "07 Change a word, keep the picture": 10,  # another ground is a change like a subject's only in more steps
+    "10 Other shapes of one object": FEW_STEPS,
+}
 OF_A_PART = {"KSamplerAdvanced", "ReconstructLatent", "SamplerCustom"}  # nodes that go on in the middle
 IN_ITS_STYLE = {
     "11 A series in the style of your picture": "In its style",
@@ -37,10 +37,10 @@ Script = Callable[..., str]
 
 
 def steps_of(name: str) -> int:
-    """How many an example is run with: `FEW_STEPS` if its pictures are compared with others, or where a part
-    of the schedule is to have a step of its own; else two."""
+    """How many an example is run with: more if its pictures are compared with others, or where a part of the
+    schedule is to have a step of its own; else two."""
     kinds = {node["type"] for node in read(EXAMPLES[name])["nodes"]}
-    return FEW_STEPS if name in COMPARED or kinds & OF_A_PART else 2
+    return COMPARED.get(name, FEW_STEPS if kinds & OF_A_PART else 2)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -132,8 +132,8 @@ def test_a_batch_that_was_cut_is_told(server: Server, served: Served) -> None:
 
 
 def test_files_carry_style_and_maps(server: Server, served: Served) -> None:
-    """A worker that loads the other's inversion has the same first image, to the bit, and new ones of its
-    own; maps are the same there."""
+    """A worker that loads the other's inversion has the same first image, but for what rounding is left where
+    its own noise was taken off, and new ones of its own; maps are the same there."""
     both((server, files()))
     made = {
         name: next((server.base / "output").glob(name.replace(".", "_*.", 1))) for name in (INVERSION, MAPS)
@@ -148,7 +148,7 @@ def test_files_carry_style_and_maps(server: Server, served: Served) -> None:
     style = f"{INVERSION} [input]"
     both((server, series(103, style=style)), (served, {**series(104, style=style), **copying}))
     (picture, new), (same, other) = pictures(server, "series/103"), pictures(served, "series/104")
-    assert np.array_equal(picture, same) and not np.array_equal(new, other)
+    assert np.abs(picture - same).max() <= 1 < np.abs(new - other).max()  # of 255
     (arrived,) = (served.base / "output").glob("arrived_*.attention.safetensors")
     sent, there = (load_maps(path).maps.layers for path in (made[MAPS], arrived))
     assert len(sent) == len(there) > 0

@@ -79,9 +79,9 @@ def test_under_euler_it_is_a_blend_behind_each_step(start):
                 x = naive_prompts.blended(x, *seen.sums, BLEND.threshold)
         return x
 
-    control = SPECIMEN.on(model(SHALLOW), blend=None)
+    control = SPECIMEN.on(model("sd15"), blend=None)
     expected = euler(install(control, Just(parts=[seen])), blending_euler)
-    blended = SPECIMEN.on(model(SHALLOW), blend=replace(BLEND, start=start))
+    blended = SPECIMEN.on(model("sd15"), blend=replace(BLEND, start=start))
     out = euler(blended, sample_euler)
     assert_same_image(out, expected)
     same = (out[1:] == out[:1]).all(1).float().mean()
