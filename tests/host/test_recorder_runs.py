@@ -41,10 +41,10 @@ def test_the_budget_is_kept_and_refused_before_sampling():
 
 def test_large_layers_keep_their_words_only():
     """Self-attention is kept up to a number of tokens; with none left the run is a plain one."""
-    maps, _ = record(SHALLOW, settings={"self_max_tokens": 15})
+    maps, _ = record("sd15", settings={"self_max_tokens": 15})
     assert {x.grid for x in maps.layers if x.self_attention} == {(3, 5), (2, 3)}
     assert {x.grid for x in maps.layers if x.cross_attention} == {(6, 10), (3, 5), (2, 3)}
-    model = fresh_model(SHALLOW)
+    model = fresh_model("sd15")
     patch, store = recorder(model, self_max_tokens=5, cross_layers=frozenset())
     prompts = conditioning(model, seed=1), conditioning(model, seed=2)
     plain = sample(model, *prompts, **SIZE)
