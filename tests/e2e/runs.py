@@ -21,7 +21,7 @@ EXAMPLES = {path.stem: path for path in sorted((ROOT / "example_workflows").glob
 FEW_STEPS = 4
 COMPARED = {
     "01 One style for a whole batch": FEW_STEPS,
-    "07 Change a word, keep the picture": 10,  # another ground is a change like a subject's only in more steps
+    "07 Change a word, keep the picture": 10,  # in fewer another ground is not held by the source yet
     "10 Other shapes of one object": FEW_STEPS,
 }
 OF_A_PART = {"KSamplerAdvanced", "ReconstructLatent", "SamplerCustom"}  # nodes that go on in the middle

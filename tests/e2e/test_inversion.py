@@ -104,7 +104,11 @@ def test_inversion_leads_back(server: Server, method: str, walked: Callable[[str
     assert (np.abs(sampled - again).mean() < 0.1) == (method == "ddim")
     (path,) = (server.base / "output").glob(f"{prefix}_*.inversion.safetensors")
     inversion = load_inversion(path)
-    assert (inversion.method, inversion.steps, inversion.picture.shape) == (method, STEPS, (1, CHANNELS, 16, 20))
+    assert (inversion.method, inversion.steps, inversion.picture.shape) == (
+        method,
+        STEPS,
+        (1, CHANNELS, 16, 20),
+    )
 
 
 def test_a_loaded_inversion_is_the_same(server: Server, walked: Callable[[str], str]) -> None:
