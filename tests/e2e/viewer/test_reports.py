@@ -59,10 +59,13 @@ SET_STEPS = """count => {
     const sampler = app.graph.nodes.find(node => node.type === "KSampler");
     sampler.widgets.find(widget => widget.name === "steps").value = count;
 }"""
+# behind a step of its own for what the run has changed: the room for its report
 MOVE = """type => {
     const { pos } = app.graph.nodes.find(node => node.type === type);
+    const { changeTracker } = app.extensionManager.workflow.activeWorkflow;
+    changeTracker.captureCanvasState();
     pos[0] += 40;
-    app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
+    changeTracker.captureCanvasState();
     return [pos[0] - 40, pos[0]];
 }"""
 STANDS_AT = """([type, place]) =>
