@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..architecture import TEXT
+from .precision import attention_inputs, attention_precision
 
 LENGTH = TEXT["max_position_embeddings"]
 
@@ -51,8 +52,13 @@ class CrossAttention:
         *args: Any,
         **kwargs: Any,
     ) -> Tensor:
-        if k.shape[1] != self.bias.shape[1]:
-            return inner(q, k, v, heads, *args, **kwargs)
+        with attention_precision(q.device):
+            q, k, v = attention_inputs(q, k, v)
+            if k.shape[1] != self.bias.shape[1]:
+                return inner(q, k, v, heads, *args, **kwargs)
+            return self._cross(q, k, v, heads)
+
+    def _cross(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
         q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
         bias = self.bias[:, None, None, :].to(q.dtype)
         if self.keep_maps:

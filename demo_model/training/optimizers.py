@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .precision import has_bfloat16
 from .together import Together
 
 ALONE = Together()
@@ -44,14 +45,15 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalise(x: Tensor, steps: int = 5) -> Tensor:
-    """(n, rows, columns) -> the same with singular values near 1."""
-    transposed = x.shape[1] > x.shape[2]
+    """(n, rows, columns) -> the same with singular values near 1; in bfloat16, if the device has it."""
+    dtype, transposed = x.dtype, x.shape[1] > x.shape[2]
     x = x.mT if transposed else x
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x = x.bfloat16() if has_bfloat16(x.device) else x
     for _ in range(steps):
         gram = x @ x.mT
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return x.mT if transposed else x
+    return (x.mT if transposed else x).to(dtype)
 
 
 class Optimizer:

@@ -80,6 +80,22 @@ def scenes():
     return [*CAPTIONS[:3], "two white cats in a basket"], cats, coverage
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="processors alone are slow at it")
+def test_attention_is_trained_in_float32_on_a_processor():
+    """bfloat16 in the other layers changes queries, keys and values, but not what is made of them."""
+    seen = []
+
+    def inner(q, k, v, heads):
+        seen.append((q.dtype, (q @ k.mT).dtype))
+        return q
+
+    x = torch.randn(2, 9, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        CrossAttention(torch.zeros(2, 5), False)(inner, *[(x.bfloat16())] * 3, 2)
+        out = CrossAttention(torch.zeros(2, 9), False)(inner, *[(x.bfloat16())] * 3, 2)
+    assert seen == [(torch.float32, torch.float32)] and out.dtype == torch.float32
+
+
 @pytest.mark.parametrize("with_nouns", [False, True])
 def test_every_trained_weight_gets_a_gradient(trained, scenes, with_nouns):
     """Nothing that is meant to learn is cut off from the loss."""
