@@ -34,3 +34,19 @@ def test_what_was_used_longest_ago_is_forgotten(folder):
     forget_oldest(sum(paths[n].stat().st_size for n in (0, 2)))
     assert [path.exists() for path in paths] == [True, False, True]
     assert (folder.parent / "other.png").exists()
+
+
+def test_a_file_that_goes_while_others_are_forgotten_is_no_error(folder):
+    """As where two servers share the folder: it is listed, and there no longer when it is looked at."""
+    kept, _ = saved(folder, 1, 0)
+    (folder / "gone.png").symlink_to(folder / "nowhere")
+    forget_oldest()
+    assert kept.exists()
+
+
+def test_a_file_that_goes_while_it_is_shown_again_is_written_again(folder, monkeypatch):
+    """Before it counts as new."""
+    path, _ = saved(folder, 1, 0)
+    touch = os.utime
+    monkeypatch.setattr(os, "utime", lambda file: (file.unlink(), touch(file)))
+    assert saved(folder, 1, 0)[0] == path and path.exists()

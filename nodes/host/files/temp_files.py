@@ -3,6 +3,7 @@
 import hashlib
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import folder_paths
@@ -27,9 +28,7 @@ def save_temp_png(pixels: NDArray[np.uint8]) -> dict[str, str]:
     ).hexdigest()
     folder = Path(folder_paths.get_temp_directory(), SUBFOLDER)
     file = folder / f"{digest}.png"
-    if file.exists():
-        os.utime(file)
-    else:
+    if not _renewed(file):
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = folder / f"{digest}.{uuid.uuid4().hex}.part"
         Image.fromarray(pixels).save(unfinished, format="PNG", compress_level=FAST)
@@ -40,8 +39,28 @@ def save_temp_png(pixels: NDArray[np.uint8]) -> dict[str, str]:
 def forget_oldest(kept: int = KEPT) -> None:
     """Remove what was written or used longest ago, until so many bytes are left; a long queue would fill the
     disk before the host empties the folder."""
-    files = [(path, path.stat()) for path in Path(folder_paths.get_temp_directory(), SUBFOLDER).glob("*.png")]
+    files = _there(Path(folder_paths.get_temp_directory(), SUBFOLDER))
     for path, found in sorted(files, key=lambda each: each[1].st_mtime_ns, reverse=True):
         kept -= found.st_size
         if kept < 0:
             path.unlink(missing_ok=True)
+
+
+def _renewed(file: Path) -> bool:
+    """Let a file count as used now; False if it is not there. Other servers may share the folder, so it may
+    go at any time."""
+    try:
+        os.utime(file)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _there(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """The pictures of a folder and what is known of them, but for those that go while we look."""
+    for path in folder.glob("*.png"):
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            continue
+        yield path, found
