@@ -5,8 +5,8 @@ import torch
 from attention_control.attention_patches.methods.prompt_to_prompt.mask_store import MaskStore
 from attention_control.nodes.edit.blend_masks_node import BlendMasks
 
+from .editing import change, run
 from .node_calls import call_node
-from .test_prompt_to_prompt_node import change, run
 
 EDITS = "a red dog, on the stairs\na blue cat, on the stairs"
 PROJECTION = torch.linspace(-1, 1, 12).view(4, 3)

@@ -6,10 +6,10 @@ import torch
 from attention_control.nodes.edit.one_start import start_of_edits
 from attention_control.nodes.host.walks.model_identity import identity
 
+from .editing import change, run
 from .inversions import tiny_inversion
 from .inverting import invert
 from .specimen import SHALLOW, model
-from .test_prompt_to_prompt_node import change, run
 from .tiny import conditioning
 from .tiny.precision import nearly
 

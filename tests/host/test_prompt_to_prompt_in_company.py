@@ -10,9 +10,9 @@ from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install, installed
 
 from .companions import COMPANIONS
+from .editing import change
 from .just import Just
 from .specimen import SHALLOW, model
-from .test_prompt_to_prompt_node import change
 from .tiny import assert_same_image, conditioning, sample, split_calls
 
 EDITS = "a red dog, on the stairs\na very big red cat, on the stairs\na red cat, on the stairs"

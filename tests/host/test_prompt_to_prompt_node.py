@@ -1,32 +1,17 @@
-"""PromptToPrompt as a user meets it: inputs, what is written in them, errors, the batch that it makes."""
+"""PromptToPrompt as a user meets it: inputs, errors, the batch that it makes, and what it says."""
 
-import inspect
-
-import comfy.sample
-import comfy.samplers
 import pytest
 import torch
 from attention_control.attention_patches.contract.batch import Batch
 from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blending
 from attention_control.nodes.edit.prompt_to_prompt_node import PromptToPrompt
-from attention_control.nodes.edit.prompts.word_numbers import word_numbers
-from attention_control.nodes.host.facts.samplers import NOISE_SAMPLER
-from attention_control.nodes.host.facts.samplers import UNTOLD as UNTOLD_BY_HOST
 from attention_control.nodes.host.families import family_of
-from attention_control.nodes.host.run.install import installed
-from comfy.extra_samplers import uni_pc
-from comfy.k_diffusion import sampling
-from comfy_extras import nodes_advanced_samplers
-from comfy_extras.nodes_advanced_samplers import SamplerLCMUpscale
 
-from .node_calls import call_node
-from .one_noise_runs import SIZE, empty
-from .one_noise_runs import run as sampled
+from .editing import EDITS, SOURCE, change, run, spec
+from .one_noise_runs import SIZE
 from .specimen import SHALLOW, model
 from .tiny import conditioning, sample, tiny_clip
 
-SOURCE = "a red cat, on the stairs"
-EDITS = "a red dog, on the stairs\na very big red cat, on the stairs\na red cat, on the stairs"
 DEFAULTS = {
     "edit": "auto",
     "cross_until": 0.8,
@@ -41,24 +26,6 @@ DEFAULTS = {
     "layers": "all",
     "show_masks": True,
 }
-
-
-def change(clip, source=SOURCE, edits=EDITS, latent=None, shape=SHALLOW, **settings):
-    """The node's outputs."""
-    latent = empty() if latent is None else latent
-    with torch.inference_mode():
-        return call_node(PromptToPrompt, model(shape), clip, source, edits, latent=latent, **settings)
-
-
-def spec(outputs):
-    """What the node has put on the MODEL."""
-    (patch,) = installed(outputs[0])
-    return patch.method
-
-
-def run(outputs, shape=SHALLOW, **how):
-    """Latents of all images after three steps."""
-    return sampled(outputs, shape, **{"steps": 3, **how})
 
 
 def test_inputs_and_defaults_are_the_published_ones():
@@ -98,90 +65,6 @@ def test_an_edit_of_the_same_prompt_is_the_source(shape):
         assert not torch.allclose(out[image], plain[image], rtol=0.01)
 
 
-@pytest.mark.parametrize("sampler", ["euler_ancestral", "dpmpp_2m_sde", "dpmpp_sde_gpu", "lcm", "er_sde"])
-def test_samplers_that_draw_noise_draw_it_for_all(clip, sampler):
-    """The same prompt gives the source, and the source what it gives alone under that seed."""
-    outputs = change(clip, edits="a red cat, on the stairs\na red dog, on the stairs")
-    out = run(outputs, sampler=sampler)
-    assert torch.equal(out[1], out[0])
-    [[text, more]] = outputs[1]
-    alone = [[text[:1], {**more, "pooled_output": more["pooled_output"][:1]}]]
-    start = {"samples": torch.zeros(1, 4, 6, 10), "batch_index": [0]}
-    source = run((model(SHALLOW), alone, start, ""), sampler=sampler)
-    assert torch.allclose(source[0], out[0], rtol=1e-3, atol=1e-3)
-
-
-@pytest.mark.parametrize("sampler", ["ddim", "euler_ancestral", "uni_pc"])
-def test_what_a_noise_mask_leaves_out_has_one_noise(clip, sampler):
-    """The same prompt gives the source, and the source what the plain model makes of it; `ddim` draws noise
-    of its own there, another for each image."""
-    outputs = change(clip, edits="a red cat, on the stairs\na red dog, on the stairs")
-    mask = torch.zeros(1, 1, 6, 10)
-    mask[..., :5] = 1
-    picture = torch.randn(1, 4, 6, 10, generator=torch.Generator().manual_seed(3)).repeat(3, 1, 1, 1)
-    how = {"sampler": sampler, "latent": picture, "noise_mask": mask}
-    out = run(outputs, **how)
-    assert torch.equal(out[1], out[0])
-    assert not torch.allclose(out[2], out[0], rtol=0.01)
-    if sampler != "euler_ancestral":  # the plain model has other noise in each image between the steps
-        assert torch.equal(out[0], run((model(SHALLOW), *outputs[1:]), **how)[0])
-
-
-def foreign(model, x, sigmas, extra_args=None, callback=None, disable=None):
-    """A sampler of another pack."""
-    return sampling.sample_euler(model, x, sigmas, extra_args, callback, disable)
-
-
-UNTOLD = {
-    "churn": (
-        comfy.samplers.ksampler("euler", {"s_churn": 5.0}),
-        "The edits drift from the source: with s_churn the sampler adds noise of its own",
-    ),
-    "untold": (
-        SamplerLCMUpscale.execute(1.0, 1, "bislerp").args[0],
-        "The edits drift from the source: the sampler (sample_lcm_upscale) adds noise of its own",
-    ),
-    "foreign": (
-        comfy.samplers.KSAMPLER(foreign),
-        "The edits may drift from the source: it is not known whether the sampler (foreign) adds noise",
-    ),
-    "silent": (comfy.samplers.sampler_object("dpm_fast"), None),
-}
-
-
-@pytest.mark.parametrize(("sampler", "told"), UNTOLD.values(), ids=UNTOLD)
-def test_noise_that_cannot_be_one_is_told(clip, caplog, sampler, told):
-    """A sampler that adds noise of its own to each image lets the edits drift, and the report says why; of
-    other packs' samplers it says that it is not known."""
-    patched, positive, latent, *_ = change(clip)
-    with torch.inference_mode(), caplog.at_level("INFO"):
-        comfy.sample.sample_custom(
-            patched,
-            comfy.sample.prepare_noise(latent["samples"], 1, latent["batch_index"]),
-            5.0,
-            sampler,
-            torch.tensor([10.0, 3.0, 0.0]),
-            positive,
-            conditioning(patched, seed=2),
-            latent["samples"],
-        )
-    assert told in caplog.text if told else "drift from" not in caplog.text
-
-
-def test_host_samplers_that_draw_and_cannot_be_told_are_named():
-    """By their source: who draws noise without a `noise_sampler`, and without being asked to by s_churn."""
-    named = set()
-    for module in (sampling, uni_pc, nodes_advanced_samplers):
-        for name, function in vars(module).items():
-            if not name.startswith("sample_") or function.__module__ != module.__name__:
-                continue
-            parameters = inspect.signature(function).parameters
-            drawing = "rand" in inspect.getsource(function)
-            if drawing and not {NOISE_SAMPLER, "s_churn"} & set(parameters):
-                named.add(name)
-    assert named == set(UNTOLD_BY_HOST)
-
-
 def test_the_latent_is_one_start_for_every_prompt(clip):
     """One row a prompt under one number, by which the host draws one noise; masks and pictures go along."""
     picture = torch.randn(2, 4, 6, 10)[:1].repeat(2, 1, 1, 1)
@@ -208,32 +91,6 @@ def test_another_prompt_is_left_alone(clip, caplog):
     out = run((patched, other, latent, ""))
     assert torch.equal(out, run((model(SHALLOW), other, latent, "")))
     assert "connect the node's own CONDITIONING" in caplog.text
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "smiling: 5, pink: -1.5",
-        "smiling 5\npink -1.5",
-        "(smiling:5)\n(pink:-1.5)",
-        "smiling=5; pink = -1.5",
-        "smiling x5, 'pink' : -1.5,",
-        "smiling：5，pink：-1.5",
-        "smiling * 5 , pink \u00d7 -1.5",
-    ],
-)
-def test_numbers_of_words_as_people_write_them(text):
-    """By lines, commas or semicolons, with colons, equal signs, brackets, or nothing."""
-    assert word_numbers(text, "reweight") == {"smiling": 5.0, "pink": -1.5}
-
-
-def test_phrases_and_numbers_in_words():
-    """The last number is the factor."""
-    assert word_numbers("big red cat 2, 1girl .5, cat#2: 3", "reweight") == {
-        "big red cat": 2.0,
-        "1girl": 0.5,
-        "cat#2": 3.0,
-    }
 
 
 ERRORS = {
@@ -281,39 +138,6 @@ def test_what_is_written_is_checked_before_anything_runs(texts, fault):
     """As far as it can be without the text encoder."""
     answer = PromptToPrompt.validate_inputs(**texts)
     assert answer is True if fault is None else answer.startswith(fault)
-
-
-def test_ends_and_factors_reach_every_edit_that_has_the_word(clip):
-    """All occurrences, by token; other words keep the general end."""
-    edits = "a cat and a dog\na cat and a cat"
-    made = spec(change(clip, "a fox and a dog", edits, cross_until_words="cat 0.3", reweight="cat: 2"))
-    first, second = made.edits
-    assert first.until[1:6] == (0.8, 0.3, 0.8, 0.8, 0.8)
-    assert second.until[1:6] == (0.8, 0.3, 0.8, 0.8, 0.3)
-    assert first.factors[1:6] == (1, 2, 1, 1, 1)
-    assert second.factors[1:6] == (1, 2, 1, 1, 2)
-    assert made.during.end == 0.8
-
-
-def test_reweighting_alone_edits_the_equal_prompt(clip):
-    """Nothing else is taken of the source, as both are the same."""
-    outputs = change(clip, "a red cat", "a red cat", reweight="red 3")
-    (edit,) = spec(outputs).edits
-    assert [t for t, factor in enumerate(edit.factors) if factor != 1] == [2]
-    assert not any(taken.tokens for taken in edit.taken)
-    out = run(outputs)
-    assert not torch.allclose(out[0], out[1], rtol=0.01)
-
-
-def test_words_of_the_blend(clip):
-    """One line for all: each prompt has those that it holds; or a line for each."""
-    edits = "a red dog, on the stairs\na red owl, on the stairs"
-    one = spec(change(clip, edits=edits, blend_words="cat, dog, owl", keep_words="stairs")).blend
-    assert one.words == ((3,), (3,), (3,)) and one.kept == ((7,),) * 3
-    some = spec(change(clip, edits=edits, blend_words="cat")).blend
-    assert some.words == ((3,), (), ())
-    each = spec(change(clip, edits=edits, blend_words="cat\nred dog\nowl", blend_from=0.2)).blend
-    assert each.words == ((3,), (2, 3), (3,)) and each.start == 0.2 and each.threshold == 0.3
 
 
 def test_the_report_says_what_was_understood(clip):

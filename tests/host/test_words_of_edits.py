@@ -1,0 +1,66 @@
+"""What is written of single words in PromptToPrompt: their numbers, and which tokens these reach."""
+
+import pytest
+import torch
+from attention_control.nodes.edit.prompts.word_numbers import word_numbers
+
+from .editing import change, run, spec
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "smiling: 5, pink: -1.5",
+        "smiling 5\npink -1.5",
+        "(smiling:5)\n(pink:-1.5)",
+        "smiling=5; pink = -1.5",
+        "smiling x5, 'pink' : -1.5,",
+        "smiling：5，pink：-1.5",
+        "smiling * 5 , pink \u00d7 -1.5",
+    ],
+)
+def test_numbers_of_words_as_people_write_them(text):
+    """By lines, commas or semicolons, with colons, equal signs, brackets, or nothing."""
+    assert word_numbers(text, "reweight") == {"smiling": 5.0, "pink": -1.5}
+
+
+def test_phrases_and_numbers_in_words():
+    """The last number is the factor."""
+    assert word_numbers("big red cat 2, 1girl .5, cat#2: 3", "reweight") == {
+        "big red cat": 2.0,
+        "1girl": 0.5,
+        "cat#2": 3.0,
+    }
+
+
+def test_ends_and_factors_reach_every_edit_that_has_the_word(clip):
+    """All occurrences, by token; other words keep the general end."""
+    edits = "a cat and a dog\na cat and a cat"
+    made = spec(change(clip, "a fox and a dog", edits, cross_until_words="cat 0.3", reweight="cat: 2"))
+    first, second = made.edits
+    assert first.until[1:6] == (0.8, 0.3, 0.8, 0.8, 0.8)
+    assert second.until[1:6] == (0.8, 0.3, 0.8, 0.8, 0.3)
+    assert first.factors[1:6] == (1, 2, 1, 1, 1)
+    assert second.factors[1:6] == (1, 2, 1, 1, 2)
+    assert made.during.end == 0.8
+
+
+def test_reweighting_alone_edits_the_equal_prompt(clip):
+    """Nothing else is taken of the source, as both are the same."""
+    outputs = change(clip, "a red cat", "a red cat", reweight="red 3")
+    (edit,) = spec(outputs).edits
+    assert [t for t, factor in enumerate(edit.factors) if factor != 1] == [2]
+    assert not any(taken.tokens for taken in edit.taken)
+    out = run(outputs)
+    assert not torch.allclose(out[0], out[1], rtol=0.01)
+
+
+def test_words_of_the_blend(clip):
+    """One line for all: each prompt has those that it holds; or a line for each."""
+    edits = "a red dog, on the stairs\na red owl, on the stairs"
+    one = spec(change(clip, edits=edits, blend_words="cat, dog, owl", keep_words="stairs")).blend
+    assert one.words == ((3,), (3,), (3,)) and one.kept == ((7,),) * 3
+    some = spec(change(clip, edits=edits, blend_words="cat")).blend
+    assert some.words == ((3,), (), ())
+    each = spec(change(clip, edits=edits, blend_words="cat\nred dog\nowl", blend_from=0.2)).blend
+    assert each.words == ((3,), (2, 3), (3,)) and each.start == 0.2 and each.threshold == 0.3
