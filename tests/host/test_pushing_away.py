@@ -6,13 +6,20 @@ from attention_control.attention_patches.contract.views import RegionPrompts
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.attention_patches.methods.multidiffusion.regions import Region
 from attention_control.nodes.host.run.install import install
-from nodes import ConditioningSetArea, ConditioningSetAreaStrength, ConditioningSetMask
+from nodes import (
+    ConditioningSetArea,
+    ConditioningSetAreaStrength,
+    ConditioningSetMask,
+    ControlNetApply,
+    ControlNetApplyAdvanced,
+)
 from nodes import ConditioningSetTimestepRange as Range
 
 from .just import Just, Witness
 from .plugging import empty, plugged, words
 from .specimen import model
 from .tiny import assert_same_image
+from .tiny.extras import tiny_controlnet
 from .transfers import inverted, sampled
 
 SHAPE = "sd15"
@@ -86,11 +93,60 @@ def test_two_prompts_that_are_pushed_away():
     assert told >= {("positive", 0), ("negative", 0), ("negative", 1), ("negative", 2)} and None not in told
 
 
+UNSEEN = {"feature_until": 0.0, "attention_until": 0.0}  # a guide that is not seen
+
+
+def controlnet(seed):
+    """A ControlNet and its hint."""
+    hint = torch.rand(1, 48, 80, 3, generator=torch.Generator().manual_seed(seed))
+    return tiny_controlnet(model(SHAPE), seed), hint, 0.5
+
+
+def hinted(positive, negative, seed=1):
+    """By the node for both prompts."""
+    return ControlNetApplyAdvanced().apply_controlnet(positive, negative, *controlnet(seed), 0.0, 1.0)
+
+
+def hinted_alone(positive):
+    """By the node for one prompt, from which the host gives the ControlNet to the negative."""
+    return ControlNetApply().apply_controlnet(positive, *controlnet(1))[0]
+
+
+@pytest.mark.parametrize("node", ["for both", "for one"])
+def test_what_is_pushed_away_has_the_negatives_controlnet(node):
+    """In place of it, and as a part of it, it does what a negative of these words does."""
+    away = words(SHAPE, 7)
+
+    def controlled(negative):
+        both = node == "for both"
+        return hinted(words(SHAPE, 5), negative) if both else (hinted_alone(words(SHAPE, 5)), negative)
+
+    plain = sampled(given(away_from=None, **UNSEEN), *controlled(away), cfg=4.0)
+    for negative, alpha in ((own(), 0.0), (away, 0.5)):
+        pushing = given(away_from=away, away_alpha=alpha, **UNSEEN)
+        assert_same_image(sampled(pushing, *controlled(negative), cfg=4.0), plain, tolerance=1e-3)
+
+
+def in_a_region(positive, negative, *others):
+    """A run with a region that is the whole picture, pushed away; `others` are the sampler's prompts."""
+    region = Region(RegionPrompts(positive=positive, negative=negative), torch.ones(6, 10))
+    windows = MultiDiffusion(window=(6, 10), stride=1, regions=(region,), bootstrap=0.0)
+    return sampled(given(install(model(SHAPE), windows), **UNSEEN), *others, cfg=4.0)
+
+
 def test_a_region_is_pushed_away_too():
     """As a run of its prompts is, with a guide that is not seen."""
-    region = Region(RegionPrompts(positive=words(SHAPE, 5), negative=own()), torch.ones(6, 10))
-    windows = MultiDiffusion(window=(6, 10), stride=1, regions=(region,), bootstrap=0.0)
-    unseen = {"feature_until": 0.0, "attention_until": 0.0}
-    ours = given(install(model(SHAPE), windows), **unseen)
-    found = sampled(ours, words(SHAPE, 8), words(SHAPE, 9), cfg=4.0)
-    assert_same_image(found, pushed(own(), **unseen), tolerance=1e-3)
+    found = in_a_region(words(SHAPE, 5), own(), words(SHAPE, 8), words(SHAPE, 9))
+    assert_same_image(found, pushed(own(), **UNSEEN), tolerance=1e-3)
+
+
+def test_what_is_pushed_away_in_a_region_has_the_regions_controlnet():
+    """Whose negative it is a part of, also where that is the sampler's; and none if the region has none."""
+    others = hinted(words(SHAPE, 8), words(SHAPE, 9), seed=2)
+    both = hinted(words(SHAPE, 5), own())
+    expected = sampled(given(**UNSEEN), *both, cfg=4.0)
+    assert_same_image(in_a_region(*both, *others), expected, tolerance=1e-3)
+    found = in_a_region(hinted_alone(words(SHAPE, 5)), None, words(SHAPE, 8), own())
+    assert_same_image(found, expected, tolerance=1e-3)
+    found = in_a_region(words(SHAPE, 5), own(), *others)
+    assert_same_image(found, pushed(own(), **UNSEEN), tolerance=1e-3)

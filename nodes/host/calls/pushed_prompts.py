@@ -11,6 +11,7 @@ from torch import Tensor
 from ..facts.entry_weights import Conditioning, holds, rest, summed
 
 PUSHED = "attention_control_pushed"  # in an entry that is a further prompt: how large a part of the negative
+BESIDE = "attention_control_beside"  # and the identity of the entry whose ControlNet it has, if that has one
 AS_DEFAULT = ("default", "strength", "mask_strength")
 
 
@@ -36,11 +37,13 @@ def pushed_into(
     x: Tensor,
     timestep: Tensor,
 ) -> list[Conditioning]:
-    """The negative on latents x (B, C, ..., H, W), so large a part of which is a prompt for all of it.
+    """The negative on latents x (B, C, ..., H, W), so large a part of which is a prompt for all of it, under
+    the same ControlNet.
 
     The host averages what its entries say by what each weighs in a cell. So the prompt weighs there as much
     of the sum of the others as they leave; where none of them holds it is alone.
     """
+    prompt = _beside(negative, prompt, timestep)
     if weight >= 1:
         return _as_part(prompt, 1.0)
     x = x[: max(len(entry["mask"]) if "mask" in entry else 1 for entry in negative)]
@@ -53,6 +56,16 @@ def pushed_into(
         *(_in_cells(entry, left, 1 - weight) for entry in defaults if left.any()),
         *({**entry, "mask": of_prompt} for entry in _as_part(prompt, weight)),
     ]
+
+
+def _beside(
+    negative: Sequence[Conditioning], prompt: Sequence[Conditioning], timestep: Tensor
+) -> list[Conditioning]:
+    """The entries of a prompt with the ControlNet of the negative now: that of its first entry with one."""
+    now = [entry for entry in negative if holds(entry, timestep)] or negative
+    first = next((entry for entry in now if entry.get("control")), now[0])
+    own = {BESIDE: first.get(BESIDE, first["uuid"]), "control": first.get("control")}
+    return [{**entry, **own} for entry in prompt]
 
 
 def _as_part(prompt: Sequence[Conditioning], weight: float) -> list[Conditioning]:

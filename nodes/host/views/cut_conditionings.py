@@ -10,7 +10,7 @@ from comfy.conds import CONDNoiseShape, CONDRegular
 from torch import Tensor
 
 from ....attention_patches.contract.views import Cells, View
-from ..calls.pushed_prompts import PUSHED, pushed_into
+from ..calls.pushed_prompts import BESIDE, PUSHED, pushed_into
 from ..facts.entry_weights import Conditioning, extent, rest, weights
 from ..facts.region_texts import of_region
 from ..facts.texts import Size
@@ -127,9 +127,9 @@ class CutConditionings:
 
     def _control(self, entry: Conditioning, region: int | None) -> dict[str, Any]:
         """The ControlNet of an entry in a view, which may be of a region that has a prompt of its own."""
-        control = entry.get("control")
-        if region is not None and not of_region(self.roles.get(entry["uuid"], "")):
-            control = self.regions.beside.get((region, entry["uuid"]))
+        control, own = entry.get("control"), entry.get(BESIDE, entry["uuid"])
+        if region is not None and not of_region(self.roles.get(own, "")):
+            control = self.regions.beside.get((region, own))
         if control is None:
             return {}
         return {"control": self.controls.setdefault(id(control), CutControl(control))}
