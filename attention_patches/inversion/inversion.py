@@ -83,6 +83,10 @@ class Inversion:
         """The inverted latents (B, C, h, w)."""
         return self.states[-1]
 
+    def levels(self, first: int = 0) -> Tensor:
+        """The noise levels from a step on, for a sampler, which may write into what it is given."""
+        return self.sigmas[first:].clone()
+
     def beginning(self, step: int = 0) -> Tensor:
         """The state (B, C, h, w) before a step as a sampler is given it that adds no noise: the host scales
         what it is given as it scales a picture."""

@@ -51,7 +51,7 @@ def walk_of(given: Inversion | Mapping[str, Any], model: Any) -> Walk:
             note = require_model(given, model)
             start = as_latent(model, given.beginning())
             remark = f"Note: {note}." if note else ""
-            return Walk(given, remark, Replay(given), given.sigmas, handed_on(start))
+            return Walk(given, remark, Replay(given), given.levels(), handed_on(start))
         picture, path = model_latent(model, given), noise_path(model)
     except ValueError as error:
         raise ValueError(f"guide: {error}") from None

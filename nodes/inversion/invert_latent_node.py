@@ -112,8 +112,8 @@ class InvertLatent(io.ComfyNode):
         if sigmas is None:
             sampling = model.get_model_object("model_sampling")
             sigmas = comfy.samplers.calculate_sigmas(sampling, scheduler, steps)
-        sigmas = sigmas.float().cpu()
+        sigmas = sigmas.float().cpu().clone()  # samplers may write into those of another node
         check_sigmas(sigmas)
         inversion, noisiest = invert(model, Conditions(positive, negative, cfg), latent, sigmas, method, seed)
         numbers = {key: value for key, value in latent.items() if key == "batch_index"}
-        return io.NodeOutput(inversion, {**numbers, "samples": handed_on(noisiest)}, inversion.sigmas)
+        return io.NodeOutput(inversion, {**numbers, "samples": handed_on(noisiest)}, inversion.levels())

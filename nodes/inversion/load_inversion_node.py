@@ -32,4 +32,4 @@ class LoadInversion(io.ComfyNode):
     @classmethod
     def execute(cls, file: str) -> io.NodeOutput:
         inversion = load_inversion(path_of(file))
-        return io.NodeOutput(inversion, inversion.sigmas)
+        return io.NodeOutput(inversion, inversion.levels())

@@ -192,6 +192,6 @@ class CrossImageAttention(io.ComfyNode):
         return io.NodeOutput(
             install(model, patch, cls.hidden.unique_id),
             Replay(structure, after_step),
-            structure.sigmas[first:],
+            structure.levels(first),
             {"samples": pair.latents(first)},
         )

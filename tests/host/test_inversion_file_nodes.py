@@ -39,6 +39,7 @@ def test_what_is_saved_is_loaded(folders):
     assert torch.equal(inversion.states, expected.states)
     assert torch.equal(inversion.noise, expected.noise)
     assert torch.equal(sigmas, expected.sigmas)
+    assert sigmas.data_ptr() != inversion.sigmas.data_ptr()  # samplers may write into them
 
 
 def test_prefix_stays_in_the_output_folder(folders):

@@ -110,6 +110,7 @@ class Run:
     def sample(self, executor: Any, guider: Any, sigmas: Tensor, extra: Any, *rest: Any, **named: Any) -> Any:
         """Wrapper round the sampler, behind the host's last copies of the conditionings: the methods
         begin."""
+        sigmas = sigmas.clone()  # UniPC writes into them, and they may lie in a node's output
         self.report.steps = max(len(sigmas) - 1, 0)
         guider.conds = with_own_controls(own_names(guider.conds))
         levels = tuple(float(sigma) for sigma in sigmas[:-1])
