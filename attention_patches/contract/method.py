@@ -65,6 +65,16 @@ class Uncontrolled(Protocol):
 
 
 @runtime_checkable
+class LeftOut(Protocol):
+    """Knows the picture in the noisy latents that a run begins with, if its sampler adds no noise: there a
+    noise mask leaves out that picture, and not these latents."""
+
+    def left_out(self, sigma: float) -> Tensor:
+        """What stands outside of the mask at this noise level, (1 or B, C, h, w); at 0 the picture."""
+        ...
+
+
+@runtime_checkable
 class OneNoise(Protocol):
     """Wants samplers that draw noise between their steps to give all images that of image 0, which then gets
     what it would get alone."""
@@ -91,6 +101,7 @@ Part = (
     | ScopePart
     | ViewingPart
     | Uncontrolled
+    | LeftOut
     | OneNoise
     | Reporter
 )

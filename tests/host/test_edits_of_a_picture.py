@@ -68,7 +68,7 @@ def test_noise_that_was_added_is_told(clip, caplog):
     assert "Image 0 is your picture." in caplog.text and "own noise off" not in caplog.text
 
 
-def walk_on(outputs, sigmas):
+def walk_on(outputs, sigmas, **how):
     """A run along the inversion's noise levels, without noise of its own."""
     patched, positive, latent, *_ = outputs
     with torch.inference_mode():
@@ -81,7 +81,21 @@ def walk_on(outputs, sigmas):
             positive,
             conditioning(patched, seed=2),
             latent["samples"],
+            **how,
         )
+
+
+def test_what_a_noise_mask_leaves_out_is_the_picture(clip):
+    """In the source and in its edits, which are what they are without a mask where it is white."""
+    inversion = inversion_of(model(SHALLOW))
+    outputs, mask = edit(clip, inversion), torch.zeros(1, 1, 6, 10)
+    mask[..., :5] = 1
+    out = own(walk_on(outputs, inversion.sigmas, noise_mask=mask))
+    assert nearly(out[..., 5:], inversion.picture[..., 5:].expand(3, -1, -1, -1), atol=1e-5)
+    assert nearly(out[0], inversion.picture[0], atol=1e-5)
+    assert not torch.allclose(out[1:, ..., :5], out[:1, ..., :5], atol=0.1)
+    white = walk_on(outputs, inversion.sigmas, noise_mask=torch.ones_like(mask))
+    assert torch.equal(white, walk_on(outputs, inversion.sigmas))
 
 
 def test_prompts_are_checked(clip, caplog):

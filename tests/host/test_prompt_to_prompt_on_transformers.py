@@ -116,16 +116,37 @@ def test_edits_have_the_sources_queries_and_keys(kind):
     assert not torch.allclose(out[1:], painted(transformer(kind), kind, **how)[1:], rtol=0.01)
 
 
+def of_a_picture(kind, given):
+    """A MODEL with edits of a picture, its LATENT, and the noise levels of the inversion."""
+    model, source = transformer(kind), spoken(kind, seed=1)
+    how = {"latent": {"samples": given}, "method": "ddim", "scheduler": "simple", "steps": 3}
+    inversion, _, sigmas = InvertLatent.execute(model, source, cfg=1.0, seed=0, **how).args
+    patched = edited(kind, picture=inversion, self_until=0.4)
+    return patched, start_of_edits(model, None, inversion, 3), sigmas
+
+
+@pytest.mark.parametrize("kind", ["flux", "qwen-image"])
+def test_a_noise_mask_leaves_out_a_picture_of_your_own(kind):
+    """By a sampler that starts at 1 too; under a white one the edits start at its noise."""
+    given = torch.randn(1, TRANSFORMERS[kind].channels, *frames(kind), 7, 12)
+    patched, latent, _ = of_a_picture(kind, given)
+    texts, mask = (spoken(kind, rows=3, seed=1), spoken(kind, seed=2)), torch.ones(1, 7, 12)
+    how = (patched, 0, 3, 4.0, "euler", "simple", *texts)
+    free = common_ksampler(*how, latent, disable_noise=True)[0]["samples"]
+    white = common_ksampler(*how, {**latent, "noise_mask": mask}, disable_noise=True)[0]["samples"]
+    assert_same_image(white, free)
+    mask[..., 6:] = 0
+    half = common_ksampler(*how, {**latent, "noise_mask": mask}, disable_noise=True)[0]["samples"]
+    assert_same_image(half[..., 6:], given[..., 6:].expand_as(half[..., 6:]), tolerance=1e-3)
+    assert not torch.allclose(half[1:, ..., :6], given[..., :6], rtol=0.1)
+
+
 @pytest.mark.parametrize("kind", ["flux", "qwen-image"])
 def test_a_picture_of_your_own(kind, report):
     """The source ends as the picture, and the edits start at its noise: by the inversion's own sigmas, and by
     a sampler that starts at 1, where a flow keeps nothing of what it is given."""
-    model, source = transformer(kind), spoken(kind, seed=1)
     given = torch.randn(1, TRANSFORMERS[kind].channels, *frames(kind), 7, 12)
-    how = {"latent": {"samples": given}, "method": "ddim", "scheduler": "simple", "steps": 3}
-    inversion, _, sigmas = InvertLatent.execute(model, source, cfg=1.0, seed=0, **how).args
-    patched = edited(kind, picture=inversion, self_until=0.4)
-    latent = start_of_edits(model, None, inversion, 3)
+    patched, latent, sigmas = of_a_picture(kind, given)
     texts = spoken(kind, rows=3, seed=1), spoken(kind, seed=2)
     (sampled,) = common_ksampler(patched, 0, 3, 4.0, "euler", "simple", *texts, latent, disable_noise=True)
     euler = comfy.samplers.sampler_object("euler")

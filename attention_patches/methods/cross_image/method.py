@@ -39,6 +39,7 @@ from ...contract.method import Method, Part
 from ...contract.qkv import QKV
 from ...contract.site import Site
 from ...guests.kept_rows import KeptRows
+from ...inversion.followed import Followed
 from ...inversion.inversion import Inversion
 from .transfer_journal import Journal
 
@@ -119,7 +120,7 @@ class CrossImage(Method):
     def begin(self, batch: Batch) -> Sequence[Part]:
         prompts = max((rows for role in batch.conditionings.values() for rows in role), default=1)
         last: frozenset[Stop] = frozenset({(max(self.layers), "self")} if self.layers else ())
-        return (Transfer(spec=self, prompts=prompts, last=last),)
+        return Transfer(spec=self, prompts=prompts, last=last), Followed(self.structure)
 
     def step(self, sigma: float) -> int:
         """The executed step, from 0, whose noise level is nearest."""

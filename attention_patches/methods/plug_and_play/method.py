@@ -35,6 +35,8 @@ from ...contract.method import Method, Part
 from ...contract.schedule import PercentRange
 from ...guests.guide import Guide
 from ...guests.kept_rows import KeptRows
+from ...inversion.followed import Followed
+from ...inversion.inversion import Inversion
 from .guided import Guided
 
 PLUGGED = "Plug-and-Play"  # the authors' layers
@@ -95,19 +97,18 @@ class PlugAndPlay(Method):
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         prompts = max((rows for role in batch.conditionings.values() for rows in role), default=1)
-        return (
-            Guided(
-                guide=self.guide,
-                layers=self.layers,
-                features=self.features,
-                attention_during=PercentRange(0.0, self.attention_until),
-                feature_during=PercentRange(0.0, self.feature_until),
-                during=self.during,
-                kept=KeptRows(for_all=self.guide_prompt is not None),
-                guide_prompt=self.guide_prompt,
-                away_from=self.away_from,
-                away_alpha=self.away_alpha,
-                prompts=prompts,
-                remark=self.remark,
-            ),
+        guided = Guided(
+            guide=self.guide,
+            layers=self.layers,
+            features=self.features,
+            attention_during=PercentRange(0.0, self.attention_until),
+            feature_during=PercentRange(0.0, self.feature_until),
+            during=self.during,
+            kept=KeptRows(for_all=self.guide_prompt is not None),
+            guide_prompt=self.guide_prompt,
+            away_from=self.away_from,
+            away_alpha=self.away_alpha,
+            prompts=prompts,
+            remark=self.remark,
         )
+        return (guided, Followed(self.guide)) if isinstance(self.guide, Inversion) else (guided,)

@@ -36,6 +36,7 @@ from ...attention import memory
 from ...contract.batch import NOT_THIS_PROMPT, Batch
 from ...contract.method import Method, Part
 from ...contract.site import Prompt, Text
+from ...inversion.followed import Followed
 from ...inversion.inversion import Inversion
 from ...inversion.pinned import size_in_words
 from ...maps.recorders.recorder import WORDS
@@ -118,8 +119,10 @@ class PromptToPrompt(Method):
             self_max_tokens=self.self_max_tokens,
             prompt=self.prompt,
         )
-        pinned = [] if self.picture is None else [SourcePicture(self.picture, 0)]
-        return [control, *pinned, *self._blending(batch), Told(control, self.note)]
+        parts: list[Part] = [control]
+        if self.picture is not None:
+            parts += [SourcePicture(self.picture, 0), Followed(self.picture)]
+        return [*parts, *self._blending(batch), Told(control, self.note)]
 
     def _blending(self, batch: Batch) -> list[Part]:
         if self.blend is None:

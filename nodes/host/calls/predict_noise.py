@@ -13,8 +13,9 @@ from ..facts.run_facts import RunFacts, Working
 from ..frames import as_video, of_one_frame
 from .guest_prompts import GuestPrompts
 from .host_denoiser import HostDenoiser
+from .masked_model import masked_state
 from .sampler_call import SamplerCall
-from .sampler_state import SamplerState, masked_state
+from .sampler_state import SamplerState
 from .slopes import LossScale
 
 COUNTED = AttentionPart | ResidualPart | ScopePart | GuidingPart  # where they work, not by the call

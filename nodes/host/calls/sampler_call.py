@@ -15,9 +15,9 @@ from ....attention_patches.contract.site import Text
 from ..facts.run_facts import RunFacts, Working
 from ..frames import as_video, of_one_frame
 from .guest_prompts import GuestPrompts
+from .masked_model import masked_state
 from .passes import Pass, own_pass, travelling
 from .pushed_prompts import looks_at_negative
-from .sampler_state import masked_state
 from .slopes import LossScale, SlopePass
 
 OF_THE_GUIDER = {

@@ -6,7 +6,6 @@ a blend in its place; and UniPC scales a copy.
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from comfy.extra_samplers.uni_pc import sample_unipc, sample_unipc_bh2
@@ -14,27 +13,14 @@ from comfy.k_diffusion import sampling
 from comfy.samplers import KSAMPLER
 from torch import Tensor
 
+from ....attention_patches.contract.method import LeftOut
+from .masked_model import Masked, MaskedState
+
 COPYING = (sample_unipc, sample_unipc_bh2)
 CORRECTING = {sampling.sample_sa_solver, sampling.sample_sa_solver_pece}
 FORGOTTEN = (
     "SA-Solver goes on from latents of its own, by which a part of each shift is lost: take another sampler."
 )
-STATE = "attention_control_state"
-"""Where the sampler's own latents travel in the options of a call in which the guider gets others."""
-
-
-@dataclass(frozen=True, eq=False)
-class MaskedState:
-    """The sampler's own latents (B, C, h, w) in a call, and where they may change."""
-
-    latents: Tensor
-    mask: Tensor | None
-
-
-def masked_state(model_options: Mapping[str, Any]) -> MaskedState | None:
-    """What travels in the options of a call."""
-    state: MaskedState | None = model_options.get(STATE)
-    return state
 
 
 def is_masked(rest: Sequence[Any], named: Mapping[str, Any]) -> bool:
@@ -50,6 +36,7 @@ class SamplerState:
         self.remark: str | None = None  # on what becomes of shifts
         self.lead: Tensor | None = None  # how far ahead of them the true ones are
         self.lead_sigma = 1.0
+        self.left_out: LeftOut | None = None  # who knows what a noise mask leaves out
 
     def sample(self, executor: Any, guider: Any, sigmas: Tensor, extra: Any, *rest: Any, **named: Any) -> Any:
         """Wrapper round the sampler."""
@@ -60,7 +47,7 @@ class SamplerState:
             out = executor(guider, sigmas, extra, *rest, **named)
             return out if self.lead is None else out + self._left(guider, sigmas[-1])
         seen = copy.copy(sampler)
-        seen.sampler_function = lambda model, *args, **kwargs: function(_Watched(model), *args, **kwargs)
+        seen.sampler_function = Masked(function, self.left_out)
         inner = type(executor)(seen.sample, seen, executor.wrappers, executor.idx)
         return inner(guider, sigmas, extra, *rest, **named)
 
@@ -87,24 +74,4 @@ class SamplerState:
             self.lead, self.lead_sigma = x - before, sigma
         elif masked is not None:
             masked.latents.add_(x - before)
-        return out
-
-
-class _Watched:
-    """The host's masked model, which tells whose latents a call is for."""
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
-
-    def __call__(self, x: Tensor, sigma: Tensor, denoise_mask: Any, *rest: Any, **named: Any) -> Tensor:
-        options = named.get("model_options", {})
-        mask = denoise_mask
-        if "denoise_mask_function" in options:
-            further = {"model": self.model.inner_model, "sigmas": self.model.sigmas}
-            mask = options["denoise_mask_function"](sigma, mask, extra_options=further)
-        named["model_options"] = {**options, STATE: MaskedState(x, mask)}
-        out: Tensor = self.model(x, sigma, denoise_mask, *rest, **named)
         return out

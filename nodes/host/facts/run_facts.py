@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ....attention_patches.contract.layers import LayerMap
-from ....attention_patches.contract.method import Method, Part
+from ....attention_patches.contract.method import LeftOut, Method, Part
 from ....attention_patches.contract.report import RunReport, Tally
 from ....attention_patches.contract.schedule import Schedule
 from ....attention_patches.contract.site import Text
@@ -38,6 +38,11 @@ class RunFacts:
     report: RunReport
     flow: bool = False
     eager: Eager = field(default_factory=Eager)
+
+    def left_out(self) -> LeftOut | None:
+        """Who knows what a noise mask leaves out of a run that adds no noise; the first node that does."""
+        parts = (part for working in self.working for part in working.parts)
+        return next((part for part in parts if isinstance(part, LeftOut)), None)
 
     def uncontrolled(self) -> list[int]:
         """Images that ControlNets leave alone."""

@@ -119,7 +119,9 @@ class Run:
         facts = self.begin(guider, levels, noise, numbers, remembered(executor.class_obj))
         for one in self.working:
             one.tally.due = frozenset(s for s in levels if facts.schedule.within(s, one.method.during))
-        executor = self._sampler(executor, noise, sigmas, extra.get("seed"), is_masked(rest, named))
+        masked = is_masked(rest, named)
+        executor = self._sampler(executor, noise, sigmas, extra.get("seed"), masked)
+        self.state.left_out = facts.left_out() if masked and not noise.any() else None
         calls = PredictNoise(facts, self.prompts, self.state)
         passes = ApplyModel(facts)
         # the guider looks for the first in its own options, the model for the other in those of a call
