@@ -16,9 +16,9 @@ Latent = dict[str, Any]
 def start_of_edits(
     model: Any, latent: Mapping[str, Any] | None, inversion: Inversion | None, images: int
 ) -> Latent:
-    """The LATENT of a batch of so many images.
+    """The LATENT of a batch of so many images. Beside an inversion only a LATENT's noise mask counts.
 
-    Raises ValueError without either, if the two do not fit, or for a noise mask beside an inversion.
+    Raises ValueError without either, or if the two do not fit.
     """
     if inversion is None:
         if latent is None:
@@ -36,13 +36,8 @@ def start_of_edits(
             f"latent is {size_in_words((height, width))}, and inversion is {size_in_words(size)}. With an "
             "inversion the picture's own size counts: disconnect `latent`."
         )
-    if latent is not None and latent.get("noise_mask") is not None:
-        raise ValueError(
-            "latent: it has a noise mask, and edits that start at the noise of an `inversion` can't keep "
-            "what it leaves out. Disconnect `latent`, or `inversion`."
-        )
     noisiest = as_latent(model, inversion.beginning().repeat(images, 1, 1, 1))
-    return {"samples": handed_on(noisiest), "batch_index": [0] * images}
+    return {**_mask_of(latent or {}), "samples": handed_on(noisiest), "batch_index": [0] * images}
 
 
 def one_start(latent: Mapping[str, Any], images: int) -> Latent:
@@ -58,7 +53,11 @@ def one_start(latent: Mapping[str, Any], images: int) -> Latent:
         )
     number = next(iter(latent.get("batch_index", [0])), 0)
     more: Latent = {key: value for key, value in latent.items() if key != "batch_index"}
-    if isinstance(mask := more.get("noise_mask"), torch.Tensor):
-        more["noise_mask"] = mask[:1]
     repeated = samples[:1].repeat(images, *[1] * (samples.ndim - 1))
-    return {**more, "samples": repeated, "batch_index": [number] * images}
+    return {**more, **_mask_of(latent), "samples": repeated, "batch_index": [number] * images}
+
+
+def _mask_of(latent: Mapping[str, Any]) -> Latent:
+    """A LATENT's noise mask, the first of them, for all images."""
+    mask = latent.get("noise_mask")
+    return {"noise_mask": mask[:1]} if isinstance(mask, torch.Tensor) else {}
