@@ -14,6 +14,7 @@ from ....attention_patches.contract.method import ScopePart
 from ....attention_patches.contract.report import Tally
 from ....attention_patches.contract.residual import ResidualPart
 from ....attention_patches.contract.site import Rows
+from ..facts.hinted_patches import hinted, sparing
 from ..facts.run_facts import RunFacts, Working
 from ..families.family import Forward
 from ..reached import Reached
@@ -47,6 +48,7 @@ class ApplyModel:
         pass_ = pass_in(options) or own_pass(self.facts, float(t[0]))
         rows = pass_.rows(x, options)
         left = None if pass_.kind == "guests" else self._controlled(control, rows)
+        options = self._spared(options, x, rows)
         working = self._in_range(pass_, x, rows, options)
         parts = [(part, one.tally) for one in working for part in one.parts]
         ending = [(Ending(set(pass_.until)), working[0].tally)] if pass_.until and working else []
@@ -150,6 +152,14 @@ class ApplyModel:
         if control is None or not images:
             return control
         return {name: [_without(c, rows, images) for c in residuals] for name, residuals in control.items()}
+
+    def _spared(self, options: dict[str, Any], x: Tensor, rows: Rows) -> dict[str, Any]:
+        """The options of a call in which ControlNets on the model leave these images alone too."""
+        images, patches = self.facts.uncontrolled(), options.get("patches", {})
+        if not images or not hinted(patches) or x.shape[0] != rows.total:
+            return options
+        of_images = rows.split(torch.arange(rows.total))[:, images].flatten()
+        return {**options, "patches": sparing(patches, of_images)}
 
 
 def _unfit(pass_: Pass, x: Tensor, rows: Rows, options: dict[str, Any]) -> str | None:

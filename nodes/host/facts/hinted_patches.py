@@ -1,11 +1,21 @@
 """The host's ControlNets that stand on the model: in each call they see their whole hint, made for a run."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 HINTED = frozenset({"DiffSynthCnetPatch", "ZImageControlPatch", "AnimaLLLitePatch"})
 
 Patches = Mapping[str, Sequence[Any]]  # as the host's transformer options hold them
+CHANGED = {
+    "DiffSynthCnetPatch": ("img",),
+    "ZImageControlPatch": ("img",),
+    "AnimaLLLiteAttentionPatch": ("q", "k", "v"),
+    "AnimaLLLiteMLPPatch": ("x",),
+}
+"""What they change, (rows, ...) each, of all that they are given."""
 
 
 def hinted(patches: Patches) -> list[str]:
@@ -19,3 +29,34 @@ def without_hinted(patches: Patches) -> dict[str, list[Any]]:
         place: [patch for patch in some if type(patch).__name__ not in HINTED]
         for place, some in patches.items()
     }
+
+
+def sparing(patches: Patches, rows: Tensor) -> dict[str, list[Any]]:
+    """The same, but they leave these rows of a call as they are."""
+    return {
+        place: [
+            Sparing(patch, CHANGED[name], rows) if (name := type(patch).__name__) in CHANGED else patch
+            for patch in some
+        ]
+        for place, some in patches.items()
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Sparing:
+    """A ControlNet at one of its places; some work in what they are given, and give out nothing."""
+
+    patch: Any
+    changed: Sequence[str]
+    rows: Tensor
+
+    def __call__(self, *given: Any, **named: Any) -> dict[str, Any]:
+        state = given[0] if isinstance(given[0], dict) else dict(zip(("q", "k", "v"), given, strict=True))
+        own = {name: state[name] for name in self.changed}
+        before = {name: tensor[self.rows.to(tensor.device)] for name, tensor in own.items()}
+        found: dict[str, Any] = self.patch(*given, **named)
+        spared = {
+            name: found.get(name, own[name]).index_copy(0, self.rows.to(kept.device), kept)
+            for name, kept in before.items()
+        }
+        return {**found, **spared}
