@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from attention_control.nodes.host.facts.hinted_patches import hinted, without_hinted
 from comfy.ldm.anima.lllite import AnimaLLLiteAttentionPatch, AnimaLLLiteMLPPatch, AnimaLLLitePatch
 from comfy_extras.nodes_model_patch import DiffSynthCnetPatch, ZImageControlPatch
 
+from .specimen import SHALLOW, model
 from .test_inversion_of_flows import followed, picture
 from .test_style_of_a_picture import listen
 from .tiny.precision import nearly
@@ -83,3 +85,16 @@ def test_they_leave_a_given_picture_alone(kind, hint):
         for half in ("cond_denoised", "uncond_denoised"):
             assert nearly(one[half][0], other[half][0], atol=1e-4)
             assert (one[half] - other[half])[1:].flatten(1).abs().amax(1).min() > 0.01
+
+
+def test_supir_is_one_of_them():
+    """By its methods, which are what stands on the model."""
+    supir = pytest.importorskip("comfy.ldm.supir.supir_patch", reason="in no older host")
+    patched = model(SHALLOW).clone()
+    patched.set_model_output_block_patch(len)
+    plain = patched.model_options["transformer_options"]["patches"]
+    hinting = patched.clone()
+    supir.SUPIRPatch(None, None, None, 1.0, 1.0).register(hinting)
+    patches = hinting.model_options["transformer_options"]["patches"]
+    assert hinted(plain) == [] and hinted(patches) == ["SUPIRPatch"]
+    assert {place: some for place, some in without_hinted(patches).items() if some} == plain

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-HINTED = frozenset({"DiffSynthCnetPatch", "ZImageControlPatch", "AnimaLLLitePatch"})
+HINTED = frozenset({"DiffSynthCnetPatch", "ZImageControlPatch", "AnimaLLLitePatch", "SUPIRPatch"})
 
 Patches = Mapping[str, Sequence[Any]]  # as the host's transformer options hold them
 CHANGED = {
@@ -20,15 +20,18 @@ CHANGED = {
 
 def hinted(patches: Patches) -> list[str]:
     """Their names among these."""
-    return sorted({type(patch).__name__ for some in patches.values() for patch in some} & HINTED)
+    return sorted({_name(patch) for some in patches.values() for patch in some} & HINTED)
 
 
 def without_hinted(patches: Patches) -> dict[str, list[Any]]:
     """All others."""
-    return {
-        place: [patch for patch in some if type(patch).__name__ not in HINTED]
-        for place, some in patches.items()
-    }
+    return {place: [patch for patch in some if _name(patch) not in HINTED] for place, some in patches.items()}
+
+
+def _name(patch: Any) -> str:
+    """What a patch belongs to: an object, or one of its methods, which may stand behind a class of layers."""
+    one = patch[-1] if isinstance(patch, tuple) else patch
+    return type(getattr(one, "__self__", one)).__name__
 
 
 def sparing(patches: Patches, rows: Tensor) -> dict[str, list[Any]]:
