@@ -21,6 +21,6 @@ def full_model() -> Any:
     config.set_inference_dtype(torch.float32, None)
     with torch.inference_mode():
         model = comfy.model_base.BaseModel(config, ModelType.EPS, device=torch.device("cpu"))
-        fill_randomly(model.diffusion_model, seed=0)
+        fill_randomly(model.diffusion_model, seed=0, alike=True)
     device = comfy.model_management.get_torch_device()
     return comfy.model_patcher.CoreModelPatcher(model, load_device=device, offload_device=device)
