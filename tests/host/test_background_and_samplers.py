@@ -11,7 +11,7 @@ from attention_control.attention_patches.methods.shape_variations.finding import
 from attention_control.attention_patches.text.words import Word
 
 from .methods import METHODS
-from .specimen import model
+from .specimen import SHALLOW, model
 from .tiny import conditioning, sample
 
 SPECIMEN = next(specimen for specimen in METHODS if specimen.name == "shape variations, background")
@@ -33,9 +33,9 @@ def left(monkeypatch):
 
 def apart(sampler, **settings):
     """How far the background of the variations is from the original's, as part of its deviation."""
-    prompts = conditioning(model("sd15"), 3, seed=1), conditioning(model("sd15"), seed=2)
+    prompts = conditioning(model(SHALLOW), 3, seed=1), conditioning(model(SHALLOW), seed=2)
     how = {"batch": 3, "images": [0, 0, 0], "steps": 8, "cfg": 3.0, "sampler": sampler, **SIZE}
-    out = sample(SPECIMEN.on(model("sd15"), **settings), *prompts, **how)
+    out = sample(SPECIMEN.on(model(SHALLOW), **settings), *prompts, **how)
     return float((out[1:] - out[:1])[..., 4:].square().mean().sqrt() / out[0].std())
 
 
