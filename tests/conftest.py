@@ -1,5 +1,6 @@
 """Rules for the whole suite."""
 
+import gc
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -9,6 +10,17 @@ import pytest
 
 Report = pytest.TestReport | pytest.CollectReport
 FOLDERS = ("e2e", "host", "style", "pure")  # what takes longest first
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported stays until the end: the collector of garbage need not look at it, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
