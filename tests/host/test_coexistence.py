@@ -43,7 +43,7 @@ EXACT = [
 ]
 PAIRS = [
     *ONCE,
-    *((companion, METHODS[0], "sdxl") for companion in COMPANIONS if companion.name in DEEP),
+    *((companion, METHODS[0], "sdxl") for companion in COMPANIONS if companion.name in DEEP),  # in two steps
 ]
 # By the pass that takes a gradient, too; LoRA and ControlNet have a test of their own beside it.
 TAKEN_ALONG = ("FreeU_V2", "HyperTile", "LoRA hook on the positive prompt", "override")
@@ -65,7 +65,7 @@ def pairs(which: list[tuple[Companion, Specimen, str]]) -> Any:
 def run(companion: Companion, patched: Any, shape: str, **how: Any) -> Tensor:
     """Latents (IMAGES, 4, H, W), with the companion's prompts."""
     both = conditioning(model(shape), IMAGES, seed=1), conditioning(model(shape), seed=2)
-    usual = {"batch": IMAGES, "height": 6, "width": 10}
+    usual = {"batch": IMAGES, "height": 6, "width": 10, "steps": 2 if shape == "sdxl" else 1}
     return sample(patched, *companion.on_prompts(model(shape), both), **{**usual, **companion.how, **how})
 
 
