@@ -50,7 +50,7 @@ class Shift:
 
 @cache
 def model():
-    return tiny_model("sd15", layout="shallow")
+    return tiny_model("sd15", layout="flat")
 
 
 def levels(patcher):

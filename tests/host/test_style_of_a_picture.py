@@ -83,7 +83,7 @@ def listen(patcher):
 def test_every_sampler_ends_with_the_picture(sampler, report):
     """Row 0 ends as the picture up to rounding; the other rows are no copies of it. Where samplers call the
     model is their own business, and no skipped call."""
-    out = run(follow(model(SHALLOW)), sampler=sampler)
+    out = run(follow(model("sd15, flat")), sampler=sampler)
     assert off_the_picture(out) <= LEFT_OVER.get(sampler, 1e-5)
     assert min(off_the_picture(out, row) for row in (1, 2)) > 1.0
     assert not any("skips" in line for _, line in report())

@@ -35,6 +35,7 @@ LAYOUTS: dict[tuple[str, str], dict[str, Any]] = {
     ("sdxl", "small"): {"mult": [1, 2, 2], "depth": [0, 1, 2], "output": [0, 0, 1, 1, 2, 2], "middle": 2},
     ("sd15", "shallow"): {"mult": [1, 2], "depth": [1, 0], "output": [1, 0, 1, 0], "middle": 1},
     ("sdxl", "shallow"): {"mult": [1, 2], "depth": [0, 1], "output": [0, 0, 1, 1], "middle": 2},
+    ("sd15", "flat"): {"mult": [1], "depth": [1], "output": [0, 0], "middle": 1},
     ("sd15", "real"): _SD1_REAL,
     ("sd2", "real"): _SD1_REAL,
     ("sdxl", "real"): {
@@ -54,7 +55,7 @@ def tiny_model(
     shape: "sd15" (convolutional projections, 8 heads, eps), "sd2" (linear projections, heads of 16
     channels, attention in float32, v-prediction) or "sdxl" (pooled and size vectors, deep transformers).
     layout: "small" (three levels), "shallow" (two, with as little attention as tells input, middle and output
-    apart) or "real" (the 16, 16 or 70 blocks of the family, narrow).
+    apart), "flat" (one, for tests of samplers) or "real" (the 16, 16 or 70 blocks of the family, narrow).
     """
     config = _config(shape, layout)
     config.set_inference_dtype(dtype, None)
