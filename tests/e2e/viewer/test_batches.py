@@ -41,6 +41,7 @@ def test_point_finds_itself_in_the_other_picture(several: Ui) -> None:
     assert others.locator("option").all_inner_texts() == ["1 / 3", "3 / 3"]
     assert others.input_value() == "2"
     viewer.panel.get_by_label("View").select_option("single")
+    viewer.settle()
     assert not others.is_visible()
     viewer.panel.get_by_role("button", name="Previous").click()
 
