@@ -31,6 +31,7 @@ RENDERERS = {"classic": False, "vue": True}
 VIEWER = "AttentionMapViewer"
 once = pytest.mark.parametrize("ran", ["classic"], indirect=True)  # for what does not hang on the renderer
 START = 120_000  # milliseconds, on a busy machine
+SETTINGS = {"Comfy.TutorialCompleted": True, "Comfy.Minimap.Visible": False}  # a small map is drawn with all
 STANDS = """() => new Promise(done => {
     const parts = "[data-node-id], .dom-widget";
     const places = () => Array.from(document.querySelectorAll(parts), part => part.getBoundingClientRect());
@@ -80,7 +81,8 @@ class Ui:
         page.set_default_timeout(START)
         ui = cls(page, [])
         page.on("request", lambda request: "/view?" in request.url and ui.asked.append(request.url))
-        page.request.post(f"{address}/settings/Comfy.TutorialCompleted", data="true")
+        for setting, value in SETTINGS.items():
+            page.request.post(f"{address}/settings/{setting}", data=json.dumps(value))
         page.goto(address)
         ui.wait_until_ready()
         return ui
