@@ -24,7 +24,7 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-SHOTS = Path(__file__).resolve().parents[3] / "output" / "viewer"
+SHOTS = os.environ.get("ATTENTION_CONTROL_SHOTS")  # the folder for screenshots, if anybody wants to see them
 EXAMPLE = Path(__file__).resolve().parents[3] / "example_workflows" / "02 Where does the model look.json"
 CELLS = 16  # the finest grid of the demo model on its pictures
 RENDERERS = {"classic": False, "vue": True}
@@ -162,9 +162,9 @@ class Ui:
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
 
     def picture(self, name: str) -> None:
-        """Keep a screenshot for people to look at."""
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"{name}.png")
+        """Keep a screenshot for people to look at, if they do."""
+        if SHOTS:
+            self.page.screenshot(path=Path(SHOTS) / f"{name}.png")
 
 
 def workflow(path: Path) -> Json:

@@ -4,7 +4,7 @@ import torch
 
 from pack import load_pack
 
-from .browser import SHOTS, Json, Ui, once, renderer
+from .browser import Json, Ui, once, renderer
 
 KEPT = """() => app.extensionManager.workflow.activeWorkflow.changeTracker.activeState.nodes
     .find(node => node.type === "AttentionMapViewer").widgets_values"""
@@ -48,7 +48,6 @@ def test_pins_add_up_and_let_go(ui: Ui) -> None:
     viewer.leave()
     assert viewer.pressed() == ["cat", "dog"] and "“cat + dog”" in viewer.text("title")
     ui.picture(f"{renderer(ui)}-two-words")
-    viewer.panel.screenshot(path=SHOTS / f"{renderer(ui)}-panel.png")
     viewer.chip("cat").click()
     assert viewer.pressed() == ["cat"]
     viewer.chip("cat").press("ArrowRight")
