@@ -22,7 +22,7 @@ from pack import ROOT, load_pack
 from ..npm_packages import installed
 from .demo_runs import Served, demo
 from .host_under_test import comfyui
-from .runs import EXAMPLES, Example, Pictures, Script, pictures, read, steps_of
+from .runs import EXAMPLES, Example, Pictures, Script, nodes_of, pictures, read, steps_of
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +113,7 @@ def object_info(server: Server) -> dict[str, Any]:
 
     async def ask() -> dict[str, Any]:
         async with Client(server.address) as client:
-            return await client.object_info()
+            return await nodes_of(client)
 
     return asyncio.run(ask())
 

@@ -68,6 +68,16 @@ def brief(workflow: dict[str, Any], steps: int = FEW_STEPS) -> dict[str, Any]:
     return workflow
 
 
+_KNOWN: dict[str, dict[str, Any]] = {}
+
+
+async def nodes_of(client: Client) -> dict[str, Any]:
+    """Every node that the server knows, asked for once: it takes longer to tell than many a run."""
+    if client.address not in _KNOWN:
+        _KNOWN[client.address] = await client.object_info()
+    return _KNOWN[client.address]
+
+
 async def pictures(
     server: Server, workflow: dict[str, Any], again: int = 0, steps: int | None = None
 ) -> Pictures:
@@ -78,7 +88,7 @@ async def pictures(
     """
     workflow = on_the_demo_model(workflow)
     async with Client(server.address) as client:
-        prompt = with_mark(to_prompt(workflow, await client.object_info()), again)
+        prompt = with_mark(to_prompt(workflow, await nodes_of(client)), again)
         prompt = shortened(prompt, steps) if steps else prompt
         saved = await client.run(prompt, lambda done, running: None)
         found: Pictures = {}

@@ -11,7 +11,7 @@ from host_server import Server
 from run_progress import title
 from ui_workflow import to_prompt
 
-from .runs import EXAMPLES, FEW_STEPS, Example, pictures, read, same, shortened, with_mark
+from .runs import EXAMPLES, FEW_STEPS, Example, nodes_of, pictures, read, same, shortened, with_mark
 
 STYLE_ALIGNED = EXAMPLES["01 One style for a whole batch"]
 SHARED = "shared style"
@@ -23,7 +23,7 @@ def test_cancelled_run_leaves_the_next_one_as_it_was(server: Server, example: Ex
 
     async def cancel_while_sampling() -> None:
         async with Client(server.address) as client:
-            prompt = with_mark(to_prompt(read(STYLE_ALIGNED), await client.object_info()), 11)
+            prompt = with_mark(to_prompt(read(STYLE_ALIGNED), await nodes_of(client)), 11)
             steps = {node: prompt[node]["inputs"].get("steps") for node in prompt}
             shortened(prompt, FEW_STEPS)
             (sampler,) = (node for node in prompt if steps[node] and SHARED in title(prompt, node))

@@ -11,7 +11,7 @@ from host_server import Server
 from ui_workflow import to_prompt
 
 from .reports import SHOWS_PREVIEWS, Prompt, Told, tell
-from .runs import EXAMPLES, read, shortened, with_mark
+from .runs import EXAMPLES, nodes_of, read, shortened, with_mark
 
 STEPS = 2
 
@@ -58,7 +58,7 @@ def of_examples(server: Server, *names: str) -> list[tuple[Prompt, set[str], Tol
 
     async def run() -> list[tuple[Prompt, set[str], Told]]:
         async with Client(server.address) as client:
-            known, found = await client.object_info(), []
+            known, found = await nodes_of(client), []
             for name in names:
                 workflow = read(EXAMPLES[name])
                 prompt = shortened(with_mark(to_prompt(workflow, known), 3), STEPS)
