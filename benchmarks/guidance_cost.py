@@ -174,10 +174,10 @@ def show(measured: dict[str, Any], foreseen: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    options = record.parser(__doc__ or "", "the demo model at its own size").parse_args()
+    options = record.parser(__doc__ or "", "the demo model, small").parse_args()
     if options.quick:
         model, prompts = demo(rows=1)
-        latent, rounds = (16, 16), 1
+        latent, rounds = (8, 8), 1
     else:
         model, prompts = random_sd15()
         latent, rounds = (64, 64), 3
