@@ -17,7 +17,7 @@ from .naive import Where
 from .tiny import tiny_model
 
 IMAGES = 3
-SHALLOW, SHALLOW_XL = "sd15, shallow", "sdxl, shallow"  # shapes of `model`
+SHALLOW, SHALLOW_XL, FLAT = "sd15, shallow", "sdxl, shallow", "sd15, flat"  # shapes of `model`
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 
 from . import naive
 from .inversions import tiny_inversion
-from .specimen import SHALLOW, blocks, model
+from .specimen import FLAT, SHALLOW, blocks, model
 from .tiny import assert_same_image, conditioning, sample
 from .tiny.precision import nearly
 
@@ -83,7 +83,7 @@ def listen(patcher):
 def test_every_sampler_ends_with_the_picture(sampler, report):
     """Row 0 ends as the picture up to rounding; the other rows are no copies of it. Where samplers call the
     model is their own business, and no skipped call."""
-    out = run(follow(model("sd15, flat")), sampler=sampler)
+    out = run(follow(model(FLAT)), sampler=sampler)
     assert off_the_picture(out) <= LEFT_OVER.get(sampler, 1e-5)
     assert min(off_the_picture(out, row) for row in (1, 2)) > 1.0
     assert not any("skips" in line for _, line in report())
