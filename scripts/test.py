@@ -10,13 +10,15 @@ KEPT = str(1 << 34)  # bytes that glibc keeps when freed: asking for them anew t
 
 def main() -> int:
     """Build the environment if need be and run pytest in it; its exit status is ours."""
-    from environment import environment
+    from environment import cache_folder, environment
     from pins import ROOT
 
     os.chdir(ROOT)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
     for threshold in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
         os.environ.setdefault(threshold, KEPT)
+    # Hypothesis reads the constants of all that the host consists of, once for each folder it keeps them in
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(cache_folder() / "hypothesis"))
     modules = ["pytest", "pytest_timeout", "xdist", "hypothesis"]
     workers = ["-n", str(WORKERS), "--dist", "loadscope", "--no-loadscope-reorder"]
     return environment(needs=modules).run(["-m", "pytest", *workers, *sys.argv[1:]])
