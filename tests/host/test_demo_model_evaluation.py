@@ -96,7 +96,11 @@ def test_a_worse_model_is_told_by_more_than_chance():
     """A few hits fewer are chance, many are not; where less is better, more is worse; decibels count."""
     before = {"one subject": {"subject": [90, 100]}, "vae psnr": 25.0}
     before["two subjects"] = {"only one present (neglect)": [10, 100]}
-    chance = {"one subject": {"subject": [86, 100]}, "vae psnr": 24.97, "two subjects": before["two subjects"]}
+    chance = {
+        "one subject": {"subject": [86, 100]},
+        "vae psnr": 24.97,
+        "two subjects": before["two subjects"],
+    }
     assert worse(before, before) == worse(before, chance) == []
     bad = {"one subject": {"subject": [60, 100]}, "vae psnr": 24.0}
     bad["two subjects"] = {"only one present (neglect)": [40, 100]}
