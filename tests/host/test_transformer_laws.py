@@ -12,6 +12,8 @@ from .tiny.transformers import frames, painted, spoken, transformer
 from .transformer_methods import CASES, METHODS
 
 ONE_STEP = {"steps": 1}
+# Its experts take the tokens of all images in one product, and some processors round by how many those are.
+ROUNDED_TOGETHER = ("hidream",)
 
 
 def cases(which):
@@ -61,8 +63,10 @@ def test_calls_do_not_matter(method, kind):
         assert_same_image(painted(method.on(kind), kind, **ONE_STEP), expected)
     longer = {"prompts": (spoken(kind, seed=1), spoken(kind, tokens=17, seed=2)), **ONE_STEP}
     out, alone = painted(method.on(kind), kind, **longer), painted(transformer(kind), kind, **longer)
+    rounding = 1e-6 * float(alone.abs().max()) if kind in ROUNDED_TOGETHER else 0.0
     for image in range(3):
-        assert torch.equal(out[image], alone[image]) == (image in method.exact)
+        same = torch.allclose(out[image], alone[image], rtol=0, atol=rounding)
+        assert same == (image in method.exact)
 
 
 @every_case
