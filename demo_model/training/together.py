@@ -29,6 +29,12 @@ class Together:
             distributed.init_process_group("gloo")
         return cls(distributed.get_rank(), size)
 
+    def leave(self) -> None:
+        """Part from the others, all at one time, so that no thread that waits aborts one that ends."""
+        if self.size > 1:
+            distributed.barrier()
+            distributed.destroy_process_group()
+
     def agree(self, *values: float) -> list[float]:
         """The first process's values, in all."""
         if self.size == 1:
