@@ -99,7 +99,7 @@ def _short(value: Any) -> str:
 
 
 def main() -> None:
-    parser = record.parser(__doc__, "1 scene, 3 and 6 steps")
+    parser = record.parser(__doc__, "1 scene, 3 and 12 steps")
     cache = Path.home() / ".cache" / "attention-control" / "demo_model"
     parser.add_argument("--cache", type=Path, default=cache, help="where the drawings are kept (made by npm)")
     options = parser.parse_args()

@@ -163,14 +163,14 @@ def train(options: argparse.Namespace, device: Any, sprites: Any = None) -> bool
     until = start + 60 * options.sitting if options.sitting else float("inf")
     sprites = sprites or Sprites.load(places.cache)
     setting = Setting(places, device, until, options, recipe, log, sprites, together)
-    try:
-        for step in options.steps or STEPS:
-            if not run_step(step, options.minutes or recipe["minutes"].get(step, 0.0), setting):
-                log(f"stopped in step {step}; {options.onwards} goes on")
-                return False
-        return True
-    finally:
-        together.leave()
+    done = True
+    for step in options.steps or STEPS:
+        done = run_step(step, options.minutes or recipe["minutes"].get(step, 0.0), setting)
+        if not done:
+            log(f"stopped in step {step}; {options.onwards} goes on")
+            break
+    together.leave()  # not after an error: the others would not be there
+    return done
 
 
 if __name__ == "__main__":

@@ -80,7 +80,6 @@ def scenes():
     return [*CAPTIONS[:3], "two white cats in a basket"], cats, coverage
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="processors alone are slow at it")
 def test_attention_is_trained_in_float32_on_a_processor():
     """bfloat16 in the other layers changes queries, keys and values, but not what is made of them."""
     seen = []

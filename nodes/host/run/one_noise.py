@@ -17,8 +17,8 @@ def with_one_noise(
     executor: Any, noise: Tensor, sigmas: Tensor, seed: int | None, masked: bool = False
 ) -> tuple[Any, Differs | None]:
     """The executor of a sampler that draws for the first image alone what all (B, C, h, w) get, so that this
-    one gets what it would get alone; and why not, where the sampler cannot be told to, or
-    it is not known.
+    one gets what it would get alone; and why not, where the sampler cannot be told to, or it is not
+    known.
 
     `masked` says whether a noise mask leaves something out. Samplers that draw nothing stay as they are.
     """
