@@ -32,7 +32,7 @@ STEPS: dict[str, Sequence[str]] = {
     "guidance_cost": ("guidance_cost.py",),
     "live_cost": ("live_cost.py",),
     "panorama": ("panorama.py",),
-    "style_alignment": ("style_alignment.py", "--picture"),
+    "style_alignment": ("style_alignment.py",),
     "style_of_a_picture": ("style_alignment.py", "--from-a-picture"),
     "maps": ("maps.py",),
     "diagnosis": ("diagnosis.py",),

@@ -6,9 +6,9 @@ union) of the true mask with the map, cut at a share of its range; for SelfSegme
 for the noun. Noise levels, layers and thresholds are chosen on scenes of their own. The baseline is an
 average over all layers and noise levels as DAAM takes it (which leaves out the middle layer), cut at 0.4.
 
-The demo model's nouns were trained with an auxiliary loss that draws their cross-attention to their subjects.
-So the figures of nouns, and SelfSegment's labels, say nothing about plain diffusion training. Nothing was
-done for colour words.
+The training of the demo model's earlier weights had an auxiliary loss that drew the cross-attention of nouns
+to their subjects; the last 19 460 steps had none. So the figures of nouns, and SelfSegment's labels, tell
+what training keeps rather than what it finds. Nothing was ever done for colour words.
 """
 
 import argparse

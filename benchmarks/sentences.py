@@ -81,7 +81,7 @@ def maps(record: Record) -> str:
         f"the highest point of a colour word's map lies on its subject in "
         f"{_percent(words['pointing, colours'])} of the cases (a random pixel: "
         f"{_percent(record['mean area of a mask'])}), and `SelfSegment`'s masks overlap the true ones with a "
-        f"mean IoU of {masks['mIoU, nouns']:.2f}; that nouns are seen well was trained for in this model."
+        f"mean IoU of {masks['mIoU, nouns']:.2f}; its earlier weights were trained for nouns."
     )
 
 

@@ -2,11 +2,14 @@
 
 import json
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+
+from pack import ROOT
 
 from .runs import Script
 
@@ -44,6 +47,18 @@ def test_cost_of_edits_has_a_figure_for_each_method(benchmark: Script, tmp_path:
     (run,) = written(tmp_path, "editing_cost")["runs"]
     assert run["latent"][0] == 4 and run["time"]["unpatched"] == 1.0
     assert run["time"].keys() == run["extra megabytes"].keys() and len(run["time"]) == 5
+
+
+def test_options_of_the_steps_of_all_figures_are_known(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`benchmarks/all.py` passes some; one that its script refuses would end that step after hours."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    steps = runpy.run_path(str(ROOT / "benchmarks" / "all.py"))["STEPS"]
+    given = [step for step in steps.values() if step[1:]]
+    assert given
+    for name, *options in given:
+        assert "usage" in script(ROOT / "benchmarks" / name, *options, "--help")
 
 
 @pytest.mark.slow
