@@ -5,7 +5,6 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -54,10 +53,10 @@ def main() -> None:
     from attention_control.nodes.host.demo_model import load_demo_model
 
     demo = load_demo_model(options.weights)
-    if options.companions:
-        print("\n".join(companions(demo, options)))
-        return
     start = time.monotonic()
+    if options.companions:
+        write(companions(demo, options), options)
+        return
     figures: dict[str, Any] = evaluate(
         demo,
         options.judge or options.weights / "judge.safetensors",
@@ -65,11 +64,8 @@ def main() -> None:
         0.1 if options.quick else 1.0,
         options.cfg or CFG,
     )
-    figures["machine"] = f"{torch.get_num_threads()} threads, {platform.machine()} CPU" if args.cpu else "GPU"
-    figures["date"] = date.today().isoformat()
+    write(figures, options)
     print(f"{time.monotonic() - start:.0f} s in all, {figures['seconds per image']:.2f} s per image")
-    if options.result:
-        options.result.write_text(json.dumps(figures, indent=1) + "\n")
     if options.against:
         lines = worse(json.loads(options.against.read_text()), figures)
         print("\n".join(["worse than before:", *lines] if lines else ["nothing is worse than before"]))
@@ -77,15 +73,30 @@ def main() -> None:
         sheet(demo, options.cfg or CFG).save(options.sheet, quality=90)
 
 
-def companions(demo: Any, options: argparse.Namespace) -> Sequence[str]:
-    """Lines about the ControlNet, the LoRA and the embedding in a folder."""
+def write(figures: dict[str, Any], options: argparse.Namespace) -> None:
+    """The figures as JSON, with the machine and the day, if they are to be kept."""
+    import torch
+
+    threads = f"{torch.get_num_threads()} threads, {platform.machine()} CPU"
+    figures["machine"] = "GPU" if torch.cuda.is_available() else threads
+    figures["date"] = date.today().isoformat()
+    if options.result:
+        options.result.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def companions(demo: Any, options: argparse.Namespace) -> dict[str, Any]:
+    """Figures of the ControlNet, the LoRA and the embedding in a folder, and which files they are of."""
     from attention_control.demo_model.evaluation.companions import lines, rate_companions
     from attention_control.demo_model.judge import WEIGHTS, Judge
+    from attention_control.demo_model.training.weights import listed
     from attention_control.demo_model.world import Sprites
 
     judge, sprites = Judge.load(options.judge or WEIGHTS), Sprites.load(options.cache)
     number = 5 if options.quick else 50
-    return lines(rate_companions(demo, judge, options.companions, options.cache, sprites, number))
+    rates = rate_companions(demo, judge, options.companions, options.cache, sprites, number)
+    print("\n".join(lines(rates)))
+    entries = listed(options.weights / "unet.safetensors", *sorted(options.companions.rglob("*.safetensors")))
+    return {"companions": rates, "weights": entries.pop("unet.safetensors")["sha256"], "files": entries}
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from run_demo import comfyui, python, say
 from talk_figures import FIGURES, Figure
 from talk_options import parser
 from talk_page import FOLDER, PAGE, RECORD, page, picture_of, read_record
-from talk_workflows import awaited, facts_of, key_of, model_now, path_of
+from talk_workflows import facts_of, key_of, model_now, path_of
 from ui_workflow import to_prompt
 from workflow_file import read_workflow
 
@@ -93,7 +93,7 @@ def waiting(figures: Sequence[Figure], output: Path, quick: bool) -> list[str]:
     """The workflows that have to be run and can be, in the order of the talk."""
     made = read_record(output)
     names = dict.fromkeys(figure.workflow for figure in figures)
-    return [name for name in names if not awaited(name) and not _up_to_date(name, made, output, quick)]
+    return [name for name in names if not _up_to_date(name, made, output, quick)]
 
 
 def _up_to_date(name: str, made: Json, output: Path, quick: bool) -> bool:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from talk_figures import REMARKS_ON, Figure
-from talk_workflows import MADE_BY, awaited
 
 PAGE, FOLDER, RECORD = "talk.md", "talk", "talk.json"
 HEAD = """# The talk on one page
@@ -55,17 +54,10 @@ def _figure(number: int, figure: Figure, made: Made, output: Path) -> Iterator[s
         line = f"{figure.shows} {linked}, {seeds}{known['seconds']:.0f} s."
         yield " ".join([line, *_remarks(figure, known)]) + "\n"
         yield from _facts(known)
-    elif waits := awaited(figure.workflow):
-        yield f"{figure.shows} {linked}. *Waits for {' and '.join(map(_file, waits))}.*\n"
     elif "failed" in known:
         yield f"{figure.shows} *{linked} did not run: {known['failed']}.*\n"
     else:
         yield f"{figure.shows} *{linked} has not been run yet.*\n"
-
-
-def _file(companion: str) -> str:
-    step = MADE_BY[companion.partition("/")[0]]
-    return f"`demo_model/companions/{companion}`, which `python demo_model/train.py {step}` makes"
 
 
 def _remarks(figure: Figure, known: Made) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What the page says of a figure's workflow, read from its file: seeds, prompts, and what it waits for."""
+"""What the page says of a figure's workflow, read from its file: seeds, prompts, and what it hangs on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ Json = dict[str, Any]
 
 MODEL = ROOT / "demo_model"
 COMPANIONS = MODEL / "companions"
-MADE_BY = {"controlnet": "control", "loras": "lora", "embeddings": "embedding"}  # steps of train.py, by kind
 LOADERS = {"ControlNetLoader": "controlnet", "LoraLoader": "loras"}
 SEED_AT = {"KSampler": 0, "SamplerCustom": 1, "InvertLatent": 4, "AttentionProbe": 1}  # among the widgets
 PROMPTED = ("CLIPTextEncode", "PrimitiveStringMultiline", "EncodePromptBatch")
@@ -30,8 +29,8 @@ def path_of(name: str) -> Path:
 def key_of(name: str, quick: bool) -> str:
     """What a figure hangs on: its workflow, the model with the companions it takes, the number of steps."""
     content = path_of(name).read_bytes() + _listed().encode() + bytes([quick])
-    taken = [COMPANIONS / file for file in companions_of(json.loads(path_of(name).read_text("utf-8")))]
-    content += b"".join(file.read_bytes() for file in taken if file.is_file())
+    taken = companions_of(json.loads(path_of(name).read_text("utf-8")))
+    content += b"".join((COMPANIONS / file).read_bytes() for file in taken)
     return hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -62,12 +61,6 @@ def companions_of(workflow: Json) -> list[str]:
         elif node["type"] in PROMPTED:
             found += [f"embeddings/{name}.safetensors" for name in re.findall(r"embedding:(\w+)", values[0])]
     return list(dict.fromkeys(found))
-
-
-def awaited(name: str) -> list[str]:
-    """Those of them that are not there yet."""
-    workflow = json.loads(path_of(name).read_text("utf-8"))
-    return [file for file in companions_of(workflow) if not (COMPANIONS / file).is_file()]
 
 
 def _prompts(nodes: list[Json]) -> Iterator[str]:

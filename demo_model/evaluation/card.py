@@ -13,10 +13,13 @@ MARKED = re.compile(r"<!-- (\w+) -->.*?<!-- /\1 -->", re.DOTALL)
 
 
 def filled(card: str, folder: Path) -> str:
-    """The card with its marked parts made anew from `results.json` and `weights/weights.json` in a folder."""
-    figures = json.loads((folder / "results.json").read_text())
-    weights = json.loads((folder / "weights" / "weights.json").read_text())
-    parts = {"figures": _figures(figures), "files": _files(weights)}
+    """The card with its marked parts made anew from `results.json`, `companions/results.json` and
+    `weights/weights.json` in a folder."""
+    figures, companions, weights = (
+        json.loads((folder / name).read_text())
+        for name in ("results.json", "companions/results.json", "weights/weights.json")
+    )
+    parts = {"figures": _figures(figures), "companions": _companions(companions), "files": _files(weights)}
     return MARKED.sub(lambda old: f"<!-- {old[1]} -->\n{parts[old[1]]}\n<!-- /{old[1]} -->", card)
 
 
@@ -29,6 +32,16 @@ def _figures(figures: dict[str, Any]) -> str:
     )
     tables = [_table(name, figures[name]) for name in ORDER if name in figures]
     return "\n\n".join([made, *tables, f"Autoencoder on held-out scenes: {figures['vae psnr']:.1f} dB."])
+
+
+def _companions(figures: dict[str, Any]) -> str:
+    made = (
+        f"`python demo_model/evaluate.py --companions`, {figures['date']}, {figures['machine']}, with U-Net "
+        f"`{figures['weights'][:12]}`; read by the judge, which knows no toys: its features at the surest "
+        "subject are nearest to the toy's, among those of all nouns."
+    )
+    table = _table("companions", figures["companions"])
+    return "\n\n".join([made, table, _files(figures["files"])])
 
 
 def _table(name: str, rows: dict[str, tuple[int, int]]) -> str:

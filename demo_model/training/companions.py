@@ -3,10 +3,11 @@
 - control: a ControlNet in the host's own class and file format, whose hint are edges as *Detect Edges
   (Canny)* draws them. It starts as the U-Net's encoder, as in the paper (Zhang et al., ICCV 2023), but in the
   middle it keeps the first ResBlock alone, which makes the file 3.6 MB instead of 5.
-- lora: low-rank changes of the U-Net's attention that bind a rare word to one drawing (DreamBooth, Ruiz et
-  al., CVPR 2023, by LoRA), with other scenes beside it, so that the rest stays.
-- embedding: a vector for one token, to which another drawing is bound (textual inversion, Gal et al., ICLR
-  2023).
+- lora: low-rank changes of the U-Net's attention, feed-forward layers and convolutions that bind a rare word
+  to one drawing (DreamBooth, Ruiz et al., CVPR 2023, by LoRA), with other scenes beside it, so that the rest
+  stays. Attention alone was too little for a shape that no other drawing has.
+- embedding: vectors that stand for one word, to which another drawing is bound (textual inversion, Gal et
+  al., ICLR 2023; the paper's have one vector, those for larger models mostly several).
 """
 
 import math
@@ -16,14 +17,19 @@ from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ..world.toys import TOYS
 from .frozen import Frozen, Shown
 
 CANNY = (0.1, 0.3)  # thresholds of the edges
-RANK = 4
+RANK = 8
+VECTORS = 8  # of an embedding
 NO_TRANSFORMER = -1  # of the host: one ResBlock is all of the middle
-ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+CHANGED = (  # by the LoRA: endings of layers' names
+    *("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"),
+    *("in_layers.2", "out_layers.3"),
+)
 
 
 class Companion(Protocol):
@@ -94,7 +100,7 @@ def _host_controlnet(unet: Any) -> nn.Module:
 
 
 class Lora:
-    """A LoRA on the U-Net's attention, in the host's generic names."""
+    """A LoRA on the U-Net's layers, in the host's generic names."""
 
     file: ClassVar[str] = "loras/demo_toy_lora.safetensors"
     rate: ClassVar[float] = 1e-3
@@ -103,12 +109,12 @@ class Lora:
         self.frozen = frozen
         self.pairs: dict[str, tuple[nn.Parameter, nn.Parameter]] = {}
         for name, layer in frozen.unet.named_modules():
-            if name.endswith(ATTENTION):
-                like, (rows, columns) = layer.weight, layer.weight.shape
-                down = nn.Parameter(torch.randn(RANK, columns).to(like) / columns**0.5)
-                up = nn.Parameter(torch.zeros(rows, RANK).to(like))
-                self.pairs[name] = (up, down)
-                layer.register_forward_hook(_added(up, down))
+            if name.endswith(CHANGED):
+                weight = layer.weight  # (rows, columns), of a convolution with its height and width behind
+                down = torch.randn(RANK, *weight.shape[1:]) / weight[0].numel() ** 0.5
+                up = torch.zeros(len(weight), RANK, *(1 for _ in weight.shape[2:]))
+                self.pairs[name] = (nn.Parameter(up.to(weight)), nn.Parameter(down.to(weight)))
+                layer.register_forward_hook(_added(*self.pairs[name]))
 
     def learnt(self) -> Iterator[nn.Parameter]:
         for pair in self.pairs.values():
@@ -126,31 +132,36 @@ class Lora:
 
 
 def _added(up: Tensor, down: Tensor) -> Any:
-    def hook(_layer: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> Tensor:
+    def hook(layer: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> Tensor:
+        if isinstance(layer, nn.Conv2d):
+            between = functional.conv2d(given[0], down, stride=layer.stride, padding=layer.padding)
+            return out + functional.conv2d(between, up)
         return out + given[0] @ down.T @ up.T
 
     return hook
 
 
 class Embedding:
-    """A vector that stands for one token, as the host reads it for `embedding:` in prompts."""
+    """Vectors that stand for one word, as the host reads them for `embedding:` in prompts."""
 
     file: ClassVar[str] = "embeddings/demo_toy.safetensors"
-    rate: ClassVar[float] = 2e-2
+    rate: ClassVar[float] = 1e-2
 
     def __init__(self, frozen: Frozen) -> None:
         self.frozen = frozen
-        self.vector = nn.Parameter(frozen.table.mean(0).detach().clone())
+        mean, deviation = frozen.table.mean(0), frozen.table.std(0)
+        start = mean + deviation * torch.randn(VECTORS, len(mean), device=mean.device)
+        self.vectors = nn.Parameter(start.detach())
 
     def learnt(self) -> Iterator[nn.Parameter]:
-        yield self.vector
+        yield self.vectors
 
     def error(self, shown: Shown) -> Tensor:
         word = TOYS["embedding"].word
-        return self.frozen.error(shown, self.frozen.context(shown.captions, word, self.vector))
+        return self.frozen.error(shown, self.frozen.context(shown.captions, word, self.vectors))
 
     def tensors(self) -> dict[str, Tensor]:
-        return {"clip_l": self.vector[None]}
+        return {"clip_l": self.vectors}
 
 
 COMPANIONS: dict[str, Any] = {"control": Control, "lora": Lora, "embedding": Embedding}

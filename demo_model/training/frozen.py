@@ -55,21 +55,21 @@ class Frozen(nn.Module):
         tokens = [token for token, _ in self.tokenizer.tokenize_with_weights(caption)["l"][0]]
         return tokens[: tokens.index(END) + 1]
 
-    def context(self, captions: list[str], word: str = "", vector: Tensor | None = None) -> Tensor:
-        """(B, 77, width); `vector` (width,) stands in the place of `word`, which must be in each caption."""
-        rows = [self._vectors(caption, word, vector) for caption in captions]
+    def context(self, captions: list[str], word: str = "", vectors: Tensor | None = None) -> Tensor:
+        """(B, 77, width); `vectors` (tokens, width) stand in the place of `word` where a caption has it."""
+        rows = [self._vectors(caption, word, vectors) for caption in captions]
         lengths = torch.tensor([len(row) for row in rows], device=self.table.device)
         longest = int(lengths.max())
         end = self.table[END]
         padded = [torch.cat([row, end.expand(longest - len(row), -1)]) for row in rows]
         return self.trained.text.encode_vectors(torch.stack(padded), lengths)
 
-    def _vectors(self, caption: str, word: str, vector: Tensor | None) -> Tensor:
-        if vector is None or word not in caption.split():
+    def _vectors(self, caption: str, word: str, vectors: Tensor | None) -> Tensor:
+        if vectors is None or word not in caption.split():
             return self.table[self.tokens(caption)]
         before, after = caption.split(word, 1)
         first, second = self.tokens(before)[:-1], self.tokens(after)[1:]
-        return torch.cat([self.table[first], vector[None], self.table[second]])
+        return torch.cat([self.table[first], vectors, self.table[second]])
 
     def error(self, shown: Shown, context: Tensor, controlled: nn.Module | None = None) -> Tensor:
         """The denoising error of pictures under a context, with a ControlNet if there is one."""

@@ -32,12 +32,18 @@ def load_part(folder: Path, part: str) -> dict[str, Tensor]:
     return {name: tensor.float() for name, tensor in load_file(folder / f"{part}.safetensors").items()}
 
 
-def write_list(folder: Path) -> None:
-    """`weights.json`: size and SHA-256 of every file, checked when the model is loaded."""
+def listed(*paths: Path) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of files, by their names."""
     entries = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in paths:
         data = path.read_bytes()
         entries[path.name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return entries
+
+
+def write_list(folder: Path) -> None:
+    """`weights.json`: size and SHA-256 of every file, checked when the model is loaded."""
+    entries = listed(*sorted(folder.glob("*.safetensors")))
     temporary = folder / f"weights.{os.getpid()}.part"
     temporary.write_text(json.dumps(entries, indent=2) + "\n")
     temporary.replace(folder / "weights.json")

@@ -58,23 +58,11 @@ def benchmark(script: Script, tmp_path: Path) -> Script:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """ComfyUI with this checkout, started once, with a ControlNet, a LoRA and an embedding for the
-    demo model, and a node that expands."""
+    """ComfyUI with this checkout and a node that expands, started once."""
     base = tmp_path_factory.mktemp("comfyui")
     (base / "custom_nodes").mkdir()
-    for node in ("demo_companions.py", "expanding_node.py"):
-        shutil.copy(Path(__file__).with_name(node), base / "custom_nodes")
-    writing = {
-        "1": {"class_type": "LoadDemoModel", "inputs": {}},
-        "2": {"class_type": "WriteCompanions", "inputs": {"model": ["1", 0]}},
-    }
-
-    async def write(running: Server) -> None:
-        async with Client(running.address) as client:
-            await client.run(writing, lambda done, running: None)
-
+    shutil.copy(Path(__file__).with_name("expanding_node.py"), base / "custom_nodes")
     with running_server(Path(sys.executable), comfyui(), base, base / "server.log") as running:
-        asyncio.run(write(running))
         yield running
 
 

@@ -1,6 +1,5 @@
 """Running workflows on a server, and what comes back as arrays."""
 
-import copy
 import io
 import json
 from collections.abc import Callable
@@ -49,17 +48,6 @@ def read(path: Path) -> dict[str, Any]:
     return workflow
 
 
-def on_the_demo_model(workflow: dict[str, Any]) -> dict[str, Any]:
-    """A workflow that loads a checkpoint, which the user has to bring, with the demo model and its size."""
-    workflow = copy.deepcopy(workflow)
-    for node in workflow["nodes"]:
-        if node["type"] == "CheckpointLoaderSimple":
-            node.update(type="LoadDemoModel", inputs=[], widgets_values=[])
-        elif node["type"] in ("EmptyLatentImage", "ImageScale"):
-            node["widgets_values"] = [128 if v == 512 else v for v in node["widgets_values"]]
-    return workflow
-
-
 def brief(workflow: dict[str, Any], steps: int = FEW_STEPS) -> dict[str, Any]:
     """A workflow as it is saved, with so many steps in its samplers."""
     for node in workflow["nodes"]:
@@ -86,7 +74,6 @@ async def pictures(
     Previews do not count. Another `again` makes the samplers run again where the server has kept their
     results. With `steps` the run is shortened.
     """
-    workflow = on_the_demo_model(workflow)
     async with Client(server.address) as client:
         prompt = with_mark(to_prompt(workflow, await nodes_of(client)), again)
         prompt = shortened(prompt, steps) if steps else prompt

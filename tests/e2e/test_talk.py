@@ -9,37 +9,24 @@ from host_server import Server
 from run_talk import make, runner, waiting
 from talk_figures import FIGURES
 from talk_page import FOLDER, page, picture_of, read_record
-from talk_workflows import companions_of, path_of
-from workflow_file import read_workflow
 
 from .runs import EXAMPLES
 
 OWN = [figure for figure in FIGURES if figure.workflow not in EXAMPLES]
-ALONE = [figure for figure in OWN if not companions_of(read_workflow(path_of(figure.workflow)))]
 
 
 def test_figures_are_made_and_stand_on_the_page(server: Server, tmp_path: Path) -> None:
     """Those that are no examples: each is a sheet that shows something; nothing is left to do then. What
     nodes say in words is there too."""
     (tmp_path / FOLDER).mkdir()
-    make(ALONE, tmp_path, True, runner(server, quick=True))
-    assert waiting(ALONE, tmp_path, quick=True) == []
+    make(OWN, tmp_path, True, runner(server, quick=True))
+    assert waiting(OWN, tmp_path, quick=True) == []
     made = read_record(tmp_path)
     assert {name: one["failed"] for name, one in made.items() if "failed" in one} == {}
     written = page(FIGURES, made, tmp_path)
     assert "<summary>What Prompt Diagnosis says</summary>" in written and "Image 1" in written
     for number, figure in enumerate(FIGURES, 1):
-        if figure in ALONE:
+        if figure in OWN:
             name = picture_of(number, figure)
             assert f"(<{FOLDER}/{name}>)" in written
             assert np.asarray(Image.open(tmp_path / FOLDER / name)).std() > 5
-
-
-def test_figures_that_wait_for_companions_run_as_soon_as_these_are_there(server: Server) -> None:
-    """The server has random ones under their names, where the host looks; each batch shows something."""
-    waiting_ones = [figure for figure in OWN if figure not in ALONE]
-    assert len(waiting_ones) == 3
-    for figure in waiting_ones:
-        found = runner(server, quick=True)(read_workflow(path_of(figure.workflow)))
-        for batch in found.batches():
-            assert all(np.asarray(picture).std() > 5 for picture in batch.pictures), batch.title

@@ -16,7 +16,7 @@ from run_talk import make, path_of, waiting
 from talk_figures import FIGURES, REMARKS_ON
 from talk_options import parser
 from talk_page import FOLDER, NOT_SEEN, page, picture_of, read_record
-from talk_workflows import awaited, companions_of, facts_of
+from talk_workflows import companions_of, facts_of
 from workflow_file import read_workflow
 
 STYLE, LOOK = "01 One style for a whole batch", "02 Where does the model look"
@@ -60,21 +60,17 @@ def test_what_a_workflow_says_of_itself() -> None:
     assert guided["parts"] == ["As usual", "Layout Guidance", "Leakage under layout guidance"]
 
 
-def test_figures_that_wait_for_companions_say_so(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They name the file and what makes it, and are not run; with the file they are."""
+def test_another_companion_makes_its_figure_anew(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A figure hangs on the files that its workflow loads, as on the model."""
     figure = next(figure for figure in FIGURES if figure.title == "With textual inversion")
     assert companions_of(read_workflow(path_of(figure.workflow))) == ["embeddings/demo_toy.safetensors"]
     monkeypatch.setattr(talk_workflows, "COMPANIONS", output)
-    assert awaited(figure.workflow) and waiting([figure], output, quick=True) == []
-    written = page([figure], {}, output)
-    assert "Waits for `demo_model/companions/embeddings/demo_toy.safetensors`, which `python" in written
     (output / "embeddings").mkdir()
-    for content in (b"first", b"second"):  # another file is another picture
+    for content in (b"first", b"second"):
         (output / "embeddings" / "demo_toy.safetensors").write_bytes(content)
         assert waiting([figure], output, quick=True) == [figure.workflow]
         make([figure], output, True, result)
         assert waiting([figure], output, quick=True) == []
-    assert "What it says" in page(FIGURES, read_record(output), output)
 
 
 def test_remarks_are_about_one_model(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:

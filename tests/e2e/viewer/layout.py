@@ -29,7 +29,6 @@ NODES = """() => app.graph.nodes.map(node => {
         x: node.pos[0], y: node.pos[1] - TITLE, size: [node.size[0], node.size[1] + TITLE], needs,
     };
 })""".replace("TITLE", str(TITLE))
-BROUGHT = ("CheckpointLoaderSimple", "ControlNetLoader", "LoraLoader")  # load what only the user has
 TELL = """([kinds, text]) => {
     for (const node of app.graph.nodes.filter(node => kinds.includes(node.type)))
         app.api.dispatchCustomEvent("progress_text", { nodeId: String(node.id), text });
@@ -70,17 +69,15 @@ def drawn(page: Any) -> list[Drawn]:
 
 
 def faults(page: Any) -> Iterator[str]:
-    """What a user would see at once: errors, nodes that lie over each other or are too small. Models that the
-    user has to bring are none."""
+    """What a user would see at once: errors, nodes that lie over each other or are too small."""
     nodes = drawn(page)
-    lacks = [node for node in nodes if node.error and node.kind in BROUGHT]
     for node in nodes:
-        if node.error and node not in lacks:
+        if node.error:
             yield f"{node.title!r} is marked as an error"
         if node.needs[1] > node.size[1] + 1:
             yield f"{node.title!r} is {node.size[1]:.0f} high, and needs {node.needs[1]:.0f}"
     yield from overlaps(nodes)
-    for message in [] if lacks else page.locator(COMPLAINTS).all_inner_texts():
+    for message in page.locator(COMPLAINTS).all_inner_texts():
         yield f"the page says: {message[:200]}"
 
 
