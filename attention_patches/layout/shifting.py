@@ -10,6 +10,7 @@ from torch import Tensor
 from ..attention.attention_map import attention_map, by_token, rows_of
 from ..contract.objective import LayerAttention
 from ..contract.qkv import QKV
+from ..contract.report import counted
 from ..contract.site import Rows, Site, Window
 from .live_boxes import live_boxes
 from .placed import Placed, placed
@@ -106,8 +107,8 @@ class Progress:
         if not self.steps:
             return "No step was guided."
         return (
-            f"Guided {len(self.steps)} steps with {self.looks} looks, loss {_numbers(self.first)} -> "
-            f"{_numbers(self.last)}."
+            f"Guided {counted(len(self.steps), 'step')} with {counted(self.looks, 'look')}, "
+            f"loss {_numbers(self.first)} -> {_numbers(self.last)}."
         )
 
     def places(self) -> str | None:
