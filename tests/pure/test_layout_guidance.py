@@ -166,4 +166,6 @@ def test_what_it_tells():
     once.step(2.0, [torch.tensor([0.5])])
     assert once.guided() == "Guided 1 step with 1 look, loss 0.50 -> 0.50."
     nothing = Progress(LAYOUT, lines.append)
+    assert nothing.guided() == "No step was guided: the run has none before guidance_until."
+    nothing.step(2.0, [])
     assert (nothing.guided(), nothing.places()) == ("No step was guided.", None)
