@@ -94,7 +94,7 @@ class Tally:
         if self.idle:
             remark = f" {self.remark}" if self.remark else ""
             return f"{self.label}: WARNING, it touched no attention layer: {self._why(run)}.{remark}"
-        images = _count(self.images, "image")
+        images = counted(self.images, "image")
         line = (
             f"{self.label}: {self._worked()}{len(self.sigmas)} of {len(run.sigmas)} noise levels, {images}."
         )
@@ -105,7 +105,7 @@ class Tally:
         if self.calls and not (self.layers or self.residuals):
             return ""
         worked = f"{len(self.layers)} of {self.layers_total} layers" if self.layers else "no attention layer"
-        worked += f", features of {_count(len(self.residuals), 'block')}" if self.residuals else ""
+        worked += f", features of {counted(len(self.residuals), 'block')}" if self.residuals else ""
         return f"{worked}, all group norms, " if self.scopes else f"{worked}, "
 
     def _why(self, run: "RunReport") -> str:
@@ -117,7 +117,7 @@ class Tally:
         if not run.passes:
             return OPTIONS_OF_ITS_OWN
         if not self.passes:
-            return f"its range holds none of {_count(len(run.sigmas), 'noise level')}"
+            return f"its range holds none of {counted(len(run.sigmas), 'noise level')}"
         if self.computed:
             return "no call of the model held a prompt that it is for"
         return "none of its layers was computed; another patch skips them"
@@ -127,7 +127,7 @@ class Tally:
         return [
             f"{NOT_ASIDE[reason]}: {_list(places)}; {reason}."
             if reason in NOT_ASIDE
-            else f"Stepped aside {_count(places.total(), 'time')}, {reason}: {_list(places)}."
+            else f"Stepped aside {counted(places.total(), 'time')}, {reason}: {_list(places)}."
             for reason, places in self.left_alone.items()
         ]
 
@@ -141,7 +141,7 @@ class Tally:
         # samplers that go by levels of their own are asked at others than the schedule's
         due = self.due if self.asked <= self.due else self.asked
         if lost := due - self.computed:
-            self.step_aside(SKIPPED_CALLS, f"{len(lost)} of {_count(len(due), 'noise level')}")
+            self.step_aside(SKIPPED_CALLS, f"{len(lost)} of {counted(len(due), 'noise level')}")
         for layer in sorted(self.skipped, key=lambda layer: layer.ordinal):
             if layer.ordinal in self.layers:
                 self.step_aside(SKIPPED_LAYERS, str(layer))
@@ -162,7 +162,8 @@ class RunReport:
             tally.close(self)
 
 
-def _count(n: int, noun: str) -> str:
+def counted(n: int, noun: str) -> str:
+    """A number of things whose plural ends in s."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 

@@ -10,10 +10,13 @@ from torch import Tensor
 from ..attention.attention_map import attention_map, by_token, rows_of
 from ..contract.objective import LayerAttention
 from ..contract.qkv import QKV
+from ..contract.report import counted
 from ..contract.site import Rows, Site, Window
 from .live_boxes import live_boxes
 from .placed import Placed, placed
 from .regions import Layout, Subject
+
+NONE_DUE = "the run has none before guidance_until"
 
 
 def inside(map_: Tensor, subject: Subject, cells: Tensor) -> Tensor:
@@ -35,6 +38,7 @@ class Progress:
     layers: frozenset[int] = frozenset()
     doubt: str | None = None  # of the boxes, told with the places
     draw: Callable[[Callable[[], Tensor]], None] | None = None  # where the places are shown
+    due: bool = False  # whether a call of the sampler came in the guided part of the schedule
     steps: set[float] = field(default_factory=set)  # by sigma
     looks: int = 0
     first: list[float] = field(default_factory=list)  # loss of each image
@@ -46,7 +50,8 @@ class Progress:
     seen: tuple[Tensor, Tensor, tuple[int, int]] | None = field(default=None, repr=False)  # heat, masks, grid
 
     def step(self, sigma: float, losses: Sequence[Tensor]) -> None:
-        """A step has been guided: its losses (images,) at each look."""
+        """A step should be guided: its losses (images,) at each look, none if there was nothing to see."""
+        self.due = True
         if not losses:
             return
         self.steps.add(sigma)
@@ -104,10 +109,10 @@ class Progress:
     def guided(self) -> str:
         """For the report: what the shifts came to."""
         if not self.steps:
-            return "No step was guided."
+            return "No step was guided." if self.due else f"No step was guided: {NONE_DUE}."
         return (
-            f"Guided {len(self.steps)} steps with {self.looks} looks, loss {_numbers(self.first)} -> "
-            f"{_numbers(self.last)}."
+            f"Guided {counted(len(self.steps), 'step')} with {counted(self.looks, 'look')}, "
+            f"loss {_numbers(self.first)} -> {_numbers(self.last)}."
         )
 
     def places(self) -> str | None:

@@ -24,7 +24,7 @@ from ..pictures.drawing import (
     draw_words,
     outputs,
 )
-from ..pictures.view import View, make_view
+from ..pictures.view import MapView, make_view
 from .attention_maps_type import AttentionMapsSocket
 from .recorded_run import recorded_run
 from .sampled_prompt import doubt_of_prompt
@@ -169,7 +169,7 @@ class AttentionMapViewer(io.ComfyNode):
         return io.NodeOutput(handed_on(pictures), handed_on(masks), ui={"attention_maps": [shown]})
 
 
-def _draw(view: View, mode: str, point_image: int, features: Features) -> Iterator[Drawing]:
+def _draw(view: MapView, mode: str, point_image: int, features: Features) -> Iterator[Drawing]:
     if mode == "words":
         return draw_words(view)
     if mode == "self":

@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.inversion.reconstruction import describe
 from ..host.walks.distilled import distillation_remark
-from ..host.walks.invert import Conditions, guidance_remark, reconstruct
+from ..host.walks.invert import Conditions, cache_remark, guidance_remark, reconstruct
 from ..host.walks.latents import of_latent
 from ..host.walks.model_identity import require_model
 from ..inputs.sampling_inputs import cfg_input, percent_input
@@ -70,5 +70,6 @@ class ReconstructLatent(io.ComfyNode):
         found = of_latent(model, samples.float().cpu())
         loaded = [f"{remark[0].upper()}{remark[1:]}."] if remark else []
         report = describe(inversion, found, [*conditions.differences(inversion), *loaded])
-        remarks = guidance_remark(model), distillation_remark(model, positive, inversion.method)
+        remarks = [guidance_remark(model), cache_remark(model)]
+        remarks.append(distillation_remark(model, positive, inversion.method))
         return io.NodeOutput({"samples": samples}, " ".join(filter(None, [report, *remarks])))

@@ -12,7 +12,7 @@ from ...attention_patches.maps.point import cell_at, correspondence_from, self_f
 from ...attention_patches.maps.word_maps import normalised, ranking, word_maps
 from .captions import captioned, marked
 from .heat_map import enlarged, heat_over
-from .view import View, has_cross
+from .view import MapView, has_cross
 
 LEADING = 3  # words named beside a point
 
@@ -25,7 +25,7 @@ class Drawing:
     heat: Tensor
 
 
-def draw_words(view: View) -> Iterator[Drawing]:
+def draw_words(view: MapView) -> Iterator[Drawing]:
     """All words of the first picture, then all of the second, and so on."""
     if has_cross(view.maps, view.role) and not view.words:
         raise ValueError("prompt: there is no word in it to show; name one in `words`")
@@ -35,7 +35,7 @@ def draw_words(view: View) -> Iterator[Drawing]:
             yield _drawing(view, image, heats[column], view.words[column].text)
 
 
-def draw_self(view: View) -> Iterator[Drawing]:
+def draw_self(view: MapView) -> Iterator[Drawing]:
     """What the point looks at, in each picture."""
     grid = view.finest_grid
     for image in range(view.maps.images):
@@ -47,7 +47,7 @@ def draw_self(view: View) -> Iterator[Drawing]:
         yield _drawing(view, image, _heat(seen, view.size), text, mark=True)
 
 
-def draw_correspondence(view: View, source: int) -> Iterator[Drawing]:
+def draw_correspondence(view: MapView, source: int) -> Iterator[Drawing]:
     """Where the point of the source picture finds itself again, in each picture."""
     if not 0 <= source < view.maps.images or view.maps.images < 2:
         raise ValueError(
@@ -69,7 +69,7 @@ def draw_correspondence(view: View, source: int) -> Iterator[Drawing]:
         yield _drawing(view, image, _heat(seen, view.size), text, mark=image == source)
 
 
-def draw_components(view: View, features: Features) -> Iterator[Drawing]:
+def draw_components(view: MapView, features: Features) -> Iterator[Drawing]:
     """Each chosen time slice of the first picture, then of the second, ...; heat is the first component."""
     colours = components(view.maps, features, role=view.role, layers=view.layers, slices=view.slices)
     slices = range(len(view.maps.slices)) if view.slices is None else view.slices
@@ -88,7 +88,7 @@ def outputs(drawings: Iterator[Drawing], threshold: float) -> tuple[Tensor, Tens
     return torch.stack([drawing.picture for drawing in drawn]), masks
 
 
-def leading_words(view: View, image: int) -> list[str]:
+def leading_words(view: MapView, image: int) -> list[str]:
     """The words that are strongest at the point, if words were recorded."""
     if not view.words:
         return []
@@ -97,7 +97,7 @@ def leading_words(view: View, image: int) -> list[str]:
     return [view.words[column].text for column in best[:LEADING]]
 
 
-def _word_maps(view: View, image: int, any_layer: bool = False) -> Tensor:
+def _word_maps(view: MapView, image: int, any_layer: bool = False) -> Tensor:
     """(words, h, w) on the finest grid."""
     return word_maps(
         view.maps,
@@ -114,7 +114,7 @@ def _heat(seen: Tensor, size: tuple[int, int]) -> Tensor:
     return normalised(enlarged(seen[None], size))[0]
 
 
-def _drawing(view: View, image: int, heat: Tensor, text: str, mark: bool = False) -> Drawing:
+def _drawing(view: MapView, image: int, heat: Tensor, text: str, mark: bool = False) -> Drawing:
     picture = heat_over(view.pictures[image], heat, view.colour_map)
     if mark:
         picture = marked(picture, view.point)

@@ -17,7 +17,7 @@ UNREAD = 16  # token names shown where the prompt is not known
 
 
 @dataclass(frozen=True)
-class View:
+class MapView:
     """Recorded maps, the pictures they belong to, and a choice of words, layers and times.
 
     `words` are all that the browser may show, `asked` says which of them are to be drawn. `layers` are
@@ -83,13 +83,13 @@ def make_view(
     point: tuple[float, float],
     colour_map: str,
     threshold: float,
-) -> View:
+) -> MapView:
     """A view of the pictures (images, height, width, 3) from what the user wrote.
 
     Raises ValueError for what does not fit the maps.
     """
     columns, asked = _columns(maps, role, tokens, phrases_of(words))
-    return View(
+    return MapView(
         maps=maps,
         pictures=pictures,
         words=columns,

@@ -54,7 +54,7 @@ def test_a_recorder_leaves_looks_at_other_pictures_out(size, report):
     assert torch.equal(out, sampled(given, prompt(SHAPE)))
     maps = store.read(None)
     assert all(x.self_attention["positive"].shape[-1] == x.grid[0] * x.grid[1] for x in maps.layers)
-    assert "10 looks at other pictures were left out." in report("AttentionRecorder")[0][1]
+    assert "Left out 10 looks at other pictures." in report("AttentionRecorder")[0][1]
 
 
 class Weighs:

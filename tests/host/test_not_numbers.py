@@ -84,6 +84,23 @@ def test_maps_that_are_no_numbers(blind):
         probe(blind, image())
 
 
+@pytest.mark.parametrize("method", guidance_methods.METHODS, ids=lambda method: method.name)
+def test_a_gradient_that_is_none_at_any_scale(method):
+    """It is tried at smaller and smaller ones, and given up with a sentence."""
+    steep, tries = fresh_model(SHALLOW), []
+
+    def root_of_nothing(n, context, value, extra_options):  # its slope has no end
+        if torch.is_grad_enabled():
+            tries.append(extra_options["block"])
+        return n + (0 * n).abs().sqrt(), context, value
+
+    steep.set_model_attn2_patch(root_of_nothing)
+    positive, negative = conditioning(steep, seed=1), conditioning(steep, seed=2)
+    with pytest.raises(ValueError, match=r"^model: .* overflows .*Load .* guidance_until to 0"):
+        sample(method.on(steep), positive, negative, **SIZE)
+    assert tries.count(tries[0]) >= 8
+
+
 def test_an_earlier_run_can_still_be_read(blind):
     """By its pictures, if they come from the cache; without pictures the last run is meant."""
     store = MapStore()

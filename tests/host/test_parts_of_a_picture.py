@@ -113,7 +113,7 @@ def test_maps_of_the_first_prompt_that_has_the_whole_picture(clip, report):
         kept = (layer.cross_attention["positive"].float() for layer in (one, two))
         assert torch.allclose(*kept, atol=2e-3)
     *_, (_, line) = report("AttentionRecorder")
-    assert "1 further conditionings were left out" in line
+    assert "Left out 1 further conditioning." in line
 
 
 cuts = pytest.mark.parametrize("together", [1, 2])

@@ -120,6 +120,15 @@ def test_a_wrapper_that_never_asks_the_guider_is_named(clip, report):
     assert not any(MISLEADING.search(line) for line in warnings(report))
 
 
+@pytest.mark.parametrize("way", [GUIDED, GUIDED_MASKS], ids=str)
+def test_a_run_behind_the_guided_part_is_told_as_that(clip, report, way):
+    """The second of two samplers has no step that guidance is for."""
+    patched, own = way(clip, guidance_until=0.3)
+    sample(patched, own, encoded(clip, ""), latent=noise(), steps=4, between=(2, 4))
+    ((_, line),) = report(way.label)
+    assert "No step was guided: the run has none before guidance_until." in line
+
+
 def not_a_number(on, from_step):
     """A MODEL whose predictions are not a number from a step on."""
     seen = []

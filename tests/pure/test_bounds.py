@@ -162,6 +162,17 @@ def test_images_have_layouts_of_their_own():
         assert torch.equal(own[row] == 0, naive_self(masks)) and (own[row + 1] > 0).all()
 
 
+def test_masks_are_made_once():
+    """For all calls of one kind until the outlines change, and not for each."""
+    bounds = Bounds(layers=frozenset({1}), outlines=Outlines(layout()))
+    for kind, keys in (("self", 24), ("cross", WORDS)):
+        first, again = (bounds.bounded(site(kind, (POSITIVE,)), call(1, keys)).columns[0] for _ in range(2))
+        assert again is first
+        other = bounds.bounded(site(kind, (POSITIVE,), 2), call(2, keys)).columns[0]
+        bounds.kept.clear()
+        assert bounds.bounded(site(kind, (POSITIVE,)), call(1, keys)).columns[0] is not first is not other
+
+
 def test_where_it_works():
     """Self-attention everywhere, cross-attention where the prompt is; unknown texts are left alone."""
     bounds = Bounds(layers=frozenset({1}), outlines=Outlines(layout()))

@@ -162,5 +162,10 @@ def test_what_it_tells():
     assert lines == ["Guided step 1: loss 0.90 -> 0.50", "Guided step 2: loss 0.50 -> 0.50"]
     assert progress.guided() == "Guided 2 steps with 3 looks, loss 0.90 -> 0.50."
     assert progress.places() == "Attention in its box: red cat 0 -> 50 %, dog 0 -> 25 %."
+    once = Progress(LAYOUT, lines.append)
+    once.step(2.0, [torch.tensor([0.5])])
+    assert once.guided() == "Guided 1 step with 1 look, loss 0.50 -> 0.50."
     nothing = Progress(LAYOUT, lines.append)
+    assert nothing.guided() == "No step was guided: the run has none before guidance_until."
+    nothing.step(2.0, [])
     assert (nothing.guided(), nothing.places()) == ("No step was guided.", None)

@@ -13,6 +13,7 @@ from ...attention.explicit_maps import probabilities
 from ...contract.attention_part import Attend, Order, StepAside
 from ...contract.batch import Batch
 from ...contract.qkv import QKV
+from ...contract.report import counted
 from ...contract.site import Site, Text, Window
 from ...numerics.finite import all_finite
 from ..recorded import MapStore
@@ -170,6 +171,6 @@ class Recording:
             layers = ", ".join(str(ordinal) for ordinal in sorted(incomplete))
             yield f"Left out layers {layers}: another patch skips or resizes them in some of the time slices."
         if self.left_out:
-            yield f"{len(self.left_out)} further conditionings were left out."
+            yield f"Left out {counted(len(self.left_out), 'further conditioning')}."
         if looks := self.swapped.total():
-            yield f"{looks} looks at other pictures were left out."
+            yield f"Left out {counted(looks, 'look')} at other pictures."

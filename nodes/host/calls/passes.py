@@ -9,13 +9,13 @@ from torch import Tensor
 
 from ....attention_patches.contract.denoiser import Stop
 from ....attention_patches.contract.site import Rows, Text, Window
+from ..facts.caches import computed
 from ..facts.hinted_patches import without_hinted
 from ..facts.run_facts import RunFacts, Working
 from ..facts.texts import Size, cells_of
 from ..facts.viewed_id import ViewedId
 from .inside.model_call import ModelCall
 
-CACHES = "easycache"  # the host's key for wrappers that answer a call by what an earlier one has given
 PASS = "attention_control_pass"
 """Where a pass travels in the transformer options of the calls that the guider makes for it."""
 
@@ -98,21 +98,13 @@ def travelling(pass_: Pass, model_options: Mapping[str, Any]) -> Iterator[dict[s
     ticket = Ticket(pass_)
     options = {**model_options.get("transformer_options", {}), PASS: ticket}
     if pass_.kind != "own":
-        options["wrappers"] = _computed(options.get("wrappers", {}))
+        options["wrappers"] = computed(options.get("wrappers", {}))  # which know nothing of it
     if pass_.kind == "guests":
         options["patches"] = without_hinted(options.get("patches", {}))
     try:
         yield {**model_options, "transformer_options": options}
     finally:
         ticket.of = None
-
-
-def _computed(wrappers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Without those, for passes that a cache knows nothing of."""
-    return {
-        place: {key: wrapper for key, wrapper in by_key.items() if key != CACHES}
-        for place, by_key in wrappers.items()
-    }
 
 
 def pass_in(options: Mapping[str, Any]) -> Pass | None:

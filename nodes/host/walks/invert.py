@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ....attention_patches.inversion.inversion import Inversion, InversionMethod
+from ..facts.caches import caches_on, without_caches
 from ..families import INVERSION, family_of
 from ..run.install import installed, reinstalled
 from ..run.on_the_node import OnTheNode
@@ -84,8 +85,8 @@ def invert(
     """The inversion of a LATENT's pictures, and its noisiest state as a LATENT holds it.
 
     `sigmas` falls to 0. Flows are walked up to a sigma of 0.9999 at most, where a state still holds a trace
-    of its picture. A noise mask is ignored, and so is guidance on the model. Raises ValueError for models and
-    latents that cannot be.
+    of its picture. A noise mask is ignored, and so are guidance and caches on the model. Raises ValueError
+    for models and latents that cannot be.
     """
     family_of(model, INVERSION)
     path = noise_path(model)
@@ -104,7 +105,7 @@ def invert(
 def reconstruct(model: Any, conditions: Conditions, inversion: Inversion, start_percent: float) -> Tensor:
     """Latents as a LATENT holds them, after the inversion's steps from a fraction of the schedule on.
 
-    Guidance on the model is ignored.
+    Guidance and caches on the model are ignored.
     """
     sigma = float(model.get_model_object("model_sampling").percent_to_sigma(start_percent))
     first = inversion.first_step(sigma)
@@ -129,9 +130,21 @@ def guidance_remark(model: Any) -> str | None:
     )
 
 
+def cache_remark(model: Any) -> str | None:
+    """A remark on the caches that are on the MODEL, None if none is: the host's end in an error where noise
+    grows, and elsewhere the way to the picture is lost."""
+    if not (names := caches_on(model)):
+        return None
+    verb = "is" if len(names) == 1 else "are"
+    return f"{' and '.join(names)} {verb} left out: every step of a given picture is computed."
+
+
 def _following(model: Any) -> Any:
-    """The MODEL as it is to follow a given picture: without guidance, and its nodes say so."""
-    specs = installed(model)
+    """The MODEL as it is to follow a given picture: without caches, and without guidance, whose nodes say
+    so."""
+    if remark := cache_remark(model):
+        logging.info("[Attention Control] Inversion: %s", remark)
+    model, specs = without_caches(model), installed(model)
     if all(spec.method.looking is spec.method for spec in specs):
         return model
     remark = guidance_remark(model)

@@ -17,7 +17,7 @@ from ....attention_patches.maps.components import Features, components
 from ....attention_patches.maps.recorded import RecordedLayer
 from ....attention_patches.maps.word_maps import word_maps
 from ..captions import to_pillow
-from ..view import View
+from ..view import MapView
 from .atlas import shrunk, shrunk_grid, shrunk_rows, tile_atlas
 from .counterparts import counterparts
 from .detail import Grid, drawable, finest, row_limits, tile_limits
@@ -27,7 +27,7 @@ from .row_files import Entries, Save, row_files
 class AtlasFiles:
     """The files of one view; `save` writes pixels and returns how the browser asks for them."""
 
-    def __init__(self, view: View, save: Save) -> None:
+    def __init__(self, view: MapView, save: Save) -> None:
         self.view, self.save, self.role = view, save, view.role
         self.slices = range(len(view.maps.slices))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ....attention_patches.maps.correspondence import correspondence_of
 from ....attention_patches.maps.recorded import RecordedLayer
-from ..view import View
+from ..view import MapView
 from .atlas import shrunk_grid, shrunk_rows
 from .detail import affordable, pair_limit, spread
 from .row_files import Entries, Save, row_files
@@ -16,7 +16,7 @@ TOO_LARGE = (
 )
 
 
-def counterparts(view: View, save: Save, image: int) -> Entries:
+def counterparts(view: MapView, save: Save, image: int) -> Entries:
     """The files of one picture: by layer, other picture and time; none if they would take too long."""
     maps, role = view.maps, view.role
     others = [other for other in range(maps.images) if other != image]
@@ -35,13 +35,13 @@ def counterparts(view: View, save: Save, image: int) -> Entries:
     return entries
 
 
-def too_large(view: View) -> str:
+def too_large(view: MapView) -> str:
     """Why there are none, though queries were recorded."""
     tokens = [h * w for h, w in (x.grid for x in view.maps.layers if view.role in x.queries)]
     return TOO_LARGE.format(images=view.maps.images, tokens=min(tokens)) if tokens else ""
 
 
-def _layers(view: View) -> list[tuple[int, RecordedLayer, Sequence[int]]]:
+def _layers(view: MapView) -> list[tuple[int, RecordedLayer, Sequence[int]]]:
     """The layers that are sent, by their numbers, and the times of each: those asked for go first."""
     kept = [(n, x) for n, x in enumerate(view.maps.layers) if view.role in x.queries]
     asked = view.layers or ()
@@ -50,12 +50,12 @@ def _layers(view: View) -> list[tuple[int, RecordedLayer, Sequence[int]]]:
     return [(n, x, _slices(view, counts[x.layer.ordinal])) for n, x in kept if x.layer.ordinal in counts]
 
 
-def _slices(view: View, count: int) -> Sequence[int]:
+def _slices(view: MapView, count: int) -> Sequence[int]:
     """All times if there are so many, else so many of those that are asked for."""
     every = range(len(view.maps.slices))
     asked = every if view.slices is None else view.slices
     return every if count >= len(every) else spread(asked, min(count, len(asked)))
 
 
-def _pairs(view: View) -> int:
+def _pairs(view: MapView) -> int:
     return view.maps.images * (view.maps.images - 1)

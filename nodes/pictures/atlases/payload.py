@@ -7,7 +7,7 @@ import numpy as np
 from ....attention_patches.maps.components import Features
 from ....attention_patches.maps.recorded import RecordedLayer
 from ..captions import to_pillow
-from ..view import View
+from ..view import MapView
 from .atlas_files import AtlasFiles
 from .counterparts import too_large
 from .row_files import Save
@@ -16,7 +16,7 @@ VERSION = 1
 
 
 def payload(
-    view: View, mode: str, features: Features, save: Save, remark: str | None = None
+    view: MapView, mode: str, features: Features, save: Save, remark: str | None = None
 ) -> dict[str, Any]:
     """Version 1. `chosen` are the columns of the words that were asked for; a remark is shown below the
     picture."""
