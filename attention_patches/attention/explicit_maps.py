@@ -41,9 +41,10 @@ def _maps(qkv: QKV, wanted: Sequence[bool]) -> Iterator[tuple[slice, Tensor]]:
     if any(part.columns for part in parts):
         q = queries_with_columns(qkv.q, parts, group, torch.float32)
         k = keys_with_columns(parts, group, qkv.logit_scale, torch.float32)
+        parts = [replace(part, columns=()) for part in parts]
     else:
         q, k = group.join([qkv.q]), group.join([part.k for part in parts]).float()
-    bias = join_bias([replace(part, columns=()) for part in parts], group, torch.float32)
+    bias = join_bias(parts, group, torch.float32)
     edits = [_EditOfSome.of(edit, computed) for edit in needed]
     kept = _among(wanted, computed)
     last = edits.pop() if edits and _gives(edits[-1], wanted) else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TypeVar
 
 import torch
@@ -29,8 +30,17 @@ class RowGroup:
         """Rows of the group."""
         return self.rows // self.period * self.taken
 
+    @property
+    def run(self) -> slice | None:
+        """The group's rows of the whole batch, if they are one run there too."""
+        if self.taken == self.period:
+            return slice(0, self.rows)
+        return self.runs[0] if len(self.runs) == 1 and self.period == self.rows else None
+
     def take(self, x: Tensor) -> Tensor:
         """The group's rows of (B, ...); a view where it can be."""
+        if self.run is not None:
+            return x[self.run]
         by_period = x.unflatten(0, (-1, self.period))
         if len(self.runs) == 1:
             return by_period[:, self.runs[0]].flatten(0, 1)
@@ -47,6 +57,8 @@ class RowGroup:
         (rows, H, M, d or more) is where they are written; what lies behind the first d stays as it is.
         """
         if len(parts) == 1 and into is None:
+            if self.run is not None:
+                return self.take(parts[0])
             return self.take(parts[0].transpose(1, 2)).transpose(1, 2)
         tokens, width = sum(part.shape[2] for part in parts), parts[0].shape[3]
         joined = empty_like_tokens(parts[0], self.size, tokens) if into is None else into
@@ -86,12 +98,10 @@ def row_groups(seen: Sequence[Seen], images: int) -> dict[Seen, RowGroup]:
     periods = (p for p in range(images, rows + 1, images) if rows % p == 0)
     period = next(p for p in periods if by_row == by_row[:p] * (rows // p))
     runs: dict[Seen, list[slice]] = {}
-    for row, visible in enumerate(by_row[:period]):
-        found = runs.setdefault(visible, [])
-        if found and found[-1].stop == row:
-            found[-1] = slice(found[-1].start, row + 1)
-        else:
-            found.append(slice(row, row + 1))
+    row = 0
+    for visible, alike in groupby(by_row[:period]):
+        run = slice(row, row := row + len(list(alike)))
+        runs.setdefault(visible, []).append(run)
     return {visible: RowGroup(rows, period, tuple(found)) for visible, found in runs.items()}
 
 

@@ -67,9 +67,8 @@ class Recording:
 
     def _chunks(self, site: Site) -> Iterator[Chunk]:
         """Those of the wanted texts."""
-        names = {(text.role, text.entry) for text in self.wanted.texts}
         for text, rows, window in site.rows.by_text:
-            if (text.role, text.entry) in names:
+            if self.wanted.keeps(text):
                 yield Chunk(text, rows, window, site.rows.share(rows))
             elif text.role in self.wanted.roles:
                 self.left_out.add((text.role, text.entry))

@@ -20,6 +20,10 @@ class Wanted:
     queries_and_keys: bool
     live: tuple[tuple[int, ...], ...] = ()
 
+    def keeps(self, text: Text) -> bool:
+        """Whether this is one of the texts, whatever its length has become."""
+        return any((text.role, text.entry) == (own.role, own.entry) for own in self.texts)
+
     def slice_of(self, percent: float) -> int:
         """The time slice of a place on the schedule."""
         return min(int(percent * self.time_bins + 1e-6), self.time_bins - 1)
