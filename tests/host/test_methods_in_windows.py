@@ -74,6 +74,22 @@ def test_pictures_that_are_seen_whole(report, name):
     assert any(level == "WARNING" and "in windows" in line for level, line in report())
 
 
+@pytest.mark.parametrize(
+    ("name", "without", "what"),
+    [
+        ("prompt to prompt, blended", {"blend": None}, "Nothing was blended"),
+        ("shape variations, background", {"named": None}, "No background was blended"),
+    ],
+)
+def test_blends_are_left_out(report, name, without, what):
+    """Their masks are found in the whole picture, and the report says so."""
+    (method,) = [method for method in METHODS if method.name == name]
+    how = {**WIDE, "images": [0, 0, 0], "steps": 4}
+    blended = sample(windows(method.on(model(SHALLOW))), *prompts(), **how)
+    assert any(what in line for _, line in report())
+    assert_same_image(blended, sample(windows(method.on(model(SHALLOW), **without)), *prompts(), **how))
+
+
 def test_perturbed_attention_guidance(clip):
     """Works in each window: two that share nothing are two pictures."""
     guided = PerturbedAttentionGuidance.execute(model(SHALLOW), 3.0)[0]

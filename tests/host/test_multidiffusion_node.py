@@ -113,8 +113,11 @@ def test_a_faint_mask():
         region(mask=torch.full((1, 8, 8), 0.4))
 
 
-def test_an_area_in_a_region():
+@pytest.mark.parametrize(
+    ("key", "complaint"), [("area", "an area"), ("gligen", "GLIGEN boxes"), ("hooks", "hooks")]
+)
+def test_what_a_region_can_not_have(key, complaint):
     """Is an error at once."""
-    inside = [[vectors, {**more, "area": (4, 4, 0, 0)}] for vectors, more in text()]
-    with pytest.raises(ValueError, match="the positive of region 2 has an area"):
+    inside = [[vectors, {**more, key: (4, 4, 0, 0)}] for vectors, more in text()]
+    with pytest.raises(ValueError, match=f"the positive of region 2 has {complaint}"):
         region(positive=inside, previous=region())

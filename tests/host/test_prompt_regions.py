@@ -92,9 +92,27 @@ def test_colours_are_fresh_in_each_step():
 
 def test_a_run_that_goes_on_with_the_latents_of_another():
     """Adds no noise, so the backgrounds have noise of their own."""
-    patched = with_regions(given(REGIONS), bootstrap=0.9)
+    patched = with_regions(given(REGIONS), bootstrap=0.9, backgrounds=COLOUR[None])
     begun = run(patched, steps=4, between=(0, 1))
-    assert run(patched, steps=4, between=(1, 4), latent=begun).isfinite().all()
+    rest = {"steps": 4, "between": (1, 4), "latent": begun}
+    until = model(SHALLOW).get_model_object("model_sampling").percent_to_sigma(0.9)
+    bare = regional(
+        model(SHALLOW),
+        given(REGIONS),
+        lambda sigma: sigma > until,
+        COLOUR,
+        torch.zeros_like(begun),
+        **WINDOWS,
+    )
+    found = run(patched, **rest)
+    assert found.isfinite().all() and not torch.allclose(found, run(bare, **rest), rtol=0.05)
+
+
+@pytest.mark.parametrize("per_call", [1, 99])
+def test_windows_of_a_call(per_call):
+    """Never change the picture: the colour of a window is its own, whichever call it is in."""
+    expected = run(with_regions(given(REGIONS), bootstrap=0.9))
+    assert_same_image(run(with_regions(given(REGIONS), bootstrap=0.9, per_call=per_call)), expected)
 
 
 def test_a_controlnet_of_a_region():

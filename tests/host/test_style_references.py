@@ -17,6 +17,7 @@ from . import test_style_of_a_picture as in_batch
 from .inversions import tiny_inversion
 from .naive import replace_self_attention
 from .specimen import SHALLOW, blocks, model
+from .tiles import tiled
 from .tiny import assert_same_image, conditioning
 
 SIZE = in_batch.SIZE
@@ -44,14 +45,14 @@ def noise(columns=slice(None)):
     return torch.randn(1, 4, 6, 16, generator=torch.Generator().manual_seed(4))[..., columns]
 
 
-def run(patcher, start, own=None, sampler=EULER):
+def run(patcher, start, own=None, sampler=EULER, cfg=4.0):
     """Latents of one run of two steps from this noise."""
     positive, negative = own or prompts()
     with torch.inference_mode():
         return comfy.sample.sample_custom(
             patcher,
             start,
-            4.0,
+            cfg,
             sampler,
             torch.tensor([9.0, 2.0, 0.0]),
             positive,
@@ -166,10 +167,20 @@ def test_references_are_seen_under_the_prompts_of_regions():
     assert_same_image(ours, run(mixed(model(SHALLOW), SMALL), noise(), other), 1e-4)
 
 
-def test_an_area_follows_what_covers_it():
-    """A second prompt for the right half: its rows follow the reference of that half alone."""
-    (right,) = ConditioningSetArea().append(conditioning(model(SHALLOW), seed=7), 64, 48, 64, 0, 1.0)
-    own = prompts()[0] + right, prompts()[1]
-    sides = run(mixed(model(SHALLOW), *SIDES), noise(), own)
-    whole = run(mixed(model(SHALLOW), PICTURE, SMALL), noise(), own)
-    assert not torch.allclose(sides, whole, atol=0.01)
+def test_areas_follow_what_covers_them():
+    """Two halves that share nothing are two pictures, each with the reference of its side."""
+    one = prompts()[0]
+    left, right = (ConditioningSetArea().append(one, 64, 48, x, 0, 1.0)[0] for x in (0, 64))
+    whole = run(mixed(model(SHALLOW), *SIDES), noise(), (left + right, prompts()[1]), cfg=1.0)
+    for columns, reference in ((slice(0, 8), PICTURE), (slice(8, 16), SMALL)):
+        alone = run(mixed(model(SHALLOW), reference), noise(columns), cfg=1.0)
+        assert_same_image(whole[..., columns], alone, 1e-4)
+
+
+def test_references_with_places_in_tiles(report):
+    """Of which nobody knows the place: they are left out, and the report says so."""
+    tiles = tiled(model(SHALLOW), 6, 6, 4)
+    plain = run(tiles, noise())
+    assert not torch.allclose(run(mixed(tiles, PICTURE), noise()), plain, rtol=0.01)
+    assert_same_image(run(mixed(tiles, *SIDES), noise()), plain)
+    assert any("whose place is not known" in line for _, line in report())

@@ -3,6 +3,7 @@ is the picture that one makes of its half."""
 
 import copy
 
+import comfy.sample
 import pytest
 import torch
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
@@ -184,6 +185,25 @@ def test_latents_beside_the_picture():
     halves_are_pictures(
         "sd15", under(beside), lambda columns: under(beside[..., columns]), images=2, on=added
     )
+
+
+def test_noise_masks():
+    """Keep the user's latent outside, cell by cell, as in a run of each half."""
+    positive, negative, _ = texts()
+    start, latent = noise(1, (HEIGHT, 2 * WIDTH)), noise(1, (HEIGHT, 2 * WIDTH)).flip(-1)
+
+    def inpainted(patched, columns):
+        own = [x[..., columns].contiguous() for x in (start, latent, MASK.round())]
+        how = {"noise_mask": own.pop(), "disable_pbar": True, "seed": 0}
+        with torch.inference_mode():
+            return comfy.sample.sample(
+                patched, own[0], 2, 4.0, "dpmpp_2m", "normal", positive, negative, own[1], **how
+            )
+
+    patched = install(model("sd15"), MultiDiffusion(window=(HEIGHT, WIDTH), stride=WIDTH))
+    whole = inpainted(patched, slice(None))
+    for columns in HALVES:
+        assert_same_image(whole[..., columns], inpainted(model("sd15"), columns))
 
 
 def test_gligen_is_refused():

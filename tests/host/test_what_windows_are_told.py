@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import comfy.ldm.modules.encoders.noise_aug_modules as noise_aug
+import comfy.model_base
 import pytest
 import torch
 from attention_control.attention_patches.contract.views import RegionPrompts
@@ -19,6 +20,7 @@ from .node_calls import call_node
 from .specimen import model
 from .tiny import assert_same_image, conditioning, sample, tiny_model
 from .tiny.extras import tiny_controlnet
+from .tiny.models import POOLED
 from .tiny.transformers import painted, spoken, transformer
 
 
@@ -41,6 +43,27 @@ def test_a_picture_that_unclip_shows_sdxl():
     halves = run(install(plain, MultiDiffusion(window=(6, 8), stride=8)), *prompts, wide, steps=2)
     for left in (0, 8):
         sizes = {"width": 128, "height": 48, "crop_w": 8 * left, "target_width": 64, "target_height": 48}
+        told = [[[text, {**more, **sizes}] for text, more in prompt] for prompt in prompts]
+        alone = run(plain, *told, wide[..., left : left + 8].contiguous(), steps=2)
+        assert_same_image(halves[..., left : left + 8], alone)
+
+
+def refiner():
+    """A tiny SDXL that is told what the refiner is: five numbers, one of them a score."""
+    patcher = tiny_model("sdxl", layout="shallow")
+    patcher.model.__class__ = comfy.model_base.SDXLRefiner
+    first = patcher.model.diffusion_model.label_emb[0][0]
+    first.weight = torch.nn.Parameter(first.weight[:, : 5 * 256 + POOLED].clone())
+    return patcher
+
+
+def test_sizes_that_the_refiner_is_told():
+    """The whole picture's and the window's corner, and of positive and negative the score of each."""
+    plain, wide = refiner(), noise(1, (6, 16))
+    prompts = [conditioning(plain, seed=seed) for seed in (1, 2)]
+    halves = run(install(plain, MultiDiffusion(window=(6, 8), stride=8)), *prompts, wide, steps=2)
+    for left in (0, 8):
+        sizes = {"width": 128, "height": 48, "crop_w": 8 * left}
         told = [[[text, {**more, **sizes}] for text, more in prompt] for prompt in prompts]
         alone = run(plain, *told, wide[..., left : left + 8].contiguous(), steps=2)
         assert_same_image(halves[..., left : left + 8], alone)

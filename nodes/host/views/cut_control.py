@@ -84,9 +84,10 @@ class CutControl:
 
 
 def _forget(control: Any) -> None:
-    """What a copy has put on the device, unless it is what an adapter has computed once and for all."""
+    """What a copy has put on the device, unless it is small and dear: what an adapter has computed, or a VAE
+    has encoded, once and for all."""
     while control is not None:
-        if not hasattr(control, "control_input"):
+        if not hasattr(control, "control_input") and control.vae is None:
             control.cond_hint = None
         control = control.previous_controlnet
 
