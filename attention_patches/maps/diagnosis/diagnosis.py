@@ -3,7 +3,8 @@
 The three failures are those of Chefer et al., "Attend-and-Excite" (SIGGRAPH 2023, section 1: neglect, wrong
 binding) and of Dahary et al., "Be Yourself" (ECCV 2024, section 1: subject fusion). How they are read off
 recorded attention is ours; no box is needed. With S the segments of Self-Segmentation (k-means of the
-self-attention) and A_w the map of a word (means over heads, layers and times):
+self-attention) and A_w the map of a word, both means over heads, layers and the later half of the noise
+schedule, since early in a run attention tells what is sought, later what is there:
 
     p(c, w)  = mean of A_w inside segment c
     home(n)  = argmax_c p(c, n)                          where noun n is most looked at
@@ -32,6 +33,7 @@ from ...text.named_things import NamedThing
 from ..averages import self_map
 from ..recorded import AttentionMaps
 from ..self_segmentation.segmentation import Segmentation, cluster, finest_grid, score
+from ..time_slices import later
 from ..word_maps import word_maps
 
 State = Literal["present", "fused", "neglected"]
@@ -102,11 +104,11 @@ class PromptDiagnosis:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Segments (h, w), p (words, segments) and the rise (words,) of all words, each noun before its
         attributes; none of the bounds counts yet."""
-        grid = finest_grid(maps, self.layers)
-        looks = self_map(maps, grid, image=image, layers=self.layers)
+        grid, late = finest_grid(maps, self.layers), later(maps.slices)
+        looks = self_map(maps, grid, image=image, layers=self.layers, slices=late)
         clusters = cluster(looks, self.segments, self.seed).unflatten(0, grid)
         words = [word for thing in things for word in thing.words]
-        seen = word_maps(maps, words, grid, image=image, layers=self.layers)  # (words, h, w)
+        seen = word_maps(maps, words, grid, image=image, layers=self.layers, slices=late)  # (words, h, w)
         inside = score(seen, clusters, self.segments).T
         means = seen.mean((1, 2)).clamp(min=torch.finfo(seen.dtype).tiny)
         return clusters, inside, inside.amax(1) / means
