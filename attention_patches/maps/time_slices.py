@@ -11,6 +11,11 @@ _NUMBERS = r"(\d{1,9})(?:\s*-\s*(\d{1,9}))?"
 _LEVEL = r"[01]?\.\d+|[01]\."
 
 
+def later(slices: Sequence[TimeSlice]) -> tuple[int, ...] | None:
+    """Indices of the slices in the later half of the noise schedule; None, which is all, if it has none."""
+    return tuple(index for index, part in enumerate(slices) if part.time <= 0.5) or None
+
+
 def parse_time(text: str, slices: Sequence[TimeSlice]) -> tuple[int, ...] | None:
     """Indices of the slices that `text` names, or None for all.
 

@@ -46,7 +46,7 @@ def _of_attributes(each: Diagnosis, found: ThingFinding) -> Iterator[str]:
     for attribute in found.attributes:
         name, noun = attribute.text, found.thing.noun.text
         if attribute.bound is None:
-            yield f"{name} (of {noun}): neglected; it is looked at nowhere in particular. Try {WEIGHT}."
+            yield f"{name} (of {noun}): neglected; nothing that is there has it. Try {WEIGHT}."
         elif attribute.bound != own:
             other = each.things[attribute.bound].thing.noun.text
             yield f"{name} (of {noun}): bound to {other}. Try {BOXES}."

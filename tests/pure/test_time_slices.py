@@ -2,7 +2,7 @@
 
 import pytest
 from attention_control.attention_patches.maps.recorded import TimeSlice
-from attention_control.attention_patches.maps.time_slices import parse_time
+from attention_control.attention_patches.maps.time_slices import later, parse_time
 
 SLICES = [
     TimeSlice(0, 0.25, 0.95),
@@ -37,3 +37,10 @@ def test_what_no_text_names_is_refused(text):
     """With the slices that there are."""
     with pytest.raises(ValueError, match=r"1 \(t 0.95\), 2 \(t 0.70\), 3 \(t 0.40\), 4 \(t 0.10\)"):
         parse_time(text, SLICES)
+
+
+def test_the_later_half():
+    """By noise levels, the middle included; all (None) of a run that has no later half."""
+    assert later(SLICES) == (2, 3)
+    assert later([*SLICES[:2], TimeSlice(0.4, 0.6, 0.5)]) == (2,)
+    assert later(SLICES[:2]) is None

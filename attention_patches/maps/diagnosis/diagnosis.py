@@ -3,22 +3,35 @@
 The three failures are those of Chefer et al., "Attend-and-Excite" (SIGGRAPH 2023, section 1: neglect, wrong
 binding) and of Dahary et al., "Be Yourself" (ECCV 2024, section 1: subject fusion). How they are read off
 recorded attention is ours; no box is needed. With S the segments of Self-Segmentation (k-means of the
-self-attention) and A_w the map of a word (means over heads, layers and times):
+self-attention) and A_w the map of a word, both means over heads, layers and the later half of the noise
+schedule:
 
-    p(c, w)  = mean of A_w inside segment c
-    home(n)  = argmax_c p(c, n)                          where noun n is most looked at
-    share(n) = p(home(n), n) / sum_m p(home(n), m)       over all nouns m of the prompt
-    rise(w)  = max_c p(c, w) / mean of A_w
+    p(c, w)    = mean of A_w inside segment c
+    home(n)    = argmax_c p(c, n)                          where noun n is most looked at
+    q(c, n)    = p(c, n) / sum_m p(c, m)                   over all nouns m of the prompt
+    share(n)   = q(home(n), n)
+    rise(w)    = max_c p(c, w) / mean of A_w
+    look(c, n) = mean of p(c, b) over the attributes b of n, or p(c, n) if it has none
+    q(c, a)    = p(c, a) / (p(c, a) + sum_m look(c, m))    attribute a of n, over all other nouns m
+    lent(a, m) = max_c q(c, a) * q(c, m) * p(c, a) / max_d p(d, a),
+                 over the segments with p(c, m) >= mean of A_m
 
     n is neglected   if rise(n) < `least_rise`, or share(n) < `fused`: others are seen where it is seen most
     n is fused       if `fused` <= share(n) < `present`, with the strongest other noun in its home
     n is present     else; so is a prompt's only noun whatever its share, which is 1
-    attribute a      is bound to the present noun m with the largest p(home(m), a); to none if rise(a) is low
+    attribute a      is bound to that other noun m, of those not neglected, with the largest lent(a, m) if
+                     this is at least `least_lent`, whether or not its own noun has it too; else to its own
+                     noun unless that is neglected; to none if rise(a) is low
 
-Shares and rises have no unit, so that sharp and flat models are measured alike. Attention tells what a model
-looked for, not what it painted. A word for a colour is looked at where its noun is, as the text encoder lets
-it know the noun; so missing subjects are found better than colours that went astray, and a picture that
-is probed hardly tells them at all (`benchmarks/diagnosis.py`).
+Why so: early in a run attention tells what is sought, later what is there. A colour's word is looked at a
+little wherever anything is, so that the home of a noun says little of it; an attribute counts as lent where
+it is the strongest attribute, the other noun is the strongest noun, and it is nearly as strong as anywhere. A
+quarter is what a tie with one other attribute and one other noun gives, half of each, where the attribute is
+strongest. Where a noun is seen less than over the whole picture, in the background, nothing is lent to it.
+
+Shares, rises and what is lent have no unit, so that sharp and flat models are measured alike. Attention tells
+what a model looked for, not what it painted: a noun that was painted and came out as something else is found
+present. So missing subjects are found better than colours that went astray (`benchmarks/diagnosis.py`).
 """
 
 from collections.abc import Collection, Sequence
@@ -32,6 +45,7 @@ from ...text.named_things import NamedThing
 from ..averages import self_map
 from ..recorded import AttentionMaps
 from ..self_segmentation.segmentation import Segmentation, cluster, finest_grid, score
+from ..time_slices import later
 from ..word_maps import word_maps
 
 State = Literal["present", "fused", "neglected"]
@@ -40,7 +54,8 @@ WITHIN = 0.5  # a further segment is a thing's own if it is seen there half as s
 
 @dataclass(frozen=True)
 class AttributeFinding:
-    """What became of an attribute: `bound` is the number of the thing that has it, None if nothing has."""
+    """What became of an attribute: `bound` is the number of the thing that has it, None if nothing has; of
+    another thing rather than its own, should both have it."""
 
     text: str
     bound: int | None
@@ -80,12 +95,14 @@ class Diagnosis:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptDiagnosis:
-    """How to diagnose. `layers` are ordinals, all that were recorded if None; the bounds are shares, 0..1."""
+    """How to diagnose. `layers` are ordinals, all that were recorded if None. The bounds are 0..1, but for
+    that of the rise, which is at least 1."""
 
     segments: int = 8
     present: float = 0.5
     fused: float = 0.25
     least_rise: float = 1.2
+    least_lent: float = 0.25
     layers: Collection[int] | None = None
     seed: int = 0
 
@@ -102,11 +119,11 @@ class PromptDiagnosis:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Segments (h, w), p (words, segments) and the rise (words,) of all words, each noun before its
         attributes; none of the bounds counts yet."""
-        grid = finest_grid(maps, self.layers)
-        looks = self_map(maps, grid, image=image, layers=self.layers)
+        grid, late = finest_grid(maps, self.layers), later(maps.slices)
+        looks = self_map(maps, grid, image=image, layers=self.layers, slices=late)
         clusters = cluster(looks, self.segments, self.seed).unflatten(0, grid)
         words = [word for thing in things for word in thing.words]
-        seen = word_maps(maps, words, grid, image=image, layers=self.layers)  # (words, h, w)
+        seen = word_maps(maps, words, grid, image=image, layers=self.layers, slices=late)  # (words, h, w)
         inside = score(seen, clusters, self.segments).T
         means = seen.mean((1, 2)).clamp(min=torch.finfo(seen.dtype).tiny)
         return clusters, inside, inside.amax(1) / means
@@ -126,6 +143,7 @@ class PromptDiagnosis:
             for share, start, rival in zip(shares, starts, rivals, strict=True)
         ]
         having = [number for number, state in enumerate(states) if state == "present"]
+        lent = _lent(inside, rises, things)
         findings = tuple(
             ThingFinding(
                 thing,
@@ -135,7 +153,7 @@ class PromptDiagnosis:
                 float(rises[start]),
                 rivals[number],
                 tuple(
-                    AttributeFinding(word.text, self._bound(inside[at], float(rises[at]), homes, having))
+                    AttributeFinding(word.text, self._bound(lent[at], float(rises[at]), number, states))
                     for at, word in enumerate(thing.attributes, start + 1)
                 ),
             )
@@ -148,11 +166,32 @@ class PromptDiagnosis:
             return "neglected"
         return "fused" if contested and share < self.present else "present"
 
-    def _bound(self, seen: Tensor, rise: float, homes: Tensor, having: Sequence[int]) -> int | None:
-        """Of an attribute (segments,): the present thing in whose home it is strongest."""
-        if rise < self.least_rise or not having:
+    def _bound(self, lent: Tensor, rise: float, own: int, states: Sequence[State]) -> int | None:
+        """Of an attribute that is lent (things,): another thing, or else its own."""
+        if rise < self.least_rise:
             return None
-        return max(having, key=lambda number: float(seen[homes[number]]))
+        there = [number for number, state in enumerate(states) if state != "neglected"]
+        others = [number for number in there if number != own and float(lent[number]) >= self.least_lent]
+        if others:
+            return max(others, key=lambda number: float(lent[number]))
+        return own if own in there else None
+
+
+def _lent(inside: Tensor, rises: Tensor, things: Sequence[NamedThing]) -> Tensor:
+    """(words, segments), (words,) -> (words, things): how far an attribute is lent to each thing. Of nouns it
+    says nothing."""
+    tiny = torch.finfo(inside.dtype).tiny
+    strengths = inside / inside.amax(1, keepdim=True).clamp(min=tiny)
+    sizes = [len(thing.words) for thing in things]
+    parts = inside.split(sizes)  # of each thing its noun, then its attributes
+    looks = torch.stack([part[1:].mean(0) if len(part) > 1 else part[0] for part in parts])
+    others = looks.sum(0) - looks
+    among_looks = inside / (inside + others.repeat_interleave(torch.tensor(sizes), 0)).clamp(min=tiny)
+    starts = _starts(things)
+    nouns = inside[starts]
+    above = strengths[starts] * rises[starts][:, None] >= 1
+    among_nouns = nouns / nouns.sum(0).clamp(min=tiny) * above
+    return torch.einsum("wc,tc->wtc", among_looks * strengths, among_nouns).amax(2)
 
 
 def _starts(things: Sequence[NamedThing]) -> list[int]:
