@@ -14,8 +14,8 @@ LINE = 20  # pixels that a title takes
 
 def picture_rows(rows: Sequence[Sequence[Batch]], side: int) -> Image.Image:
     """One picture: each row has its batches side by side, each under its title if it has one."""
-    drawn = [_beside([_strip(batch, side) for batch in row], 2 * GAP) for row in rows]
-    size = (max(row.width for row in drawn), _length([row.height for row in drawn], GAP))
+    drawn = [_beside([_strip(batch, side) for batch in row]) for row in rows]
+    size = (max(row.width for row in drawn), _length([row.height for row in drawn]))
     sheet = Image.new("RGB", size, PAPER)
     y = 0
     for row in drawn:
@@ -26,7 +26,7 @@ def picture_rows(rows: Sequence[Sequence[Batch]], side: int) -> Image.Image:
 
 def _strip(batch: Batch, side: int) -> Image.Image:
     """The pictures of a batch in one line, under its title."""
-    line = _beside([_as_high(picture, side) for picture in batch.pictures], GAP)
+    line = _beside([_as_high(picture, side) for picture in batch.pictures])
     if not batch.title:
         return line
     font = ImageFont.load_default(size=LETTERS)
@@ -42,16 +42,16 @@ def _as_high(picture: Image.Image, side: int) -> Image.Image:
     return picture.convert("RGB").resize((width, side), Image.Resampling.LANCZOS)
 
 
-def _beside(pictures: Sequence[Image.Image], gap: int) -> Image.Image:
+def _beside(pictures: Sequence[Image.Image]) -> Image.Image:
     """Pictures from left to right, their lower edges on one line."""
     height = max(picture.height for picture in pictures)
-    line = Image.new("RGB", (_length([picture.width for picture in pictures], gap), height), PAPER)
+    line = Image.new("RGB", (_length([picture.width for picture in pictures]), height), PAPER)
     x = 0
     for picture in pictures:
         line.paste(picture, (x, height - picture.height))
-        x += picture.width + gap
+        x += picture.width + GAP
     return line
 
 
-def _length(lengths: Sequence[int], gap: int) -> int:
-    return sum(lengths) + gap * (len(lengths) - 1)
+def _length(lengths: Sequence[int]) -> int:
+    return sum(lengths) + GAP * (len(lengths) - 1)

@@ -58,7 +58,7 @@ def test_every_picture_has_its_entry() -> None:
     helping = [path.relative_to(ROOT).as_posix() for path in (ROOT / "web" / "docs").glob("*.jpg")]
     files = [picture.file for picture in PICTURES]
     assert sorted(files) == sorted({*shown, *helping})
-    assert [file for file in files if Image.open(ROOT / file).width > 1848] == []
+    assert [file for file in files if Image.open(ROOT / file).width > 1400] == []
 
 
 def test_entries_name_what_there_is() -> None:
@@ -79,7 +79,7 @@ def test_rows_lie_below_each_other_and_batches_beside() -> None:
     sheet = picture_rows([[Batch("Title", [one]), two], [Batch("", [wide])]], 50)
     top, below = LINE + 25, LINE + 54 + 25
     assert sheet.size == (200, LINE + 50 + 4 + 50)
-    at = [(25, top), (54, top), (83, top), (137, top), (180, top), (100, below), (190, below)]
+    at = [(25, top), (52, top), (79, top), (133, top), (180, top), (100, below), (190, below)]
     assert [sheet.getpixel(place) for place in at] == [RED, WHITE, LIME, BLUE, WHITE, RED, RED]
     assert min(low for low, _ in sheet.crop((0, 0, 50, LINE)).getextrema()) < 100  # the title's letters
 
