@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from record_file import recorded
 from talk_figures import REMARKS_ON, Figure
 
 PAGE, FOLDER, RECORD = "talk.md", "talk", "talk.json"
@@ -23,12 +23,8 @@ Made = Mapping[str, Any]
 
 
 def read_record(output: Path) -> dict[str, Any]:
-    """What is known of earlier runs; nothing if there was none, or if its file is damaged."""
-    try:
-        found = json.loads((output / FOLDER / RECORD).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    """What is known of earlier runs."""
+    return recorded(output / FOLDER / RECORD)
 
 
 def picture_of(number: int, figure: Figure) -> str:

@@ -28,7 +28,7 @@ def path_of(name: str) -> Path:
 
 def key_of(name: str, quick: bool) -> str:
     """What a figure hangs on: its workflow, the model with the companions it takes, the number of steps."""
-    content = path_of(name).read_bytes() + _listed().encode() + bytes([quick])
+    content = path_of(name).read_bytes() + weights().encode() + bytes([quick])
     taken = companions_of(json.loads(path_of(name).read_text("utf-8")))
     content += b"".join((COMPANIONS / file).read_bytes() for file in taken)
     return hashlib.sha256(content).hexdigest()[:16]
@@ -36,7 +36,7 @@ def key_of(name: str, quick: bool) -> str:
 
 def model_now() -> str:
     """The first digits of the SHA-256 of the demo model's U-Net."""
-    return str(json.loads(_listed())["unet.safetensors"]["sha256"])[:12]
+    return str(json.loads(weights())["unet.safetensors"]["sha256"])[:12]
 
 
 def facts_of(workflow: Json) -> Json:
@@ -71,5 +71,6 @@ def _prompts(nodes: list[Json]) -> Iterator[str]:
                 yield from text.splitlines()
 
 
-def _listed() -> str:
+def weights() -> str:
+    """The list of the model's files with their digests."""
     return (MODEL / "weights" / "weights.json").read_text("utf-8")
