@@ -23,7 +23,7 @@ from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
 from panorama_pictures import sheet  # noqa: E402
 from panorama_runs import CELL, WINDOW, patched, sampled  # noqa: E402
-from panorama_styles import styles_of_sides  # noqa: E402
+from panorama_styles import styles_of_batches, styles_of_sides  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
 from torch import Tensor  # noqa: E402
 
@@ -134,6 +134,7 @@ def main() -> None:
         judge = Judge.load()
         figures, chosen = quality(demo, judge, options.quick)
         costs = cost(demo, options.quick)
+        shared = styles_of_batches(demo, judge, options.quick)
         styled = styles_of_sides(demo, judge, options.quick)
     rows = [
         [name, f"{own['seams']:.2f}", f"{own['plain run there']:.2f}", f"{own['one style']:.0%}"]
@@ -141,9 +142,11 @@ def main() -> None:
     ]
     print(record.table(["", *next(iter(figures.values()))], rows))
     print(record.table(list(costs[0]), [[f"{value:.4g}" for value in own.values()] for own in costs]))
-    sides = [[name, *(f"{share:.0%}" for share in own.values())] for name, own in styled.items()]
-    print(record.table(["", *next(iter(styled.values()))], sides))
-    path = record.write("panorama", {"ways": figures, "cost": costs, "two styles": styled}, options)
+    for found in (shared, styled):
+        lines = [[name, *(f"{share:.0%}" for share in own.values())] for name, own in found.items()]
+        print(record.table(["", *next(iter(found.values()))], lines))
+    told = {"ways": figures, "cost": costs, "one style": shared, "two styles": styled}
+    path = record.write("panorama", told, options)
     sheet(chosen).save(path.with_suffix(".jpg"), quality=90)
     print(f"written: {path.name} and a picture beside it")
 

@@ -1,16 +1,23 @@
-"""Panoramas that follow one given picture on their left and another on their right.
+"""Panoramas in one style, and those that follow one given picture on their left and another on their right.
 
-The pictures are the demo model's own, inverted; masks give each its half of the panorama. Of each pair both
-orders are sampled from the same noise. Sides right: the share of first and last windows in which the judge
-reads the style that it reads in the picture of that side. Mirrored: the share of pairs whose styles change
-sides when the pictures do. In the order of the authors' slide: without references, without shared attention,
-without AdaIN, full.
+One style: batches of panoramas of different prompts, of which the first one sets the style. Cut into windows,
+the pairs of windows of a batch in which the judge reads the same style.
+
+Two styles: the pictures are the demo model's own, inverted; masks give each its half of the panorama. Of each
+pair both orders are sampled from the same noise. Sides right: the share of first and last windows in which
+the judge reads the style that it reads in the picture of that side. Mirrored: the share of pairs whose styles
+change sides when the pictures do.
+
+Both in the order of the authors' slide: without references, without shared attention, without AdaIN, full.
+Full is `follow_masks` at "each place", the node's default; "by window" is its other choice.
 """
 
 import statistics
+from itertools import combinations
 from typing import Any
 
 import torch
+from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
 from attention_control.attention_patches.methods.style_aligned.mixture import StyleMixture
 from attention_control.attention_patches.methods.style_aligned.style_reference import StyleReference
 from attention_control.demo_model.judge import Judge
@@ -26,11 +33,38 @@ SUBJECTS = ("a cat in a forest", "a house in the snow")
 PROMPT = "trees in the snow"
 WAYS: dict[str, dict[str, Any] | None] = {
     "no references": None,
-    "no shared attention": {"attends": False},
+    "no shared attention": {"attends": False, "by_place": True},
+    "no AdaIN": {"adain": "off", "by_place": True},
+    "full": {"by_place": True},
+    "full, by window": {},
+}
+BATCH = ("trees in the snow", "a cat in a forest", "houses on the street", "boats on the beach")
+SHARED: dict[str, dict[str, Any]] = {
+    "MultiDiffusion alone": {"sharing": "off", "adain": "off"},
+    "no shared attention": {"sharing": "off"},
     "no AdaIN": {"adain": "off"},
     "full": {},
 }
 SIDES = (torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]))  # masks, stretched over the panorama
+
+
+def styles_of_batches(demo: Any, judge: Judge, quick: bool) -> dict[str, dict[str, float]]:
+    """The share of pairs of windows in the same style, by way."""
+    width, steps, noises = (32, 1, 1) if quick else (64, 20, 3)
+    found = {}
+    for name in ("MultiDiffusion alone", "full") if quick else SHARED:
+        model = patched(demo[0], {"stride": WINDOW // 2})
+        layers = family_of(model).layer_map().parse("all")
+        model = install(model, StyleAligned(layers=layers, **SHARED[name]))
+        same: list[bool] = []
+        for noise in range(noises):
+            panoramas = demo[2].decode(sampled(demo, model, list(BATCH), width, steps, noise))
+            windows = torch.cat(panoramas.split(WINDOW * CELL, dim=2))
+            styles = [verdict.style for verdict in judge(windows)]
+            same += [one == other for one, other in combinations(styles, 2)]
+        found[name] = {"same style": statistics.mean(same)}
+        print(name, found[name], flush=True)
+    return found
 
 
 def styles_of_sides(demo: Any, judge: Judge, quick: bool) -> dict[str, dict[str, float]]:

@@ -11,12 +11,14 @@ from .runs import Script
 @pytest.mark.slow
 def test_quick_run_writes_its_figures(benchmark: Script, tmp_path: Path) -> None:
     """A figure for each stride, that of the plain run beside it, costs of windows, a sheet;
-    shares of the sides of a panorama in two styles."""
+    shares of windows in one style, and of the sides of a panorama in two."""
     assert "| stride 1/8 (paper) |" in benchmark("panorama", "--quick")
     found = json.loads((tmp_path / "panorama.quick.json").read_text())
     assert {"machine", "date", "versions"} <= found.keys()
     assert all(0 <= own["one style"] <= 1 and own["seams"] > 0 for own in found["ways"].values())
     assert [own["windows"] for own in found["cost"]] == [3]
+    assert list(found["one style"]) == ["MultiDiffusion alone", "full"]
     assert list(found["two styles"]) == ["no references", "full"]
-    assert all(0 <= share <= 1 for own in found["two styles"].values() for share in own.values())
+    for styles in ("one style", "two styles"):
+        assert all(0 <= share <= 1 for own in found[styles].values() for share in own.values())
     assert (tmp_path / "panorama.quick.jpg").is_file()
