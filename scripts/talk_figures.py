@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-REMARKS_ON = "5e51276550f4"
+REMARKS_ON = "4f3d603160f9"
 """The model whose pictures the remarks are about: the first digits of the SHA-256 of its U-Net."""
 
 
@@ -33,7 +33,7 @@ FIGURES: tuple[Figure, ...] = (
         "Five pets on a bed",
         "Five subjects of one prompt, as usual, and what Prompt Diagnosis reads off their attention.",
         "talk/Five pets on a bed",
-        remark="a red cat and a green frog can be told; dogs melt into others, and there is no bed",
+        remark="red cats and purple dogs can be told; the others run together, the bed is a quilt",
     ),
     Figure(
         "Where each word is looked at",
@@ -59,12 +59,13 @@ FIGURES: tuple[Figure, ...] = (
         "Self-segmentation",
         "Segments with labels and scores, and one of them painted anew.",
         "04 Segment a picture and repaint one subject",
+        remark="behind the cat are the ears of a dog that the model began",
     ),
     Figure(
         "Structure, appearance, output",
         "The shapes of one picture in the look of another.",
         "12 One picture in the appearance of another",
-        remark="of the fox little more than the place is left",
+        remark="the fox's outline is there, with a cat's face in it",
     ),
     Figure(
         "Whose queries meet whose keys",
@@ -75,18 +76,19 @@ FIGURES: tuple[Figure, ...] = (
         "Appearance grid",
         "Structures above, appearances on the left.",
         "21 A grid of structures and appearances",
-        remark="the green rocket is in two pieces, and faces are lost",
+        remark="faces are soft, rims ragged",
     ),
     Figure(
         "Other shapes of one object",
         "Left the proxies' prompts alone, right their shapes for the cat; all else stays as it is.",
         "10 Other shapes of one object",
-        remark="the shapes differ little",
+        remark="outlines follow the proxies, the fox's least",
     ),
     Figure(
         "One style for a batch",
         "Left the plain batch, right with StyleAligned: four subjects.",
         "01 One style for a whole batch",
+        remark="aligned, the rocket comes twice",
     ),
     Figure(
         "Styles with and without sharing",
@@ -109,6 +111,7 @@ FIGURES: tuple[Figure, ...] = (
         "With DreamBooth",
         "A toy that the model had never seen, in four scenes: alone, in one style without AdaIN, with it.",
         "talk/A toy of your own and one style",
+        remark="arms and eyes of the octopus are soft",
     ),
     Figure(
         "With textual inversion",
@@ -119,13 +122,12 @@ FIGURES: tuple[Figure, ...] = (
         "MultiDiffusion",
         "A wide picture at once, and from windows.",
         "14 A picture wider than the model knows",
-        remark="windows agree in the ground and not in the houses, some of which are pale",
+        remark="windows agree in the ground; there are more houses, some of them grown together",
     ),
     Figure(
         "MultiDiffusion with StyleAligned",
         "Panoramas of one batch: alone, without sharing, without AdaIN, and full.",
         "talk/Panoramas in one style",
-        remark="without AdaIN and full differ in little but the boats' ground",
     ),
     Figure("Left and right reference", "Two styles in one wide picture.", "20 From one style to another"),
     Figure(
@@ -142,22 +144,24 @@ FIGURES: tuple[Figure, ...] = (
         "Where layout guidance fails",
         "Subjects of one kind in boxes, and the leak between them while guidance is on.",
         "talk/Where layout guidance fails",
-        remark="kittens stand in their boxes, some of them in another one's colour",
+        remark="guided, kittens have another one's colour, and in the first picture there is one too many",
     ),
     Figure(
         "Leakage, and Bounded Attention against it",
         "The same prompt and boxes, plain and bounded.",
         "06 Five kittens in boxes, each itself",
+        remark="bounded, the first picture lacks one kitten, the second two",
     ),
     Figure(
         "Kittens in four places",
         "Bounded Attention on the prompts of its paper.",
         "22 The pictures of the Bounded Attention talk",
+        remark="bounded, a ginger kitten is missing everywhere; on street and snow some run together",
     ),
     Figure(
         "A forest, five pets",
         "Bounded Attention on the other prompts of its paper.",
         "26 More subjects of the Bounded Attention talk",
-        remark="the unicorn, the hedgehog and the owl are not to be told, and of the pets there are three",
+        remark="bounded, the owl is a second hedgehog, and of the five pets two are there",
     ),
 )
