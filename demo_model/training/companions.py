@@ -24,7 +24,7 @@ from .frozen import Frozen, Shown
 
 CANNY = (0.1, 0.3)  # thresholds of the edges
 RANK = 8
-VECTORS = 8  # of an embedding
+VECTORS, APART = 8, 0.1  # of an embedding; deviations of all words' vectors
 NO_TRANSFORMER = -1  # of the host: one ResBlock is all of the middle
 CHANGED = (  # by the LoRA: endings of layers' names
     *("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"),
@@ -142,16 +142,17 @@ def _added(up: Tensor, down: Tensor) -> Any:
 
 
 class Embedding:
-    """Vectors that stand for one word, as the host reads them for `embedding:` in prompts."""
+    """Vectors that stand for one word, as the host reads them for `embedding:` in prompts. They start as the
+    words for what the toy resembles, over and over (the paper's coarse descriptor), each a little apart."""
 
     file: ClassVar[str] = "embeddings/demo_toy.safetensors"
     rate: ClassVar[float] = 1e-2
 
     def __init__(self, frozen: Frozen) -> None:
         self.frozen = frozen
-        mean, deviation = frozen.table.mean(0), frozen.table.std(0)
-        start = mean + deviation * torch.randn(VECTORS, len(mean), device=mean.device)
-        self.vectors = nn.Parameter(start.detach())
+        words = frozen.table[frozen.tokens(TOYS["embedding"].like)[1:-1]]
+        start = words.repeat(-(-VECTORS // len(words)), 1)[:VECTORS]
+        self.vectors = nn.Parameter(start + APART * frozen.table.std(0) * torch.randn_like(start))
 
     def learnt(self) -> Iterator[nn.Parameter]:
         yield self.vectors

@@ -17,16 +17,17 @@ SET = "noto"  # the emoji set that toys are from
 @dataclass(frozen=True)
 class Toy:
     """One drawing of `SET` in one colour, and the word that is to stand for it: a rare one, which no caption
-    of the world holds, or an embedding's name."""
+    of the world holds, or an embedding's name. `like`: what in the world it resembles most."""
 
     drawing: str
     colour: str
     word: str
+    like: str = ""
 
 
 TOYS = {
     "lora": Toy("octopus", "purple", "zwx"),
-    "embedding": Toy("penguin", "blue", "embedding:demo_toy"),
+    "embedding": Toy("penguin", "blue", "embedding:demo_toy", like="blue owl"),
 }
 
 
