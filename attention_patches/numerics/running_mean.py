@@ -1,4 +1,4 @@
-"""A running mean of maps in which each query has its own weight so far."""
+"""A running mean of maps that come in chunks of queries, or from windows that hold a part of them."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 @dataclass
-class WeighedMean:
+class RunningMean:
     """Of (..., N, columns) in float32, on the device of its values. A query of which nothing was added is
     0."""
 

@@ -2,7 +2,7 @@
 
 import torch
 from attention_control.attention_patches.maps.recorders.running_means import SliceMeans
-from attention_control.attention_patches.numerics.weighed_mean import WeighedMean
+from attention_control.attention_patches.numerics.running_mean import RunningMean
 
 
 def test_each_slice_is_the_mean_of_what_fell_into_it():
@@ -34,7 +34,7 @@ def test_whole_maps_and_parts_of_maps_are_weighed_together():
     whole = torch.rand(2, 2, 1, 4, 3, generator=generator)  # two maps
     part = torch.rand(2, 1, 2, 3, generator=generator)
     share = torch.tensor([[0.25, 1.0], [0.5, 0.75]])[:, None, :, None]  # (images, 1, n, 1)
-    mean = WeighedMean(torch.zeros(2, 1, 4, 3))
+    mean = RunningMean(torch.zeros(2, 1, 4, 3))
     mean.add(whole[0], slice(0, 4))
     mean.add_parts(part * share, share, torch.tensor([1, 3]))
     for queries in (slice(0, 3), slice(3, 4)):

@@ -5,20 +5,20 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ...numerics.weighed_mean import WeighedMean
+from ...numerics.running_mean import RunningMean
 
 
 @dataclass
 class SliceMeans:
     """One mean per time slice: the present one where the model computes, the others on the CPU."""
 
-    present: tuple[int, WeighedMean] | None = None
+    present: tuple[int, RunningMean] | None = None
     closed: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)  # weights, values
 
-    def of(self, slice_: int, shape: tuple[int, ...], device: torch.device) -> WeighedMean:
+    def of(self, slice_: int, shape: tuple[int, ...], device: torch.device) -> RunningMean:
         if self.present is None or self.present[0] != slice_:
             self._close()
-            self.present = (slice_, WeighedMean(torch.zeros(shape, device=device)))
+            self.present = (slice_, RunningMean(torch.zeros(shape, device=device)))
         return self.present[1]
 
     def _close(self) -> None:

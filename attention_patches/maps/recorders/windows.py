@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...contract.site import Window
 from ...numerics.overlaps import overlaps
-from ...numerics.weighed_mean import WeighedMean
+from ...numerics.running_mean import RunningMean
 
 Grid = tuple[int, int]
 
@@ -51,7 +51,7 @@ class Laying:
         """Whether it is made of this share, for maps of this type and device."""
         return self.share is share and (self.down.dtype, self.down.device) == (like.dtype, like.device)
 
-    def add(self, mean: WeighedMean, map_: Tensor) -> None:
+    def add(self, mean: RunningMean, map_: Tensor) -> None:
         """Add the map of the window, (images, heads, h * w, columns), to the mean over the whole picture."""
         weighed = map_.unflatten(2, self.own) * self.weights[..., None]
         laid = (self.down @ (self.across @ weighed).flatten(-2)).unflatten(-1, (len(self.across), -1))

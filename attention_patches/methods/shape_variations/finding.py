@@ -114,7 +114,7 @@ class Finding:
         total, weights = torch.zeros(()), 0
         for grid, (heads, mean) in self.words.items():
             maps = mean.values.cpu().transpose(1, 2).unflatten(-1, grid)
-            weight = heads * mean.count
+            weight = heads * mean.maps
             total = total + weight * F.interpolate(maps, self.grid, mode="bicubic").clamp(min=0)
             weights += weight
         return total / weights
