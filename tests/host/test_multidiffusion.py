@@ -5,9 +5,12 @@ import pytest
 import torch
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion
 from attention_control.nodes.host.run.install import install
+from attention_control.nodes.inspect.attention_probe_node import AttentionProbe
+from attention_control.nodes.inversion.invert_latent_node import InvertLatent
 
 from .methods import METHODS
 from .naive_windows import panorama
+from .node_calls import call_node
 from .specimen import SHALLOW, model
 from .tiny import assert_same_image, conditioning, sample, spy_calls
 
@@ -63,6 +66,16 @@ def test_windows_of_a_call(per_call, rows):
     assert {call.shape[2:] for call in calls} == {(4, 6)}
     assert max(call.shape[0] for call in calls) == rows
     assert sum(call.shape[0] for call in calls) == 2 * 6 * 2 * 2  # steps, windows, images, prompts
+
+
+@pytest.mark.parametrize("node", [InvertLatent, AttentionProbe])
+def test_inversions_and_probes_look_through_windows(node):
+    """Of the model that they are given, as a sampler does."""
+    given = {"steps": 2, "scheduler": "normal"} if node is InvertLatent else {}
+    latent = {"samples": torch.randn(1, 4, 6, 14)}
+    with spy_calls(model(SHALLOW)) as calls:
+        call_node(node, with_windows(model(SHALLOW)), prompts()[0], latent, **given)
+    assert calls and {call.shape[2:] for call in calls} == {(4, 6)}
 
 
 def test_the_memory_that_the_host_is_told(monkeypatch):
