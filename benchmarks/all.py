@@ -31,6 +31,7 @@ STEPS: dict[str, Sequence[str]] = {
     "cross_image_cost": ("cross_image_cost.py",),
     "guidance_cost": ("guidance_cost.py",),
     "live_cost": ("live_cost.py",),
+    "panorama_cost": ("panorama_cost.py",),
     "panorama": ("panorama.py",),
     "style_alignment": ("style_alignment.py",),
     "style_of_a_picture": ("style_alignment.py", "--from-a-picture"),

@@ -15,9 +15,9 @@ def blended(bench: Bench) -> Tensor | None:
     return bench.prompt_to_prompt(**blend) if blend else None
 
 
-def freed(bench: Bench) -> Tensor | None:
-    settings = bench.case.freed
-    return bench.prompt_to_prompt(**settings) if settings else None
+def advised(bench: Bench) -> Tensor:
+    """Earlier ends where there is a new noun, place or style, blended where there is something to keep."""
+    return bench.prompt_to_prompt(**bench.case.freed, **bench.case.blend)
 
 
 def of_the_picture(bench: Bench) -> Tensor:
@@ -35,8 +35,8 @@ OF_SAMPLED: dict[str, Way] = {
     "P2P, cross only": lambda bench: bench.prompt_to_prompt(self_until=0.0),
     "P2P, self only": lambda bench: bench.prompt_to_prompt(cross_until=0.0),
     "P2P": Bench.prompt_to_prompt,
-    "P2P, freed": freed,
     "P2P, blend": blended,
+    "P2P, as advised": advised,
     "img2img": img2img,
 }
 OF_RENDERED: dict[str, Way] = {

@@ -1,11 +1,10 @@
-"""Does a panorama have seams, and what do its windows cost? Demo model, windows of 128 pixels.
+"""Does a panorama have seams, and one style? Demo model, windows of 128 pixels.
 
 Seams: the horizontal step of brightness from pixel to pixel across the edges of windows, over that at all
 other columns; the plain run of the whole picture at the same columns stands beside it, as the autoencoder's
 cells of 8 pixels show as well. Styles: the most frequent style of a panorama's crops as the judge sees
-them, as a part of all crops (no style is asked for). Seconds: a run over as many windows as it has times one
-window of a plain batch as large as a call, in turn in one process, median of the rounds; on a CPU the
-process's own time. Memory: peak of tensors, weights not counted. Two styles: see `panorama_styles.py`.
+them, as a part of all crops (no style is asked for). Batches in one style, and two styles in one panorama:
+see `panorama_styles.py`. What windows cost: see `panorama_cost.py`.
 """
 
 import statistics
@@ -23,8 +22,7 @@ from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
 from panorama_pictures import sheet  # noqa: E402
 from panorama_runs import CELL, WINDOW, patched, sampled  # noqa: E402
-from panorama_styles import styles_of_batches, styles_of_sides  # noqa: E402
-from peak_bytes import PeakBytes  # noqa: E402
+from panorama_styles import NAMED, NOISES, PAIRS, styles_of_batches, styles_of_sides  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 PROMPTS = ("trees in the snow", "a cat in a forest", "houses on the street", "boats on the beach")
@@ -89,51 +87,12 @@ def quality(demo: Any, judge: Judge, quick: bool) -> tuple[dict[str, dict[str, f
     return figures, made
 
 
-def cost(demo: Any, quick: bool) -> list[dict[str, float]]:
-    """Seconds and memory by the size of a call and the width of the picture."""
-    model = demo[0]
-    steps, rounds = (1, 0) if quick else (8, 5)
-    found = []
-    for per_call, width in ((2, 32),) if quick else ((4, 64), (4, 128), (1, 64)):
-        windows = len(Windows((WINDOW, width), (WINDOW, WINDOW), 8).cells)
-        wide = patched(model, {"stride": 8, "per_call": per_call})
-        ratios = []
-        for round_ in range(rounds + 1):
-            seconds = [_seconds(demo, model, per_call, WINDOW, steps), _seconds(demo, wide, 1, width, steps)]
-            if round_ or not rounds:  # the first warms up
-                ratios.append(seconds[1] / (seconds[0] / per_call * windows))
-        peaks = []
-        for one, images, side in ((model, per_call, WINDOW), (wide, 1, width)):
-            with PeakBytes() as counter:
-                sampled(demo, one, ["a cat"] * images, side, 1)
-            peaks.append(counter.peak)
-        found.append(
-            {
-                "windows in a call": per_call,
-                "pixels": width * CELL,
-                "windows": windows,
-                "time over the floor": statistics.median(ratios),
-                "megabytes": peaks[1] / 2**20,
-                "megabytes of a plain batch": peaks[0] / 2**20,
-            }
-        )
-        print(found[-1], flush=True)
-    return found
-
-
-def _seconds(demo: Any, model: Any, images: int, width: int, steps: int) -> float:
-    started = record.clock()
-    sampled(demo, model, ["a cat"] * images, width, steps)
-    return record.clock() - started
-
-
 def main() -> None:
     options = record.parser(__doc__, "256 pixels, some of the ways, one step, one round").parse_args()
     with torch.inference_mode():
         demo = LoadDemoModel.execute().args
         judge = Judge.load()
         figures, chosen = quality(demo, judge, options.quick)
-        costs = cost(demo, options.quick)
         shared = styles_of_batches(demo, judge, options.quick)
         styled = styles_of_sides(demo, judge, options.quick)
     rows = [
@@ -141,11 +100,17 @@ def main() -> None:
         for name, own in figures.items()
     ]
     print(record.table(["", *next(iter(figures.values()))], rows))
-    print(record.table(list(costs[0]), [[f"{value:.4g}" for value in own.values()] for own in costs]))
     for found in (shared, styled):
         lines = [[name, *(f"{share:.0%}" for share in own.values())] for name, own in found.items()]
         print(record.table(["", *next(iter(found.values()))], lines))
-    told = {"ways": figures, "cost": costs, "one style": shared, "two styles": styled}
+    told = {
+        "noises": NOISES,
+        "pairs": len(PAIRS),
+        "styles named": len(NAMED),
+        "ways": figures,
+        "one style": shared,
+        "two styles": styled,
+    }
     path = record.write("panorama", told, options)
     sheet(chosen).save(path.with_suffix(".jpg"), quality=90)
     print(f"written: {path.name} and a picture beside it")

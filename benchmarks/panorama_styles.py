@@ -1,7 +1,7 @@
 """Panoramas in one style, and those that follow one given picture on their left and another on their right.
 
-One style: batches of panoramas of different prompts, of which the first one sets the style. Cut into windows,
-the pairs of windows of a batch in which the judge reads the same style.
+One style: batches of four panoramas, of which the first one's prompt names a style. Of the windows of the
+three others, those in which the judge reads that style.
 
 Two styles: the pictures are the demo model's own, inverted; masks give each its half of the panorama. Of each
 pair both orders are sampled from the same noise. Sides right: the share of first and last windows in which
@@ -13,7 +13,6 @@ Full is `follow_masks` at "each place", the node's default; "by window" is its o
 """
 
 import statistics
-from itertools import combinations
 from typing import Any
 
 import torch
@@ -29,6 +28,7 @@ from panorama_runs import CELL, WINDOW, patched, sampled
 from torch import Tensor
 
 PAIRS = (("clay", "ink"), ("flat", "cartoon"), ("sticker", "clay"), ("ink", "flat"))
+NOISES = 3
 SUBJECTS = ("a cat in a forest", "a house in the snow")
 PROMPT = "trees in the snow"
 WAYS: dict[str, dict[str, Any] | None] = {
@@ -39,6 +39,7 @@ WAYS: dict[str, dict[str, Any] | None] = {
     "full, by window": {},
 }
 BATCH = ("trees in the snow", "a cat in a forest", "houses on the street", "boats on the beach")
+NAMED = ("clay", "ink", "sticker")
 SHARED: dict[str, dict[str, Any]] = {
     "MultiDiffusion alone": {"sharing": "off", "adain": "off"},
     "no shared attention": {"sharing": "off"},
@@ -49,27 +50,27 @@ SIDES = (torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]))  # masks, stret
 
 
 def styles_of_batches(demo: Any, judge: Judge, quick: bool) -> dict[str, dict[str, float]]:
-    """The share of pairs of windows in the same style, by way."""
-    width, steps, noises = (32, 1, 1) if quick else (64, 20, 3)
+    """The share of windows in the style that the first panorama's prompt names, by way."""
+    width, steps, named = (32, 1, NAMED[:1]) if quick else (64, 20, NAMED)
     found = {}
     for name in ("MultiDiffusion alone", "full") if quick else SHARED:
         model = patched(demo[0], {"stride": WINDOW // 2})
         layers = family_of(model).layer_map().parse("all")
         model = install(model, StyleAligned(layers=layers, **SHARED[name]))
         same: list[bool] = []
-        for noise in range(noises):
-            panoramas = demo[2].decode(sampled(demo, model, list(BATCH), width, steps, noise))
-            windows = torch.cat(panoramas.split(WINDOW * CELL, dim=2))
-            styles = [verdict.style for verdict in judge(windows)]
-            same += [one == other for one, other in combinations(styles, 2)]
-        found[name] = {"same style": statistics.mean(same)}
+        for noise, style in enumerate(named):
+            prompts = [f"{BATCH[0]}, {style} style", *BATCH[1:]]
+            _, *others = demo[2].decode(sampled(demo, model, prompts, width, steps, noise))
+            windows = torch.cat(torch.stack(others).split(WINDOW * CELL, dim=2))
+            same += [verdict.style == style for verdict in judge(windows)]
+        found[name] = {"style of the first": statistics.mean(same)}
         print(name, found[name], flush=True)
     return found
 
 
 def styles_of_sides(demo: Any, judge: Judge, quick: bool) -> dict[str, dict[str, float]]:
     """Figures by way."""
-    width, steps, noises = (32, 1, 1) if quick else (64, 20, 3)
+    width, steps, noises = (32, 1, 1) if quick else (64, 20, NOISES)
     ways = {name: how for name, how in WAYS.items() if not quick or name in ("no references", "full")}
     right: dict[str, list[bool]] = {name: [] for name in ways}
     mirrored: dict[str, list[bool]] = {name: [] for name in ways}

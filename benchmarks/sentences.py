@@ -75,6 +75,19 @@ def shapes(record: Record) -> str:
     )
 
 
+def panorama(record: Record) -> str:
+    finest, halves = record["ways"]["stride 1/8 (paper)"], record["ways"]["stride 1/2"]
+    shared, sides = record["one style"], record["two styles"]
+    return (
+        f"brightness jumps {finest['seams']:.2f} times as far across the edges of windows as elsewhere at "
+        f"the paper's stride, {halves['seams']:.2f} times at half a window; in a batch of panoramas "
+        f"{_percent(shared['full']['style of the first'])} of the windows have the first one's style with "
+        f"StyleAligned ({_percent(shared['MultiDiffusion alone']['style of the first'])} without), and "
+        f"{_percent(sides['full']['sides right'])} of the sides follow the picture that was given for them "
+        f"({_percent(sides['no references']['sides right'])} without pictures)."
+    )
+
+
 def maps(record: Record) -> str:
     words, masks = (record["rows"][name] for name in ("DAAM-style average", "SelfSegment"))
     return (
@@ -149,6 +162,18 @@ def live_cost(record: Record) -> str:
     )
 
 
+def panorama_cost(record: Record) -> str:
+    most = {
+        name: max(run["time over the floor"] for run in record["runs"] if run["model"] == name)
+        for name in ("random SD1.5", "Pocket Diffusion")
+    }
+    return (
+        f"a run through windows takes at most {most['random SD1.5']:.2f} times as long as its windows by "
+        f"themselves on an SD1.5 of full size, and {most['Pocket Diffusion']:.2f} times on the demo model, "
+        "whose calls are short."
+    )
+
+
 def transformer_costs(record: Record) -> str:
     over = record["over the floor"]
     return (
@@ -166,12 +191,14 @@ SENTENCES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "appearance": ("Appearance of another picture", appearance),
     "editing": ("Edits by words", editing),
     "shapes": ("Shapes of one object", shapes),
+    "panorama": ("Wide pictures", panorama),
     "maps": ("Maps and segments", maps),
     "inversion": ("Inversion", inversion),
     "overhead": ("Cost of a patch", overhead),
     "editing_cost": ("Cost of edits", editing_cost),
     "cross_image_cost": ("Cost of appearance transfer", cross_image_cost),
     "guidance_cost": ("Cost of guidance", guidance_cost),
+    "panorama_cost": ("Cost of windows", panorama_cost),
     "transformer_costs": ("Cost on transformers", transformer_costs),
     "live_cost": ("Cost of pictures on nodes", live_cost),
 }

@@ -129,3 +129,25 @@ def live_cost(record: dict[str, Any]) -> str:
     )
     header = ["shown", "time", "share of drawing", "pictures a run"]
     return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'live_cost.py')}"
+
+
+def panorama_cost(record: dict[str, Any]) -> str:
+    rows = [
+        [
+            run["model"],
+            "{1} x {0}".format(*run["pixels"]),
+            run["windows"],
+            run["windows in a call"],
+            multiple(run["time over the floor"]),
+            f"{run['megabytes']:.1f} MB",
+            f"{run['megabytes of a plain batch']:.1f} MB",
+        ]
+        for run in record["runs"]
+    ]
+    text = (
+        "A run through windows half a window apart. The floor is as many windows as there are times one "
+        "window of a plain batch as large as a call, in turn in one process, median of "
+        f"{_rounds(record)}. Peak memory of tensors, weights not counted, beside that of such a batch."
+    )
+    header = ["", "pixels", "windows", "in a call", "time over the floor", "peak memory", "of a plain batch"]
+    return f"{text}\n\n{table(header, rows)}\n\n{source(record, 'panorama_cost.py')}"

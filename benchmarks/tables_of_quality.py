@@ -3,6 +3,7 @@
 from typing import Any
 
 import editing_tables
+import panorama_tables
 import shape_tables
 from record import source, table
 
@@ -86,12 +87,16 @@ def editing(record: dict[str, Any]) -> str:
         "the subjects found so in the edit with those in the source. The first four columns are means over "
         "the kinds that a way is for; by kind: edit right / rest right. A scene is rendered, and inverted "
         "(DDIM, CFG 1) for P2P, which blends there, and for PnP. img2img goes on from "
-        f"{record['img2img from']:.0%} of the schedule, where `self_until` ends; `freed`: the paper's ends "
-        "of 0.2 for new nouns, places and styles."
+        f"{record['img2img from']:.0%} of the schedule, where `self_until` ends; `as advised`: with the "
+        "paper's ends of 0.2 for new nouns, places and styles, and the blend for all but styles."
     )
     lines = table(editing_tables.header(kinds), editing_tables.rows(kinds))
     made_by = source(record, "editing.py", drawn=True)
     return f"{text}\n\n{lines}\n\n{made_by}"
+
+
+def panorama(record: dict[str, Any]) -> str:
+    return f"{panorama_tables.panorama(record)}\n\n{source(record, 'panorama.py', drawn=True)}"
 
 
 def shapes(record: dict[str, Any]) -> str:
