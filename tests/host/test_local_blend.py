@@ -142,7 +142,9 @@ def test_layers_of_a_quarter_of_the_height(shape, latent, grid, layers):
     assert {sizes[ordinal].grid for ordinal in chosen} == {grid}
 
 
-def test_models_that_stay_fine_have_their_coarsest_layers():
-    """As the demo model, whose coarsest grid is half the height of its latents."""
+def test_models_that_stay_fine_have_their_coarsest_layers_with_an_outline():
+    """As the demo model, whose coarsest grid is half the height of its latents and holds no words; where none
+    has so many rows, the finest."""
     sizes = {1: LayerSize((16, 16), 4, 16), 2: LayerSize((8, 8), 4, 32), 3: LayerSize((16, 16), 4, 16)}
-    assert blended_layers(sizes, 16) == {2}
+    assert blended_layers(sizes, 16) == {1, 3}
+    assert blended_layers({1: LayerSize((8, 8), 4, 16), 2: LayerSize((4, 4), 4, 16)}, 8) == {1}

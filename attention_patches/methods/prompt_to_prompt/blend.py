@@ -37,6 +37,7 @@ from ...contract.site import Prompt, Site
 from ...inversion.inversion import Inversion
 from .mask_store import MaskStore
 
+ROWS = 16  # of maps that show an outline
 SMOOTHED = 7  # tokens on a side of the Gaussian
 UNSEEN = "no map of the words was seen, or the blend starts behind the run"
 IN_A_PART = "the model got a part of the picture, and the blend's masks are found in the whole one"
@@ -181,8 +182,9 @@ def smoothed(maps: Tensor) -> Tensor:
 def blended_layers(sizes: Mapping[int, LayerSize], height: int) -> frozenset[int]:
     """Ordinals of all layers of a quarter of the latents' height: five of 16 x 16 in SD1.5 at 512 pixels, as
     the authors have it; in SDXL at 1024 pixels all 60 of 32 x 32, the middle's among them. Models that do not
-    go down so far have their coarsest ones."""
+    go down so far have the coarsest ones of `ROWS` rows, the authors' number: fewer have hardly an outline."""
+    rows = {size.grid[0] for size in sizes.values()}
     quarter = math.ceil(height / 4)
-    rows = [size.grid[0] for size in sizes.values()]
-    chosen = min((row for row in rows if row >= quarter), default=max(rows))
+    least = quarter if min(rows) <= quarter else ROWS
+    chosen = min((row for row in rows if row >= least), default=max(rows))
     return frozenset(ordinal for ordinal, size in sizes.items() if size.grid[0] == chosen)
