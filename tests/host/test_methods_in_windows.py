@@ -18,7 +18,7 @@ from .test_parts_of_a_picture import ACROSS, HALVES, LEFT, RIGHT
 from .tiny import assert_same_image, conditioning, sample
 
 MASKS, FOUND, GUIDED_MASKS, GUIDED = WAYS = SHALLOW_WAYS
-LOSSES = re.compile(r"looks, (loss \S+ -> \S+)\.")
+LOSSES = re.compile(r"looks?, (loss \S+ -> \S+)\.")
 WINDOWS = {"window": (4, 6), "stride": 2}
 WIDE = {"batch": IMAGES, "height": 6, "width": 10}
 NAMES = ("style aligned", "prompt to prompt", "shape variations")

@@ -35,23 +35,40 @@ SDXL_GRIDS = {("input", 4): 64, ("input", 5): 64, ("input", 7): 32, ("input", 8)
 SDXL_GRIDS |= {("output", n): 32 if n < 3 else 64 for n in range(6)}
 
 
+HEIGHT = 128  # of latents, of which the coarse layers have a quarter or less
+
+
+def placing(model, grids):
+    return authors.placing_layers(model, sizes(model, grids), HEIGHT)
+
+
 def test_layout_guidance_looks_where_its_authors_do():
     """SD1.5: the middle and up_blocks.1, four maps; SDXL: the last transformer of the same four modules."""
-    assert authors.last_coarse_layers(SD15, sizes(SD15, SD15_GRIDS)) == {7, 8, 9, 10}
-    found = authors.last_coarse_layers(SDXL, sizes(SDXL, SDXL_GRIDS))
+    assert authors.last_of_modules(placing(SD15, SD15_GRIDS)) == {7, 8, 9, 10}
+    found = authors.last_of_modules(placing(SDXL, SDXL_GRIDS))
     names = [str(layer) for layer in SDXL.layers if layer.ordinal in found]
     assert names == ["middle 0.9", "output 0.9", "output 1.9", "output 2.9"]
-    assert len(authors.coarse_layers(SDXL, sizes(SDXL, SDXL_GRIDS))) == 40
+    assert len(placing(SDXL, SDXL_GRIDS)) == 40
+
+
+def test_models_that_stay_fine_are_guided_where_words_have_an_outline():
+    """As the demo model: its coarsest layers, half the latents' height, hold no words. With larger latents
+    they are a quarter, and looked at as in SD1.5."""
+    grids = {("input", 1): 16, ("input", 3): 8, ("middle", 0): 8, ("output", 0): 8, ("output", 2): 16}
+    small = model_layers([(*place, 0) for place in grids])
+    assert [str(layer) for layer in authors.placing_layers(small, sizes(small, grids), 16)] == ["output 2.0"]
+    coarse = authors.placing_layers(small, sizes(small, grids), 32)
+    assert [str(layer) for layer in coarse] == ["middle 0.0", "output 0.0"]
 
 
 def test_bounded_attention_is_guided_where_its_authors_guide():
     """Their numbers count self- and cross-attention: 12 to 19 in SD1.5 and 70 to 81 in SDXL."""
-    shallow = authors.guided_layers(SD15, sizes(SD15, SD15_GRIDS))
-    deep = authors.guided_layers(SDXL, sizes(SDXL, SDXL_GRIDS))
+    shallow = authors.guided_layers(SD15, placing(SD15, SD15_GRIDS))
+    deep = authors.guided_layers(SDXL, placing(SDXL, SDXL_GRIDS))
     assert sorted(2 * (n - 1) + kind for n in shallow for kind in (0, 1)) == list(range(12, 20))
     assert sorted(2 * (n - 1) + kind for n in deep for kind in (0, 1)) == list(range(70, 82))
     steps = [
-        authors.presets(model, sizes(model, grids), NO_LAYERS)[authors.GUIDANCE_PRESET].step_sizes
+        authors.presets(model, sizes(model, grids), NO_LAYERS, HEIGHT)[authors.GUIDANCE_PRESET].step_sizes
         for model, grids in ((SD15, SD15_GRIDS), (SDXL, SDXL_GRIDS))
     ]
     assert steps == [(8.0, 2.0), (18.0, 5.0)]
@@ -89,4 +106,5 @@ def test_where_subjects_are_found(grids, expected):
     named = [(name.rstrip("0123456789"), n, 0) for n, name in enumerate(grids, start=1)]
     layers = model_layers(named)
     of = {n: LayerSize((side, side), 2, 8) for n, side in enumerate(grids.values(), start=1)}
-    assert authors.searched_layers(layers, of) == expected
+    guided = authors.guided_layers(layers, authors.placing_layers(layers, of, max(grids.values())))
+    assert authors.searched_layers(layers, of, guided) == expected

@@ -181,8 +181,9 @@ def smoothed(maps: Tensor) -> Tensor:
 
 def blended_layers(sizes: Mapping[int, LayerSize], height: int) -> frozenset[int]:
     """Ordinals of all layers of a quarter of the latents' height: five of 16 x 16 in SD1.5 at 512 pixels, as
-    the authors have it; in SDXL at 1024 pixels all 60 of 32 x 32, the middle's among them. Models that do not
-    go down so far have the coarsest ones of `ROWS` rows, the authors' number: fewer have hardly an outline."""
+    the authors have it; in SDXL at 1024 pixels all 60 of 32 x 32, the middle's among them. Models that do
+    not go down so far have the coarsest ones of 16 rows, the authors' number: fewer show hardly an outline.
+    """
     rows = {size.grid[0] for size in sizes.values()}
     quarter = math.ceil(height / 4)
     least = quarter if min(rows) <= quarter else ROWS

@@ -12,20 +12,23 @@ from .....attention_patches.methods.layout_guidance import LAYOUT_PRESET
 from .....attention_patches.methods.plug_and_play.method import PLUGGED
 
 LayerSizes = Mapping[int, LayerSize]
+ROWS = 16  # of maps that show where a subject is
 FEWEST_CELLS = 256  # of the grid on which subjects are found again, where a model has it
 FINEST_LEVELS = 2  # of the decoder, where keys are swapped: 64 x 64 and 32 x 32 tokens for 512 pixels
 SHALLOW_STEPS = (8.0, 2.0)  # of Bounded Attention on SD1.5
 DEEP_STEPS = (18.0, 5.0)  # on SDXL
 
 
-def presets(model: LayerMap, sizes: LayerSizes, residuals: LayerMap) -> dict[str, Preset]:
-    """By the names that the methods choose."""
+def presets(model: LayerMap, sizes: LayerSizes, residuals: LayerMap, height: int) -> dict[str, Preset]:
+    """By the names that the methods choose, for latents of this height."""
+    seen = placing_layers(model, sizes, height)
+    guided = guided_layers(model, seen)
     return {
         SWAPPED: Preset(finest_layers(model, sizes)),
-        LAYOUT_PRESET: Preset(last_coarse_layers(model, sizes)),
-        GUIDANCE_PRESET: Preset(guided_layers(model, sizes), DEEP_STEPS if deep(model) else SHALLOW_STEPS),
+        LAYOUT_PRESET: Preset(last_of_modules(seen)),
+        GUIDANCE_PRESET: Preset(guided, DEEP_STEPS if deep(model) else SHALLOW_STEPS),
         BOUNDED_PRESET: Preset(frozenset(sizes)),
-        SEARCH_PRESET: Preset(searched_layers(model, sizes)),
+        SEARCH_PRESET: Preset(searched_layers(model, sizes, guided)),
         PLUGGED: plugged(model, sizes, residuals),
     }
 
@@ -50,28 +53,40 @@ def coarse_layers(model: LayerMap, sizes: LayerSizes) -> list[Layer]:
     return [layer for layer in model.layers if layer.block == "middle"] + level
 
 
-def last_coarse_layers(model: LayerMap, sizes: LayerSizes) -> frozenset[int]:
-    """Layout Guidance looks at the coarse layers; of each module at the last transformer, since the authors'
-    library keeps one map for a module."""
-    ends = {(layer.block, layer.number): layer.ordinal for layer in coarse_layers(model, sizes)}
-    return frozenset(ends.values())
-
-
-def guided_layers(model: LayerMap, sizes: LayerSizes) -> frozenset[int]:
-    """Bounded Attention's loss looks at the coarse layers (SD1.5) or, where modules are deep, at transformers
-    1 to 6 of the first module on the way up (SDXL)."""
+def placing_layers(model: LayerMap, sizes: LayerSizes, height: int) -> list[Layer]:
+    """Where guidance sees in which cells words are: the coarse layers. Models that do not go down to a
+    quarter of the latents' height, as the demo model, hold no words in their coarsest layers: of these the
+    level on the way up that is the coarsest with 16 rows, as many as the authors see in SD1.5, or else the
+    finest."""
     coarse = coarse_layers(model, sizes)
+    up = [layer for layer in model.layers if layer.block == "output"]
+    if not up or sizes[up[0].ordinal].grid[0] <= math.ceil(height / 4):
+        return coarse
+    rows = [sizes[layer.ordinal].grid[0] for layer in up]
+    chosen = min((row for row in rows if row >= ROWS), default=max(rows))
+    return [layer for layer in up if sizes[layer.ordinal].grid[0] == chosen]
+
+
+def last_of_modules(layers: list[Layer]) -> frozenset[int]:
+    """Layout Guidance looks at the last transformer of each module, since the authors' library keeps one map
+    for a module."""
+    return frozenset({(layer.block, layer.number): layer.ordinal for layer in layers}.values())
+
+
+def guided_layers(model: LayerMap, seen: list[Layer]) -> frozenset[int]:
+    """Bounded Attention's loss looks at the placing layers (SD1.5) or, where modules are deep, at
+    transformers 1 to 6 of the first module on the way up (SDXL)."""
     if not deep(model):
-        return frozenset(layer.ordinal for layer in coarse)
-    first = next(layer.number for layer in coarse if layer.block == "output")
+        return frozenset(layer.ordinal for layer in seen)
+    first = next(layer.number for layer in seen if layer.block == "output")
     return frozenset(
         layer.ordinal
-        for layer in coarse
+        for layer in seen
         if (layer.block, layer.number) == ("output", first) and 1 <= layer.index <= 6
     )
 
 
-def searched_layers(model: LayerMap, sizes: LayerSizes) -> frozenset[int]:
+def searched_layers(model: LayerMap, sizes: LayerSizes, guided: frozenset[int]) -> frozenset[int]:
     """Bounded Attention finds subjects on the grid of the output blocks that has 256 cells at least, and as
     few as possible: 16 x 16 in SD1.5 at 512 pixels, 32 x 32 in SDXL at 1024. On that grid it looks where its
     loss looks, which is everywhere in SD1.5 and in 6 of 30 layers in SDXL; everywhere if the loss looks
@@ -81,7 +96,7 @@ def searched_layers(model: LayerMap, sizes: LayerSizes) -> frozenset[int]:
     enough = [n for n in chosen if cells[n] >= FEWEST_CELLS]
     best = min(cells[n] for n in enough) if enough else max(cells.values())
     fitting = frozenset(n for n in chosen if cells[n] == best)
-    return fitting & guided_layers(model, sizes) or fitting
+    return fitting & guided or fitting
 
 
 def plugged(model: LayerMap, sizes: LayerSizes, residuals: LayerMap) -> Preset:

@@ -83,7 +83,7 @@ class UNet(Family):
         return sizes
 
     def presets(self, latent: tuple[int, int]) -> Mapping[str, Preset]:
-        return presets(self.layer_map(), self.layer_sizes(latent), self.residual_map())
+        return presets(self.layer_map(), self.layer_sizes(latent), self.residual_map(), latent[0])
 
     def marks(self, enter: Enter) -> Mapping[str, Callable[..., Any]]:
         return {name: partial(_mark, enter, kind) for name, kind in MARKED.items()}
