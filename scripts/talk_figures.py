@@ -117,6 +117,7 @@ FIGURES: tuple[Figure, ...] = (
         "With textual inversion",
         "A word learnt for another toy: alone, and in one style.",
         "talk/A learnt word and one style",
+        remark="the penguin's outline and belly are there, its beak and feet are not",
     ),
     Figure(
         "MultiDiffusion",
@@ -144,24 +145,23 @@ FIGURES: tuple[Figure, ...] = (
         "Where layout guidance fails",
         "Subjects of one kind in boxes, and the leak between them while guidance is on.",
         "talk/Where layout guidance fails",
-        remark="guided, kittens have another one's colour, and in the first picture there is one too many",
+        remark="here it fails in the first picture alone, where a kitten is missing",
     ),
     Figure(
         "Leakage, and Bounded Attention against it",
         "The same prompt and boxes, plain and bounded.",
         "06 Five kittens in boxes, each itself",
-        remark="bounded, the first picture lacks one kitten, the second two",
     ),
     Figure(
         "Kittens in four places",
         "Bounded Attention on the prompts of its paper.",
         "22 The pictures of the Bounded Attention talk",
-        remark="bounded, a ginger kitten is missing everywhere; on street and snow some run together",
+        remark="bounded, the kittens are as asked for, on plain grounds in place of stairs, street and snow",
     ),
     Figure(
         "A forest, five pets",
         "Bounded Attention on the other prompts of its paper.",
         "26 More subjects of the Bounded Attention talk",
-        remark="bounded, the owl is a second hedgehog, and of the five pets two are there",
+        remark="bounded, all are there; the hedgehog is a ball, and little is left of forest and beach",
     ),
 )
