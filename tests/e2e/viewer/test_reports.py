@@ -113,7 +113,7 @@ def test_a_blueprint_shows_what_its_nodes_report(own: Ui) -> None:
     own.page.evaluate(CONNECT)
     own.page.evaluate("app.canvas.ds.scale = 1; app.canvas.ds.offset = [400, 200]")
     own.run()
-    report = "StyleAligned: 7 of 7 layers, all group norms, 2 of 2 noise levels"
+    report = "StyleAligned: 7 of 7 layers, 2 of 2 noise levels"
     own.page.get_by_text(report).locator("visible=true").wait_for(timeout=SOON)
     own.page.evaluate(REMARK, ["InvertLatent", "A remark."])
     element = own.page.get_by_text("A remark.").locator("visible=true")
