@@ -22,10 +22,9 @@ from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
 from panorama_pictures import sheet  # noqa: E402
 from panorama_runs import CELL, WINDOW, patched, sampled  # noqa: E402
-from panorama_styles import NAMED, NOISES, PAIRS, styles_of_batches, styles_of_sides  # noqa: E402
+from panorama_styles import BATCH, NAMED, NOISES, PAIRS, styles_of_batches, styles_of_sides  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-PROMPTS = ("trees in the snow", "a cat in a forest", "houses on the street", "boats on the beach")
 WAYS: dict[str, dict[str, Any] | None] = {
     "the whole picture at once": None,
     "stride 1, no overlap": {"stride": 16},
@@ -68,7 +67,7 @@ def one_style(judge: Judge, pictures: Tensor) -> float:
 def quality(demo: Any, judge: Judge, quick: bool) -> tuple[dict[str, dict[str, float]], dict[str, Tensor]]:
     """Figures of each way, and its pictures of the first seed."""
     model, _, vae = demo
-    width, steps, prompts = (32, 1, PROMPTS[:1]) if quick else (64, 20, PROMPTS)
+    width, steps, prompts = (32, 1, BATCH[:1]) if quick else (64, 20, BATCH)
     ways = {name: WAYS[name] for name in (QUICK_WAYS if quick else WAYS)}
     made = {
         name: vae.decode(sampled(demo, patched(model, how), list(prompts), width, steps))

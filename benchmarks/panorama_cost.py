@@ -22,10 +22,9 @@ from attention_control.attention_patches.methods.multidiffusion.method import Mu
 from attention_control.attention_patches.methods.multidiffusion.windows import Windows  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
 from models import demo, empty_latents, random_sd15  # noqa: E402
+from panorama_runs import CELL  # noqa: E402
 from peak_bytes import PeakBytes  # noqa: E402
 from turns import ratio, seconds_of  # noqa: E402
-
-CELL = 8  # pixels of a cell of the latents
 
 
 @dataclass(frozen=True)

@@ -53,10 +53,10 @@ def main() -> None:
     from attention_control.nodes.host.demo_model import load_demo_model
 
     demo = load_demo_model(options.weights)
-    start = time.monotonic()
     if options.companions:
         write(companions(demo, options), options)
         return
+    start = time.monotonic()
     figures: dict[str, Any] = evaluate(
         demo,
         options.judge or options.weights / "judge.safetensors",

@@ -1,8 +1,9 @@
 """The layers of a model, and the small language in which users name them."""
 
+import math
 import re
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
@@ -11,6 +12,7 @@ from .site import STAGES, Layer
 
 ALL = "all"
 DIGITS = 9  # most of a number
+ROWS = 16  # of the maps that authors look at in SD1.5, at 512 pixels; fewer show hardly an outline
 _ORDINALS = r"(\d+)(?:\s*-\s*(\d+))?"
 _PLACE = r"([a-z_]+)(?:\s+(\d+)(?:\.(\d+)|\s*-\s*(\d+))?)?"
 
@@ -32,6 +34,15 @@ class LayerSize:
     def numbers(self) -> int:
         """In the queries of one row."""
         return self.tokens * self.heads * self.width
+
+
+def rows_with_outlines(rows: Collection[int], height: int) -> int:
+    """Of a model's grids of so many rows, those in which words have outlines: a quarter of the latents'
+    height. Models that do not go down so far, as the demo model, hold no words in their coarsest layers: of
+    these the coarsest grid of `ROWS`, or else the finest."""
+    quarter = math.ceil(height / 4)
+    least = quarter if min(rows) <= quarter else ROWS
+    return min((row for row in rows if row >= least), default=max(rows))
 
 
 @dataclass(frozen=True)

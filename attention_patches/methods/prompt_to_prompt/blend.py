@@ -17,7 +17,6 @@ the schedule (Shin et al., ICCV 2025, arXiv 2508.07519; of SD3 their code pools 
 of an edit before the source's queries and keys are put in its place, here they are those that it has.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -30,14 +29,13 @@ from ...attention.attention_map import by_token
 from ...attention.explicit_maps import probabilities
 from ...contract.attention_part import Attend, Order, StepAside
 from ...contract.denoiser import Denoiser
-from ...contract.layers import LayerSize
+from ...contract.layers import LayerSize, rows_with_outlines
 from ...contract.qkv import QKV
 from ...contract.schedule import before
 from ...contract.site import Prompt, Site
 from ...inversion.inversion import Inversion
 from .mask_store import MaskStore
 
-ROWS = 16  # of maps that show an outline
 SMOOTHED = 7  # tokens on a side of the Gaussian
 UNSEEN = "no map of the words was seen, or the blend starts behind the run"
 IN_A_PART = "the model got a part of the picture, and the blend's masks are found in the whole one"
@@ -181,11 +179,7 @@ def smoothed(maps: Tensor) -> Tensor:
 
 def blended_layers(sizes: Mapping[int, LayerSize], height: int) -> frozenset[int]:
     """Ordinals of all layers of a quarter of the latents' height: five of 16 x 16 in SD1.5 at 512 pixels, as
-    the authors have it; in SDXL at 1024 pixels all 60 of 32 x 32, the middle's among them. Models that do
-    not go down so far have the coarsest ones of 16 rows, the authors' number: fewer show hardly an outline.
-    """
-    rows = {size.grid[0] for size in sizes.values()}
-    quarter = math.ceil(height / 4)
-    least = quarter if min(rows) <= quarter else ROWS
-    chosen = min((row for row in rows if row >= least), default=max(rows))
+    the authors have it; in SDXL at 1024 pixels all 60 of 32 x 32, the middle's among them. For models that
+    do not go down so far see `rows_with_outlines`."""
+    chosen = rows_with_outlines({size.grid[0] for size in sizes.values()}, height)
     return frozenset(ordinal for ordinal, size in sizes.items() if size.grid[0] == chosen)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
+from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset, rows_with_outlines
 from .....attention_patches.contract.site import Layer
 from .....attention_patches.methods.bounded_attention.guidance import GUIDANCE_PRESET
 from .....attention_patches.methods.bounded_attention.method import BOUNDED_PRESET, SEARCH_PRESET
@@ -12,7 +12,6 @@ from .....attention_patches.methods.layout_guidance import LAYOUT_PRESET
 from .....attention_patches.methods.plug_and_play.method import PLUGGED
 
 LayerSizes = Mapping[int, LayerSize]
-ROWS = 16  # of maps that show where a subject is
 FEWEST_CELLS = 256  # of the grid on which subjects are found again, where a model has it
 FINEST_LEVELS = 2  # of the decoder, where keys are swapped: 64 x 64 and 32 x 32 tokens for 512 pixels
 SHALLOW_STEPS = (8.0, 2.0)  # of Bounded Attention on SD1.5
@@ -54,16 +53,13 @@ def coarse_layers(model: LayerMap, sizes: LayerSizes) -> list[Layer]:
 
 
 def placing_layers(model: LayerMap, sizes: LayerSizes, height: int) -> list[Layer]:
-    """Where guidance sees in which cells words are: the coarse layers. Models that do not go down to a
-    quarter of the latents' height, as the demo model, hold no words in their coarsest layers: of these the
-    level on the way up that is the coarsest with 16 rows, as many as the authors see in SD1.5, or else the
-    finest."""
-    coarse = coarse_layers(model, sizes)
+    """Where guidance sees in which cells words are: the coarse layers. In models that do not go down to a
+    quarter of the latents' height it is the level on the way up that `rows_with_outlines` names."""
     up = [layer for layer in model.layers if layer.block == "output"]
-    if not up or sizes[up[0].ordinal].grid[0] <= math.ceil(height / 4):
-        return coarse
     rows = [sizes[layer.ordinal].grid[0] for layer in up]
-    chosen = min((row for row in rows if row >= ROWS), default=max(rows))
+    if not rows or min(rows) <= math.ceil(height / 4):
+        return coarse_layers(model, sizes)
+    chosen = rows_with_outlines(rows, height)
     return [layer for layer in up if sizes[layer.ordinal].grid[0] == chosen]
 
 
