@@ -72,13 +72,12 @@ def make(options: argparse.Namespace) -> list[str]:
     """Run what is due and write each into the list and the pages; returns what failed or was not begun."""
     begun, failed = time.monotonic(), []
     for step in options.only:
-        made = json.loads(MADE.read_text()) if MADE.is_file() else {}
-        if made.get(step, {}).get("weights") == record.weights() and not options.again:
+        if recorded().get(step, {}).get("weights") == record.weights() and not options.again:
             continue
         if time.monotonic() - begun > 60 * options.minutes or (minutes := run(step)) is None:
             failed.append(step)
             continue
-        made[step] = stamp(minutes)
+        made = {**recorded(), step: stamp(minutes)}  # another may have written meanwhile
         keep({name: made[name] for name in STEPS if name in made})
         subprocess.run([sys.executable, FOLDER / "readme.py"], check=True)
     return failed
@@ -99,6 +98,10 @@ def stamp(minutes: float) -> dict[str, Any]:
     commit = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
     told = {"weights": record.weights(), "commit": commit, "machine": record.machine_class()}
     return {**told, "date": date.today().isoformat(), "minutes": round(minutes, 1)}
+
+
+def recorded() -> dict[str, Any]:
+    return json.loads(MADE.read_text()) if MADE.is_file() else {}
 
 
 def keep(made: dict[str, Any]) -> None:
