@@ -51,7 +51,7 @@ def gradient(batch: Batch, watched: Set[int]) -> int:
 def _seen(batch: Batch, size: LayerSize) -> int:
     """Numbers that the measured maps of one layer hold: in transformers each head's of the words, and their
     sum over the picture's own tokens; in U-Nets, whose maps are small, all of them and on the way."""
-    if batch.layers.staged:
+    if batch.layers.nested:
         return 3 * size.heads * size.tokens**2
     words = max(batch.text_tokens("positive"), default=0)
     return 2 * size.tokens * (size.heads * words + size.tokens)

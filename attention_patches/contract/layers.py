@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
 
-from .site import STAGES, Layer
+from .site import Layer, LayerPlace
 
 ALL = "all"
 DIGITS = 9  # most of a number
@@ -65,12 +65,12 @@ class LayerMap:
     family: str
     layers: tuple[Layer, ...]
 
-    def find(self, block: str, number: int, index: int) -> Layer | None:
+    def find(self, block: str, number: int, index: int | None) -> Layer | None:
         """The layer at the host's place, or None where this model has none."""
         return self._by_place.get((block, number, index))
 
     @cached_property
-    def _by_place(self) -> dict[tuple[str, int, int], Layer]:
+    def _by_place(self) -> dict[LayerPlace, Layer]:
         return {(layer.block, layer.number, layer.index): layer for layer in self.layers}
 
     def parse(self, text: str, name: str = "layers") -> frozenset[int]:
@@ -119,12 +119,10 @@ class LayerMap:
         )
 
     def _examples(self) -> str:
-        last = self.layers[-1].block if self.layers else STAGES[-1]
-        return (
-            "'all', 'output', 'output 4', 'output 4.1'"
-            if last in STAGES
-            else f"'all', '{last}', '{last} 0-2'"
-        )
+        last = self.layers[-1]
+        if self.nested:
+            return f"'all', '{last.block}', '{last.block} {last.number}', '{last}'"
+        return f"'all', '{last.block}', '{last.block} 0-2'"
 
     def _fault(self, part: str, text: str) -> str:
         """What is wrong with a part of what was written."""
@@ -152,15 +150,15 @@ class LayerMap:
         )
 
     @property
-    def staged(self) -> bool:
-        """Whether its blocks are those of a U-Net, which hold transformers, on grids of several sizes."""
-        return all(layer.block in STAGES for layer in self.layers)
+    def nested(self) -> bool:
+        """Whether transformers are inside of blocks, as in U-Nets, and not the blocks themselves."""
+        return all(layer.index is not None for layer in self.layers)
 
     def named(self, ordinals: Iterable[int]) -> str:
         """Some of the layers, in short: `double 0, 2 .. 18; single 3, 5-7`."""
         chosen = set(ordinals)
         found = [layer for layer in self.layers if layer.ordinal in chosen]
-        if self.staged:
+        if self.nested:
             return "; ".join(str(layer) for layer in found)
         return "; ".join(
             f"{block} {_numbers([layer.number for layer in layers])}"
@@ -187,7 +185,7 @@ def _number(digits: str) -> int:
 
 
 def _blocks(block: str, layers: list[Layer]) -> str:
-    if block not in STAGES:
+    if layers[0].index is None:
         first, last = layers[0].number, layers[-1].number
         return f"{first}" if first == last else f"{first}-{last}"
     return ", ".join(_transformers(number, group) for number, group in _by_number(layers))

@@ -9,9 +9,8 @@ from torch import Tensor
 from .rotary import Rotary
 
 Kind = Literal["self", "cross", "joint"]
-
-
-STAGES = ("input", "middle", "output")  # of a U-Net: its blocks hold transformers; elsewhere each is one
+LayerPlace = tuple[str, int, int | None]
+"""As `Layer` has them: block, number and index."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +19,13 @@ class Layer:
 
     ordinal: int  # 1..total, in order of execution
     total: int
-    block: str  # the host's name: "input", "middle", "output"; "double", "single", "block"
+    block: str  # the host's name for blocks of one kind
     number: int  # of the block, counted by the host from 0
-    index: int  # of the transformer inside the block, from 0
+    index: int | None  # of the transformer inside the block, from 0; None where each block is one
 
     def __str__(self) -> str:
         place = f"{self.block} {self.number}"
-        return f"{place}.{self.index}" if self.block in STAGES else place
+        return place if self.index is None else f"{place}.{self.index}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from .placed import Placed, placed
 from .regions import Layout, Subject
 
 NONE_DUE = "the run has none before guidance_until"
+NOTHING_SEEN = (
+    "before guidance_until the prompt of the boxes was not in use, or no layer to look at was computed"
+)
 
 
 def inside(map_: Tensor, subject: Subject, cells: Tensor) -> Tensor:
@@ -109,7 +112,7 @@ class Progress:
     def guided(self) -> str:
         """For the report: what the shifts came to."""
         if not self.steps:
-            return "No step was guided." if self.due else f"No step was guided: {NONE_DUE}."
+            return f"No step was guided: {NOTHING_SEEN if self.due else NONE_DUE}."
         return (
             f"Guided {counted(len(self.steps), 'step')} with {counted(self.looks, 'look')}, "
             f"loss {_numbers(self.first)} -> {_numbers(self.last)}."

@@ -27,7 +27,7 @@ class MapDescription(Description):
     """Everything of recorded maps that is no tensor; `grids` and `heads` are by the ordinal of the layer."""
 
     family: str
-    layers: tuple[tuple[str, Index, Index], ...]
+    layers: tuple[tuple[str, Index, Index | None], ...]
     images: Count
     latent: tuple[Count, Count]
     slices: Annotated[tuple[tuple[Share, Share, Share], ...], Field(min_length=1)]

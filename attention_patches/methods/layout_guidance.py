@@ -127,7 +127,7 @@ class LayoutGuidance(Method):
             layout=layout,
             progress=progress,
         )
-        looked = None if batch.layers.staged else batch.layers.named(layers)
+        looked = None if batch.layers.nested else batch.layers.named(layers)
         return (Guiding(spec=self, objective=objective, progress=progress, looked=looked),)
 
 

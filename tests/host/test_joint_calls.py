@@ -18,7 +18,7 @@ from .tiny.precision import nearly
 
 PARTS = (KeyPart("text", 5), KeyPart("padding", 3), KeyPart("image", 12), KeyPart("reference picture 1", 4))
 IMAGE, TEXT = slice(8, 20), slice(0, 5)
-SEEN = Seen(("double", 0, 0), (3, 4), PARTS, IMAGE)
+SEEN = Seen(("double", 0, None), (3, 4), PARTS, IMAGE)
 HEADS, ROWS = 2, 4
 
 
@@ -55,7 +55,7 @@ def call(q, k, v, layout="heads", mask=None):
 
 def through(parts, host):
     rows = Rows((0, 1), ROWS // 2, (Text("positive", 0, 5), Text("negative", 0, 5)))
-    layer = Layer(1, 1, "double", 0, 0)
+    layer = Layer(1, 1, "double", 0, None)
     sites = {
         kind: Site("toy", kind, layer, (3, 4), slice(0), slice(0), HEADS, 0.0, 1.0, rows)
         for kind in ("self", "cross")

@@ -101,7 +101,7 @@ def aligned(
     site = Site(
         family="toy",
         kind="self",
-        layer=Layer(1, 1, "double", 0, 0),
+        layer=Layer(1, 1, "double", 0, None),
         grid=GRID,
         image_tokens=slice(0, 15),
         text_tokens=slice(0),

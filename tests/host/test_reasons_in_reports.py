@@ -4,6 +4,7 @@ number."""
 import re
 
 import comfy.samplers
+import node_helpers
 import pytest
 import torch
 from attention_control.nodes.host.run.install import install
@@ -127,6 +128,17 @@ def test_a_run_behind_the_guided_part_is_told_as_that(clip, report, way):
     sample(patched, own, encoded(clip, ""), latent=noise(), steps=4, between=(2, 4))
     ((_, line),) = report(way.label)
     assert "No step was guided: the run has none before guidance_until." in line
+
+
+@pytest.mark.parametrize("way", [GUIDED, GUIDED_MASKS], ids=str)
+def test_a_prompt_that_comes_behind_the_guided_part_is_told_as_that(clip, report, way):
+    """By a time range of the host's."""
+    patched, own = way(clip, guidance_until=0.3)
+    later = node_helpers.conditioning_set_values(own, {"start_percent": 0.6, "end_percent": 1.0})
+    sooner = node_helpers.conditioning_set_values(encoded(clip, "snow"), {"end_percent": 0.6})
+    sample(patched, later + sooner, encoded(clip, ""), latent=noise(), steps=4)
+    ((_, line),) = report(way.label)
+    assert "No step was guided: before guidance_until the prompt of the boxes was not in use" in line
 
 
 def not_a_number(on, from_step):

@@ -8,7 +8,7 @@ import comfy.model_management
 import comfy.model_patcher
 import torch
 from attention_control.attention_patches.contract.layers import LayerMap, LayerSize
-from attention_control.attention_patches.contract.site import Layer
+from attention_control.attention_patches.contract.site import Layer, LayerPlace
 from attention_control.nodes.host.families.family import Family
 from comfy.ldm.modules.attention import optimized_attention
 from torch import nn
@@ -60,7 +60,7 @@ class Toy(Family):
         return isinstance(network, ToyNetwork)
 
     def layer_map(self) -> LayerMap:
-        return LayerMap(self.name, tuple(Layer(n + 1, BLOCKS, "block", n, 0) for n in range(BLOCKS)))
+        return LayerMap(self.name, tuple(Layer(n + 1, BLOCKS, "block", n, None) for n in range(BLOCKS)))
 
     def layer_sizes(self, latent: tuple[int, int]) -> dict[int, LayerSize]:
         return {n + 1: LayerSize(latent, HEADS, WIDTH) for n in range(BLOCKS)}
@@ -68,8 +68,8 @@ class Toy(Family):
     def marks(self, enter: Any) -> dict[str, Any]:
         return {"toy_attention": enter}
 
-    def place(self, options: dict[str, Any]) -> tuple[str, int, int]:
-        return ("block", options["toy_block"], 0)
+    def place(self, options: dict[str, Any]) -> LayerPlace:
+        return ("block", options["toy_block"], None)
 
     def grid(self, options: dict[str, Any]) -> tuple[int, int]:
         grid: tuple[int, int] = options["toy_grid"]

@@ -106,7 +106,7 @@ def test_an_empty_part_is_an_error(text):
 STREAMS = LayerMap(
     "Flux",
     tuple(
-        Layer(i, 57, *place, 0)
+        Layer(i, 57, *place, None)
         for i, place in enumerate(
             [("double", n) for n in range(19)] + [("single", n) for n in range(38)], start=1
         )

@@ -168,4 +168,4 @@ def test_what_it_tells():
     nothing = Progress(LAYOUT, lines.append)
     assert nothing.guided() == "No step was guided: the run has none before guidance_until."
     nothing.step(2.0, [])
-    assert (nothing.guided(), nothing.places()) == ("No step was guided.", None)
+    assert "was not in use" in nothing.guided() and nothing.places() is None

@@ -39,7 +39,7 @@ def test_keys_are_counted_as_they_lie():
 
 def test_a_gradient_of_a_transformer():
     """The maps of words by head and of pixels in sum; where nothing is checkpointed, every layer's graph."""
-    layers = LayerMap("Flux", tuple(Layer(n, 3, "double", n - 1, 0) for n in (1, 2, 3)))
+    layers = LayerMap("Flux", tuple(Layer(n, 3, "double", n - 1, None) for n in (1, 2, 3)))
     sizes = {n: LayerSize((4, 6), 2, 8) for n in (1, 2, 3)}
     numbers, maps = 24 * 2 * 8, 2 * 24 * (2 * 77 + 24)
     for checkpoints, held in ((True, 2 * 2 + 40), (False, 2 * 40)):

@@ -11,7 +11,7 @@ from torch import Tensor
 from ....attention_patches.attention.joint import KeyPart
 from ....attention_patches.contract.layers import NO_LAYERS, LayerMap, LayerSize, Preset
 from ....attention_patches.contract.rotary import Rotary
-from ....attention_patches.contract.site import Kind
+from ....attention_patches.contract.site import Kind, LayerPlace
 from ....attention_patches.maps.recorders.concepts import ConceptForm
 from .blocks.concept_stream import Concepts
 
@@ -28,7 +28,7 @@ Enter = Callable[[Kind, Tensor, Tensor, dict[str, Any]], None]
 class Residuals(Protocol):
     """Sees, in one forward pass, what blocks add to their shortcuts; a place is (block, number, index)."""
 
-    def wants(self, place: tuple[str, int, int]) -> bool:
+    def wants(self, place: LayerPlace) -> bool:
         """Whether it should be called at this block."""
         ...
 
@@ -54,7 +54,7 @@ class Seen:
     order of the key axis, and which of its queries are the picture's. Parts of other names than `IMAGE` and
     `TEXT` (padding, reference pictures, registers) are nobody's."""
 
-    place: tuple[str, int, int]
+    place: LayerPlace
     grid: tuple[int, int]
     parts: tuple[KeyPart, ...]
     queries: slice
@@ -147,7 +147,7 @@ class Family(ABC):
         """The options of a forward pass in which the network says which of its blocks it computes."""
         return options
 
-    def place(self, options: dict[str, Any]) -> tuple[str, int, int] | None:
+    def place(self, options: dict[str, Any]) -> LayerPlace | None:
         """(block, number, index) of the layer that the host is computing, if marks tell of it."""
         return None
 

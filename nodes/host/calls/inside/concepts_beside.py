@@ -35,7 +35,7 @@ class ConceptsBeside:
         return layer is not None and self.part.wants_concepts(layer.ordinal)
 
     def _layer(self, number: int) -> Layer | None:
-        return self.facts.layers.find("double", number, 0)
+        return self.facts.layers.find("double", number, None)
 
     def __call__(self, number: int, image: Tensor, concepts: Tensor) -> None:
         layer = self._layer(number)

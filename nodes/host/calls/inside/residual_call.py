@@ -8,7 +8,7 @@ from torch import Tensor
 from .....attention_patches.contract.attention_part import StepAside
 from .....attention_patches.contract.report import Tally
 from .....attention_patches.contract.residual import ResidualPart, ResidualSite
-from .....attention_patches.contract.site import Rows
+from .....attention_patches.contract.site import LayerPlace, Rows
 from ...facts.run_facts import RunFacts
 
 COMPUTED_BY_ANOTHER = "another patch computes the block there itself"
@@ -26,7 +26,7 @@ class ResidualCall:
     site: ResidualSite | None = None
     wanted: Sequence[Seeing] = ()
 
-    def wants(self, place: tuple[str, int, int]) -> bool:
+    def wants(self, place: LayerPlace) -> bool:
         """Whether a part wants this block, which is about to be computed."""
         self.leave()
         layer = self.facts.residuals.find(*place)

@@ -30,8 +30,8 @@ class Apart(Transformer):
         tokens = grid[0] * grid[1]
         if self._first(place, options, forward):
             rotary = self._rotary_of(grid, options, forward)
-            return Seen((*place, 0), grid, (KeyPart(IMAGE, tokens),), slice(0, tokens), rotary)
-        return Seen((*place, 0), grid, (KeyPart(TEXT, forward.text),), slice(0, tokens))
+            return Seen((*place, None), grid, (KeyPart(IMAGE, tokens),), slice(0, tokens), rotary)
+        return Seen((*place, None), grid, (KeyPart(TEXT, forward.text),), slice(0, tokens))
 
     def _first(self, place: tuple[str, int], options: dict[str, Any], forward: Forward) -> bool:
         """Whether no attention of the block has been computed before. A checkpoint computes a block twice in

@@ -52,7 +52,7 @@ class HiDreamFamily(Transformer):
         place = ("double", number) if number < doubles else ("single", number - doubles)
         grid = self.grid_of(forward.cells)
         parts = self.parts(grid[0] * grid[1], options, forward)
-        return Seen((*place, 0), grid, parts, queries_of(parts), self._rotary_of(grid, options, forward))
+        return Seen((*place, None), grid, parts, queries_of(parts), self._rotary_of(grid, options, forward))
 
     def parts(self, tokens: int, options: dict[str, Any], forward: Forward) -> tuple[KeyPart, ...]:
         return KeyPart(IMAGE, tokens), KeyPart(TEXT, forward.text)

@@ -85,7 +85,7 @@ class Transformer(Family):
 
     def layer_map(self) -> LayerMap:
         places = [(name, number) for name, count in self.blocks().items() for number in range(count)]
-        layers = (Layer(i, len(places), *place, 0) for i, place in enumerate(places, start=1))
+        layers = (Layer(i, len(places), *place, None) for i, place in enumerate(places, start=1))
         return LayerMap(self.name, tuple(layers))
 
     def layer_sizes(self, latent: Grid) -> dict[int, LayerSize]:
@@ -99,7 +99,7 @@ class Transformer(Family):
         grid = self.grid_of(forward.cells)
         parts = self.parts(grid[0] * grid[1], options, forward)
         rotary = self._rotary_of(grid, options, forward)
-        return Seen((*place, 0), grid, parts, queries_of(parts), rotary)
+        return Seen((*place, None), grid, parts, queries_of(parts), rotary)
 
     def checkpointed(self, options: dict[str, Any], measured: dict[Any, Tensor]) -> dict[str, Any]:
         if not self.checkpoints:

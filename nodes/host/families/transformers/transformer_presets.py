@@ -47,7 +47,7 @@ def presets(
 
 def best_layers(model: LayerMap, named: Sequence[tuple[str, int]]) -> list[Layer]:
     """The layers in which words lie best, the best of them first."""
-    found = [model.find(*place, 0) for place in named]
+    found = [model.find(*place, None) for place in named]
     layers = [layer for layer in found if layer is not None]
     if not named or len(layers) < len(named):  # another size of the model
         return behind_the_middle(model.layers)

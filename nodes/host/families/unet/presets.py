@@ -34,7 +34,7 @@ def presets(model: LayerMap, sizes: LayerSizes, residuals: LayerMap, height: int
 
 def deep(model: LayerMap) -> bool:
     """Whether modules hold more than two transformers, as in SDXL."""
-    return any(layer.index > 1 for layer in model.layers)
+    return any((layer.index or 0) > 1 for layer in model.layers)
 
 
 def finest_layers(model: LayerMap, sizes: LayerSizes) -> frozenset[int]:
@@ -78,7 +78,7 @@ def guided_layers(model: LayerMap, seen: list[Layer]) -> frozenset[int]:
     return frozenset(
         layer.ordinal
         for layer in seen
-        if (layer.block, layer.number) == ("output", first) and 1 <= layer.index <= 6
+        if (layer.block, layer.number) == ("output", first) and 1 <= (layer.index or 0) <= 6
     )
 
 

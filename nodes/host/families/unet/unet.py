@@ -9,7 +9,7 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock,
 from torch import Tensor
 
 from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
-from .....attention_patches.contract.site import Kind, Layer
+from .....attention_patches.contract.site import Kind, Layer, LayerPlace
 from .....attention_patches.maps.recorders.concepts import ConceptRecorder
 from ..family import Enter, Family, Residuals
 from .checkpoints import checkpointed
@@ -54,7 +54,7 @@ class UNet(Family):
             for index in range(sum(isinstance(part, ResBlock) for part in module))
         )
 
-    def _map(self, places: Iterable[tuple[str, int, int]]) -> LayerMap:
+    def _map(self, places: Iterable[LayerPlace]) -> LayerMap:
         named = list(places)
         layers = (Layer(i, len(named), *place) for i, place in enumerate(named, start=1))
         return LayerMap(self.name, tuple(layers))
@@ -88,7 +88,7 @@ class UNet(Family):
     def marks(self, enter: Enter) -> Mapping[str, Callable[..., Any]]:
         return {name: partial(_mark, enter, kind) for name, kind in MARKED.items()}
 
-    def place(self, options: dict[str, Any]) -> tuple[str, int, int] | None:
+    def place(self, options: dict[str, Any]) -> LayerPlace | None:
         block = options.get("block")
         return None if block is None else (*block, options.get("block_index", 0))
 
