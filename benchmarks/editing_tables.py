@@ -1,10 +1,12 @@
 """The figures of edits by way: over all kinds, each of which counts the same, and by kind."""
 
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from statistics import fmean
 from typing import Any
 
 MEASURES = ("edit", "rest", "PSNR", "structure IoU")
+AIMS = {"edit": 0.8, "rest": 0.9, "PSNR": 35.0}
 Measured = dict[str, dict[str, float]]  # by measure: {"mean": ..., "of": ...}
 Kinds = dict[str, dict[str, Measured]]  # by kind and way
 
@@ -54,6 +56,30 @@ def rows(kinds: Kinds) -> list[list[Any]]:
         ]
         for way, own in over_all(kinds).items()
     ]
+
+
+def beside_aims(kinds: Kinds) -> list[list[Any]]:
+    """The blend and img2img over the kinds that the blend is for, below what was aimed at. A share of so many
+    edits, the mean of the kinds', has a standard error of so many points."""
+    blended = {kind: ways for kind, ways in kinds.items() if "P2P, blend" in ways}
+    lines: list[list[Any]] = [["aim", *(f"{written(name, aim)}" for name, aim in AIMS.items())]]
+    for way in ("P2P, blend", "P2P, as advised", "img2img"):
+        own = over_all(blended)[way]
+        errors = (
+            sqrt(fmean(_variance(ways[way][name]) for ways in blended.values()) / len(blended))
+            for name in AIMS
+        )
+        told = [
+            written(name, own[name]) + ("" if name == "PSNR" else f" ± {100 * error:.0f}")
+            for name, error in zip(AIMS, errors, strict=True)
+        ]
+        lines.append([way, *told])
+    return lines
+
+
+def _variance(measured: dict[str, float]) -> float:
+    """Of a share that was counted."""
+    return max(measured["mean"] * (1 - measured["mean"]), 0.0) / measured["of"]
 
 
 def header(kinds: Kinds) -> list[str]:

@@ -7,6 +7,7 @@ first way, paired, and its 95 % interval (bootstrap over sets or pairs). See `ph
 """
 
 import argparse
+import json
 from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
@@ -18,6 +19,7 @@ host.start()
 
 import numpy as np  # noqa: E402  the host is found only now
 import record  # noqa: E402
+import tables_of_quality  # noqa: E402
 import torch  # noqa: E402
 from appearance import runs  # noqa: E402
 from appearance_pairs import pairs  # noqa: E402
@@ -68,14 +70,6 @@ def appearances(
     return values
 
 
-def lines(figures: dict[str, dict[str, list[float]]]) -> list[list[str]]:
-    """A row of the table for each way: means, and differences with their intervals."""
-    return [
-        [name, *(f"{m:.2f} ({d:+.2f}: {low:+.2f} to {high:+.2f})" for m, d, low, high in found.values())]
-        for name, found in figures.items()
-    ]
-
-
 @torch.inference_mode()
 def main() -> None:
     parser = record.parser(
@@ -96,9 +90,9 @@ def measure(options: argparse.Namespace) -> None:
         "style": told(styles(demo, judge, number, steps, QUICK_VARIANTS if quick else VARIANTS)),
         "appearance": told(appearances(demo, judge, sprites, couples, max(steps, 4), quick)),
     }
-    for found in figures.values():
-        print(record.table(["", *next(iter(found.values()))], lines(found)))
-    print(f"written: {record.write('independent', figures, options).name}")
+    written = record.write("independent", figures, options)
+    print(tables_of_quality.independent(json.loads(written.read_text())))
+    print(f"written: {written.name}")
 
 
 if __name__ == "__main__":

@@ -6,9 +6,12 @@ import numpy as np
 from scipy.stats import bootstrap
 
 Values = dict[str, dict[str, list[float]]]  # by way and measure; a value for each case, in the same order
+Told = dict[
+    str, dict[str, list[float]]
+]  # by way and measure: mean, difference to the first way, its interval
 
 
-def told(values: Values) -> dict[str, dict[str, list[float]]]:
+def told(values: Values) -> Told:
     """For each way and measure: mean, difference to the first way, and that difference's interval."""
     base = next(iter(values.values()))
     return {

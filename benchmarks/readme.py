@@ -7,7 +7,7 @@ from typing import Any
 
 import tables_of_cost
 import tables_of_quality
-from record import RESULTS
+from record import MODEL, RESULTS
 from sentences import sentences
 
 FOLDER = RESULTS.parent
@@ -15,10 +15,13 @@ PAGES = (FOLDER.parent / "README.md", FOLDER / "README.md")
 MARKED = re.compile(r"<!-- (\w+) -->.*?<!-- /\1 -->", re.DOTALL)
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "model": tables_of_quality.model,
     "style_alignment": tables_of_quality.style_alignment,
     "style_of_a_picture": tables_of_quality.style_of_a_picture,
     "layout": tables_of_quality.layout,
     "appearance": tables_of_quality.appearance,
+    "independent": tables_of_quality.independent,
+    "diagnosis": tables_of_quality.diagnosis,
     "editing": tables_of_quality.editing,
     "shapes": tables_of_quality.shapes,
     "panorama": tables_of_quality.panorama,
@@ -41,7 +44,8 @@ def section(name: str, records: dict[str, dict[str, Any]]) -> str:
 
 def filled(page: str) -> str:
     """A page with each of its marked sections made anew from the results."""
-    records = {name: json.loads((RESULTS / f"{name}.json").read_text()) for name in TABLES}
+    paths = {"model": MODEL, **{path.stem: path for path in RESULTS.glob("*.json")}}
+    records = {name: json.loads(path.read_text()) for name, path in paths.items()}
 
     def anew(marked: re.Match[str]) -> str:
         name = marked[1]

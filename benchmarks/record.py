@@ -13,6 +13,7 @@ import torch
 
 RESULTS = Path(__file__).resolve().parent / "results"
 WEIGHTS = RESULTS.parents[1] / "demo_model" / "weights" / "weights.json"
+MODEL = RESULTS.parents[1] / "demo_model" / "results.json"  # what its own evaluation found
 
 
 def machine_class() -> str:

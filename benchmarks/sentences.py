@@ -20,11 +20,11 @@ def style_alignment(record: Record) -> str:
 
 
 def style_of_a_picture(record: Record) -> str:
-    plain, ours = (record["variants"][name] for name in ("plain batch", "shift log 2, group norm"))
+    plain, ours = (record["variants"][name] for name in ("plain batch", "shift 0"))
     return (
         f"{_percent(ours['same style'])} of the new pictures have the style of the given one (plain: "
-        f"{_percent(plain['same style'])}), and {_percent(ours['copied'])} show its subject, not "
-        "their own."
+        f"{_percent(plain['same style'])}), and {_percent(ours['subject'])} show the subject asked for "
+        f"(plain: {_percent(plain['subject'])})."
     )
 
 

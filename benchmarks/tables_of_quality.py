@@ -5,7 +5,21 @@ from typing import Any
 import editing_tables
 import panorama_tables
 import shape_tables
+from paired import Told
 from record import source, table
+
+
+def model(record: dict[str, Any]) -> str:
+    """What the demo model can draw at all."""
+    (named, of), (styled, every) = (record["one subject"][name] for name in ("subject", "style"))
+    return (
+        "The figures are for Pocket Diffusion, a small model in a small world. They show that a method does "
+        "what its paper says, not how your checkpoint will look. The model draws a named subject in "
+        f"{named / of:.0%} and a named style in {styled / every:.0%} of its pictures ({record['date']}; "
+        "[its card](../demo_model/MODEL_CARD.md)). Its five styles are the finish of a drawing and the tone "
+        "of its ground. Where no style is named each seed has its own, one of five by chance, and the style "
+        "nodes are to bring them together."
+    )
 
 
 def style_alignment(record: dict[str, Any]) -> str:
@@ -73,6 +87,47 @@ def appearance(record: dict[str, Any]) -> str:
     return f"{text}\n\n{table(['', *variants['Cross-Image']], rows)}\n\n{made_by}"
 
 
+def independent(record: dict[str, Any]) -> str:
+    """Two tables: each way beside the first of them."""
+
+    def rows(found: Told) -> list[list[Any]]:
+        return [
+            [way, *(f"{m:.2f} ({d:+.2f}: {low:+.2f} to {high:+.2f})" for m, d, low, high in own.values())]
+            for way, own in found.items()
+        ]
+
+    style, look = (
+        table(["", *next(iter(record[which].values()))], rows(record[which]))
+        for which in ("style", "appearance")
+    )
+    return (
+        "The same sets and pairs under a judge that never saw the demo model's world: features and edges "
+        "that VGG16 has learnt from photographs. Means; in brackets the paired difference to the first line "
+        "and its 95 % interval. Texture distance (of Gram matrices) between the pictures of a set: lower is more "
+        f"of one style.\n\n{style}\n\nTexture distance to the appearance, lower is nearer; agreement of "
+        f"edges with the structure's, higher is nearer.\n\n{look}\n\n"
+        f"{source(record, 'independent.py', drawn=True)}"
+    )
+
+
+def diagnosis(record: dict[str, Any]) -> str:
+    rows = record["rows"]
+    lines = [
+        [name, *(f"{own[key]:.2f}" if "F1" in key or key == "present" else f"{own[key]:.0%}" for key in own)]
+        for name, own in rows.items()
+    ]
+    number = record["pictures"]["to measure"]
+    text = (
+        f"{number} sampled pictures of two to four subjects in as many colours, where a judge says what is "
+        f"seen, and {number} rendered scenes, probed, under words that are true of them, exchange their "
+        "colours or name one subject more. F1 of what is found over all nouns (neglected) and all colours "
+        "(of another subject), and how many there are in truth; the bound for `present` is chosen on as many "
+        "others."
+    )
+    made_by = source(record, "diagnosis.py", drawn=True)
+    return f"{text}\n\n{table(['', *next(iter(rows.values()))], lines)}\n\n{made_by}"
+
+
 def editing(record: dict[str, Any]) -> str:
     kinds = record["kinds"]
     counts = ", ".join(f"{number} to {kind}" for kind, number in editing_tables.numbers(kinds).items())
@@ -91,8 +146,13 @@ def editing(record: dict[str, Any]) -> str:
         "paper's ends of 0.2 for new nouns, places and styles, and the blend for all but styles."
     )
     lines = table(editing_tables.header(kinds), editing_tables.rows(kinds))
+    aimed = table(["", "edit right", "rest right", "PSNR, dB"], editing_tables.beside_aims(kinds))
+    against = (
+        "Against what was aimed at, over those kinds that the blend is for, with what is left to chance by "
+        "so many edits (one standard error):"
+    )
     made_by = source(record, "editing.py", drawn=True)
-    return f"{text}\n\n{lines}\n\n{made_by}"
+    return f"{text}\n\n{lines}\n\n{against}\n\n{aimed}\n\n{made_by}"
 
 
 def panorama(record: dict[str, Any]) -> str:
