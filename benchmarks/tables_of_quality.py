@@ -103,8 +103,8 @@ def independent(record: dict[str, Any]) -> str:
     return (
         "The same sets and pairs under a judge that never saw the demo model's world: features and edges "
         "that VGG16 has learnt from photographs. Means; in brackets the paired difference to the first line "
-        "and its 95 % interval. Texture distance (of Gram matrices) between the pictures of a set: lower is more "
-        f"of one style.\n\n{style}\n\nTexture distance to the appearance, lower is nearer; agreement of "
+        "and its 95 % interval. Texture distance (of Gram matrices) between the pictures of a set: lower is "
+        f"more of one style.\n\n{style}\n\nTexture distance to the appearance, lower is nearer; agreement of "
         f"edges with the structure's, higher is nearer.\n\n{look}\n\n"
         f"{source(record, 'independent.py', drawn=True)}"
     )
