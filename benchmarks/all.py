@@ -40,7 +40,7 @@ STEPS: dict[str, Sequence[str]] = {
     "inversion": ("inversion.py",),
     "appearance": ("appearance.py",),
     "independent": ("independent.py",),
-    "layout": ("layout.py", "--each", "10"),
+    "layout": ("layout.py", "--each", "5"),
     "layout_pictures": ("layout_pictures.py",),
     "layout_help": ("layout_help.py",),
     "editing": ("editing.py",),
