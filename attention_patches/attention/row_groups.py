@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import TypeVar
 
@@ -20,7 +21,7 @@ class RowGroup:
     period: int
     runs: tuple[slice, ...]
 
-    @property
+    @cached_property
     def taken(self) -> int:
         """Rows of the group in each period."""
         return sum(run.stop - run.start for run in self.runs)
@@ -30,7 +31,7 @@ class RowGroup:
         """Rows of the group."""
         return self.rows // self.period * self.taken
 
-    @property
+    @cached_property
     def run(self) -> slice | None:
         """The group's rows of the whole batch, if they are one run there too."""
         if self.taken == self.period:

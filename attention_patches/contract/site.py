@@ -2,6 +2,7 @@
 level."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from torch import Tensor
@@ -105,7 +106,7 @@ class Rows:
     def total(self) -> int:
         return len(self.sources) * self.images
 
-    @property
+    @cached_property
     def chunks(self) -> tuple[slice, ...]:
         """The rows of every chunk."""
         return tuple(slice(c * self.images, (c + 1) * self.images) for c in range(len(self.sources)))
@@ -116,7 +117,7 @@ class Rows:
         windows = self.windows or (None,) * len(self.sources)
         return tuple(WHOLE_PICTURE if window is None else window for window in windows)
 
-    @property
+    @cached_property
     def by_text(self) -> tuple[tuple[Text, slice, Window | None], ...]:
         """(text, rows, window) of every chunk whose text is known."""
         windows = self.windows or (WHOLE_PICTURE,) * len(self.sources)
