@@ -18,7 +18,9 @@ class RunningMean:
     @property
     def weights(self) -> Tensor:
         """What has been added to each query: (N, 1), or (..., N, 1) where images differ."""
-        return self._parts() + self.maps
+        if self.parts is None:
+            return self.values.new_full((self.values.shape[-2], 1), self.maps)
+        return self.parts + self.maps
 
     def _parts(self) -> Tensor:
         return self.values.new_zeros(self.values.shape[-2], 1) if self.parts is None else self.parts
