@@ -1,15 +1,13 @@
 """The guider's calls in one run, through the parts that change them."""
 
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from torch import Tensor
 
-from ....attention_patches.contract.attention_part import AttentionPart
-from ....attention_patches.contract.method import CallPart, GuidingPart, ScopePart
-from ....attention_patches.contract.residual import ResidualPart
-from ..facts.run_facts import RunFacts, Working
+from ....attention_patches.contract.method import CallPart, GuidingPart
+from ..facts.run_facts import RunFacts
 from ..frames import as_video, of_one_frame
 from .guest_prompts import GuestPrompts
 from .host_denoiser import HostDenoiser
@@ -17,8 +15,6 @@ from .masked_model import masked_state
 from .sampler_call import SamplerCall
 from .sampler_state import SamplerState
 from .slopes import LossScale
-
-COUNTED = AttentionPart | ResidualPart | ScopePart | GuidingPart  # where they work, not by the call
 
 
 @dataclass(eq=False)
@@ -45,9 +41,14 @@ class PredictNoise:
             seed,
         )
         self._count(call)
-        if not any(isinstance(part, CallPart | GuidingPart) for w in self.facts.working for part in w.parts):
+        if not self.changes_calls:
             return as_video(call.own(of_one_frame(x)), x)
         return self.state.call(x, call.sigma, masked_state(call.options), partial(self.through, call))
+
+    @cached_property
+    def changes_calls(self) -> bool:
+        """Whether a part of the run works round the guider's calls."""
+        return any(isinstance(part, CallPart | GuidingPart) for w in self.facts.working for part in w.parts)
 
     def through(self, call: SamplerCall, x: Tensor) -> Tensor:
         """Who guides shifts the latents first, the last node before the others; then the parts work in the
@@ -74,11 +75,5 @@ class PredictNoise:
             if not self.facts.schedule.within(call.sigma, one.method.during):
                 continue
             one.tally.asked.add(call.sigma)
-            if _works_by_the_call(one):
+            if one.works_by_the_call:
                 one.tally.touch_call(len(call.latents), call.sigma)
-
-
-def _works_by_the_call(one: Working) -> bool:
-    return any(isinstance(part, CallPart) for part in one.parts) and not any(
-        isinstance(part, COUNTED) for part in one.parts
-    )

@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from ....attention_patches.contract.attention_part import AttentionPart
 from ....attention_patches.contract.layers import LayerMap
-from ....attention_patches.contract.method import LeftOut, Method, Part
+from ....attention_patches.contract.method import CallPart, GuidingPart, LeftOut, Method, Part, ScopePart
 from ....attention_patches.contract.report import RunReport, Tally
+from ....attention_patches.contract.residual import ResidualPart
 from ....attention_patches.contract.schedule import Schedule
 from ....attention_patches.contract.site import Text
 from ..families.family import Family
 from .eager import Eager
+
+COUNTED = AttentionPart | ResidualPart | ScopePart | GuidingPart  # where they work, not by the call
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +25,12 @@ class Working:
     method: Method
     parts: Sequence[Part]
     tally: Tally
+
+    @cached_property
+    def works_by_the_call(self) -> bool:
+        """Whether it works round calls of the sampler alone."""
+        round_calls = any(isinstance(part, CallPart) for part in self.parts)
+        return round_calls and not any(isinstance(part, COUNTED) for part in self.parts)
 
 
 @dataclass(frozen=True, eq=False)
