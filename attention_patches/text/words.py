@@ -13,10 +13,9 @@ _UNSPACED = (
 )
 _SUFFIX = rf"['\u2019](?:s|t|re|ve|m|ll|d)(?![^\W_]|{_MARK})"
 # A special token, a suffix such as 's, letters and digits, or punctuation: CLIP never joins these.
-_WORD = re.compile(
-    rf"<\|\w+\|>|(?<=[^\W_]|{_MARK}){_SUFFIX}|[{_UNSPACED}]{_MARK}*|(?:[^\W_{_UNSPACED}]|{_MARK})+"
-    rf"|(?:[^\w\s{_MARK}]|_)+",
-    re.IGNORECASE,
+_WORD = (
+    rf"(?i)<\|\w+\|>|(?<=[^\W_]|{_MARK}){_SUFFIX}|[{_UNSPACED}]{_MARK}*|(?:[^\W_{_UNSPACED}]|{_MARK})+"
+    rf"|(?:[^\w\s{_MARK}]|_)+"
 )
 _SAME = str.maketrans("\u2019", "'", "-_\u2010\u2011\u2013")
 
@@ -155,7 +154,7 @@ def read_words(text: str, pieces: Sequence[Word]) -> tuple[Word, ...]:
 def word_places(text: str) -> Iterator[slice]:
     """Where each word of the text stands."""
     marked = "".join(_MARK if unicodedata.category(c)[0] == "M" else c for c in text)
-    return (slice(*match.span()) for match in _WORD.finditer(marked))
+    return (slice(*match.span()) for match in re.finditer(_WORD, marked))
 
 
 def _starts(text: str, pieces: Sequence[Word]) -> list[int] | None:
