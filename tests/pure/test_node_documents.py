@@ -61,9 +61,12 @@ def test_every_node_has_its_help_page() -> None:
 
 
 def test_help_pages_of_other_languages_keep_up() -> None:
-    """`web/docs/ID/LANGUAGE.md`: of a node of ours, with the pictures and the inputs of the English page."""
+    """`web/docs/ID/LANGUAGE.md`: of every node, with the pictures and the inputs of the English page."""
     pages = sorted(HELP.glob("*/*.md"))
-    assert {page.stem for page in pages} == {"zh", "ja"} <= set(LANGUAGES)
+    assert {"zh", "ja"} <= set(LANGUAGES)
+    assert {page.relative_to(HELP).as_posix() for page in pages} == {
+        f"{name}/{language}.md" for name in ids() for language in ("zh", "ja")
+    }
     for page in pages:
         text = page.read_text(encoding="utf-8")
         english = (HELP / f"{page.parent.name}.md").read_text(encoding="utf-8")
