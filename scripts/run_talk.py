@@ -33,6 +33,7 @@ def main() -> int:
     """Make what is missing, then the page; its path is printed."""
     options = parser().parse_args()
     figures = [x for x in FIGURES if options.only is None or x.workflow in options.only]
+    renumber(options.output)
     if not options.page and waiting(figures, options.output, options.quick):
         (options.output / FOLDER).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="attention-control-") as base:
@@ -87,6 +88,18 @@ def save_figures(name: str, result: Result, output: Path) -> None:
         if figure.workflow == name:
             sheet = encoded(contact_sheet(result.batches()), "JPEG")
             save(sheet, output / FOLDER / picture_of(number, figure))
+
+
+def renumber(output: Path) -> None:
+    """Name the files of figures by their numbers of now, and remove those of what is a figure no longer."""
+    names = [picture_of(number, figure) for number, figure in enumerate(FIGURES, 1)]
+    now = {name.partition("_")[2]: name for name in names}
+    for file in sorted((output / FOLDER).glob("[0-9][0-9]_*.jpg")):
+        name = now.get(file.name.partition("_")[2])
+        if name is None or (name != file.name and (output / FOLDER / name).exists()):
+            file.unlink()
+        else:
+            file.rename(output / FOLDER / name)
 
 
 def waiting(figures: Sequence[Figure], output: Path, quick: bool) -> list[str]:

@@ -12,7 +12,7 @@ import talk_workflows
 from demo_pictures import Result
 from failures import Failure
 from host_client import Picture
-from run_talk import make, path_of, waiting
+from run_talk import make, path_of, renumber, waiting
 from talk_figures import FIGURES, REMARKS_ON
 from talk_options import parser
 from talk_page import FOLDER, NOT_SEEN, page, picture_of, read_record
@@ -44,7 +44,7 @@ def output(tmp_path: Path) -> Path:
 
 def test_every_workflow_is_there() -> None:
     """Figures name files that exist, each its own; those of the talk alone have figures and titles."""
-    assert len({figure.workflow for figure in FIGURES}) == len(FIGURES)
+    assert len({Path(figure.workflow).name for figure in FIGURES}) == len(FIGURES)
     assert all(path_of(figure.workflow).is_file() for figure in FIGURES)
     own = {f"talk/{path.stem}" for path in path_of("talk/x").parent.glob("*.json")}
     assert own and own <= {figure.workflow for figure in FIGURES}
@@ -128,6 +128,23 @@ def test_a_workflow_that_fails_is_told_and_the_rest_made(output: Path) -> None:
     make(TWO, output, True, failing)
     assert "did not run: the server hung up" in page(FIGURES, read_record(output), output)
     assert waiting(TWO, output, quick=True) == [STYLE]
+
+
+def test_files_follow_their_figures(output: Path) -> None:
+    """A figure before them gives others new numbers, and what was made stays; files of no figure go."""
+    make(TWO, output, True, result)
+    names = [picture_of(number, x) for number, x in enumerate(FIGURES, 1) if x in TWO]
+    folder = output / FOLDER
+    for number, name in enumerate(names, 90):
+        (folder / name).rename(folder / f"{number}_{name.partition('_')[2]}")
+    (folder / f"97_{STYLE}.jpg").write_bytes(b"a second one")
+    (folder / "98_What was a figure once.jpg").write_bytes(b"gone")
+    assert waiting(TWO, output, quick=True) == [LOOK, STYLE]
+    renumber(output)
+    assert sorted(file.name for file in folder.glob("*.jpg")) == sorted(names)
+    assert waiting(TWO, output, quick=True) == []
+    renumber(output)
+    assert sorted(file.name for file in folder.glob("*.jpg")) == sorted(names)
 
 
 def test_a_damaged_record_is_none(output: Path) -> None:
