@@ -44,6 +44,7 @@ FIGURES: tuple[Figure, ...] = (
         "Maps over time and layers",
         "Cross-attention of one word at four noise levels, and in the layers of the U-Net's three parts.",
         "talk/How maps form over time and layers",
+        remark="the middle, layer 3 of 7, shows nothing: this model's layers of 8 x 8 cells hold no words",
     ),
     Figure(
         "Where a place looks",
@@ -57,6 +58,12 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "Self-segmentation",
+        "Segments with the labels cat and sunglasses, and their scores.",
+        "talk/A cat is wearing sunglasses",
+        remark="the third cat has two pairs of them, and all is taken for cat",
+    ),
+    Figure(
+        "What segments are good for",
         "Segments with labels and scores, and one of them painted anew.",
         "04 Segment a picture and repaint one subject",
         remark="behind the cat are the ears of a dog that the model began",
@@ -94,6 +101,7 @@ FIGURES: tuple[Figure, ...] = (
         "Styles with and without sharing",
         "Batches of three, of which the first names a style.",
         "talk/Five styles with and without sharing",
+        remark="the rocket of the flat style comes twice when aligned",
         unlike="the talk has six styles, the demo model knows five",
     ),
     Figure(
@@ -129,12 +137,21 @@ FIGURES: tuple[Figure, ...] = (
         "MultiDiffusion with StyleAligned",
         "Panoramas of one batch: alone, without sharing, without AdaIN, and full.",
         "talk/Panoramas in one style",
+        remark="full, the boats lose the beach, and the trees keep a ground of their own",
     ),
     Figure("Left and right reference", "Two styles in one wide picture.", "20 From one style to another"),
+    Figure(
+        "Kittens in four places",
+        "Five kittens of two colours, as usual: one prompt in four places.",
+        "talk/Kittens in four places",
+        remark="in the basket a gray kitten is too many; of the places little can be seen",
+    ),
     Figure(
         "Neglect, fusion, wrong binding",
         "Four pictures of one prompt, and what Prompt Diagnosis finds in them.",
         "25 Why a prompt failed",
+        remark="only neglect is named, that of the last picture's dog; the third picture's dog is half a "
+        "frog, and both are called present",
     ),
     Figure(
         "Layout guidance",
@@ -153,7 +170,7 @@ FIGURES: tuple[Figure, ...] = (
         "06 Five kittens in boxes, each itself",
     ),
     Figure(
-        "Kittens in four places",
+        "Bounded Attention in four places",
         "Bounded Attention on the prompts of its paper.",
         "22 The pictures of the Bounded Attention talk",
         remark="bounded, the kittens are as asked for, on plain grounds in place of stairs, street and snow",
