@@ -51,6 +51,15 @@ def test_every_workflow_is_there() -> None:
     assert all(facts_of(read_workflow(path_of(name)))["parts"] for name in own)
 
 
+def test_the_page_is_that_of_the_record() -> None:
+    """`python scripts/talk.py` writes both: by the workflows, the model and the remarks of now."""
+    docs = path_of("x").parents[1] / "docs"
+    names = [picture_of(number, figure) for number, figure in enumerate(FIGURES, 1)]
+    assert waiting(FIGURES, docs, quick=False) == []
+    assert sorted(file.name for file in (docs / FOLDER).glob("*.jpg")) == names
+    assert (docs / "talk.md").read_text(encoding="utf-8") == page(FIGURES, read_record(docs), docs)
+
+
 def test_what_a_workflow_says_of_itself() -> None:
     """Seeds of whatever draws, prompts a line each without boxes, titles of the pictures in their order."""
     facts = facts_of(read_workflow(path_of("12 One picture in the appearance of another")))
