@@ -98,6 +98,15 @@ def maps(record: Record) -> str:
     )
 
 
+def diagnosis(record: Record) -> str:
+    seen, true = (record["rows"][name] for name in ("sampled", "scenes"))
+    return (
+        f"of sampled pictures `PromptDiagnosis` finds missing subjects with an F1 of "
+        f"{seen['neglect, F1']:.2f} and colours of another subject with {seen['leak, F1']:.2f}; of rendered "
+        f"scenes with {true['neglect, F1']:.2f} and {true['leak, F1']:.2f}: a hint, no proof."
+    )
+
+
 def inversion(record: Record) -> str:
     figures = {
         row["method"]: row["latent PSNR, dB"]
@@ -193,6 +202,7 @@ SENTENCES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "shapes": ("Shapes of one object", shapes),
     "panorama": ("Wide pictures", panorama),
     "maps": ("Maps and segments", maps),
+    "diagnosis": ("Why a prompt failed", diagnosis),
     "inversion": ("Inversion", inversion),
     "overhead": ("Cost of a patch", overhead),
     "editing_cost": ("Cost of edits", editing_cost),

@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "README.md"]
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
 DRAWN = {  # their figures are of pictures of the demo model
     *("style_alignment", "style_of_a_picture", "layout", "appearance"),
-    *("editing", "shapes", "panorama", "maps", "inversion"),
+    *("editing", "shapes", "panorama", "maps", "diagnosis", "inversion"),
 }
 LONGEST = {"README.md": 120, "ARCHITECTURE.md": 150}  # lines
 
