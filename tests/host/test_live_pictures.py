@@ -16,6 +16,7 @@ from attention_control.nodes.layout.bounded_attention_node import BoundedAttenti
 from attention_control.nodes.layout.layout_guidance_node import LayoutGuidance as LayoutGuidanceNode
 from torch.nn.functional import interpolate
 
+from .editing import change, run
 from .node_calls import call_node
 from .specimen import SHALLOW, model
 from .tiny import conditioning, sample
@@ -63,6 +64,24 @@ def test_guidance_draws_its_boxes(drawn):
         for x, y in ((0, 0), (0.25, 0), (0, 0.25), (0.5, 0.5), (0.75, 0.25)):
             assert bool((picture[:, int(y * height), int(x * width)] == 1).all()), (x, y)
         assert float(picture[:, 2:-2, 2 : width // 3].max()) == 1 and float(picture[:, -3, 3].max()) < 1
+
+
+def test_the_last_masks_of_a_blend_stand_on_the_node(clip, monkeypatch):
+    """Where there is time for the first picture alone, the last one is drawn behind the run: the masks that
+    Blend Masks gives out."""
+    pictures, shares = [], []
+    monkeypatch.setattr(OnTheNode, "draw", lambda node, make: pictures.append(make()))
+    for share in (1.0, 1e-9):
+        monkeypatch.setattr(Paced, "share", share)
+        outputs = change(clip, blend_words="cat, dog", blend_threshold=0.9, shape="sd15")
+        run(outputs, "sd15", steps=4)
+        shares.append(pictures.copy())
+        pictures.clear()
+        ((_, kept),) = outputs[4].runs
+        assert torch.equal(shares[-1][-1], kept)
+    every, few = shares
+    assert len(every) == 4 and len(few) == 2
+    assert torch.equal(few[0], every[0]) and not torch.equal(few[0], few[1])
 
 
 def test_words_that_the_sampled_text_has_not_are_left_out(clip, drawn):

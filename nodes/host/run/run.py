@@ -68,6 +68,7 @@ class Run:
     working: list[Working] = field(default_factory=list)
     lent: list[Lent] = field(default_factory=list)
     state: SamplerState = field(default_factory=SamplerState)
+    drawing: list[Paced] = field(default_factory=list)  # of each method that works
 
     def attach(self, model_options: dict[str, Any]) -> None:
         """Take our places in the options of this run, which the host made for it and drops after it."""
@@ -90,6 +91,7 @@ class Run:
         for lent in self.lent:
             lent.of = None
         self.working.clear()
+        self.drawing.clear()
 
     def prepare(self, executor: Any, model: Any, noise_shape: Sequence[int], *rest: Any, **named: Any) -> Any:
         """Wrapper round the loading of the models: the host makes room for what the methods need as well."""
@@ -163,6 +165,7 @@ class Run:
         for one in self.enrolled:
             if one.works:
                 draw = Paced(one.node.draw)
+                self.drawing.append(draw)
                 parts = one.method.begin(replace(batch, tell=one.node.tell, draw=draw))
                 self.working.append(Working(one.method, parts, one.tally))
         return RunFacts(
@@ -198,6 +201,8 @@ class Run:
         for one in self.enrolled if sound else ():
             if one.tally.nothing_to_do is not None:
                 one.method.missed(latents, one.tally.nothing_to_do)
+        for drawing in self.drawing if sound else ():
+            drawing.finish()
         for working in self.working:
             reporters = [part for part in working.parts if isinstance(part, Reporter)] if sound else []
             remarks = [remark for part in reporters if (remark := part.finish(latents))]
