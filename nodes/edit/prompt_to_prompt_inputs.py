@@ -69,8 +69,9 @@ def _attention() -> list[Any]:
             default="",
             multiline=True,
             tooltip=(
-                "Another end for words of the edits, `lion: 0.4`, one per line or comma: a new word is then "
-                "free to change shapes. Paper: 0.2 to 0.4 for such words."
+                "Another end for words of the edits, `lion: 0.4`, one per line or comma: a swapped word is "
+                "then free to change shapes (paper: 0.2 to 0.4). A word that refine adds is free anyway; "
+                "there, ends of the words that stay count."
             ),
         ),
         percent_input(

@@ -20,6 +20,7 @@ from .one_start import start_of_edits
 from .prompt_to_prompt_inputs import inputs
 from .prompts.edited_prompts import describe
 from .prompts.encoded_edits import edit_lines, encode_edits, encode_unaligned, fault_in_texts
+from .prompts.prompt_remarks import filled_up, idle_ends
 from .prompts.source_inversion import remarks
 
 JOINT_BLEND_UNTIL = 0.5  # of the schedule, Shin et al.
@@ -112,6 +113,8 @@ class PromptToPrompt(io.ComfyNode):
             until = JOINT_BLEND_UNTIL if blend_from < JOINT_BLEND_UNTIL else 1.0
             blend = replace(blend, until=until, smooth=True)
         last = max(self_until, *(each.end for each in edits))
+        added = [filled_up(clip, lines), "" if family.joint else idle_ends(encoded.prompts)]
+        pictured = None if inversion is None else remarks(inversion, model, clip, lines[0])
         method = PromptToPromptMethod(
             layers=family.layer_map().parse(layers),
             during=PercentRange(0.0, last if blend is None and inversion is None else 1.0),
@@ -123,12 +126,12 @@ class PromptToPrompt(io.ComfyNode):
             shows_masks=show_masks,
             prompt=encoded.identity,
             picture=inversion,
-            note=None if inversion is None else remarks(inversion, model, clip, lines[0]),
+            note=" ".join(filter(None, [*added, pictured])),
         )
         return io.NodeOutput(
             install(model, method, cls.hidden.unique_id),
             encoded.conditioning,
             start_of_edits(model, latent, inversion, len(lines)),
-            describe(encoded.prompts, blend) + (f"\n{JOINT}" if family.joint else ""),
+            "\n".join(filter(None, [describe(encoded.prompts, blend), *added, family.joint and JOINT])),
             method.store,
         )

@@ -40,7 +40,13 @@ def shape_range(shape_from: float, shape_until: float) -> PercentRange:
 
 def _prompts() -> list[Any]:
     return [
-        io.Clip.Input("clip", tooltip="Its text encoder: SD1.5, SD2 or SDXL."),
+        io.Clip.Input(
+            "clip",
+            tooltip=(
+                "Its text encoder: SD1.5, SD2 or SDXL; with Cosmos-Predict2, Anima and Wan proxies have to "
+                "be written."
+            ),
+        ),
         io.String.Input(
             "prompt",
             multiline=True,
@@ -113,8 +119,9 @@ def _objects() -> list[Any]:
             step=0.01,
             advanced=True,
             tooltip=(
-                "A cell belongs to a word where a head gives it more than this; lower: more cells, also of "
-                "the varied object, which are free. Paper: 0.05."
+                "A cell belongs to a word where some head gives it more than this, from the least (0) to the "
+                "greatest value (1) of all words and heads of a layer; lower: more cells, also of the varied "
+                "object, which are free. Paper: 0.05."
             ),
         ),
     ]

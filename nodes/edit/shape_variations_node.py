@@ -14,6 +14,7 @@ from ..inputs.node_report import shows_report
 from .one_start import one_start
 from .prompts.object_prompt import ObjectPrompt
 from .prompts.object_words import labels, other_words, positions
+from .prompts.prompt_remarks import filled_up
 from .prompts.varied_prompts import choose_proxies, describe, encode_varied
 from .shape_variations_inputs import fault_in, inputs, shape_range
 
@@ -90,6 +91,7 @@ class ShapeVariations(io.ComfyNode):
         words = chosen.words
         encoded = encode_varied(with_adapter(clip, model), written, words)
         images = 1 + len(words)
+        filled = filled_up(clip, [written.of(word) for word in (written.word, *words)])
         method = ShapeVariationsMethod(
             layers=family.layer_map().parse("all"),
             images=images,
@@ -99,11 +101,12 @@ class ShapeVariations(io.ComfyNode):
             blend_at=blend_at,
             same=encoded.same,
             prompt=encoded.identity,
+            note=filled,
         )
         return io.NodeOutput(
             install(model, method, cls.hidden.unique_id),
             encoded.conditioning,
             one_start(latent, images),
             "\n".join(words),
-            describe(clip, written, chosen),
+            "\n".join(filter(None, [describe(clip, written, chosen), filled])),
         )

@@ -5,7 +5,8 @@ from functools import cache
 import comfy.sd
 import pytest
 import torch
-from attention_control.nodes.host.text.one_length import of_one_length
+from attention_control.nodes.host.text.one_length import filled_rows, of_one_length
+from attention_control.nodes.host.text.prompt_batch import encode_rows
 from attention_control.nodes.style.encode_prompt_batch_node import EncodePromptBatch
 from nodes import CLIPTextEncode
 
@@ -96,3 +97,23 @@ def test_prompts_of_other_lengths_are_refused():
         EncodePromptBatch.execute(z_image(), "a cat\na red hedgehog in the snow", "")
     assert "as if it were text" in str(error.value)
     assert "prompts of equally many tokens, give all images one prompt, or sample them" in str(error.value)
+
+
+LONG = "a red dog" + ", a red dog" * 30
+
+
+@pytest.mark.parametrize("kind", ["sd15", "sdxl"])
+def test_filled_rows_are_those_with_fewer_chunks(kind):
+    """As the encoded rows have it: behind the text of the others stands what an empty prompt is."""
+    clip, prompts = tiny_clip(kind), ["a red cat", LONG, "a red fox"]
+    with torch.inference_mode():
+        ((text, _),) = encode_rows(clip, prompts)
+        (((blank, _),),) = CLIPTextEncode().encode(clip, "")
+    filled = [row for row in range(3) if torch.equal(text[row, 77:154], blank[0])]
+    assert filled_rows(clip, prompts) == tuple(filled) == (0, 2)
+    assert filled_rows(clip, prompts[::2]) == ()
+
+
+def test_another_text_beside_clips_is_not_filled_up():
+    """Flux.1 reads CLIP's chunks as one vector."""
+    assert filled_rows(tiny_clip("flux"), ["a red cat", LONG]) == ()

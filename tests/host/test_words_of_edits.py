@@ -64,3 +64,25 @@ def test_words_of_the_blend(clip):
     assert some.words == ((3,), (), ())
     each = spec(change(clip, edits=edits, blend_words="cat\nred dog\nowl", blend_from=0.2)).blend
     assert each.words == ((3,), (2, 3), (3,)) and each.start == 0.2 and each.threshold == 0.3
+
+
+NEW = "without effect, as no edit takes the map of it from the source"
+
+
+@pytest.mark.parametrize(
+    ("edits", "ends", "reweight", "told"),
+    [
+        ("a big red cat", "big 0.2", "", f"cross_until_words: big {NEW}"),  # refined: its own map anyway
+        ("a big red cat", "red 0.2", "", None),
+        ("a big red cat\na big cat", "big 0.2", "", None),  # swapped with red in the second
+        ("a big red cat", "big 0.2", "big 3", None),  # the end of its factor
+        ("a red cat", "red 0.2", "", f"cross_until_words: red {NEW}"),  # as the source
+        ("a big red fat cat", "fat 0.2, red 0.1, big 0", "", f"cross_until_words: fat, big {NEW}"),
+        ("a blue cat", "blue 0", "", None),  # from the very beginning its own
+    ],
+)
+def test_an_end_that_ends_nothing_is_told(clip, edits, ends, reweight, told):
+    """As of a word that refinement adds: in the node's report and in the run's."""
+    outputs = change(clip, "a red cat", edits, cross_until_words=ends, reweight=reweight)
+    assert outputs[3].splitlines()[-1].startswith(told or "Image")
+    assert spec(outputs).note.startswith(told or "") and bool(spec(outputs).note) == bool(told)

@@ -63,7 +63,7 @@ class PromptToPrompt(Method):
     picture: Inversion | None = None
     store: MaskStore | None = None
     shows_masks: bool = True
-    note: str | None = None
+    note: str = ""
 
     @property
     def off(self) -> bool:
@@ -148,7 +148,7 @@ class Told:
     """What is said at the end of a run. All images get the source's noise between the steps."""
 
     control: Control
-    note: str | None
+    note: str
     drift: str | None = None
 
     def noise_differs(self, reason: str, *, certain: bool) -> None:

@@ -1,7 +1,7 @@
 """Objects to keep: their rows and columns of self-attention stay the original's.
 
 Patashnik et al., ICCV 2023, "Attention-based shape localization". With A_w the original's mean map of word w
-in a layer so far, heads apart, brought to 0..1 by its least and greatest value over all words:
+in a layer so far, heads apart, brought to 0..1 by the least and greatest value of all words and heads:
 
     P_w   = cells that some head gives more than the threshold
     m     = 1 in the rows and columns of the objects' P, but 0 in those of the varied object's

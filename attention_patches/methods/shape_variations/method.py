@@ -46,7 +46,7 @@ class ShapeVariations(Method):
     `shapes` values are the proxies'. `kept` are objects that keep their shapes. `named` says what is to be
     found in the images, if the original's background is blended in at `blend_at`. `same` are images whose
     prompt is the original's: they are it to the bit, as none of their maps is edited. `prompt` are the node's
-    prompts together; None stands for every positive text."""
+    prompts together; None stands for every positive text. `note` is said in the report."""
 
     label: ClassVar[str] = "ShapeVariations"
     layers: frozenset[int]
@@ -57,6 +57,7 @@ class ShapeVariations(Method):
     blend_at: float = 0.7
     same: frozenset[int] = frozenset()
     prompt: Prompt | None = None
+    note: str = ""
 
     @property
     def off(self) -> bool:
@@ -69,7 +70,8 @@ class ShapeVariations(Method):
     def begin(self, batch: Batch) -> Sequence[Part]:
         mixing = Mixing(layers=self.layers, shapes=self.shapes, prompt=self.prompt)
         keeping, background = self._keeping(batch), self._background(batch)
-        told = Told([mixing, *keeping[1:], *background[1:]], TOO_FINE if self._too_fine(batch) else None)
+        more = " ".join(filter(None, [TOO_FINE if self._too_fine(batch) else "", self.note]))
+        told = Told([mixing, *keeping[1:], *background[1:]], more)
         return [mixing, *keeping, *background, told]
 
     def _too_fine(self, batch: Batch) -> bool:
@@ -118,7 +120,7 @@ class Told:
     """What is said at the end of a run. All images get the original's noise between the steps."""
 
     parts: Sequence[Mixing | Keeping | Background]
-    more: str | None = None
+    more: str = ""
     drift: str | None = None
 
     def noise_differs(self, reason: str, *, certain: bool) -> None:

@@ -54,11 +54,15 @@ class EditedPrompts:
             for edit, aligned, end, factor in zip(self.changed, self.alignments, ends, factors, strict=True)
         )
 
+    def places(self, word: str) -> list[tuple[int, ...]]:
+        """The tokens of the word in each edit; () where it is not."""
+        return _found(self.changed, word)
+
     def _by_token(self, name: str, words: Mapping[str, float]) -> list[dict[int, float]]:
         """For each edit the numbers of its tokens."""
         by_edit: list[dict[int, float]] = [{} for _ in self.changed]
         for word, number in words.items():
-            places = _found(self.changed, word)
+            places = self.places(word)
             if not any(places):
                 raise ValueError(f"{name}: {_missing(word, self.changed, 'no edit prompt')}")
             for tokens, positions in zip(by_edit, places, strict=True):

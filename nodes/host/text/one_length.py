@@ -15,6 +15,8 @@ from comfy.text_encoders.qwen_image import QwenImageTokenizer
 from torch import Tensor
 from torch.nn.functional import pad
 
+from .clip_tokens import ENCODERS
+
 if TYPE_CHECKING:
     from comfy.sd import CLIP
 
@@ -51,6 +53,16 @@ def of_one_length(
         [_with_chunks(entry, empty[0], longest) for entry, empty in zip(entries, blank, strict=True)]
         for entries in encoded
     ]
+
+
+def filled_rows(clip: "CLIP", prompts: Sequence[str]) -> tuple[int, ...]:
+    """The rows behind whose prompts encoded empty chunks stand, as another prompt has more of CLIP's chunks.
+    A model sees them, so such a row is not quite what its prompt alone gives."""
+    tokens = [clip.tokenize(prompt) for prompt in prompts]
+    if not tokens[0].keys() <= ENCODERS:
+        return ()
+    chunks = [max(map(len, each.values())) for each in tokens]
+    return tuple(row for row, own in enumerate(chunks) if own < max(chunks))
 
 
 def _unequal(prompts: Sequence[str], lengths: Sequence[int], streams: Sequence[str]) -> str:
