@@ -5,6 +5,7 @@ from math import sqrt
 from statistics import fmean
 from typing import Any
 
+BESIDE_AIMS = ("P2P, blend", "P2P, as advised", "img2img", "P2P of a scene", "img2img of a scene")
 MEASURES = ("edit", "rest", "PSNR", "structure IoU")
 AIMS = {"edit": 0.8, "rest": 0.9, "PSNR": 35.0}
 Measured = dict[str, dict[str, float]]  # by measure: {"mean": ..., "of": ...}
@@ -59,12 +60,14 @@ def rows(kinds: Kinds) -> list[list[Any]]:
 
 
 def beside_aims(kinds: Kinds) -> list[list[Any]]:
-    """The blend and img2img over the kinds that the blend is for, below what was aimed at. A share of so many
-    edits, the mean of the kinds', has a standard error of so many points."""
+    """The blend and img2img over the kinds that the blend is for, of sampled pictures and of rendered scenes,
+    whose masks are the true ones, below what was aimed at. A share of so many edits, the mean of the kinds',
+    has a standard error of so many points."""
     blended = {kind: ways for kind, ways in kinds.items() if "P2P, blend" in ways}
     lines: list[list[Any]] = [["aim", *(f"{written(name, aim)}" for name, aim in AIMS.items())]]
-    for way in ("P2P, blend", "P2P, as advised", "img2img"):
-        own = over_all(blended)[way]
+    overall = over_all(blended)
+    for way in (way for way in BESIDE_AIMS if way in overall):
+        own = overall[way]
         errors = (
             sqrt(fmean(_variance(ways[way][name]) for ways in blended.values()) / len(blended))
             for name in AIMS
