@@ -4,6 +4,7 @@ import pytest
 import torch
 from attention_control.nodes.edit.shape_variations_node import ShapeVariations
 
+from .edited_maps import assert_equal, looks_of
 from .editing import change, run
 from .node_calls import call_node
 from .one_noise_runs import empty
@@ -44,3 +45,22 @@ def test_an_original_that_is_filled_up_is_told(clip, report, proxy, filled):
     out = run(outputs, steps=3)
     assert torch.allclose(out[0], alone(clip, "a red cat"), rtol=1e-3, atol=1e-3) != filled
     assert (FILLED in outputs[4], FILLED in report("ShapeVariations")[0][1]) == (filled, filled)
+
+
+def test_words_of_the_second_chunk_are_edited(clip):
+    """A word there is swapped, `cat#2` is the second occurrence there and no other, and what stands in both
+    chunks takes the source's."""
+    source = "a cat" + TAIL + ", a cat"
+    outputs = change(clip, source, f"a cat{TAIL}, a dog\n{source}", reweight="cat#2: 3", cross_until=1.0)
+    chunks = clip.tokenize(source)["l"]
+    ids = [token for chunk in chunks for token, _ in chunk]
+    (word,) = [token for token, _ in clip.tokenize("cat")["l"][0][1:2]]
+    first, second = [place for place, token in enumerate(ids) if token == word]
+    assert len(chunks) == 2 and first == 2 and second > 77
+    looks, _ = looks_of(outputs, steps=2)
+    for look in (look for look in looks if look.kind == "cross"):
+        assert look.own.shape[-1] == 154
+        assert_equal(look, 1, look.own[0])
+        weighed = look.own[2].clone()
+        weighed[..., second] *= 3
+        assert_equal(look, 2, weighed)
