@@ -3,7 +3,9 @@
 import comfy.hooks
 import pytest
 import torch
+from attention_control.attention_patches.methods.plug_and_play.method import PLUGGED
 from attention_control.nodes.edit.plug_and_play_node import PlugAndPlay
+from attention_control.nodes.host.demo_model import load_demo_model
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import installed
 from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete, ModelSamplingSD3
@@ -54,9 +56,11 @@ def test_the_settings_arrive():
     assert torch.equal(given[2], guide().sigmas)
 
 
-@pytest.mark.parametrize(("shape", "features", "attention"), [("sd15", 4, (4, 11)), ("sdxl", 0, (0, 2))])
+@pytest.mark.parametrize(
+    ("shape", "features", "attention"), [("sd15", 4, (4, 11)), ("sd2", 4, (4, 11)), ("sdxl", 0, (0, 2))]
+)
 def test_auto_at_real_size(shape, features, attention):
-    """SD1.5: the paper's; SDXL: Ctrl-X's."""
+    """SD1.5 and SD2: the paper's; SDXL: Ctrl-X's."""
     real = model(f"{shape}, real")
     (one,) = installed(plugged(shape, inverted(shape, 1, (8, 8), patcher=real), patcher=real)[0])
     family = family_of(real)
@@ -64,6 +68,15 @@ def test_auto_at_real_size(shape, features, attention):
     assert str(family.residual_map().layers[ordinal - 1]) == f"output {features}.0"
     numbers = {x.number for x in family.layer_map().layers if x.ordinal in one.method.layers}
     assert (min(numbers), max(numbers)) == attention
+
+
+def test_auto_on_the_demo_model():
+    """The second block of its decoder, and the transformers from there on."""
+    family = family_of(load_demo_model().model)
+    places = family.presets((16, 16))[PLUGGED]
+    assert family.residual_map().named(places.residuals) == "output 1.0"
+    numbers = {x.number for x in family.layer_map().layers if x.ordinal in places.layers}
+    assert (min(numbers), max(numbers)) == (1, 3)
 
 
 def test_another_models_inversion_is_refused():

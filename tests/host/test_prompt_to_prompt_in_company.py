@@ -4,14 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.attention_patches.attention.explicit_maps import probabilities
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install, installed
 
 from .companions import COMPANIONS
 from .editing import change
-from .just import Just
+from .recorded import recorder
 from .specimen import SHALLOW, model
 from .tiny import assert_same_image, conditioning, sample, split_calls
 
@@ -50,31 +49,16 @@ def test_one_call_or_two(clip):
         assert_same_image(run(patched, prompts, latent), together)
 
 
-class Seen:
-    """The maps of the positive rows, by kind, of the first call."""
-
-    order = "observe"
-
-    def __init__(self):
-        self.maps = {}
-
-    def wants(self, site):
-        return (site.kind, site.layer.ordinal) not in self.maps
-
-    def __call__(self, site, qkv, attend):
-        (rows,) = [rows for text, rows, _ in site.rows.by_text if text.role == "positive"]
-        self.maps[site.kind, site.layer.ordinal] = torch.cat([m for _, m in probabilities(qkv, rows)], 2)
-        return attend(qkv)
-
-
-def test_who_observes_sees_the_edited_maps(clip):
-    """What is recorded of an edit is what it attends to: the source's map, and its shapes."""
-    patched, positive, latent, *_ = change(clip, edits="a red dog, on the stairs", cross_until=1.0)
-    seen = Seen()
-    run(install(patched, Just(parts=[seen])), (positive, conditioning(patched, seed=2)), latent)
-    for (kind, _), maps in seen.maps.items():
-        assert torch.allclose(maps[0], maps[1], atol=1e-6), kind
-    assert {kind for kind, _ in seen.maps} == {"self", "cross"}
+def test_a_recorder_keeps_the_edited_maps_and_changes_nothing(clip):
+    """What is recorded of an edit is what it attends to: the source's maps, where all are taken over."""
+    ends = {"cross_until": 1.0, "self_until": 1.0}
+    patched, positive, latent, *_ = change(clip, edits="a red dog, on the stairs", **ends)
+    prompts = positive, conditioning(patched, seed=2)
+    kept, store = recorder(patched)
+    assert torch.equal(run(install(patched, kept), prompts, latent), run(patched, prompts, latent))
+    for layer in store.maps.layers:
+        for maps in (layer.cross_attention["positive"], layer.self_attention["positive"]):
+            assert torch.allclose(maps[:, 0], maps[:, 1], atol=1e-6), layer.layer
 
 
 def test_beside_style_aligned_in_either_order(clip):
