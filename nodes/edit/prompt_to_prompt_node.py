@@ -132,6 +132,6 @@ class PromptToPrompt(io.ComfyNode):
             install(model, method, cls.hidden.unique_id),
             encoded.conditioning,
             start_of_edits(model, latent, inversion, len(lines)),
-            "\n".join(filter(None, [describe(encoded.prompts, blend), *added, family.joint and JOINT])),
+            "\n".join(filter(None, [describe(encoded.prompts, blend), *added, JOINT if family.joint else ""])),
             method.store,
         )
