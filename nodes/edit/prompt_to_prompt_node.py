@@ -113,6 +113,7 @@ class PromptToPrompt(io.ComfyNode):
             until = JOINT_BLEND_UNTIL if blend_from < JOINT_BLEND_UNTIL else 1.0
             blend = replace(blend, until=until, smooth=True)
         last = max(self_until, *(each.end for each in edits))
+        joint = JOINT if family.joint else ""
         added = [filled_up(clip, lines), "" if family.joint else idle_ends(encoded.prompts)]
         pictured = None if inversion is None else remarks(inversion, model, clip, lines[0])
         method = PromptToPromptMethod(
@@ -132,6 +133,6 @@ class PromptToPrompt(io.ComfyNode):
             install(model, method, cls.hidden.unique_id),
             encoded.conditioning,
             start_of_edits(model, latent, inversion, len(lines)),
-            "\n".join(filter(None, [describe(encoded.prompts, blend), *added, JOINT if family.joint else ""])),
+            "\n".join(filter(None, [describe(encoded.prompts, blend), *added, joint])),
             method.store,
         )
