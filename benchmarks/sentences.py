@@ -67,9 +67,9 @@ def shapes(record: Record) -> str:
     paper, early = (record["ways"][way] for way in ("the paper's times", "0.05 to 0.6"))
     number = record["sources"]
     return (
-        f"of {3 * number} variations of {number} pictures, few as they are, an object has another shape in "
+        f"of {3 * number} variations of {number} pictures an object has another shape in "
         f"{_percent(paper['shape changed'])} with the paper's times, and in "
-        f"{_percent(early['shape changed'])} with 0.05 to 0.6, which suits this model; its class is kept in "
+        f"{_percent(early['shape changed'])} with 0.05 to 0.6; its class is kept in "
         f"{_percent(paper['class kept'])} and {_percent(early['class kept'])}, and outside of it the PSNR is "
         f"{paper['background PSNR']:.0f} and {early['background PSNR']:.0f} dB."
     )
