@@ -49,6 +49,21 @@ def appearance(record: Record) -> str:
     )
 
 
+def independent(record: Record) -> str:
+    far = {
+        (which, way): found["texture distance"][0]
+        for which in ("style", "appearance")
+        for way, found in record[which].items()
+    }
+    shared = far["style", "StyleAligned"] / far["style", "plain batch"]
+    moved = far["appearance", "Cross-Image"] / far["appearance", "reconstruction"]
+    return (
+        f"by features learnt from photographs the textures of a batch lie {_percent(shared)} as far apart "
+        f"with StyleAligned as without, and those of Cross-Image's pictures {_percent(moved)} as far from "
+        "the appearance's as the structure's own."
+    )
+
+
 def editing(record: Record) -> str:
     ways = over_all(record["kinds"])
     plain, host, ours, blended = (
@@ -198,6 +213,7 @@ SENTENCES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "style_of_a_picture": ("The style of a picture", style_of_a_picture),
     "layout": ("Subjects in boxes", layout),
     "appearance": ("Appearance of another picture", appearance),
+    "independent": ("Under another judge", independent),
     "editing": ("Edits by words", editing),
     "shapes": ("Shapes of one object", shapes),
     "panorama": ("Wide pictures", panorama),

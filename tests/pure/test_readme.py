@@ -13,7 +13,7 @@ from pack import ROOT
 PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "README.md"]
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
 DRAWN = {  # their figures are of pictures of the demo model
-    *("style_alignment", "style_of_a_picture", "layout", "appearance"),
+    *("style_alignment", "style_of_a_picture", "layout", "appearance", "independent"),
     *("editing", "shapes", "panorama", "maps", "diagnosis", "inversion"),
 }
 LONGEST = {"README.md": 120, "ARCHITECTURE.md": 150}  # lines
