@@ -115,14 +115,15 @@ class LayerMap:
     def _complaint(self, part: str, text: str) -> str:
         return (
             f"{self._fault(part, text)}. This model ({self.family}) has layers 1-{len(self.layers)}: "
-            f"{self.describe()}. Name them as {self._examples()}, '10' or '10-20', separated by commas."
+            f"{self.describe()}. Name them as {self._examples()}, separated by commas."
         )
 
     def _examples(self) -> str:
+        if not self.layers:
+            return "'all'"
         last = self.layers[-1]
-        if self.nested:
-            return f"'all', '{last.block}', '{last.block} {last.number}', '{last}'"
-        return f"'all', '{last.block}', '{last.block} 0-2'"
+        further = f"{last.block} {last.number}', '{last}" if self.nested else f"{last.block} 0-{last.number}"
+        return f"'all', '{last.block}', '{further}', '{last.ordinal}' or '1-{last.ordinal}'"
 
     def _fault(self, part: str, text: str) -> str:
         """What is wrong with a part of what was written."""

@@ -1,5 +1,7 @@
 """The layer language: what it names, and how it complains."""
 
+import re
+
 import pytest
 from attention_control.attention_patches.contract.layers import LayerMap
 from attention_control.attention_patches.contract.site import Layer
@@ -156,3 +158,19 @@ def test_layers_of_a_transformer_in_short(text, named):
 def test_layers_of_a_transformer_have_no_second_number():
     """A block is one layer."""
     assert [str(STREAMS.layers[n]) for n in (0, 22)] == ["double 0", "single 3"]
+
+
+@pytest.mark.parametrize("model", [MAP, STREAMS], ids=["nested", "streams"])
+def test_examples_of_an_error_can_be_used(model):
+    """What it says to write names layers of this very model."""
+    with pytest.raises(ValueError, match="Name them as") as error:
+        model.parse("outpt")
+    told = re.findall(r"'([^']+)'", str(error.value).partition("Name them as")[2])
+    assert "all" in told and len(told) > 2
+    assert all(model.parse(text) for text in told)
+
+
+def test_a_model_without_layers_is_told_as_one():
+    """An error of ours, whatever was asked for."""
+    with pytest.raises(ValueError, match="no layer matches 'output'"):
+        LayerMap("toy", ()).parse("output")
