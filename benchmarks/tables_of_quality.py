@@ -67,7 +67,7 @@ def layout(record: dict[str, Any]) -> str:
         "more than two kinds of subject, so three or more different ones are new to the demo model."
     )
     header = ["", *groups, "exact count", "confidence", "seconds"]
-    made_by = source(record, "layout.py", drawn=True)
+    made_by = source(record, f"layout.py --each {number}", drawn=True)
     return f"{text}\n\n{table(header, rows)}\n\n{made_by}"
 
 
