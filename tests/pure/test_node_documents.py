@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from pack import ROOT
@@ -88,11 +89,12 @@ def test_every_node_is_in_the_changelog() -> None:
     assert set(ids()) - told == set()
 
 
-def test_every_workflow_has_its_thumbnail() -> None:
+@pytest.mark.parametrize("folder", ["example_workflows", "example_workflows/talk"])
+def test_every_workflow_has_its_thumbnail(folder: str) -> None:
     """A square picture of the same name, as the template browser shows them."""
-    folder: Path = ROOT / "example_workflows"
-    workflows = {path.stem for path in folder.glob("*.json")}
-    thumbnails = {path.stem: Image.open(path).size for path in folder.glob("*.jpg")}
+    where: Path = ROOT / folder
+    workflows = {path.stem for path in where.glob("*.json")}
+    thumbnails = {path.stem: Image.open(path).size for path in where.glob("*.jpg")}
     assert workflows == thumbnails.keys()
     assert {name for name, (width, height) in thumbnails.items() if width != height} == set()
 
