@@ -21,7 +21,8 @@ host.start()
 import comfy.sample  # noqa: E402  the host is found only now
 import record  # noqa: E402
 import torch  # noqa: E402
-from attention_control.attention_patches.maps.diagnosis.diagnosis import Diagnosis, PromptDiagnosis  # noqa: E402
+from attention_control.attention_patches.maps.diagnosis.diagnosis import PromptDiagnosis  # noqa: E402
+from attention_control.attention_patches.maps.diagnosis.findings import Diagnosis  # noqa: E402
 from attention_control.attention_patches.maps.recorded import AttentionMaps, MapStore  # noqa: E402
 from attention_control.attention_patches.text.named_things import named_things  # noqa: E402
 from attention_control.demo_model.judge import Judge  # noqa: E402

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ...attention_patches.maps.diagnosis.diagnosis import Diagnosis, ThingFinding
+from ...attention_patches.maps.diagnosis.findings import Diagnosis, ThingFinding
 
 BOXES = "Bounded Attention with a box for each"
 ONE_BOX = "Layout Guidance or Bounded Attention with a box for it"

@@ -36,7 +36,6 @@ present. So missing subjects are found better than colours that went astray (`be
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -47,50 +46,10 @@ from ..recorded import AttentionMaps
 from ..self_segmentation.segmentation import Segmentation, cluster, finest_grid, score
 from ..time_slices import later
 from ..word_maps import word_maps
+from .findings import AttributeFinding, Diagnosis, State, ThingFinding
+from .lending import lent_by_attention, starts
 
-State = Literal["present", "fused", "neglected"]
 WITHIN = 0.5  # a further segment is a thing's own if it is seen there half as strongly as in its home
-
-
-@dataclass(frozen=True)
-class AttributeFinding:
-    """What became of an attribute: `bound` is the number of the thing that has it, None if nothing has; of
-    another thing rather than its own, should both have it."""
-
-    text: str
-    bound: int | None
-
-
-@dataclass(frozen=True)
-class ThingFinding:
-    """What became of a noun: `rival` is the strongest other thing in the segment `home`, if there is one."""
-
-    thing: NamedThing
-    state: State
-    home: int
-    share: float  # 0..1, of the attention that all nouns get in its home
-    rise: float  # at least 1: how much more it is seen there than over the whole picture
-    rival: int | None
-    attributes: tuple[AttributeFinding, ...]
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """Of one image. The labels of the segmentation are the things that are present."""
-
-    things: tuple[ThingFinding, ...]
-    segmentation: Segmentation
-
-    def masks(self, clusters: Tensor) -> Tensor:
-        """(things, height, width) bool, for segments of any size: where each thing is, or with which other
-        thing it is fused; empty for what is neglected."""
-        own = self.segmentation.masks(clusters)
-        return torch.stack(
-            [
-                (clusters == found.home) if found.state == "fused" else mask
-                for found, mask in zip(self.things, own, strict=True)
-            ]
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,18 +91,18 @@ class PromptDiagnosis:
         self, things: Sequence[NamedThing], clusters: Tensor, inside: Tensor, rises: Tensor
     ) -> Diagnosis:
         """From what `look` gives."""
-        starts = _starts(things)
-        nouns = inside[starts]  # (things, segments)
+        first = starts(things)
+        nouns = inside[first]  # (things, segments)
         homes = nouns.argmax(1)
         there = nouns[:, homes]  # (noun, home of a thing)
         shares = there.diagonal() / there.sum(0).clamp(min=torch.finfo(there.dtype).tiny)
         rivals = [_strongest(there[:, number], number) for number in range(len(things))]
         states = [
             self._state(float(share), float(rises[start]), rival is not None)
-            for share, start, rival in zip(shares, starts, rivals, strict=True)
+            for share, start, rival in zip(shares, first, rivals, strict=True)
         ]
         having = [number for number, state in enumerate(states) if state == "present"]
-        lent = _lent(inside, rises, things)
+        lent = lent_by_attention(inside, rises, things)
         findings = tuple(
             ThingFinding(
                 thing,
@@ -157,7 +116,7 @@ class PromptDiagnosis:
                     for at, word in enumerate(thing.attributes, start + 1)
                 ),
             )
-            for number, (thing, start) in enumerate(zip(things, starts, strict=True))
+            for number, (thing, start) in enumerate(zip(things, first, strict=True))
         )
         return Diagnosis(findings, Segmentation(clusters, nouns.T, _labels(nouns, having)))
 
@@ -175,32 +134,6 @@ class PromptDiagnosis:
         if others:
             return max(others, key=lambda number: float(lent[number]))
         return own if own in there else None
-
-
-def _lent(inside: Tensor, rises: Tensor, things: Sequence[NamedThing]) -> Tensor:
-    """(words, segments), (words,) -> (words, things): how far an attribute is lent to each thing. Of nouns it
-    says nothing."""
-    tiny = torch.finfo(inside.dtype).tiny
-    strengths = inside / inside.amax(1, keepdim=True).clamp(min=tiny)
-    sizes = [len(thing.words) for thing in things]
-    parts = inside.split(sizes)  # of each thing its noun, then its attributes
-    looks = torch.stack([part[1:].mean(0) if len(part) > 1 else part[0] for part in parts])
-    others = looks.sum(0) - looks
-    among_looks = inside / (inside + others.repeat_interleave(torch.tensor(sizes), 0)).clamp(min=tiny)
-    starts = _starts(things)
-    nouns = inside[starts]
-    above = strengths[starts] * rises[starts][:, None] >= 1
-    among_nouns = nouns / nouns.sum(0).clamp(min=tiny) * above
-    return torch.einsum("wc,tc->wtc", among_looks * strengths, among_nouns).amax(2)
-
-
-def _starts(things: Sequence[NamedThing]) -> list[int]:
-    """Where each thing's noun stands among the words of all."""
-    starts, following = [], 0
-    for thing in things:
-        starts.append(following)
-        following += len(thing.words)
-    return starts
 
 
 def _strongest(there: Tensor, number: int) -> int | None:
