@@ -1,10 +1,11 @@
 """Does Cross-Image Attention keep the structure and move the appearance? 100 pairs of rendered scenes.
 
 The two pictures of a pair differ in subject, colour, style and background. Both are inverted (edit friendly
-DDPM, CFG 1, prompt: the structure's noun) and transferred by the node with its defaults and the true masks.
-The host's img2img gets the structure, noise up to a point of the schedule, CFG 3, and words: either what the
-result should be (the structure's noun with the appearance's colour and style named, which Cross-Image
-is not told), or the appearance's own caption.
+DDPM, CFG 1, prompt: the structure's noun) and transferred by the node with its defaults and the true masks;
+also without contrast and guidance, which sharpen the swap, and without AdaIN as well. The host's img2img gets
+the structure, noise up to a point of the schedule, CFG 3, and words: either what the result should be (the
+structure's noun with the appearance's colour and style named, which Cross-Image is not told), or the
+appearance's own caption.
 """
 
 import argparse
@@ -30,7 +31,8 @@ from style_sets import sheet  # noqa: E402
 from subject_reader import SubjectReader  # noqa: E402
 
 BATCH = 10
-PLAIN_SWAP = {"contrast": 1.0, "swap_guidance": 1.0, "adain": "off"}
+UNSHARPENED = {"contrast": 1.0, "swap_guidance": 1.0}
+PLAIN_SWAP = {**UNSHARPENED, "adain": "off"}
 LATER = (0.5, 0.65)  # img2img with less noise than Cross-Image starts from
 QUICK_WAYS = ("reconstruction", "Cross-Image", "img2img, same noise")
 
@@ -42,6 +44,7 @@ def runs(bench: Bench, quick: bool) -> dict[str, torch.Tensor]:
     ways: dict[str, Callable[[], torch.Tensor]] = {
         "reconstruction": lambda: bench.transfer(end_percent=start),
         "swap alone": lambda: bench.transfer(**PLAIN_SWAP),
+        "swap and AdaIN": lambda: bench.transfer(**UNSHARPENED),
         "Cross-Image": bench.transfer,
         "with guidance 2": lambda: bench.transfer(swap_guidance=2.0),
         "img2img, same noise": lambda: bench.img2img(wanted, begin),

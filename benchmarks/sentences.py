@@ -114,11 +114,16 @@ def maps(record: Record) -> str:
 
 
 def diagnosis(record: Record) -> str:
-    seen, true = (record["rows"][name] for name in ("sampled", "scenes"))
+    own, asked, given = (
+        record["rows"][name]
+        for name in ("sampled, by attention", "sampled, model asked", "scenes, model asked")
+    )
     return (
-        f"of sampled pictures `PromptDiagnosis` finds missing subjects with an F1 of "
-        f"{seen['neglect, F1']:.2f} and colours of another subject with {seen['leak, F1']:.2f}; of rendered "
-        f"scenes with {true['neglect, F1']:.2f} and {true['leak, F1']:.2f}: a hint, no proof."
+        "of sampled pictures `PromptDiagnosis` finds missing subjects with an F1 of "
+        f"{own['neglect, F1']:.2f} ({asked['neglect, F1']:.2f} if the model is asked too) and colours of "
+        f"another subject with {own['leak, F1']:.2f} ({asked['leak, F1']:.2f}): a hint, no proof; of "
+        "pictures from elsewhere, the model asked, "
+        f"with {given['neglect, F1']:.2f} and {given['leak, F1']:.2f}."
     )
 
 

@@ -112,20 +112,24 @@ def independent(record: dict[str, Any]) -> str:
 
 def diagnosis(record: dict[str, Any]) -> str:
     rows = record["rows"]
-    lines = [
-        [name, *(f"{own[key]:.2f}" if "F1" in key or key == "present" else f"{own[key]:.0%}" for key in own)]
-        for name, own in rows.items()
-    ]
+    lines = [[name, *(_diagnosed(key, value) for key, value in own.items())] for name, own in rows.items()]
     number = record["pictures"]["to measure"]
     text = (
         f"{number} sampled pictures of two to four subjects in as many colours, where a judge says what is "
         f"seen, and {number} rendered scenes, probed, under words that are true of them, exchange their "
         "colours or name one subject more. F1 of what is found over all nouns (neglected) and all colours "
-        "(of another subject), and how many there are in truth; the bound for `present` is chosen on as many "
-        "others."
+        "(of another subject), and how many there are in truth; the bounds (`present`, and `least_gain` if "
+        "the model is asked) are chosen on as many others."
     )
     made_by = source(record, "diagnosis.py", drawn=True)
     return f"{text}\n\n{table(['', *next(iter(rows.values()))], lines)}\n\n{made_by}"
+
+
+def _diagnosed(key: str, value: float | None) -> str:
+    """A cell: an F1, a share, or a bound, which rows without it leave open."""
+    if value is None:
+        return ""
+    return f"{value:.0%}" if "truth" in key else f"{value:.2f}" if "F1" in key else f"{value:g}"
 
 
 def editing(record: dict[str, Any]) -> str:

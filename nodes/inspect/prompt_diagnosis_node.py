@@ -15,6 +15,7 @@ from ..inputs.model_inputs import LAYERS
 from ..inputs.segment_inputs import clustering_seed_input, sharpen_input
 from ..pictures.diagnosis_text import diagnosis_text
 from ..pictures.segmented import drawn, in_full
+from .asked_model import ask
 from .recorded_run import recorded_run, recorded_run_inputs
 from .sampled_prompt import doubt_of_prompt
 
@@ -81,6 +82,30 @@ class PromptDiagnosis(io.ComfyNode):
                     "Moves the borders of masks and segments to the edges of the picture (guided filter). "
                     "Off: the coarse grid's borders, smoothed."
                 ),
+                io.Model.Input(
+                    "model",
+                    optional=True,
+                    tooltip=(
+                        "Asks the model too: is the picture likelier with a thing named than without, or "
+                        "with a colour on another thing? Eight passes a question. Of a picture from "
+                        "elsewhere (Attention Probe) the answers decide; of one that was sampled with this "
+                        "prompt they only tell what is missing. `seed` is that of the noise as well."
+                    ),
+                ),
+                io.Float.Input(
+                    "least_gain",
+                    default=PromptDiagnosisMethod.least_gain,
+                    min=0.0,
+                    max=1.0,
+                    step=0.005,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "With `model`: a thing is there if naming it lowers the model's error, at the place "
+                        "where it does so most, by this part of the error of the whole picture. A colour is "
+                        "bound to another thing if lending it to that lowers the error by twice as much."
+                    ),
+                ),
             ],
             outputs=[
                 io.String.Output(display_name="report", tooltip="A sentence for each noun and attribute."),
@@ -112,6 +137,8 @@ class PromptDiagnosis(io.ComfyNode):
         layers: str,
         sharpen: bool,
         seed: int = 0,
+        model: Any = None,
+        least_gain: float = PromptDiagnosisMethod.least_gain,
     ) -> io.NodeOutput:
         if fused > present:
             raise ValueError(f"fused is {fused:g}, above present ({present:g}); give at most that")
@@ -122,9 +149,16 @@ class PromptDiagnosis(io.ComfyNode):
         except ValueError as error:
             raise ValueError(f"words: {error}") from error
         method = PromptDiagnosisMethod(
-            segments=segments, present=present, fused=fused, layers=recorded.model.parse(layers), seed=seed
+            segments=segments,
+            present=present,
+            fused=fused,
+            least_gain=least_gain,
+            layers=recorded.model.parse(layers),
+            seed=seed,
         )
-        found = method(recorded, things)
+        given = not maps.of_a_sampler and "positive" in recorded.prompts
+        answers = None if model is None else ask(model, clip, tokens, things, recorded, given, seed)
+        found = method(recorded, things, answers)
         names = [thing.text for thing in things]
         cuts = [each.segmentation for each in found]
         large = in_full(cuts, pictures, sharpen)

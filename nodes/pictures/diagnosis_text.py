@@ -28,17 +28,27 @@ def _of_noun(each: Diagnosis, found: ThingFinding) -> str:
     rival = "" if found.rival is None else each.things[found.rival].thing.text
     if found.state == "present":
         among = f", with {share} of what all nouns get there" if rival else ""
-        return f"{name}: present in segment {found.home + 1}{among}."
+        return f"{name}: present in segment {found.home + 1}{among}{_asked(found)}."
     if found.state == "fused":
         return (
             f"{name}: fused with {rival}; both are looked at in segment {found.home + 1} ({name} with "
-            f"{share}). Try {BOXES}."
+            f"{share}){_asked(found)}. Try {BOXES}."
         )
     where = f", and {rival} is stronger there ({name} has {share})" if rival else ""
     return (
-        f"{name}: neglected; even where it is most looked at it is {found.rise:.1f} times its mean{where}. "
+        f"{name}: neglected; even where it is most looked at it is {found.rise:.1f} times its mean{where}"
+        f"{_asked(found)}. "
         f"Try {ONE_BOX}, or {WEIGHT}."
     )
+
+
+def _asked(found: ThingFinding) -> str:
+    """What the model says of a noun, if it was asked."""
+    if found.gain is None:
+        return ""
+    if found.gain <= 0:
+        return "; naming it lowers the model's error nowhere"
+    return f"; naming it lowers the model's error by {found.gain:.1%} at most"
 
 
 def _of_attributes(each: Diagnosis, found: ThingFinding) -> Iterator[str]:

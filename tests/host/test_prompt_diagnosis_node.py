@@ -19,6 +19,7 @@ DEFAULTS = {
     "layers": "all",
     "seed": 0,
     "sharpen": True,
+    "least_gain": 0.075,
 }
 
 
@@ -34,8 +35,9 @@ def diagnosed(store, clip, **settings):
 def test_inputs_and_defaults_are_the_published_ones():
     """Workflows store inputs by name, so names, order and defaults never change."""
     schema = PromptDiagnosis.define_schema()
-    assert {x.id for x in schema.inputs} == {"maps", "image", "clip", "prompt", *DEFAULTS}
-    assert {x.id: x.default for x in schema.inputs[4:]} == DEFAULTS
+    assert {x.id for x in schema.inputs} == {"maps", "image", "clip", "prompt", *DEFAULTS, "model"}
+    assert {x.id: x.default for x in schema.inputs[4:] if x.id != "model"} == DEFAULTS
+    assert [x.id for x in schema.inputs if x.optional] == ["model", "least_gain"]
     assert [x.io_type for x in schema.outputs] == ["STRING", "MASK", "IMAGE"]
 
 

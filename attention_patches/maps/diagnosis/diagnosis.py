@@ -29,9 +29,14 @@ it is the strongest attribute, the other noun is the strongest noun, and it is n
 quarter is what a tie with one other attribute and one other noun gives, half of each, where the attribute is
 strongest. Where a noun is seen less than over the whole picture, in the background, nothing is lent to it.
 
+If the model was asked too (`questions.py`), its answers decide of a picture that was given: what has a gain
+of at least `least_gain` is present, what has less is not, and an attribute is bound to another noun by twice
+that gain. Of a picture that the model itself has made, they decide only what is missing or lent besides.
+
 Shares, rises and what is lent have no unit, so that sharp and flat models are measured alike. Attention tells
 what a model looked for, not what it painted: a noun that was painted and came out as something else is found
-present. So missing subjects are found better than colours that went astray (`benchmarks/diagnosis.py`).
+present. So missing subjects are found better than colours that went astray. Of given pictures the model's
+answers are surer than attention is; of its own they are not (`benchmarks/diagnosis.py`).
 """
 
 from collections.abc import Collection, Sequence
@@ -48,6 +53,7 @@ from ..time_slices import later
 from ..word_maps import word_maps
 from .findings import AttributeFinding, Diagnosis, State, ThingFinding
 from .lending import lent_by_attention, starts
+from .questions import Answers
 
 WITHIN = 0.5  # a further segment is a thing's own if it is seen there half as strongly as in its home
 
@@ -62,16 +68,19 @@ class PromptDiagnosis:
     fused: float = 0.25
     least_rise: float = 1.2
     least_lent: float = 0.25
+    least_gain: float = 0.075
     layers: Collection[int] | None = None
     seed: int = 0
 
-    def __call__(self, maps: AttentionMaps, things: Sequence[NamedThing]) -> tuple[Diagnosis, ...]:
-        """Of each image. Raises ValueError if the maps lack what is needed."""
-        return tuple(self.of_image(maps, things, image) for image in range(maps.images))
-
-    def of_image(self, maps: AttentionMaps, things: Sequence[NamedThing], image: int) -> Diagnosis:
-        """Of one image."""
-        return self.read(things, *self.look(maps, things, image))
+    def __call__(
+        self, maps: AttentionMaps, things: Sequence[NamedThing], answers: Sequence[Answers] | None = None
+    ) -> tuple[Diagnosis, ...]:
+        """Of each image, with the model's answers for each if it was asked. Raises ValueError if the maps
+        lack what is needed."""
+        return tuple(
+            self.read(things, *self.look(maps, things, image), answers[image] if answers else None)
+            for image in range(maps.images)
+        )
 
     def look(
         self, maps: AttentionMaps, things: Sequence[NamedThing], image: int
@@ -88,9 +97,14 @@ class PromptDiagnosis:
         return clusters, inside, inside.amax(1) / means
 
     def read(
-        self, things: Sequence[NamedThing], clusters: Tensor, inside: Tensor, rises: Tensor
+        self,
+        things: Sequence[NamedThing],
+        clusters: Tensor,
+        inside: Tensor,
+        rises: Tensor,
+        answers: Answers | None = None,
     ) -> Diagnosis:
-        """From what `look` gives."""
+        """From what `look` gives, and the model's answers."""
         first = starts(things)
         nouns = inside[first]  # (things, segments)
         homes = nouns.argmax(1)
@@ -101,8 +115,13 @@ class PromptDiagnosis:
             self._state(float(share), float(rises[start]), rival is not None)
             for share, start, rival in zip(shares, first, rivals, strict=True)
         ]
+        gains = [None] * len(things) if answers is None else answers.there.tolist()
+        if answers is not None:
+            states = [
+                self._asked(state, gain, answers.given) for state, gain in zip(states, gains, strict=True)
+            ]
         having = [number for number, state in enumerate(states) if state == "present"]
-        lent = lent_by_attention(inside, rises, things)
+        lent = self._lent(lent_by_attention(inside, rises, things), rises, answers)
         findings = tuple(
             ThingFinding(
                 thing,
@@ -115,6 +134,7 @@ class PromptDiagnosis:
                     AttributeFinding(word.text, self._bound(lent[at], float(rises[at]), number, states))
                     for at, word in enumerate(thing.attributes, start + 1)
                 ),
+                gains[number],
             )
             for number, (thing, start) in enumerate(zip(things, first, strict=True))
         )
@@ -125,15 +145,27 @@ class PromptDiagnosis:
             return "neglected"
         return "fused" if contested and share < self.present else "present"
 
+    def _asked(self, state: State, gain: float, given: bool) -> State:
+        """A state by attention, and by the model's answer."""
+        if gain < self.least_gain:
+            return "neglected" if state == "present" else state
+        return "present" if given else state
+
+    def _lent(self, by_attention: Tensor, rises: Tensor, answers: Answers | None) -> Tensor:
+        """(words, things): how far an attribute is lent, 1 where it is bound."""
+        seen = by_attention / self.least_lent * (rises >= self.least_rise)[:, None]
+        if answers is None:
+            return seen
+        told = answers.lent / (2 * self.least_gain)
+        return told if answers.given else torch.maximum(seen, told)
+
     def _bound(self, lent: Tensor, rise: float, own: int, states: Sequence[State]) -> int | None:
         """Of an attribute that is lent (things,): another thing, or else its own."""
-        if rise < self.least_rise:
-            return None
         there = [number for number, state in enumerate(states) if state != "neglected"]
-        others = [number for number in there if number != own and float(lent[number]) >= self.least_lent]
+        others = [number for number in there if number != own and float(lent[number]) >= 1]
         if others:
             return max(others, key=lambda number: float(lent[number]))
-        return own if own in there else None
+        return own if own in there and rise >= self.least_rise else None
 
 
 def _strongest(there: Tensor, number: int) -> int | None:

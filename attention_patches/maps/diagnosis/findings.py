@@ -23,7 +23,8 @@ class AttributeFinding:
 
 @dataclass(frozen=True)
 class ThingFinding:
-    """What became of a noun: `rival` is the strongest other thing in the segment `home`, if there is one."""
+    """What became of a noun: `rival` is the strongest other thing in the segment `home`, if there is one;
+    `gain` is how much likelier the picture is with it named than without, if the model was asked."""
 
     thing: NamedThing
     state: State
@@ -32,6 +33,7 @@ class ThingFinding:
     rise: float  # at least 1: how much more it is seen there than over the whole picture
     rival: int | None
     attributes: tuple[AttributeFinding, ...]
+    gain: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,12 @@ class Diagnosis:
 
     def masks(self, clusters: Tensor) -> Tensor:
         """(things, height, width) bool, for segments of any size: where each thing is, or with which other
-        thing it is fused; empty for what is neglected."""
+        thing it is fused; empty for what is neglected. What has no segment of its own and is there all the
+        same, as the model says, has the one where it is most looked at."""
         own = self.segmentation.masks(clusters)
         return torch.stack(
             [
-                (clusters == found.home) if found.state == "fused" else mask
+                (clusters == found.home) if found.state != "neglected" and not mask.any() else mask
                 for found, mask in zip(self.things, own, strict=True)
             ]
         )
