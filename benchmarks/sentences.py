@@ -41,11 +41,12 @@ def layout(record: Record) -> str:
 
 
 def appearance(record: Record) -> str:
-    paper, gentle = (record["variants"][name] for name in ("Cross-Image", "with guidance 2"))
+    paper, gentle = (record["variants"][name] for name in ("Cross-Image", "swap and AdaIN"))
     return (
-        f"the colours go {_percent(paper['colours moved'])} of the way to those of the appearance, and a "
-        f"judge still sees the structure's subject in {_percent(paper['subject'])} of the pictures, in "
-        f"{_percent(gentle['subject'])} with a `swap_guidance` of 2."
+        f"with `contrast` and `swap_guidance` at 1 the colours go {_percent(gentle['colours moved'])} of the "
+        "way to those of the appearance, and a judge still sees the structure's subject in "
+        f"{_percent(gentle['subject'])} of the pictures; with the paper's, which are for larger models, "
+        f"{_percent(paper['colours moved'])} and {_percent(paper['subject'])}."
     )
 
 

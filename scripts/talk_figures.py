@@ -72,7 +72,7 @@ FIGURES: tuple[Figure, ...] = (
         "Structure, appearance, output",
         "The shapes of one picture in the look of another.",
         "12 One picture in the appearance of another",
-        remark="the fox's outline is there, with a cat's face in it",
+        remark="the fox has its ears and eyes; of its muzzle little is left",
     ),
     Figure(
         "Whose queries meet whose keys",
@@ -83,7 +83,7 @@ FIGURES: tuple[Figure, ...] = (
         "Appearance grid",
         "Structures above, appearances on the left.",
         "21 A grid of structures and appearances",
-        remark="faces are soft, rims ragged",
+        remark="rims are ragged, and the sticker's bear and house are mottled",
     ),
     Figure(
         "Other shapes of one object",
