@@ -42,7 +42,7 @@ from models import empty_latents  # noqa: E402
 
 TUNING, TESTING = 7001, 9001  # seeds
 BOUNDS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
-GAINS = (0.05, 0.075, 0.1, 0.15)
+GAINS = (0.05, 0.075, 0.1, 0.125, 0.15)
 ATTENTION, ASKED = "by attention", "model asked"
 BATCH, STEPS, CFG, LEVEL = 10, 20, 3.0, 0.15
 Colours = dict[str, set[str]]

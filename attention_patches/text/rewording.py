@@ -1,4 +1,5 @@
-"""A prompt in other words: without a thing that it names, or with an attribute lent to another thing."""
+"""A prompt in other words: without a thing that it names, without what is said of it, or with an attribute of
+another thing."""
 
 import re
 import unicodedata
@@ -20,6 +21,12 @@ def without(tokens: PromptTokens, thing: NamedThing) -> str:
             number -= 1
             leaving.add(number)
     return _rewritten(tokens, leaving)
+
+
+def bare(tokens: PromptTokens, thing: NamedThing) -> str:
+    """The prompt without a thing's attributes: `a cat and a blue dog` of `a red cat and a blue dog`. Raises
+    ValueError as `lent` does."""
+    return _rewritten(tokens, _numbers(tokens, thing.attributes))
 
 
 def lent(tokens: PromptTokens, attribute: Word, thing: NamedThing) -> str:

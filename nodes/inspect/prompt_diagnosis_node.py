@@ -102,8 +102,9 @@ class PromptDiagnosis(io.ComfyNode):
                     advanced=True,
                     tooltip=(
                         "With `model`: a thing is there if naming it lowers the model's error, at the place "
-                        "where it does so most, by this part of the error of the whole picture. A colour is "
-                        "bound to another thing if lending it to that lowers the error by twice as much."
+                        "where it does so most, by this part of the error of the whole picture. Wide grounds "
+                        "may do with less, if naming them helps the whole picture. A colour is "
+                        "bound to another thing if lending it to that lowers the error by half as much again."
                     ),
                 ),
             ],

@@ -27,18 +27,19 @@ def _of_noun(each: Diagnosis, found: ThingFinding) -> str:
     name, share = found.thing.text, f"{found.share:.0%}"
     rival = "" if found.rival is None else each.things[found.rival].thing.text
     if found.state == "present":
-        among = f", with {share} of what all nouns get there" if rival else ""
+        among = f", with {share} of what all nouns get there" if rival and not each.given else ""
         return f"{name}: present in segment {found.home + 1}{among}{_asked(found)}."
     if found.state == "fused":
         return (
             f"{name}: fused with {rival}; both are looked at in segment {found.home + 1} ({name} with "
             f"{share}){_asked(found)}. Try {BOXES}."
         )
-    where = f", and {rival} is stronger there ({name} has {share})" if rival else ""
+    if each.given:
+        return f"{name}: neglected{_asked(found)}. Try {ONE_BOX}, or {WEIGHT}."
+    where = f", and {rival} is stronger there ({name} has {share})" if rival and found.share < 0.5 else ""
     return (
         f"{name}: neglected; even where it is most looked at it is {found.rise:.1f} times its mean{where}"
-        f"{_asked(found)}. "
-        f"Try {ONE_BOX}, or {WEIGHT}."
+        f"{_asked(found)}. Try {ONE_BOX}, or {WEIGHT}."
     )
 
 
@@ -46,9 +47,8 @@ def _asked(found: ThingFinding) -> str:
     """What the model says of a noun, if it was asked."""
     if found.gain is None:
         return ""
-    if found.gain <= 0:
-        return "; naming it lowers the model's error nowhere"
-    return f"; naming it lowers the model's error by {found.gain:.1%} at most"
+    by = f"by {found.gain:.1%} where it does so most" if found.gain > 0 else "nowhere"
+    return f"; naming it lowers the model's error {by}"
 
 
 def _of_attributes(each: Diagnosis, found: ThingFinding) -> Iterator[str]:

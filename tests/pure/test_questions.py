@@ -6,7 +6,7 @@ from attention_control.attention_patches.maps.diagnosis.diagnosis import PromptD
 from attention_control.attention_patches.maps.diagnosis.questions import Answers, Questions
 from attention_control.attention_patches.text.named_things import named_things
 
-from .test_diagnosis import BLUE_DOG, RED_CAT, RIGHT, bound, known, states
+from .test_diagnosis import BLUE_DOG, RED_CAT, REGIONS, RIGHT, bound, known, states
 from .test_rewording import tokens
 
 PROMPT = "a red cat and a blue dog"
@@ -15,46 +15,74 @@ WORDS = ["cat", "red", "dog", "blue"]
 
 
 def test_the_texts_to_ask_with():
-    """The prompt, without each thing, with each attribute lent; a noun without attributes lends nothing."""
+    """The prompt, without each thing, with each thing's noun alone, with each attribute lent; a noun without
+    attributes lends nothing."""
     read = tokens("a red cat and a dog")
     asked = Questions.about(read, named_things(read))
-    assert asked.texts == ("a red cat and a dog", "and a dog", "a red cat", "a red cat and a red dog")
-    assert asked.loans == ((1, 1),)
+    without, bare = ("and a dog", "a red cat"), ("a cat and a dog", "a red cat and a dog")
+    assert asked.texts == (read.prompt, *without, *bare, "a red cat and a red dog")
+    assert (asked.loans, asked.owners) == (((1, 1),), (0, 0, 1))
     alone = Questions.about(tokens("a red cat"), named_things(tokens("a red cat")))
-    assert alone.texts == ("a red cat", "") and alone.read(torch.ones(2, 8, 8), True).there.tolist() == [0]
+    assert alone.texts == ("a red cat", "", "a cat")
+    assert alone.read(torch.ones(3, 8, 8), True).there.tolist() == [0]
+
+
+def best(differences):
+    """The best window, place by place, in float64; windows at borders are smaller, none is filled up."""
+    height, width = differences.shape
+    reach = min(height, width) // 8
+    return max(
+        float(
+            differences[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1].double().mean()
+        )
+        for y in range(height)
+        for x in range(width)
+    )
 
 
 @pytest.mark.parametrize("size", [(5, 6), (16, 16), (24, 9)])
 def test_gains_equal_the_naive_ones(size):
-    """The best window, place by place, in float64; windows at borders are smaller, none is filled up."""
+    """Of random errors of a prompt of two things."""
     read = tokens(PROMPT)
     asked = Questions.about(read, named_things(read))
     errors = torch.rand(len(asked.texts), *size, generator=torch.Generator().manual_seed(0)) + 0.5
-    reach = min(size) // 8
-
-    def gain(better, worse):
-        means = [
-            (worse - better)[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
-            .double()
-            .mean()
-            for y in range(size[0])
-            for x in range(size[1])
-        ]
-        return float(max(means) / errors[0].double().mean())
-
     answers = asked.read(errors, True)
-    own, lacking, lending = errors[0], errors[1:3], errors[3:]
-    assert answers.there.tolist() == pytest.approx([gain(own, text) for text in lacking], rel=1e-4)
+    own, cat, dog, no_red, no_blue, red_dog, blue_cat = errors.double() / errors[0].double().mean()
+    assert answers.there.tolist() == pytest.approx([best(cat - no_red), best(dog - no_blue)], rel=1e-4)
+    assert answers.overall.tolist() == pytest.approx(
+        [float((cat - no_red).mean()), float((dog - no_blue).mean())], rel=1e-3
+    )
+    assert torch.allclose(answers.places.double(), torch.stack([cat - no_red, dog - no_blue]), atol=1e-5)
     expected = torch.zeros(4, 2)
-    expected[1, 1], expected[3, 0] = (gain(text, own) for text in lending)
+    expected[1, 1], expected[3, 0] = best(own - red_dog), best(own - blue_cat)
     assert torch.allclose(answers.lent, expected, rtol=1e-4)
 
 
-def asked(there=(1.0, 1.0), red=0.0, blue=0.0, given=True, seen=None):
-    """The diagnosis of the known picture with these answers: red lent to the dog, blue to the cat."""
+def test_of_two_colours_that_are_better_than_a_wrong_one_the_better_one_is_lent():
+    """A dog that is blue and called red is likelier green, and likelier still blue; what the lender of the
+    blue is besides counts with it."""
+    read = tokens("a shaggy blue cat and a red dog and a green car")
+    things = named_things(read)
+    asked = Questions.about(read, things)
+    errors = torch.ones(len(asked.texts), 8, 8)
+    gains = {"blue": 0.5, "green": 0.4, "shaggy": 0.2}
+    words = [word.text for thing in things for word in thing.words]
+    for number, (word, thing) in enumerate(asked.loans):
+        if things[thing].noun.text == "dog":
+            errors[7 + number] -= gains[words[word]]
+    to_the_dog = dict(zip(words, asked.read(errors, True).lent[:, 1].tolist(), strict=True))
+    assert to_the_dog == pytest.approx(
+        {"cat": 0, "shaggy": 0.2, "blue": 0.5, "dog": 0, "red": 0, "car": 0, "green": 0}
+    )
+
+
+def asked(there=(1.0, 1.0), red=0.0, blue=0.0, given=True, seen=None, overall=(-1.0, -1.0)):
+    """The diagnosis of the known picture with these answers: red lent to the dog, blue to the cat. Naming the
+    cat helps in the second region, naming the dog in the first."""
     lent = torch.zeros(4, 2)
     lent[1, 1], lent[3, 0] = red, blue
-    answers = Answers(torch.tensor(there), lent, given)
+    places = torch.stack([(number == REGIONS).float() for number in (2, 1)])
+    answers = Answers(torch.tensor(there), torch.tensor(overall), places, lent, given)
     maps = known({**RIGHT, **(seen or {})})
     return PromptDiagnosis(segments=4, least_gain=0.1)(maps, THINGS, [answers])[0]
 
@@ -64,16 +92,25 @@ EXCHANGED = {1: {2: 0.3}, 3: {1: 0.3}}
 
 
 def test_of_a_given_picture_the_answers_decide():
-    """What attention finds is found missing, and what it misses is there; its mask is where it is sought."""
+    """What attention finds is found missing, and what it misses is there, where naming it helps."""
     assert states(asked()) == ["present", "present"] and asked().things[0].gain == 1.0
     assert states(asked((1.0, 0.09))) == ["present", "neglected"]
+    assert states(asked((1.0, 0.09), seen={4: {1: 0.2}})) == ["present", "neglected"]
     found = asked(seen={4: {1: 0.2}})  # as attention sees it, the dog is fused with the cat
     assert states(found) == ["present", "present"]
     masks = found.masks(found.segmentation.clusters)
-    assert masks.any((1, 2)).all()
+    assert torch.equal(masks[0], REGIONS == 2) and torch.equal(masks[1], REGIONS == 1)
     assert bound(asked(seen=EXCHANGED)) == {"red": 0, "blue": 1}
-    assert bound(asked(red=0.19)) == {"red": 0, "blue": 1}
-    assert bound(asked(red=0.21)) == {"red": 1, "blue": 1}
+    assert bound(asked(red=0.149)) == {"red": 0, "blue": 1}
+    assert bound(asked(red=0.151)) == {"red": 1, "blue": 1}
+
+
+def test_what_helps_a_little_everywhere_is_left_to_attention():
+    """A wide ground, seen without being named: what attention says of it holds."""
+    wide = {"there": (1.0, 0.05), "overall": (1.0, 0.01)}
+    assert states(asked(**wide)) == ["present", "present"]
+    assert states(asked(**wide, seen=MISSING)) == ["present", "neglected"]
+    assert states(asked(**wide, given=False)) == ["present", "present"]
 
 
 def test_of_the_models_own_picture_they_only_add():

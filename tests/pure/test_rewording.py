@@ -2,7 +2,7 @@
 
 import pytest
 from attention_control.attention_patches.text.named_things import named_things
-from attention_control.attention_patches.text.rewording import lent, without
+from attention_control.attention_patches.text.rewording import bare, lent, without
 from attention_control.attention_patches.text.words import PromptTokens, Word, word_places
 
 
@@ -37,6 +37,14 @@ def test_a_thing_that_stands_twice_goes_twice():
     read = tokens("a cat and a dog, a cat on a mat")
     assert without(read, named_things(read, "cat")[0]) == "and a dog, on a mat"
     assert without(read, named_things(read, "cat#2")[0]) == "a cat and a dog, on a mat"
+
+
+def test_a_thing_without_its_attributes():
+    """Its noun stays, and so does all else."""
+    read = tokens("a shaggy (red cat:1.2) and a blue dog")
+    cat, dog = named_things(read)
+    assert bare(read, cat) == "a ( cat:1.2) and a blue dog"
+    assert bare(read, dog) == "a shaggy (red cat:1.2) and a dog"
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,10 @@ quarter is what a tie with one other attribute and one other noun gives, half of
 strongest. Where a noun is seen less than over the whole picture, in the background, nothing is lent to it.
 
 If the model was asked too (`questions.py`), its answers decide of a picture that was given: what has a gain
-of at least `least_gain` is present, what has less is not, and an attribute is bound to another noun by twice
-that gain. Of a picture that the model itself has made, they decide only what is missing or lent besides.
+of at least `least_gain` is present; what has less, and is no help over the whole picture either, is not; else
+attention decides. An attribute is bound to another noun by one and a half times that gain, and the segment of
+a thing is the one where naming it helps most. Of a picture that the model itself has made, the answers decide
+only what is missing or lent besides.
 
 Shares, rises and what is lent have no unit, so that sharp and flat models are measured alike. Attention tells
 what a model looked for, not what it painted: a noun that was painted and came out as something else is found
@@ -52,10 +54,9 @@ from ..self_segmentation.segmentation import Segmentation, cluster, finest_grid,
 from ..time_slices import later
 from ..word_maps import word_maps
 from .findings import AttributeFinding, Diagnosis, State, ThingFinding
+from .homes import helped, homes, labels
 from .lending import lent_by_attention, starts
 from .questions import Answers
-
-WITHIN = 0.5  # a further segment is a thing's own if it is seen there half as strongly as in its home
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ class PromptDiagnosis:
     fused: float = 0.25
     least_rise: float = 1.2
     least_lent: float = 0.25
-    least_gain: float = 0.075
+    least_gain: float = 0.1
     layers: Collection[int] | None = None
     seed: int = 0
 
@@ -107,27 +108,26 @@ class PromptDiagnosis:
         """From what `look` gives, and the model's answers."""
         first = starts(things)
         nouns = inside[first]  # (things, segments)
-        homes = nouns.argmax(1)
-        there = nouns[:, homes]  # (noun, home of a thing)
-        shares = there.diagonal() / there.sum(0).clamp(min=torch.finfo(there.dtype).tiny)
-        rivals = [_strongest(there[:, number], number) for number in range(len(things))]
+        places, shares, rivals = homes(nouns)
         states = [
-            self._state(float(share), float(rises[start]), rival is not None)
+            self._state(share, float(rises[start]), rival is not None)
             for share, start, rival in zip(shares, first, rivals, strict=True)
         ]
-        gains = [None] * len(things) if answers is None else answers.there.tolist()
+        gains: list[float | None] = [None] * len(things)
         if answers is not None:
-            states = [
-                self._asked(state, gain, answers.given) for state, gain in zip(states, gains, strict=True)
-            ]
+            gains = answers.there.tolist()
+            states = [self._asked(state, answers, number) for number, state in enumerate(states)]
+            if answers.given:
+                nouns = helped(answers.places, clusters, self.segments)
+                places, shares, rivals = homes(nouns)
         having = [number for number, state in enumerate(states) if state == "present"]
         lent = self._lent(lent_by_attention(inside, rises, things), rises, answers)
         findings = tuple(
             ThingFinding(
                 thing,
                 states[number],
-                int(homes[number]),
-                float(shares[number]),
+                places[number],
+                shares[number],
                 float(rises[start]),
                 rivals[number],
                 tuple(
@@ -138,25 +138,28 @@ class PromptDiagnosis:
             )
             for number, (thing, start) in enumerate(zip(things, first, strict=True))
         )
-        return Diagnosis(findings, Segmentation(clusters, nouns.T, _labels(nouns, having)))
+        given = answers is not None and answers.given
+        return Diagnosis(findings, Segmentation(clusters, nouns.T, labels(nouns, having)), given)
 
     def _state(self, share: float, rise: float, contested: bool) -> State:
         if rise < self.least_rise or (contested and share < self.fused):
             return "neglected"
         return "fused" if contested and share < self.present else "present"
 
-    def _asked(self, state: State, gain: float, given: bool) -> State:
-        """A state by attention, and by the model's answer."""
-        if gain < self.least_gain:
-            return "neglected" if state == "present" else state
-        return "present" if given else state
+    def _asked(self, state: State, answers: Answers, number: int) -> State:
+        """A thing's state by attention, and by the model's answer."""
+        if float(answers.there[number]) >= self.least_gain:
+            return "present" if answers.given else state
+        if float(answers.overall[number]) > 0 or (state == "fused" and not answers.given):
+            return state
+        return "neglected"
 
     def _lent(self, by_attention: Tensor, rises: Tensor, answers: Answers | None) -> Tensor:
         """(words, things): how far an attribute is lent, 1 where it is bound."""
         seen = by_attention / self.least_lent * (rises >= self.least_rise)[:, None]
         if answers is None:
             return seen
-        told = answers.lent / (2 * self.least_gain)
+        told = answers.lent / (1.5 * self.least_gain)
         return told if answers.given else torch.maximum(seen, told)
 
     def _bound(self, lent: Tensor, rise: float, own: int, states: Sequence[State]) -> int | None:
@@ -166,19 +169,3 @@ class PromptDiagnosis:
         if others:
             return max(others, key=lambda number: float(lent[number]))
         return own if own in there and rise >= self.least_rise else None
-
-
-def _strongest(there: Tensor, number: int) -> int | None:
-    """The other noun that is the strongest in a segment (nouns,)."""
-    others = [other for other in range(len(there)) if other != number]
-    return max(others, key=lambda other: float(there[other])) if others else None
-
-
-def _labels(nouns: Tensor, having: Sequence[int]) -> tuple[int | None, ...]:
-    """The present thing of each segment: the strongest noun there, if it is not much stronger elsewhere."""
-    labels: list[int | None] = []
-    for segment in nouns.T:
-        best = int(segment.argmax())
-        own = best in having and float(segment[best]) >= WITHIN * float(nouns[best].max())
-        labels.append(best if own else None)
-    return tuple(labels)

@@ -38,10 +38,12 @@ class ThingFinding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Of one image. The labels of the segmentation are the things that are present."""
+    """Of one image. The labels of the segmentation are the things that are present. `given` is whether the
+    model's answers decided; shares are then those of what naming each thing helps."""
 
     things: tuple[ThingFinding, ...]
     segmentation: Segmentation
+    given: bool = False
 
     def masks(self, clusters: Tensor) -> Tensor:
         """(things, height, width) bool, for segments of any size: where each thing is, or with which other

@@ -6,12 +6,20 @@ A diffusion model tells how likely a picture is under a text by how well it remo
 being the same for all texts, W the mean over a window of about a quarter of the picture's shorter side, and
 p the prompt itself:
 
-    gain(t, s) = max_x W[E_s - E_t](x) / mean of E_p      how much likelier t makes the picture than s
-    there(n)   = gain(p, p without thing n and its attributes)
-    lent(a, m) = gain(p in which thing m has attribute a in place of its own, p)
+    D(t, s, x) = (E_s(x) - E_t(x)) / mean of E_p          how much likelier t makes the place than s
+    D_n        = D(p without the attributes of thing n, p without n)
+    there(n)   = max_x W[D_n](x)
+    overall(n) = mean of D_n
+    lent(a, m) = max_x W[D(p in which thing m has attribute a in place of its own, p)](x), if that is the
+                 highest of all that are lent to m, or a comes from the same thing as the highest
 
-The papers sum over the whole picture and choose among classes. Here each thing is one of several, and the
-window finds the place where it matters. Gains have no unit.
+A noun is asked for without its attributes, as a wrong colour would speak against a right noun. The papers sum
+over the whole picture and choose among classes; here each thing is one of several, and the window finds the
+place where it matters. Differences have no unit.
+
+What can be seen without being named, such as a wide ground, changes little anywhere when it is named, but for
+the better; what is not there changes the picture for the worse. Where a gain is low, the sign of `overall`
+tells the one from the other.
 
 A picture that the model itself has made under the prompt is likely under it, whatever others see in it, so
 there the answers count for what they deny alone.
@@ -25,53 +33,59 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...text.named_things import NamedThing
-from ...text.rewording import lent, without
+from ...text.rewording import bare, lent, without
 from ...text.words import PromptTokens
 from .lending import starts
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Of one image: gains of all things (things,), and of all words lent to all things (words, things), 0
-    where nothing was asked. `given` is whether the picture came from elsewhere than from the model under this
-    prompt."""
+    """Of one image: of all things the gains and the means over the picture (things,) and the differences by
+    place (things, h, w); and the gains of all words lent to all things (words, things), 0 where nothing was
+    asked. `given` is whether the picture came from elsewhere than from the model under this prompt."""
 
     there: Tensor
+    overall: Tensor
+    places: Tensor
     lent: Tensor
     given: bool
 
 
 @dataclass(frozen=True)
 class Questions:
-    """The texts to ask with: the prompt, the prompt without each thing, and with each attribute lent to each
-    other thing, given by (word, thing)."""
+    """The texts to ask with: the prompt; without each thing; without each thing's attributes; with each
+    attribute lent to each other thing, given by (word, thing)."""
 
     texts: tuple[str, ...]
     loans: tuple[tuple[int, int], ...]
+    owners: tuple[int, ...]  # the thing of each word
     things: int
-    words: int
 
     @classmethod
     def about(cls, tokens: PromptTokens, things: Sequence[NamedThing]) -> "Questions":
         """Raises ValueError if the prompt cannot be reworded."""
         texts = [tokens.prompt, *(without(tokens, thing) for thing in things)]
+        texts += [bare(tokens, thing) for thing in things]
         loans = []
         for own, (thing, start) in enumerate(zip(things, starts(things), strict=True)):
             for at, attribute in enumerate(thing.attributes, start + 1):
                 others = [(number, other) for number, other in enumerate(things) if number != own]
                 texts += [lent(tokens, attribute, other) for _, other in others]
                 loans += [(at, number) for number, _ in others]
-        return cls(tuple(texts), tuple(loans), len(things), sum(len(thing.words) for thing in things))
+        owners = tuple(number for number, thing in enumerate(things) for _ in thing.words)
+        return cls(tuple(texts), tuple(loans), owners, len(things))
 
     def read(self, errors: Tensor, given: bool) -> Answers:
         """From the errors of one image under each text (texts, h, w)."""
-        own, rest = errors[0], errors[1:]
-        scale = own.mean().clamp(min=torch.finfo(errors.dtype).tiny)
-        there = _highest(rest[: self.things] - own) / scale
-        answers = torch.zeros(self.words, self.things)
-        for (word, thing), gain in zip(self.loans, _highest(own - rest[self.things :]) / scale, strict=True):
-            answers[word, thing] = gain
-        return Answers(there, answers, given)
+        errors = errors / errors[0].mean().clamp(min=torch.finfo(errors.dtype).tiny)
+        own, lacking, named, lending = errors.split([1, self.things, self.things, len(self.loans)])
+        places = lacking - named
+        gains = torch.zeros(len(self.owners), self.things)
+        for (word, thing), gain in zip(self.loans, _highest(own - lending), strict=True):
+            gains[word, thing] = gain
+        owners = torch.tensor(self.owners)
+        kept = owners[:, None] == owners[gains.argmax(0)]  # (words, things)
+        return Answers(_highest(places), places.mean((1, 2)), places, gains * kept, given)
 
 
 def _highest(differences: Tensor) -> Tensor:
