@@ -27,17 +27,23 @@ def test_the_texts_to_ask_with():
     assert alone.read(torch.ones(3, 8, 8), True).there.tolist() == [0]
 
 
-def best(differences):
-    """The best window, place by place, in float64; windows at borders are smaller, none is filled up."""
+def windows(differences):
+    """The mean of each window, place by place, in float64; at borders they are smaller, none is filled up."""
     height, width = differences.shape
     reach = min(height, width) // 8
-    return max(
-        float(
-            differences[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1].double().mean()
-        )
+    rows = [
+        [
+            differences[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1].mean()
+            for x in range(width)
+        ]
         for y in range(height)
-        for x in range(width)
-    )
+    ]
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def best(differences):
+    """The mean of the best window."""
+    return float(windows(differences).max())
 
 
 @pytest.mark.parametrize("size", [(5, 6), (16, 16), (24, 9)])
@@ -52,7 +58,9 @@ def test_gains_equal_the_naive_ones(size):
     assert answers.overall.tolist() == pytest.approx(
         [float((cat - no_red).mean()), float((dog - no_blue).mean())], rel=1e-3
     )
-    assert torch.allclose(answers.places.double(), torch.stack([cat - no_red, dog - no_blue]), atol=1e-5)
+    assert torch.allclose(
+        answers.places.double(), torch.stack([windows(cat - no_red), windows(dog - no_blue)]), atol=1e-5
+    )
     expected = torch.zeros(4, 2)
     expected[1, 1], expected[3, 0] = best(own - red_dog), best(own - blue_cat)
     assert torch.allclose(answers.lent, expected, rtol=1e-4)

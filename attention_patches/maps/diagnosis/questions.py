@@ -40,8 +40,8 @@ from .lending import starts
 
 @dataclass(frozen=True)
 class Answers:
-    """Of one image: of all things the gains and the means over the picture (things,) and the differences by
-    place (things, h, w); and the gains of all words lent to all things (words, things), 0 where nothing was
+    """Of one image: of all things the gains and the means over the picture (things,) and the means of windows
+    (things, h, w); and the gains of all words lent to all things (words, things), 0 where nothing was
     asked. `given` is whether the picture came from elsewhere than from the model under this prompt."""
 
     there: Tensor
@@ -79,19 +79,19 @@ class Questions:
         """From the errors of one image under each text (texts, h, w)."""
         errors = errors / errors[0].mean().clamp(min=torch.finfo(errors.dtype).tiny)
         own, lacking, named, lending = errors.split([1, self.things, self.things, len(self.loans)])
-        places = lacking - named
+        helps = lacking - named
+        places = _means(helps)
         gains = torch.zeros(len(self.owners), self.things)
-        for (word, thing), gain in zip(self.loans, _highest(own - lending), strict=True):
+        for (word, thing), gain in zip(self.loans, _means(own - lending).amax((1, 2)), strict=True):
             gains[word, thing] = gain
         owners = torch.tensor(self.owners)
         kept = owners[:, None] == owners[gains.argmax(0)]  # (words, things)
-        return Answers(_highest(places), places.mean((1, 2)), places, gains * kept, given)
+        return Answers(places.amax((1, 2)), helps.mean((1, 2)), places, gains * kept, given)
 
 
-def _highest(differences: Tensor) -> Tensor:
-    """(texts, h, w) -> (texts,): the mean of the best window."""
-    if not len(differences):
-        return differences.new_zeros(0)
+def _means(differences: Tensor) -> Tensor:
+    """(texts, h, w): of the window round each place."""
     reach = min(differences.shape[-2:]) // 8
-    means = F.avg_pool2d(differences[:, None], 2 * reach + 1, 1, reach, count_include_pad=False)
-    return means.flatten(1).amax(1)
+    if not len(differences):
+        return differences
+    return F.avg_pool2d(differences[:, None], 2 * reach + 1, 1, reach, count_include_pad=False)[:, 0]
