@@ -116,7 +116,12 @@ def test_of_a_given_picture_the_answers_decide():
 def test_what_helps_a_little_everywhere_is_left_to_attention():
     """A wide ground, seen without being named: what attention says of it holds."""
     wide = {"there": (1.0, 0.05), "overall": (1.0, 0.01)}
-    assert states(asked(**wide)) == ["present", "present"]
+    found = asked(**wide)
+    assert states(found) == ["present", "present"]
+    assert [thing.home for thing in found.things] == [int(found.segmentation.clusters[REGIONS == 2][0])] * 2
+    wide_cat = asked(there=(0.05, 1.0), overall=(0.01, 1.0))  # what is left to attention takes no segment
+    assert wide_cat.segmentation.labels.count(0) == 0 and wide_cat.segmentation.labels.count(1) == 1
+    assert torch.equal(wide_cat.masks(wide_cat.segmentation.clusters)[0], REGIONS == 1)
     assert states(asked(**wide, seen=MISSING)) == ["present", "neglected"]
     assert states(asked(**wide, given=False)) == ["present", "present"]
 

@@ -31,9 +31,9 @@ strongest. Where a noun is seen less than over the whole picture, in the backgro
 
 If the model was asked too (`questions.py`), its answers decide of a picture that was given: what has a gain
 of at least `least_gain` is present; what has less, and is no help over the whole picture either, is not; else
-attention decides. An attribute is bound to another noun by one and a half times that gain, and the segment of
-a thing is the one where naming it helps most. Of a picture that the model itself has made, the answers decide
-only what is missing or lent besides.
+attention decides. An attribute is bound to another noun by one and a half times that gain, and what is there
+by its gain has the segment where naming it helps most. Of a picture that the model itself has made, the
+answers decide only what is missing or lent besides.
 
 Shares, rises and what is lent have no unit, so that sharp and flat models are measured alike. Attention tells
 what a model looked for, not what it painted: a noun that was painted and came out as something else is found
@@ -118,8 +118,9 @@ class PromptDiagnosis:
             gains = answers.there.tolist()
             states = [self._asked(state, answers, number) for number, state in enumerate(states)]
             if answers.given:
-                nouns = helped(answers.places, clusters, self.segments)
-                places, shares, rivals = homes(nouns)
+                there = answers.there >= self.least_gain
+                nouns = helped(answers.places, clusters, self.segments) * there[:, None]
+                places = torch.where(there, nouns.argmax(1), torch.tensor(places)).tolist()
         having = [number for number, state in enumerate(states) if state == "present"]
         lent = self._lent(lent_by_attention(inside, rises, things), rises, answers)
         findings = tuple(

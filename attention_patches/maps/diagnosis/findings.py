@@ -39,7 +39,7 @@ class ThingFinding:
 @dataclass(frozen=True)
 class Diagnosis:
     """Of one image. The labels of the segmentation are the things that are present. `given` is whether the
-    model's answers decided; shares are then those of what naming each thing helps."""
+    model's answers decided; shares and rivals are those of attention all the same."""
 
     things: tuple[ThingFinding, ...]
     segmentation: Segmentation

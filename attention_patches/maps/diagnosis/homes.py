@@ -23,7 +23,7 @@ def homes(nouns: Tensor) -> tuple[list[int], list[float], list[int | None]]:
 
 def helped(places: Tensor, clusters: Tensor, segments: int) -> Tensor:
     """(things, h, w) -> (things, segments): by how much naming a thing helps inside each segment."""
-    on_grid = F.adaptive_avg_pool2d(places[:, None], clusters.shape)[:, 0]
+    on_grid = F.interpolate(places[None], clusters.shape[-2:], mode="area")[0]
     return score(on_grid.clamp(min=0), clusters, segments).T
 
 
@@ -37,7 +37,7 @@ def labels(nouns: Tensor, having: Sequence[int]) -> tuple[int | None, ...]:
     """The present thing of each segment: the strongest noun there, if it is not much stronger elsewhere."""
     found: list[int | None] = []
     for segment in nouns.T:
-        best = int(segment.argmax())
-        own = best in having and float(segment[best]) >= WITHIN * float(nouns[best].max())
+        best, value = int(segment.argmax()), float(segment.max())
+        own = best in having and value > 0 and value >= WITHIN * float(nouns[best].max())
         found.append(best if own else None)
     return tuple(found)
