@@ -58,6 +58,30 @@ def test_it_equals_the_authors_way(shape):
     equals_the_authors_way(shape)
 
 
+def test_in_other_steps_the_guide_is_seen_at_their_noise():
+    """Twice as many steps as the inversion has: at each the guide is the state between its own, put there by
+    hand for the authors' way."""
+    own = guide(SHALLOW)
+    levels = own.sigmas[:-1]
+    finer = torch.cat(
+        [torch.stack([levels, (levels * own.sigmas[1:]).sqrt()], 1).flatten()[:-1], levels.new_zeros(1)]
+    )
+    between = replace(own, sigmas=finer, states=torch.stack([own.at(float(level)) for level in finer]))
+    reached = {
+        name: int(
+            (finer > float(model(SHALLOW).get_model_object("model_sampling").percent_to_sigma(until))).sum()
+        )
+        for name, until in (("features", OURS["feature_until"]), ("attention", OURS["attention_until"]))
+    }
+    given = plugged(SHALLOW, own, guide_prompt=empty(SHALLOW), **OURS)
+    euler = comfy.samplers.sampler_object("euler")  # a step of DDIM; the walk back is for the inversion's own
+    ours = sampled((given[0], euler, finer, given[3]), words(SHALLOW, 5), words(SHALLOW, 6), cfg=4.0)
+    assert reached["attention"] > THEIRS["attention"] and len(finer) == 2 * len(levels)
+    assert_same_image(ours, authors_way(SHALLOW, between, **reached), tolerance=2e-3)
+    with pytest.raises(AssertionError, match="differs by"):
+        assert_same_image(ours, usual(), tolerance=2e-2)
+
+
 def test_without_a_prompt_of_its_own_each_row_has_its_own():
     """The authors' first code: the guide under the negative for the negative, under the positive for it."""
     assert_same_image(under_the_runs_prompts(), theirs(SHALLOW, (6, 5)), tolerance=2e-3)
