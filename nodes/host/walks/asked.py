@@ -36,10 +36,12 @@ def errors_under(model: Any, clip: Any, texts: Sequence[str], latents: Tensor, s
     sampling = model.get_model_object("model_sampling")
     sigmas = torch.tensor([sigma_at(sampling, level) for level in LEVELS])
     noises = [comfy.sample.prepare_noise(pictures, seed + number) for number in range(len(LEVELS))]
-    bar = comfy.utils.ProgressBar(len(texts) * len(LEVELS))
-    return torch.stack(
-        [_error(plain, encode_rows(clip, [text]), pictures, sigmas, noises, bar) for text in texts]
-    )
+    different = dict.fromkeys(texts)
+    bar = comfy.utils.ProgressBar(len(different) * len(LEVELS))
+    errors = {
+        text: _error(plain, encode_rows(clip, [text]), pictures, sigmas, noises, bar) for text in different
+    }
+    return torch.stack([errors[text] for text in texts])
 
 
 def _error(
