@@ -2,11 +2,11 @@
 
 Sampled: prompts of two to four different subjects in as many colours, recorded while they are sampled; the
 judge says what the pictures show. Scenes: rendered pictures of two subjects, probed under words that are true
-of them, that exchange their colours, or that name one subject more; the truth is the scene itself. A noun is
-neglected if it is not seen in the picture, and found so if the diagnosis calls it neglected or fused; a
-colour leaks if another of the prompt's nouns has it, and is found so if it is bound to another. F1 over all
-nouns and all colours, by attention alone and with the model asked as well. The bounds (`present`, and with
-the model `least_gain`) are chosen for each way on other seeds than those reported.
+of them, exchange their colours, name one subject more, name a wrong one for the second, or leave it out; the
+truth is the scene itself. A noun is neglected if it is not seen in the picture, and found so if the diagnosis
+calls it neglected or fused; a colour leaks if another of the prompt's nouns has it, and is found so if it is
+bound to another. F1 over all nouns and all colours, by attention alone and with the model asked as well. The
+bounds (`present`, and with the model `least_gain`) are chosen for each way on other seeds than those reported.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from models import empty_latents  # noqa: E402
 
 TUNING, TESTING = 7001, 9001  # seeds
 BOUNDS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65)
-GAINS = (0.05, 0.075, 0.1, 0.125, 0.15)
+GAINS = (0.1, 0.15, 0.2, 0.25, 0.3)
 ATTENTION, ASKED = "by attention", "model asked"
 BATCH, STEPS, CFG, LEVEL = 10, 20, 3.0, 0.15
 Colours = dict[str, set[str]]

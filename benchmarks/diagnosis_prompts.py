@@ -54,13 +54,16 @@ def prompt(seed: int, number: int) -> Told:
 
 
 def scene(sprites: Sprites, seed: int, number: int) -> Shown:
-    """In turn: told as it is, with the colours exchanged, with a subject that is not there."""
+    """In turn: told as it is, with the colours exchanged, with a subject more that is not there, with one in
+    place of the second, without the second."""
     drawn, pairs = _two(seed, number)
     rng = np.random.default_rng([seed, number, 10**6])
     told = list(pairs)
-    if number % 3 == 1:
+    if number % 5 == 1:
         told = [(pairs[1][0], pairs[0][1]), (pairs[0][0], pairs[1][1])]
-    elif number % 3 == 2:
+    elif number % 5 > 2:
+        told.pop()
+    if number % 5 in (2, 3):
         noun = str(rng.choice([x for x in SUBJECTS if x not in [n for _, n in pairs]]))
         colour = str(rng.choice([x for x in COLOURS if x not in [c for c, _ in pairs]]))
         told.insert(int(rng.integers(3)), (colour, noun))

@@ -1,42 +1,45 @@
-"""A prompt in other words: without a thing that it names, without what is said of it, or with an attribute of
+"""A prompt in other words: without a thing's attributes, with another word for it, or with an attribute of
 another thing."""
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from .named_things import NamedThing
 from .words import PromptTokens, Word
 
 _EMPTY_GROUP = r"\(\s*(?::\s*[-+.\d]*\s*)?\)"  # (red cat:1.2) without its words
+_WEIGHT = r":\s*[-+.\d]+\s*(?=\))"  # of (red cat:1.2)
+_EMBEDDING = r"(?i)embedding:\s*"
 
 
-def without(tokens: PromptTokens, thing: NamedThing) -> str:
-    """The prompt without a thing, its attributes and the fillers before it: `a red cat` of `a red cat and a
-    blue dog`. Raises ValueError as `lent` does."""
-    leaving = _numbers(tokens, thing.words)
-    fillers = _numbers(tokens, tokens.filler_words())
-    for number in sorted(leaving):
-        while number - 1 in fillers:
-            number -= 1
-            leaving.add(number)
-    return _rewritten(tokens, leaving)
+def plain(tokens: PromptTokens) -> str:
+    """The prompt itself, with single spaces, as all others here have them."""
+    return _rewritten(tokens, {})
 
 
 def bare(tokens: PromptTokens, thing: NamedThing) -> str:
     """The prompt without a thing's attributes: `a cat and a blue dog` of `a red cat and a blue dog`. Raises
     ValueError as `lent` does."""
-    return _rewritten(tokens, _numbers(tokens, thing.attributes))
+    return _rewritten(tokens, dict.fromkeys(_numbers(tokens, thing.attributes), ""))
+
+
+def instead(tokens: PromptTokens, thing: NamedThing, word: str) -> str:
+    """The prompt with a word in place of a thing and its attributes: `a red cat and a WORD`. Raises
+    ValueError as `lent` does."""
+    other = dict.fromkeys(_numbers(tokens, thing.attributes), "")
+    return _rewritten(tokens, other | dict.fromkeys(_numbers(tokens, [thing.noun]), word))
 
 
 def lent(tokens: PromptTokens, attribute: Word, thing: NamedThing) -> str:
     """The prompt in which a thing has another one's attribute in place of its own: `a red cat and a red dog`
     of `a red cat and a blue dog`.
 
-    Raises ValueError where the encoder reads other letters than the prompt has.
+    Raises ValueError where the encoder reads a word in other letters than the prompt has.
     """
     noun = min(_numbers(tokens, [thing.noun]))
-    return _rewritten(tokens, _numbers(tokens, thing.attributes), {noun: attribute.text})
+    other = dict.fromkeys(_numbers(tokens, thing.attributes), "")
+    return _rewritten(tokens, other | {noun: f"{attribute.text} {tokens.words[noun].text}"})
 
 
 def _numbers(tokens: PromptTokens, words: Collection[Word]) -> set[int]:
@@ -45,27 +48,32 @@ def _numbers(tokens: PromptTokens, words: Collection[Word]) -> set[int]:
     return {number for number, word in enumerate(tokens.words) if positions.issuperset(word.positions)}
 
 
-def _rewritten(tokens: PromptTokens, leaving: Collection[int], before: dict[int, str] | None = None) -> str:
-    """Without some words, by their numbers, and with further ones before some."""
+def _rewritten(tokens: PromptTokens, others: Mapping[int, str]) -> str:
+    """The prompt with other texts in the places of some words, by their numbers."""
     text, following, at = unicodedata.normalize("NFC", tokens.prompt), "", 0
-    for number, place in enumerate(_places(text, tokens.words)):
-        following += text[at : place.start]
-        following += f"{before[number]} " if before and number in before else ""
-        following += "" if number in leaving else text[place]
-        at = place.stop
+    places = _places(text, tokens.words)
+    for number in sorted(others):
+        if number not in places:
+            read = tokens.words[number].text
+            raise ValueError(
+                f"prompt: the text encoder reads {read!r}, which does not stand there so; write the word in "
+                "letters that the encoder knows, or leave it out in `words`"
+            )
+        following += text[at : places[number].start] + others[number]
+        at = places[number].stop
     return " ".join(re.sub(_EMPTY_GROUP, "", following + text[at:]).split())
 
 
-def _places(text: str, words: Sequence[Word]) -> list[slice]:
-    """Where each word of the prompt stands in its text."""
-    places, at = [], 0
-    for word in words:
-        start = text.find(word.text, at)
-        if start < 0:
-            raise ValueError(
-                f"prompt: the text encoder reads {word.text!r}, which does not stand there so; write the "
-                "prompt in the letters that it knows, without accents or signs of its own"
-            )
-        at = start + len(word.text)
-        places.append(slice(start, at))
+def _places(text: str, words: Sequence[Word]) -> dict[int, slice]:
+    """Where words stand in their text, with `embedding:` before them, by their numbers; those that it has in
+    other letters are left out. Between two words that follow each other is no third."""
+    hidden = re.sub(_WEIGHT, lambda weight: " " * len(weight[0]), text)
+    hidden = re.sub(_EMBEDDING, lambda mark: " " * len(mark[0]), hidden)
+    places, at = {}, 0
+    for number, word in enumerate(words):
+        start = hidden.find(word.text, at)
+        if start >= 0 and not any(map(str.isalnum, hidden[at:start])):
+            before = re.search(_EMBEDDING + "$", text[:start])
+            places[number] = slice(before.start() if before else start, start + len(word.text))
+            at = places[number].stop
     return places

@@ -15,7 +15,7 @@ from ..inputs.model_inputs import LAYERS
 from ..inputs.segment_inputs import clustering_seed_input, sharpen_input
 from ..pictures.diagnosis_text import diagnosis_text
 from ..pictures.segmented import drawn, in_full
-from .asked_model import ask
+from .asked_model import are_given, ask
 from .recorded_run import recorded_run, recorded_run_inputs
 from .sampled_prompt import doubt_of_prompt
 
@@ -86,10 +86,11 @@ class PromptDiagnosis(io.ComfyNode):
                     "model",
                     optional=True,
                     tooltip=(
-                        "Asks the model too: is the picture likelier with a thing named than without, or "
-                        "with a colour on another thing? Eight passes a question. Of a picture from "
-                        "elsewhere (Attention Probe) the answers decide; of one that was sampled with this "
-                        "prompt they only tell what is missing. `seed` is that of the noise as well."
+                        "Asks the model too: is the picture likelier with a thing named than with any "
+                        "object, or with a colour on another thing? Eight passes a question, whenever "
+                        "something changes here. Of a picture from elsewhere (Attention Probe) the answers "
+                        "decide; of one that was sampled with this prompt they only add what is missing or "
+                        "bound to another. `seed` is that of the noise as well."
                     ),
                 ),
                 io.Float.Input(
@@ -102,9 +103,9 @@ class PromptDiagnosis(io.ComfyNode):
                     advanced=True,
                     tooltip=(
                         "With `model`: a thing is there if naming it lowers the model's error, at the place "
-                        "where it does so most, by this part of the error of the whole picture. Wide grounds "
-                        "may do with less, if naming them helps the whole picture. A colour is "
-                        "bound to another thing if lending it to that lowers the error by half as much again."
+                        "where it does so most, by this part of the mean error of the picture. A colour is "
+                        "bound to another thing if lending it to that lowers the error by three quarters of "
+                        "this."
                     ),
                 ),
             ],
@@ -157,8 +158,10 @@ class PromptDiagnosis(io.ComfyNode):
             layers=recorded.model.parse(layers),
             seed=seed,
         )
-        given = not maps.of_a_sampler and "positive" in recorded.prompts
-        answers = None if model is None else ask(model, clip, tokens, things, recorded, given, seed)
+        answers, how = None, None
+        if model is not None:
+            given = are_given(maps, recorded)
+            answers, how = ask(model, clip, tokens, things, recorded, given, seed)
         found = method(recorded, things, answers)
         names = [thing.text for thing in things]
         cuts = [each.segmentation for each in found]
@@ -166,5 +169,5 @@ class PromptDiagnosis(io.ComfyNode):
         masks = torch.cat([each.masks(clusters) for each, clusters in zip(found, large, strict=True)])
         overlay = drawn(cuts, large, pictures, names)
         doubt = doubt_of_prompt(recorded, clip, prompt)
-        report = "\n\n".join(filter(None, [doubt, diagnosis_text(found)]))
+        report = "\n\n".join(filter(None, [doubt, how, diagnosis_text(found)]))
         return io.NodeOutput(report, handed_on(masks.float()), handed_on(overlay))

@@ -32,10 +32,12 @@ def _of_noun(each: Diagnosis, found: ThingFinding) -> str:
     if found.state == "fused":
         return (
             f"{name}: fused with {rival}; both are looked at in segment {found.home + 1} ({name} with "
-            f"{share}){_asked(found)}. Try {BOXES}."
+            f"{share}){_asked(found)}.{_try(each, BOXES)}"
         )
     if each.given:
-        return f"{name}: neglected{_asked(found)}. Try {ONE_BOX}, or {WEIGHT}."
+        return f"{name}: neglected{_asked(found)}."
+    if found.answered:
+        return f"{name}: neglected, though it is looked at{_asked(found)}. Try {ONE_BOX}, or {WEIGHT}."
     where = f", and {rival} is stronger there ({name} has {share})" if rival and found.share < 0.5 else ""
     return (
         f"{name}: neglected; even where it is most looked at it is {found.rise:.1f} times its mean{where}"
@@ -47,8 +49,12 @@ def _asked(found: ThingFinding) -> str:
     """What the model says of a noun, if it was asked."""
     if found.gain is None:
         return ""
-    by = f"by {found.gain:.1%} where it does so most" if found.gain > 0 else "nowhere"
-    return f"; naming it lowers the model's error {by}"
+    return f" (gain {found.gain:.2f}{'' if found.answered else ', so by attention'})"
+
+
+def _try(each: Diagnosis, node: str) -> str:
+    """What helps where a picture can be sampled again."""
+    return "" if each.given else f" Try {node}."
 
 
 def _of_attributes(each: Diagnosis, found: ThingFinding) -> Iterator[str]:
@@ -56,9 +62,9 @@ def _of_attributes(each: Diagnosis, found: ThingFinding) -> Iterator[str]:
     for attribute in found.attributes:
         name, noun = attribute.text, found.thing.noun.text
         if attribute.bound is None:
-            yield f"{name} (of {noun}): neglected; nothing that is there has it. Try {WEIGHT}."
+            yield f"{name} (of {noun}): neglected; nothing that is there has it.{_try(each, WEIGHT)}"
         elif attribute.bound != own:
             other = each.things[attribute.bound].thing.noun.text
-            yield f"{name} (of {noun}): bound to {other}. Try {BOXES}."
+            yield f"{name} (of {noun}): bound to {other}.{_try(each, BOXES)}"
         else:
             yield f"{name}: bound to {noun}."

@@ -31,7 +31,7 @@ strongest. Where a noun is seen less than over the whole picture, in the backgro
 
 If the model was asked too (`questions.py`), its answers decide of a picture that was given: what has a gain
 of at least `least_gain` is present; what has less, and is no help over the whole picture either, is not; else
-attention decides. An attribute is bound to another noun by one and a half times that gain, and what is there
+attention decides. An attribute is bound to another noun by three quarters of that gain, and what is there
 by its gain has the segment where naming it helps most. Of a picture that the model itself has made, the
 answers decide only what is missing or lent besides.
 
@@ -58,6 +58,8 @@ from .homes import helped, homes, labels
 from .lending import lent_by_attention, starts
 from .questions import Answers
 
+LENDING = 0.75  # of the gain that a thing needs: a colour changes less than a shape
+
 
 @dataclass(frozen=True, kw_only=True)
 class PromptDiagnosis:
@@ -69,7 +71,7 @@ class PromptDiagnosis:
     fused: float = 0.25
     least_rise: float = 1.2
     least_lent: float = 0.25
-    least_gain: float = 0.1
+    least_gain: float = 0.2
     layers: Collection[int] | None = None
     seed: int = 0
 
@@ -114,9 +116,17 @@ class PromptDiagnosis:
             for share, start, rival in zip(shares, first, rivals, strict=True)
         ]
         gains: list[float | None] = [None] * len(things)
+        answered = [False] * len(things)
         if answers is not None:
-            gains = answers.there.tolist()
-            states = [self._asked(state, answers, number) for number, state in enumerate(states)]
+            gains, seen = answers.there.tolist(), states
+            told = [self._answer(answers, number) for number in range(len(things))]
+            states = [
+                self._asked(state, answer, answers.given) for state, answer in zip(seen, told, strict=True)
+            ]
+            answered = [
+                answer is not None if answers.given else state != before
+                for state, before, answer in zip(states, seen, told, strict=True)
+            ]
             if answers.given:
                 there = answers.there >= self.least_gain
                 nouns = helped(answers.places, clusters, self.segments) * there[:, None]
@@ -136,6 +146,7 @@ class PromptDiagnosis:
                     for at, word in enumerate(thing.attributes, start + 1)
                 ),
                 gains[number],
+                answered[number],
             )
             for number, (thing, start) in enumerate(zip(things, first, strict=True))
         )
@@ -147,20 +158,26 @@ class PromptDiagnosis:
             return "neglected"
         return "fused" if contested and share < self.present else "present"
 
-    def _asked(self, state: State, answers: Answers, number: int) -> State:
-        """A thing's state by attention, and by the model's answer."""
+    def _answer(self, answers: Answers, number: int) -> bool | None:
+        """Whether a thing is there, as the model says; None if it cannot tell."""
         if float(answers.there[number]) >= self.least_gain:
-            return "present" if answers.given else state
-        if float(answers.overall[number]) > 0 or (state == "fused" and not answers.given):
+            return True
+        return None if float(answers.overall[number]) > 0 else False
+
+    def _asked(self, state: State, answer: bool | None, given: bool) -> State:
+        """A thing's state by attention, and by the model's answer."""
+        if answer is None:
             return state
-        return "neglected"
+        if given:
+            return "present" if answer else "neglected"
+        return "neglected" if state == "present" and not answer else state
 
     def _lent(self, by_attention: Tensor, rises: Tensor, answers: Answers | None) -> Tensor:
         """(words, things): how far an attribute is lent, 1 where it is bound."""
         seen = by_attention / self.least_lent * (rises >= self.least_rise)[:, None]
         if answers is None:
             return seen
-        told = answers.lent / (1.5 * self.least_gain)
+        told = answers.lent / (LENDING * self.least_gain)
         return told if answers.given else torch.maximum(seen, told)
 
     def _bound(self, lent: Tensor, rise: float, own: int, states: Sequence[State]) -> int | None:

@@ -24,7 +24,8 @@ class AttributeFinding:
 @dataclass(frozen=True)
 class ThingFinding:
     """What became of a noun: `rival` is the strongest other thing in the segment `home`, if there is one;
-    `gain` is how much likelier the picture is with it named than without, if the model was asked."""
+    `gain` is how much likelier the picture is with it named than with any object in its place, if the model
+    was asked, and `answered` whether this decided its state."""
 
     thing: NamedThing
     state: State
@@ -34,6 +35,7 @@ class ThingFinding:
     rival: int | None
     attributes: tuple[AttributeFinding, ...]
     gain: float | None = None
+    answered: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,16 @@ class Diagnosis:
 
     def masks(self, clusters: Tensor) -> Tensor:
         """(things, height, width) bool, for segments of any size: where each thing is, or with which other
-        thing it is fused; empty for what is neglected. What has no segment of its own and is there all the
-        same, as the model says, has the one where it is most looked at."""
+        thing it is fused; empty for what is neglected. What is present in a given picture without a segment
+        of its own has the one where it is most looked at."""
         own = self.segmentation.masks(clusters)
         return torch.stack(
             [
-                (clusters == found.home) if found.state != "neglected" and not mask.any() else mask
+                (clusters == found.home) if self._shares(found, mask) else mask
                 for found, mask in zip(self.things, own, strict=True)
             ]
         )
+
+    def _shares(self, found: ThingFinding, own: Tensor) -> bool:
+        """Whether a thing has its home, whoever has it as well."""
+        return found.state == "fused" or (self.given and found.state == "present" and not own.any())

@@ -1,4 +1,4 @@
-"""Asking the model: is a picture likelier with a thing named than without, or with an attribute lent?
+"""Asking the model: is a picture likelier with a thing named than not, or with an attribute lent to another?
 
 A diffusion model tells how likely a picture is under a text by how well it removes noise from it (Li et al.,
 "Your Diffusion Model is Secretly a Zero-Shot Classifier", ICCV 2023, section 3; Clark and Jaini, NeurIPS
@@ -7,22 +7,22 @@ being the same for all texts, W the mean over a window of about a quarter of the
 p the prompt itself:
 
     D(t, s, x) = (E_s(x) - E_t(x)) / mean of E_p          how much likelier t makes the place than s
-    D_n        = D(p without the attributes of thing n, p without n)
+    D_n        = D(p without the attributes of thing n, p with `object` for n and its attributes)
     there(n)   = max_x W[D_n](x)
     overall(n) = mean of D_n
     lent(a, m) = max_x W[D(p in which thing m has attribute a in place of its own, p)](x), if that is the
                  highest of all that are lent to m, or a comes from the same thing as the highest
 
-A noun is asked for without its attributes, as a wrong colour would speak against a right noun. The papers sum
-over the whole picture and choose among classes; here each thing is one of several, and the window finds the
-place where it matters. Differences have no unit.
+A noun is asked for without its attributes, as a wrong colour would speak against a right noun; and against
+`object` rather than nothing, as any noun is better than none where the picture has something that the prompt
+does not name. The papers sum over the whole picture and choose among classes; here each thing is one of
+several, and the window finds the place where it matters. Differences have no unit.
 
-What can be seen without being named, such as a wide ground, changes little anywhere when it is named, but for
-the better; what is not there changes the picture for the worse. Where a gain is low, the sign of `overall`
-tells the one from the other.
+What can be seen without being named, such as a wide ground, changes little anywhere when it is named. Where a
+gain is low, a mean that is not above 0 denies a thing; above it the answer is left open.
 
 A picture that the model itself has made under the prompt is likely under it, whatever others see in it, so
-there the answers count for what they deny alone.
+there the answers count only for what is missing or lent.
 """
 
 from collections.abc import Sequence
@@ -33,9 +33,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...text.named_things import NamedThing
-from ...text.rewording import bare, lent, without
+from ...text.rewording import bare, instead, lent, plain
 from ...text.words import PromptTokens
 from .lending import starts
+
+ANYTHING = "object"
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class Answers:
 
 @dataclass(frozen=True)
 class Questions:
-    """The texts to ask with: the prompt; without each thing; without each thing's attributes; with each
-    attribute lent to each other thing, given by (word, thing)."""
+    """The texts to ask with: the prompt; with `object` for each thing; without each thing's attributes; with
+    each attribute lent to each other thing that has it not, given by (word, thing)."""
 
     texts: tuple[str, ...]
     loans: tuple[tuple[int, int], ...]
@@ -64,22 +66,22 @@ class Questions:
     @classmethod
     def about(cls, tokens: PromptTokens, things: Sequence[NamedThing]) -> "Questions":
         """Raises ValueError if the prompt cannot be reworded."""
-        texts = [tokens.prompt, *(without(tokens, thing) for thing in things)]
+        texts = [plain(tokens), *(instead(tokens, thing, ANYTHING) for thing in things)]
         texts += [bare(tokens, thing) for thing in things]
         loans = []
         for own, (thing, start) in enumerate(zip(things, starts(things), strict=True)):
             for at, attribute in enumerate(thing.attributes, start + 1):
-                others = [(number, other) for number, other in enumerate(things) if number != own]
-                texts += [lent(tokens, attribute, other) for _, other in others]
-                loans += [(at, number) for number, _ in others]
+                others = [n for n, x in enumerate(things) if n != own and attribute not in x.attributes]
+                texts += [lent(tokens, attribute, things[number]) for number in others]
+                loans += [(at, number) for number in others]
         owners = tuple(number for number, thing in enumerate(things) for _ in thing.words)
         return cls(tuple(texts), tuple(loans), owners, len(things))
 
     def read(self, errors: Tensor, given: bool) -> Answers:
         """From the errors of one image under each text (texts, h, w)."""
         errors = errors / errors[0].mean().clamp(min=torch.finfo(errors.dtype).tiny)
-        own, lacking, named, lending = errors.split([1, self.things, self.things, len(self.loans)])
-        helps = lacking - named
+        own, anything, named, lending = errors.split([1, self.things, self.things, len(self.loans)])
+        helps = anything - named
         places = _means(helps)
         gains = torch.zeros(len(self.owners), self.things)
         for (word, thing), gain in zip(self.loans, _means(own - lending).amax((1, 2)), strict=True):

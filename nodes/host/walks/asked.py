@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..facts.caches import without_caches
 from ..frames import of_one_frame
+from ..numbers import HALF_PRECISION
 from ..run.install import reinstalled
 from ..text.prompt_batch import encode_rows
 from .latents import model_latent
@@ -24,9 +25,10 @@ LEVELS = tuple((number + 0.5) / 12 for number in reversed(range(8)))
 def errors_under(model: Any, clip: Any, texts: Sequence[str], latents: Tensor, seed: int) -> Tensor:
     """Squared errors (texts, images, h, w), summed over channels and noise levels, float32 on the CPU.
 
-    They are those of a unit of the noise's share, as models that predict velocity are trained on. All texts
-    meet the same noise. The model is asked without the pack's methods and the host's caches on it. Raises
-    ValueError if the latents (images, C, h, w), as a LATENT holds them, are not this model's.
+    Each level's are divided by the square of the noise's share in its states, which are of deviation 1 then.
+    All texts meet the same noise. The model is asked without the pack's methods and the host's caches on it.
+    Raises ValueError if the latents (images, C, h, w), as a LATENT holds them, are not this model's, or if
+    what it gives is not a number.
     """
     try:
         pictures = model_latent(model, {"samples": latents})
@@ -38,14 +40,22 @@ def errors_under(model: Any, clip: Any, texts: Sequence[str], latents: Tensor, s
     noises = [comfy.sample.prepare_noise(pictures, seed + number) for number in range(len(LEVELS))]
     different = dict.fromkeys(texts)
     bar = comfy.utils.ProgressBar(len(different) * len(LEVELS))
-    errors = {
-        text: _error(plain, encode_rows(clip, [text]), pictures, sigmas, noises, bar) for text in different
-    }
-    return torch.stack([errors[text] for text in texts])
+    prompts = {text: encode_rows(clip, [text]) for text in different}  # all, before the model is loaded
+    errors = {text: _error(plain, prompts[text], pictures, sigmas, noises, seed, bar) for text in different}
+    found = torch.stack([errors[text] for text in texts])
+    if not found.isfinite().all():
+        raise ValueError(f"model: it cannot be asked, as what it gives is not a number. {HALF_PRECISION}")
+    return found
 
 
 def _error(
-    model: Any, positive: Any, pictures: Tensor, sigmas: Tensor, noises: Sequence[Tensor], bar: Any
+    model: Any,
+    positive: Any,
+    pictures: Tensor,
+    sigmas: Tensor,
+    noises: Sequence[Tensor],
+    seed: int,
+    bar: Any,
 ) -> Tensor:
     """(images, h, w) under one text."""
     found: list[Tensor] = []
@@ -59,6 +69,7 @@ def _error(
         [],
         pictures,
         disable_pbar=True,
+        seed=seed,
     )
     return torch.stack(found).sum(0)
 
@@ -85,6 +96,6 @@ def _look(
 
 
 def _weight(sampling: Any, sigma: float) -> float:
-    """1 / the squared share of the noise in a state."""
+    """1 / the squared share of the noise in a state of deviation 1."""
     kept = float(sampling.noise_scaling(torch.tensor(sigma), torch.zeros(()), torch.ones(())))
     return (sigma**2 + kept**2) / sigma**2
