@@ -6,7 +6,8 @@ of them, exchange their colours, name one subject more, name a wrong one for the
 truth is the scene itself. A noun is neglected if it is not seen in the picture, and found so if the diagnosis
 calls it neglected or fused; a colour leaks if another of the prompt's nouns has it, and is found so if it is
 bound to another. F1 over all nouns and all colours, by attention alone and with the model asked as well. The
-bounds (`present`, and with the model `least_gain`) are chosen for each way on other seeds than those reported.
+bounds (`present`, and with the model `least_gain`) are chosen for each way on other seeds than those
+reported.
 """
 
 import argparse

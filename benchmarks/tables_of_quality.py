@@ -116,11 +116,11 @@ def diagnosis(record: dict[str, Any]) -> str:
     number = record["pictures"]["to measure"]
     text = (
         f"{number} sampled pictures of two to four subjects in as many colours, where a judge says what is "
-        f"seen, and {number} rendered scenes of two, probed, under words that are true of them, exchange their "
-        "colours, name one subject more, name a wrong one for the second, or leave it out. F1 of what is found "
-        "over all nouns (neglected) and all colours (of another subject), and how many there are in truth; the "
-        "bounds (`present`, and `least_gain` if the model is asked) are chosen on as many others (the node's "
-        "defaults are 0.5 and 0.2)."
+        f"seen, and {number} rendered scenes of two, probed, under words that are true of them, exchange "
+        "their colours, name one subject more, name a wrong one for the second, or leave it out. F1 of what "
+        "is found over all nouns (neglected) and all colours (of another subject), and how many there are in "
+        "truth; the bounds (`present`, and `least_gain` if the model is asked) are chosen on as many others "
+        "(the node's defaults are 0.5 and 0.2)."
     )
     made_by = source(record, "diagnosis.py", drawn=True)
     return f"{text}\n\n{table(['', *next(iter(rows.values()))], lines)}\n\n{made_by}"

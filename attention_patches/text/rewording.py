@@ -69,11 +69,19 @@ def _places(text: str, words: Sequence[Word]) -> dict[int, slice]:
     other letters are left out. Between two words that follow each other is no third."""
     hidden = re.sub(_WEIGHT, lambda weight: " " * len(weight[0]), text)
     hidden = re.sub(_EMBEDDING, lambda mark: " " * len(mark[0]), hidden)
-    places, at = {}, 0
+    places: dict[int, slice] = {}
+    at, skipped = 0, False
     for number, word in enumerate(words):
         start = hidden.find(word.text, at)
-        if start >= 0 and not any(map(str.isalnum, hidden[at:start])):
-            before = re.search(_EMBEDDING + "$", text[:start])
-            places[number] = slice(before.start() if before else start, start + len(word.text))
-            at = places[number].stop
+        if start < 0 or not (skipped or _nothing_between(hidden[at:start])):
+            skipped = True
+            continue
+        before = re.search(_EMBEDDING + "$", text[:start])
+        places[number] = slice(before.start() if before else start, start + len(word.text))
+        at, skipped = places[number].stop, False
     return places
+
+
+def _nothing_between(text: str) -> bool:
+    """Whether there is no word in it."""
+    return not any(map(str.isalnum, text))
