@@ -131,6 +131,10 @@ def test_what_helps_a_little_everywhere_is_left_to_attention():
     assert [thing.answered for thing in found.things] == [True, False]
     assert states(found) == ["present", "present"]
     assert [thing.home for thing in found.things] == [int(found.segmentation.clusters[REGIONS == 2][0])] * 2
+    assert found.segmentation.labels.count(1) == 0  # its home is the cat's already
+    ground = asked(**wide, seen={4: {3: 0.3}, 6: {}})
+    assert torch.equal(ground.masks(ground.segmentation.clusters)[1], REGIONS == 3)
+    assert ground.segmentation.labels.count(1) == 1
     wide_cat = asked(there=(0.15, 1.0), overall=(0.01, 1.0))  # what is left to attention takes no segment
     assert wide_cat.segmentation.labels.count(0) == 0 and wide_cat.segmentation.labels.count(1) == 1
     assert torch.equal(wide_cat.masks(wide_cat.segmentation.clusters)[0], REGIONS == 1)

@@ -54,7 +54,7 @@ from ..self_segmentation.segmentation import Segmentation, cluster, finest_grid,
 from ..time_slices import later
 from ..word_maps import word_maps
 from .findings import AttributeFinding, Diagnosis, State, ThingFinding
-from .homes import helped, homes, labels
+from .homes import filled, helped, homes, labels
 from .lending import lent_by_attention, starts
 from .questions import Answers
 
@@ -151,7 +151,10 @@ class PromptDiagnosis:
             for number, (thing, start) in enumerate(zip(things, first, strict=True))
         )
         given = answers is not None and answers.given
-        return Diagnosis(findings, Segmentation(clusters, nouns.T, labels(nouns, having)), given)
+        found = labels(nouns, having)
+        if given:
+            found = filled(found, {places[number]: number for number in having})
+        return Diagnosis(findings, Segmentation(clusters, nouns.T, found), given)
 
     def _state(self, share: float, rise: float, contested: bool) -> State:
         if rise < self.least_rise or (contested and share < self.fused):

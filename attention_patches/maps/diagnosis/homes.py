@@ -1,6 +1,6 @@
 """Which segment a thing has, and which thing a segment."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -41,3 +41,8 @@ def labels(nouns: Tensor, having: Sequence[int]) -> tuple[int | None, ...]:
         own = best in having and value > 0 and value >= WITHIN * float(nouns[best].max())
         found.append(best if own else None)
     return tuple(found)
+
+
+def filled(labels: Sequence[int | None], homes: Mapping[int, int]) -> tuple[int | None, ...]:
+    """The labels, and of a segment that has none the thing whose home it is."""
+    return tuple(homes.get(segment) if own is None else own for segment, own in enumerate(labels))
