@@ -27,8 +27,9 @@ def bare(tokens: PromptTokens, thing: NamedThing) -> str:
 def instead(tokens: PromptTokens, thing: NamedThing, word: str) -> str:
     """The prompt with a word in place of a thing and its attributes: `a red cat and a WORD`. Raises
     ValueError as `lent` does."""
-    other = dict.fromkeys(_numbers(tokens, thing.attributes), "")
-    return _rewritten(tokens, other | dict.fromkeys(_numbers(tokens, [thing.noun]), word))
+    noun = _numbers(tokens, [thing.noun])
+    others = {number: "" if number - 1 in noun else word for number in noun}  # once for `t-shirt`
+    return _rewritten(tokens, dict.fromkeys(_numbers(tokens, thing.attributes), "") | others)
 
 
 def lent(tokens: PromptTokens, attribute: Word, thing: NamedThing) -> str:
@@ -38,8 +39,9 @@ def lent(tokens: PromptTokens, attribute: Word, thing: NamedThing) -> str:
     Raises ValueError where the encoder reads a word in other letters than the prompt has.
     """
     noun = min(_numbers(tokens, [thing.noun]))
-    other = dict.fromkeys(_numbers(tokens, thing.attributes), "")
-    return _rewritten(tokens, other | {noun: f"{attribute.text} {tokens.words[noun].text}"})
+    said = " ".join(tokens.words[number].text for number in sorted(_numbers(tokens, [attribute])))
+    others = dict.fromkeys(_numbers(tokens, thing.attributes), "")
+    return _rewritten(tokens, others | {noun: f"{said} {tokens.words[noun].text}"})
 
 
 def _numbers(tokens: PromptTokens, words: Collection[Word]) -> set[int]:
@@ -66,22 +68,42 @@ def _rewritten(tokens: PromptTokens, others: Mapping[int, str]) -> str:
 
 def _places(text: str, words: Sequence[Word]) -> dict[int, slice]:
     """Where words stand in their text, with `embedding:` before them, by their numbers; those that it has in
-    other letters are left out. Between two words that follow each other is no third."""
-    hidden = re.sub(_WEIGHT, lambda weight: " " * len(weight[0]), text)
-    hidden = re.sub(_EMBEDDING, lambda mark: " " * len(mark[0]), hidden)
+    other letters are left out."""
+    hidden = text
+    for unread in (_WEIGHT, _EMBEDDING):  # most encoders read neither as words
+        hidden = re.sub(unread, lambda found: " " * len(found[0]), hidden)
+    places = _found(text, words)
+    if len(places) < len(words):
+        places = _found(hidden, words)
+    return {number: _with_mark(text, place) for number, place in places.items()}
+
+
+def _found(text: str, words: Sequence[Word]) -> dict[int, slice]:
+    """Words one after the other, each whole and with no other between it and the one before; behind one that
+    is not found the next place of the following one will do, if it is no mere punctuation."""
     places: dict[int, slice] = {}
-    at, skipped = 0, False
+    at, lost = 0, False
     for number, word in enumerate(words):
-        start = hidden.find(word.text, at)
-        if start < 0 or not (skipped or _nothing_between(hidden[at:start])):
-            skipped = True
+        starts = (m.start() for m in re.finditer(re.escape(word.text), text[at:]))
+        start = next((at + s for s in starts if _whole(text, at + s, word.text)), -1)
+        near = start >= 0 and not any(map(str.isalnum, text[at:start]))
+        if not near and (start < 0 or not lost or not any(map(str.isalnum, word.text))):
+            lost = True
             continue
-        before = re.search(_EMBEDDING + "$", text[:start])
-        places[number] = slice(before.start() if before else start, start + len(word.text))
-        at, skipped = places[number].stop, False
+        places[number] = slice(start, start + len(word.text))
+        at, lost = places[number].stop, False
     return places
 
 
-def _nothing_between(text: str) -> bool:
-    """Whether there is no word in it."""
-    return not any(map(str.isalnum, text))
+def _whole(text: str, start: int, word: str) -> bool:
+    """Whether a word of ASCII letters is not a part of a longer one there."""
+    around = text[max(start - 1, 0) : start], text[start + len(word) : start + len(word) + 1]
+    edges = zip((word[0], word[-1]), around, strict=True)
+    return not any(
+        edge.isascii() and edge.isalpha() and out.isascii() and out.isalpha() for edge, out in edges
+    )
+
+
+def _with_mark(text: str, place: slice) -> slice:
+    before = re.search(_EMBEDDING + "$", text[: place.start])
+    return slice(before.start(), place.stop) if before else place

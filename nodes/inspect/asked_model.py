@@ -49,5 +49,6 @@ def ask(
 
 
 def are_given(store: MapStore, maps: AttentionMaps) -> bool:
-    """Whether the pictures are from elsewhere, looked at by a probe; of maps from files nobody knows it."""
+    """Whether the pictures are from elsewhere, looked at by a probe under one prompt; of maps from files
+    nobody knows it."""
     return not store.of_a_sampler and "positive" in maps.prompts

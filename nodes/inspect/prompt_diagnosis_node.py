@@ -87,7 +87,7 @@ class PromptDiagnosis(io.ComfyNode):
                     optional=True,
                     tooltip=(
                         "Asks the model too: is the picture likelier with a thing named than with any "
-                        "object, or with a colour on another thing? Eight passes a question, whenever "
+                        "object, or with a colour on another thing? Eight passes a text, whenever "
                         "something changes here. Of a picture from elsewhere (Attention Probe) the answers "
                         "decide; of one that was sampled with this prompt they only add what is missing or "
                         "bound to another. `seed` is that of the noise as well."
@@ -96,9 +96,9 @@ class PromptDiagnosis(io.ComfyNode):
                 io.Float.Input(
                     "least_gain",
                     default=PromptDiagnosisMethod.least_gain,
-                    min=0.0,
+                    min=0.01,
                     max=1.0,
-                    step=0.005,
+                    step=0.01,
                     optional=True,
                     advanced=True,
                     tooltip=(

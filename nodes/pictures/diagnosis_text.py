@@ -28,28 +28,28 @@ def _of_noun(each: Diagnosis, found: ThingFinding) -> str:
     rival = "" if found.rival is None else each.things[found.rival].thing.text
     if found.state == "present":
         among = f", with {share} of what all nouns get there" if rival and not each.given else ""
-        return f"{name}: present in segment {found.home + 1}{among}{_asked(found)}."
+        return f"{name}: present in segment {found.home + 1}{among}{_asked(each, found)}."
     if found.state == "fused":
         return (
             f"{name}: fused with {rival}; both are looked at in segment {found.home + 1} ({name} with "
-            f"{share}){_asked(found)}.{_try(each, BOXES)}"
+            f"{share}){_asked(each, found)}.{_try(each, BOXES)}"
         )
     if each.given:
-        return f"{name}: neglected{_asked(found)}."
+        return f"{name}: neglected{_asked(each, found)}."
     if found.answered:
-        return f"{name}: neglected, though it is looked at{_asked(found)}. Try {ONE_BOX}, or {WEIGHT}."
-    where = f", and {rival} is stronger there ({name} has {share})" if rival and found.share < 0.5 else ""
+        return f"{name}: neglected, though it is looked at{_asked(each, found)}. Try {ONE_BOX}, or {WEIGHT}."
+    where = f", and {name} has {share} of what all nouns get there" if rival else ""
     return (
         f"{name}: neglected; even where it is most looked at it is {found.rise:.1f} times its mean{where}"
-        f"{_asked(found)}. Try {ONE_BOX}, or {WEIGHT}."
+        f"{_asked(each, found)}. Try {ONE_BOX}, or {WEIGHT}."
     )
 
 
-def _asked(found: ThingFinding) -> str:
+def _asked(each: Diagnosis, found: ThingFinding) -> str:
     """What the model says of a noun, if it was asked."""
     if found.gain is None:
         return ""
-    return f" (gain {found.gain:.2f}{'' if found.answered else ', so by attention'})"
+    return f" (gain {found.gain:.2f}{', so by attention' if each.given and not found.answered else ''})"
 
 
 def _try(each: Diagnosis, node: str) -> str:

@@ -94,13 +94,14 @@ def test_of_two_colours_that_are_better_than_a_wrong_one_the_better_one_is_lent(
     )
 
 
-def asked(there=(1.0, 1.0), red=0.0, blue=0.0, given=True, seen=None, overall=(-1.0, -1.0)):
+def asked(there=(1.0, 1.0), red=0.0, blue=0.0, given=True, seen=None, overall=(-1.0, -1.0), has=(1.0, 1.0)):
     """The diagnosis of the known picture with these answers: red lent to the dog, blue to the cat. Naming the
     cat helps in the second region, naming the dog in the first."""
     lent = torch.zeros(4, 2)
     lent[1, 1], lent[3, 0] = red, blue
     places = torch.stack([(number == REGIONS).float() for number in (2, 1)])
-    answers = Answers(torch.tensor(there), torch.tensor(overall), places, lent, given)
+    numbers = (torch.tensor(each) for each in (there, overall, has))
+    answers = Answers(*numbers, places, lent, given)
     maps = known({**RIGHT, **(seen or {})})
     return PromptDiagnosis(segments=4, least_gain=0.2)(maps, THINGS, [answers])[0]
 
@@ -122,6 +123,22 @@ def test_of_a_given_picture_the_answers_decide():
     assert bound(asked(seen=EXCHANGED)) == {"red": 0, "blue": 1}
     assert bound(asked(red=0.149)) == {"red": 0, "blue": 1}
     assert bound(asked(red=0.151)) == {"red": 1, "blue": 1}
+
+
+def test_an_attribute_that_helps_nothing_is_nobodys():
+    """Of a given picture the model says it, whatever attention does; of its own pictures attention."""
+    wrong = {"has": (0.0, 1.0)}
+    assert bound(asked(**wrong)) == {"red": None, "blue": 1}
+    assert bound(asked(seen={1: {}})) == {"red": 0, "blue": 1}
+    assert bound(asked(**wrong, given=False)) == {"red": 0, "blue": 1}
+    assert bound(asked(given=False, seen={1: {}})) == {"red": None, "blue": 1}
+
+
+def test_what_is_denied_takes_no_share():
+    """The dog is looked at where the cat is, and more; it is not there, so the cat is not lost in it."""
+    left = {"there": (0.1, 0.1), "overall": (0.01, -0.01), "seen": {2: {1: 0.05}, 4: {1: 0.3}}}
+    assert states(asked(**left)) == ["present", "neglected"]
+    assert states(asked(**left, given=False)) == ["neglected", "neglected"]
 
 
 def test_what_helps_a_little_everywhere_is_left_to_attention():

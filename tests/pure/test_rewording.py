@@ -1,4 +1,4 @@
-"""Prompts without a thing, and with an attribute lent to another."""
+"""Prompts with another word for a thing, and with an attribute lent to another."""
 
 import unicodedata
 
@@ -11,8 +11,8 @@ from attention_control.attention_patches.text.words import PromptTokens, Word, w
 def tokens(prompt, spoken=None):
     """The prompt's words, one token each; weights in brackets, as the host takes them out, are no words."""
     spoken = spoken or prompt.replace("(", " ").replace(")", " ").replace(":1.2", " ").replace(
-        "embedding:", " "
-    )
+        ":2", " "
+    ).replace("embedding:", " ")
     texts = [spoken[place] for place in word_places(spoken)]
     return PromptTokens(prompt, tuple(Word(text, (at,)) for at, text in enumerate(texts, 1)))
 
@@ -25,6 +25,7 @@ def tokens(prompt, spoken=None):
         ("two Red  Cats,\na blue dog", 1, "two Red Cats, a X"),
         ("a (red cat:1.2) and a dog", 0, "a ( X:1.2) and a dog"),
         ("a (red cat:1.2) 2 blue dogs", 1, "a (red cat:1.2) 2 X"),
+        ("a (red cat:2) 2 blue dogs", 1, "a (red cat:2) 2 X"),
         ("a cat, a catalogue and a cat flap", 1, "a cat, a X and a cat flap"),
         ("a bed and an embedding:bed on a mat", 1, "a bed and an X on a mat"),
     ],
@@ -34,6 +35,25 @@ def test_another_word_for_a_thing(prompt, number, other):
     read = tokens(prompt)
     assert instead(read, named_things(read)[number], "X") == other
     assert plain(read) == " ".join(prompt.split())
+
+
+def test_what_the_encoder_drops_is_no_word():
+    """An embedding whose file is missing, and one that the encoder reads as text; a weight that it reads."""
+    missing = tokens("a dog, embedding:catgirl, a cat", "a dog, , a cat")
+    assert instead(missing, named_things(missing)[1], "X") == "a dog, embedding:catgirl, a X"
+    read = tokens("a dog, embedding:bad, a cat", "a dog, embedding:bad, a cat".replace(":", " : "))
+    assert instead(read, named_things(read, "cat")[0], "X") == "a dog, embedding:bad, a X"
+    assert instead(read, named_things(read, "bad")[0], "X") == "a dog, X, a cat"
+    weight = tokens(
+        "a (red cat:1.2) and a blue dog. a car", "a (red cat:1.2) and a blue dog. a car".replace("(", "( ")
+    )
+    assert instead(weight, named_things(weight, "dog")[0], "X") == "a (red cat:1.2) and a blue X. a car"
+
+
+def test_a_noun_of_several_words_is_one():
+    """As a list may have it, also where no spaces are."""
+    read = tokens("a t-shirt that is red and a hat")
+    assert instead(read, named_things(read, "red t-shirt, hat")[0], "X") == "a X that is and a hat"
 
 
 def test_a_thing_that_stands_twice_goes_twice():

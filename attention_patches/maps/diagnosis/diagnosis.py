@@ -31,9 +31,10 @@ strongest. Where a noun is seen less than over the whole picture, in the backgro
 
 If the model was asked too (`questions.py`), its answers decide of a picture that was given: what has a gain
 of at least `least_gain` is present; what has less, and is no help over the whole picture either, is not; else
-attention decides. An attribute is bound to another noun by three quarters of that gain, and what is there
-by its gain has the segment where naming it helps most. Of a picture that the model itself has made, the
-answers decide only what is missing or lent besides.
+attention decides, among what is not denied. An attribute is bound to another noun by a part of that gain
+(`LENDING`), and to its own if all that is said of it helps over the picture. What is there by its gain has
+the segment where naming it helps most. Of a picture that the model itself has made, the answers decide only
+what is missing or lent besides.
 
 Shares, rises and what is lent have no unit, so that sharp and flat models are measured alike. Attention tells
 what a model looked for, not what it painted: a noun that was painted and came out as something else is found
@@ -109,28 +110,20 @@ class PromptDiagnosis:
     ) -> Diagnosis:
         """From what `look` gives, and the model's answers."""
         first = starts(things)
-        nouns = inside[first]  # (things, segments)
+        told = [None if answers is None else self._answer(answers, number) for number in range(len(things))]
+        given = answers is not None and answers.given
+        denied = torch.tensor([given and answer is False for answer in told])
+        nouns = inside[first] * ~denied[:, None]  # (things, segments)
         places, shares, rivals = homes(nouns)
-        states = [
+        seen = [
             self._state(share, float(rises[start]), rival is not None)
             for share, start, rival in zip(shares, first, rivals, strict=True)
         ]
-        gains: list[float | None] = [None] * len(things)
-        answered = [False] * len(things)
-        if answers is not None:
-            gains, seen = answers.there.tolist(), states
-            told = [self._answer(answers, number) for number in range(len(things))]
-            states = [
-                self._asked(state, answer, answers.given) for state, answer in zip(seen, told, strict=True)
-            ]
-            answered = [
-                answer is not None if answers.given else state != before
-                for state, before, answer in zip(states, seen, told, strict=True)
-            ]
-            if answers.given:
-                there = answers.there >= self.least_gain
-                nouns = helped(answers.places, clusters, self.segments) * there[:, None]
-                places = torch.where(there, nouns.argmax(1), torch.tensor(places)).tolist()
+        states = [self._asked(state, answer, given) for state, answer in zip(seen, told, strict=True)]
+        if answers is not None and given:
+            there = answers.there >= self.least_gain
+            nouns = helped(answers.places, clusters, self.segments) * there[:, None]
+            places = torch.where(there, nouns.argmax(1), torch.tensor(places)).tolist()
         having = [number for number, state in enumerate(states) if state == "present"]
         lent = self._lent(lent_by_attention(inside, rises, things), rises, answers)
         findings = tuple(
@@ -142,15 +135,17 @@ class PromptDiagnosis:
                 float(rises[start]),
                 rivals[number],
                 tuple(
-                    AttributeFinding(word.text, self._bound(lent[at], float(rises[at]), number, states))
+                    AttributeFinding(
+                        word.text,
+                        self._bound(lent[at], self._has(rises[at], answers, number), number, states),
+                    )
                     for at, word in enumerate(thing.attributes, start + 1)
                 ),
-                gains[number],
-                answered[number],
+                None if answers is None else float(answers.there[number]),
+                told[number] is not None if given else states[number] != seen[number],
             )
             for number, (thing, start) in enumerate(zip(things, first, strict=True))
         )
-        given = answers is not None and answers.given
         found = labels(nouns, having)
         if given:
             found = filled(found, {places[number]: number for number in having})
@@ -183,10 +178,16 @@ class PromptDiagnosis:
         told = answers.lent / (LENDING * self.least_gain)
         return told if answers.given else torch.maximum(seen, told)
 
-    def _bound(self, lent: Tensor, rise: float, own: int, states: Sequence[State]) -> int | None:
-        """Of an attribute that is lent (things,): another thing, or else its own."""
+    def _has(self, rise: Tensor, answers: Answers | None, number: int) -> bool:
+        """Whether a thing has an attribute: as the model says of a given picture, else by its rise."""
+        if answers is not None and answers.given:
+            return float(answers.has[number]) > 0
+        return float(rise) >= self.least_rise
+
+    def _bound(self, lent: Tensor, has: bool, own: int, states: Sequence[State]) -> int | None:
+        """Of an attribute that is lent (things,): another thing, or else its own, if that has it."""
         there = [number for number, state in enumerate(states) if state != "neglected"]
         others = [number for number in there if number != own and float(lent[number]) >= 1]
         if others:
             return max(others, key=lambda number: float(lent[number]))
-        return own if own in there and rise >= self.least_rise else None
+        return own if own in there and has else None

@@ -23,14 +23,16 @@ class AttributeFinding:
 
 @dataclass(frozen=True)
 class ThingFinding:
-    """What became of a noun: `rival` is the strongest other thing in the segment `home`, if there is one;
+    """What became of a noun: `home` is its segment, where it is most looked at, or in a given picture where
+    naming it helps most; share, rise and `rival`, the strongest other thing if there is one, are those of
+    where it is most looked at.
     `gain` is how much likelier the picture is with it named than with any object in its place, if the model
     was asked, and `answered` whether this decided its state."""
 
     thing: NamedThing
     state: State
     home: int
-    share: float  # 0..1, of the attention that all nouns get in its home
+    share: float  # 0..1, of the attention that all nouns get there
     rise: float  # at least 1: how much more it is seen there than over the whole picture
     rival: int | None
     attributes: tuple[AttributeFinding, ...]
@@ -50,7 +52,7 @@ class Diagnosis:
     def masks(self, clusters: Tensor) -> Tensor:
         """(things, height, width) bool, for segments of any size: where each thing is, or with which other
         thing it is fused; empty for what is neglected. What is present in a given picture without a segment
-        of its own has the one where it is most looked at."""
+        of its own shares its home."""
         own = self.segmentation.masks(clusters)
         return torch.stack(
             [

@@ -1,4 +1,5 @@
-"""Asking the model: is a picture likelier with a thing named than not, or with an attribute lent to another?
+"""Asking the model: is a picture likelier with a thing named than with any object in its place, with what is
+said of it than without, or with an attribute lent to another thing?
 
 A diffusion model tells how likely a picture is under a text by how well it removes noise from it (Li et al.,
 "Your Diffusion Model is Secretly a Zero-Shot Classifier", ICCV 2023, section 3; Clark and Jaini, NeurIPS
@@ -10,6 +11,7 @@ p the prompt itself:
     D_n        = D(p without the attributes of thing n, p with `object` for n and its attributes)
     there(n)   = max_x W[D_n](x)
     overall(n) = mean of D_n
+    has(n)     = mean of D(p, p without the attributes of n)
     lent(a, m) = max_x W[D(p in which thing m has attribute a in place of its own, p)](x), if that is the
                  highest of all that are lent to m, or a comes from the same thing as the highest
 
@@ -42,12 +44,14 @@ ANYTHING = "object"
 
 @dataclass(frozen=True)
 class Answers:
-    """Of one image: of all things the gains and the means over the picture (things,) and the means of windows
-    (things, h, w); and the gains of all words lent to all things (words, things), 0 where nothing was
-    asked. `given` is whether the picture came from elsewhere than from the model under this prompt."""
+    """Of one image, of all things: the gains, the means over the picture, those of their attributes
+    (things,), and the means of windows (things, h, w). The gains of all words lent to all things (words,
+    things), 0 where nothing was asked. `given` is whether the picture came from elsewhere than from the model
+    under this prompt."""
 
     there: Tensor
     overall: Tensor
+    has: Tensor
     places: Tensor
     lent: Tensor
     given: bool
@@ -88,7 +92,8 @@ class Questions:
             gains[word, thing] = gain
         owners = torch.tensor(self.owners)
         kept = owners[:, None] == owners[gains.argmax(0)]  # (words, things)
-        return Answers(places.amax((1, 2)), helps.mean((1, 2)), places, gains * kept, given)
+        has = (named - own).mean((1, 2))
+        return Answers(places.amax((1, 2)), helps.mean((1, 2)), has, places, gains * kept, given)
 
 
 def _means(differences: Tensor) -> Tensor:
