@@ -120,7 +120,7 @@ def diagnosis(record: dict[str, Any]) -> str:
         "their colours, name one subject more, name a wrong one for the second, or leave it out. F1 of what "
         "is found over all nouns (neglected) and all colours (of another subject), and how many there are in "
         "truth; the bounds (`present`, and `least_gain` if the model is asked) are chosen on as many others "
-        "(the node's defaults are 0.5 and 0.2)."
+        "(the node's defaults are 0.5 and 0.15)."
     )
     made_by = source(record, "diagnosis.py", drawn=True)
     return f"{text}\n\n{table(['', *next(iter(rows.values()))], lines)}\n\n{made_by}"

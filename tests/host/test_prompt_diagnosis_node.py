@@ -19,7 +19,7 @@ DEFAULTS = {
     "layers": "all",
     "seed": 0,
     "sharpen": True,
-    "least_gain": 0.2,
+    "least_gain": 0.15,
 }
 
 

@@ -72,7 +72,7 @@ class PromptDiagnosis:
     fused: float = 0.25
     least_rise: float = 1.2
     least_lent: float = 0.25
-    least_gain: float = 0.2
+    least_gain: float = 0.15
     layers: Collection[int] | None = None
     seed: int = 0
 

@@ -12,13 +12,15 @@ p the prompt itself:
     there(n)   = max_x W[D_n](x)
     overall(n) = mean of D_n
     has(n)     = mean of D(p, p without the attributes of n)
-    lent(a, m) = max_x W[D(p in which thing m has attribute a in place of its own, p)](x), if that is the
-                 highest of all that are lent to m, or a comes from the same thing as the highest
+    lent(a, m) = max_x W[D(p in which thing m has attribute a in place of its own, p)](x) over the places with
+                 W[D_m](x) of at least half of there(m), if that is the highest of all that are lent to m, or
+                 a comes from the same thing as the highest
 
 A noun is asked for without its attributes, as a wrong colour would speak against a right noun; and against
 `object` rather than nothing, as any noun is better than none where the picture has something that the prompt
-does not name. The papers sum over the whole picture and choose among classes; here each thing is one of
-several, and the window finds the place where it matters. Differences have no unit.
+does not name. What a lent colour changes elsewhere than at the thing is another one's. The papers sum over
+the whole picture and choose among classes; here each thing is one of several, and the window finds the place
+where it matters. Differences have no unit.
 
 What can be seen without being named, such as a wide ground, changes little anywhere when it is named. Where a
 gain is low, a mean that is not above 0 denies a thing; above it the answer is left open.
@@ -40,6 +42,7 @@ from ...text.words import PromptTokens
 from .lending import starts
 
 ANYTHING = "object"
+NEAR = 0.5  # of the best window's gain: there a thing is
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,10 @@ class Questions:
         own, anything, named, lending = errors.split([1, self.things, self.things, len(self.loans)])
         helps = anything - named
         places = _means(helps)
+        near = places >= NEAR * places.amax((1, 2), keepdim=True)
         gains = torch.zeros(len(self.owners), self.things)
-        for (word, thing), gain in zip(self.loans, _means(own - lending).amax((1, 2)), strict=True):
-            gains[word, thing] = gain
+        for (word, thing), means in zip(self.loans, _means(own - lending), strict=True):
+            gains[word, thing] = means[near[thing]].max()
         owners = torch.tensor(self.owners)
         kept = owners[:, None] == owners[gains.argmax(0)]  # (words, things)
         has = (named - own).mean((1, 2))
