@@ -72,8 +72,24 @@ def test_gains_equal_the_naive_ones(size):
         answers.places.double(), torch.stack([windows(cat - no_red), windows(dog - no_blue)]), atol=1e-5
     )
     expected = torch.zeros(4, 2)
-    expected[1, 1], expected[3, 0] = best(own - red_dog), best(own - blue_cat)
-    assert torch.allclose(answers.lent, expected, rtol=1e-4)
+    there = [(helps >= helps.max() / 2) for helps in (windows(cat - no_red), windows(dog - no_blue))]
+    expected[1, 1], expected[3, 0] = (
+        windows(own - red_dog)[there[1]].max(),
+        windows(own - blue_cat)[there[0]].max(),
+    )
+    assert not there[1].all() and torch.allclose(answers.lent, expected, rtol=1e-4)
+
+
+def test_what_a_lent_colour_changes_elsewhere_is_not_the_things():
+    """Something that the prompt does not name is red, and a red dog explains it better than a blue one."""
+    read = tokens(PROMPT)
+    asked = Questions.about(read, named_things(read))
+    errors = torch.ones(len(asked.texts), 16, 16)
+    errors[2, :4, :4] += 1  # an object where the dog is
+    errors[5, 12:, 12:] -= 0.5  # a red dog
+    assert asked.read(errors, True).lent[1, 1] == 0
+    errors[5, :4, :4] -= 0.3
+    assert asked.read(errors, True).lent[1, 1] == pytest.approx(0.3)
 
 
 def test_of_two_colours_that_are_better_than_a_wrong_one_the_better_one_is_lent():
