@@ -123,7 +123,7 @@ def diagnosis(record: Record) -> str:
         "of sampled pictures `PromptDiagnosis` finds missing subjects with an F1 of "
         f"{own['neglect, F1']:.2f} ({asked['neglect, F1']:.2f} if the model is asked too) and colours of "
         f"another subject with {own['leak, F1']:.2f} ({asked['leak, F1']:.2f}): a hint, no proof; of "
-        "pictures from elsewhere, the model asked, "
+        "rendered scenes, the model asked, "
         f"with {given['neglect, F1']:.2f} and {given['leak, F1']:.2f}."
     )
 
