@@ -44,10 +44,20 @@ def test_what_the_encoder_drops_is_no_word():
     read = tokens("a dog, embedding:bad, a cat", "a dog, embedding:bad, a cat".replace(":", " : "))
     assert instead(read, named_things(read, "cat")[0], "X") == "a dog, embedding:bad, a X"
     assert instead(read, named_things(read, "bad")[0], "X") == "a dog, X, a cat"
-    weight = tokens(
-        "a (red cat:1.2) and a blue dog. a car", "a (red cat:1.2) and a blue dog. a car".replace("(", "( ")
-    )
-    assert instead(weight, named_things(weight, "dog")[0], "X") == "a (red cat:1.2) and a blue X. a car"
+    weight = tokens("a (cat:1) and a red hat, 1 dog", "a ( cat:1) and a red hat, 1 dog")
+    assert instead(weight, named_things(weight, "hat")[0], "X") == "a (cat:1) and a red X, 1 dog"
+
+
+def test_a_word_in_other_letters_is_not_looked_for_elsewhere():
+    """The next one is, unless it is a mere sign."""
+    read = tokens("a café and a dog, a cafe", "a cafe and a dog, a cafe")
+    first, dog, second = named_things(read)
+    with pytest.raises(ValueError, match="reads 'cafe'"):
+        instead(read, first, "X")
+    assert instead(read, dog, "X") == "a café and a X, a cafe"
+    assert instead(read, second, "X") == "a café and a dog, a X"
+    signs = tokens("a café and a dog!", "a cafe! and a dog!")
+    assert instead(signs, named_things(signs, "dog")[0], "X") == "a café and a X!"
 
 
 def test_a_noun_of_several_words_is_one():
