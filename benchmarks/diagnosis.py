@@ -158,11 +158,12 @@ def measured(tuning: Sequence[Case], testing: Sequence[Case], way: str) -> dict[
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """All figures of the record."""
     count, steps = (3, 1) if options.quick else (options.pictures, STEPS)
+    drawn = 1 if options.quick else count
     rows = {}
     with torch.inference_mode():
         demo, judge = LoadDemoModel.execute().args, Judge.load()
         ways: dict[str, Callable[[int], list[Case]]] = {
-            "sampled": lambda seed: list(sampled(demo, judge, seed, count, steps))
+            "sampled": lambda seed: list(sampled(demo, judge, seed, drawn, steps))
         }
         if options.scenes:
             sprites = Sprites.load(options.cache)
@@ -181,7 +182,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = record.parser(__doc__, "3 pictures of one step and 3 scenes, the bound chosen on the same")
+    parser = record.parser(__doc__, "a picture of one step and 3 scenes, the bound chosen on the same")
     cache = Path.home() / ".cache" / "attention-control" / "demo_model"
     parser.add_argument("--cache", type=Path, default=cache, help="where the drawings are kept (made by npm)")
     parser.add_argument("--pictures", type=int, default=60, help="to choose with, and as many to measure")

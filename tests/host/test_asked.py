@@ -158,11 +158,11 @@ def test_a_true_prompt_is_found_true():
 def test_exchanged_colours_and_a_missing_thing_are_found():
     """The scene is another one than the prompt says; nothing is to be done about it. What the prompt leaves
     out is not taken for what it names instead."""
-    lines = told("a blue cat and a red dog on the beach")
+    lines = told("a blue cat and a red dog")
     assert "bound to dog" in lines["blue (of cat)"] and "bound to cat" in lines["red (of dog)"]
     assert " present" in lines["blue cat"] and " present" in lines["red dog"]
     assert "Try" not in "".join(lines.values())
-    for seed in range(3):
+    for seed in range(2):
         lines = told("a cat and a car", seed=seed)
         assert " present" in lines["cat"] and " present" not in lines["car"]
 
