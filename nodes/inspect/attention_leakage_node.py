@@ -15,8 +15,8 @@ from ..inputs.model_inputs import LAYERS
 from ..layout.layout_inputs import LayoutInputs, fault_in_texts, layout_inputs
 from ..pictures.leakage_figure import draw_leakage
 from ..pictures.leakage_table import leakage_tables
-from .recorded_run import recorded_run, recorded_run_inputs
-from .sampled_prompt import doubt_of_prompt
+from .recorded.recorded_run import recorded_run, recorded_run_inputs
+from .recorded.sampled_prompt import doubt_of_prompt
 
 
 class AttentionLeakage(io.ComfyNode):

@@ -25,9 +25,9 @@ from ..pictures.drawing import (
     outputs,
 )
 from ..pictures.view import MapView, make_view
-from .attention_maps_type import AttentionMapsSocket
-from .recorded_run import recorded_run
-from .sampled_prompt import doubt_of_prompt
+from .recorded.attention_maps_type import AttentionMapsSocket
+from .recorded.recorded_run import recorded_run
+from .recorded.sampled_prompt import doubt_of_prompt
 
 ROLES = {"conditional": "positive", "unconditional": "negative"}
 NO_MAPS = (

@@ -11,7 +11,7 @@ from ..inputs.model_inputs import model_input
 from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import seed_input
 from ..inversion.inversion_type import InversionSocket
-from .attention_maps_type import AttentionMapsSocket
+from .recorded.attention_maps_type import AttentionMapsSocket
 from .recording_inputs import AUTO, make_recorder, recording_inputs
 
 

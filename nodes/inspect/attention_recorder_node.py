@@ -12,8 +12,8 @@ from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import model_input
 from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import range_inputs
-from .attention_maps_type import AttentionMapsSocket
 from .concept_inputs import concepts_input, make_concept_recorder
+from .recorded.attention_maps_type import AttentionMapsSocket
 from .recording_inputs import make_recorder, recording_inputs
 
 ROLES = {

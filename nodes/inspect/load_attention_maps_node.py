@@ -6,7 +6,7 @@ from ...attention_patches.maps.map_files import load_maps
 from ...attention_patches.maps.recorded import MapStore
 from ..host.files.file_kinds import MAPS, path_of, state_of
 from ..inputs.file_inputs import saved_file_input
-from .attention_maps_type import AttentionMapsSocket
+from .recorded.attention_maps_type import AttentionMapsSocket
 
 
 class LoadAttentionMaps(io.ComfyNode):

@@ -15,9 +15,9 @@ from ..inputs.model_inputs import LAYERS
 from ..inputs.segment_inputs import clustering_seed_input, sharpen_input
 from ..pictures.diagnosis_text import diagnosis_text
 from ..pictures.segmented import drawn, in_full
-from .asked_model import are_given, ask
-from .recorded_run import recorded_run, recorded_run_inputs
-from .sampled_prompt import doubt_of_prompt
+from .recorded.asked_model import are_given, ask
+from .recorded.recorded_run import recorded_run, recorded_run_inputs
+from .recorded.sampled_prompt import doubt_of_prompt
 
 
 class PromptDiagnosis(io.ComfyNode):

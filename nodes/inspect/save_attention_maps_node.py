@@ -10,8 +10,8 @@ from ...attention_patches.maps.recorded import MapStore
 from ..host.files.file_kinds import MAPS
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.file_inputs import file_output, prefix_input
-from .attention_maps_type import AttentionMapsSocket
-from .recorded_run import recorded_run
+from .recorded.attention_maps_type import AttentionMapsSocket
+from .recorded.recorded_run import recorded_run
 
 
 class SaveAttentionMaps(io.ComfyNode):

@@ -19,8 +19,8 @@ from ..inputs.segment_inputs import (
     sharpen_input,
 )
 from ..pictures.segmented import segmented
-from .recorded_run import recorded_run, recorded_run_inputs
-from .sampled_prompt import doubt_of_prompt
+from .recorded.recorded_run import recorded_run, recorded_run_inputs
+from .recorded.sampled_prompt import doubt_of_prompt
 
 
 class SelfSegment(io.ComfyNode):

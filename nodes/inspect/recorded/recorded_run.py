@@ -5,8 +5,8 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...attention_patches.maps.recorded import AttentionMaps, MapStore
-from ..inputs.pictures_and_masks import read_pictures
+from ....attention_patches.maps.recorded import AttentionMaps, MapStore
+from ...inputs.pictures_and_masks import read_pictures
 from .attention_maps_type import AttentionMapsSocket
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ...attention_patches.maps.diagnosis.questions import Answers, Questions
-from ...attention_patches.maps.recorded import AttentionMaps, MapStore
-from ...attention_patches.text.named_things import NamedThing
-from ...attention_patches.text.words import PromptTokens
-from ..host.families import family_of
-from ..host.walks.asked import LEVELS, errors_under
+from ....attention_patches.maps.diagnosis.questions import Answers, Questions
+from ....attention_patches.maps.recorded import AttentionMaps, MapStore
+from ....attention_patches.text.named_things import NamedThing
+from ....attention_patches.text.words import PromptTokens
+from ...host.families import family_of
+from ...host.walks.asked import LEVELS, errors_under
 
 
 def ask(

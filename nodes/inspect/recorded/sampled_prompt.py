@@ -3,9 +3,9 @@
 import logging
 from typing import Any
 
-from ...attention_patches.maps.recorded import AttentionMaps
-from ..host.text.clip_tokens import ENCODERS, text_tokens
-from ..host.text.prompt_identity import encode_own
+from ....attention_patches.maps.recorded import AttentionMaps
+from ...host.text.clip_tokens import ENCODERS, text_tokens
+from ...host.text.prompt_identity import encode_own
 
 
 def doubt_of_prompt(maps: AttentionMaps, clip: Any, prompt: str, role: str = "positive") -> str | None:
