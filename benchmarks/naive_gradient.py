@@ -3,9 +3,10 @@
 from typing import Any
 
 import torch
+from attention_control.attention_patches.contract.call.qkv import QKV
+from attention_control.attention_patches.contract.call.site import Rows, Site, Text
+from attention_control.attention_patches.contract.layers.layer import Layer
 from attention_control.attention_patches.contract.objective import Objective
-from attention_control.attention_patches.contract.qkv import QKV
-from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
 from attention_control.nodes.host.families import family_of
 from models import noise
 

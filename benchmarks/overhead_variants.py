@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import torch
 from attention_control.attention_patches.contract.attention_part import Attend, Order
 from attention_control.attention_patches.contract.batch import Batch
+from attention_control.attention_patches.contract.call.qkv import QKV
+from attention_control.attention_patches.contract.call.site import Site
 from attention_control.attention_patches.contract.method import Method, Part
-from attention_control.attention_patches.contract.qkv import QKV
-from attention_control.attention_patches.contract.site import Site
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.attention_patches.maps.recorders.recorder import Recorder

@@ -23,9 +23,9 @@ import record  # noqa: E402  the host is found only now
 import torch  # noqa: E402
 from attention_control.attention_patches.contract.attention_part import Attend, Order  # noqa: E402
 from attention_control.attention_patches.contract.batch import Batch  # noqa: E402
+from attention_control.attention_patches.contract.call.qkv import QKV  # noqa: E402
+from attention_control.attention_patches.contract.call.site import Site  # noqa: E402
 from attention_control.attention_patches.contract.method import Method, Part  # noqa: E402
-from attention_control.attention_patches.contract.qkv import QKV  # noqa: E402
-from attention_control.attention_patches.contract.site import Site  # noqa: E402
 from attention_control.attention_patches.maps.recorded import MapStore  # noqa: E402
 from attention_control.attention_patches.maps.recorders.recorder import Recorder  # noqa: E402
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned  # noqa: E402

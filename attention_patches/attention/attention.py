@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from ..contract.qkv import QKV, Appended, check_float
+from ..contract.call.qkv import QKV, Appended, check_float
 from .explicit_maps import attend_through_maps
 from .head_columns import keys_with_columns, queries_with_columns, values_with_zeros, worth_it
 from .row_groups import RowGroup, empty_like_tokens, row_groups

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ..contract.qkv import QKV, Appended, whole_bias
+from ..contract.call.qkv import QKV, Appended, whole_bias
 from .explicit_maps import MAP_BYTES
 from .visible_keys import own_part
 

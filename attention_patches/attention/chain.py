@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from ..contract.attention_part import Attend, AttentionPart, Order
-from ..contract.site import Site
+from ..contract.call.site import Site
 
 FROM_INSIDE: dict[Order, int] = {"observe": 0, "swap": 1, "edit": 2}
 

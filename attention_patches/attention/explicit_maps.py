@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..contract.qkv import QKV, MapEdit
+from ..contract.call.qkv import QKV, MapEdit
 from .head_columns import keys_with_columns, queries_with_columns
 from .row_groups import RowGroup, row_groups
 from .visible_keys import hidden, join_bias, own_part

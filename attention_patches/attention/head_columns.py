@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..contract.qkv import Appended
+from ..contract.call.qkv import Appended
 from .row_groups import RowGroup
 
 MOST = 16  # columns; more cost as much as a mask

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from ..contract.attention_part import Attend, AttentionPart
-from ..contract.qkv import QKV, Appended, EditOfMap, MapEdit
-from ..contract.site import Kind, Site
+from ..contract.call.qkv import QKV, Appended, EditOfMap, MapEdit
+from ..contract.call.site import Kind, Site
 from .chain import FROM_INSIDE
 from .visible_keys import own_part
 

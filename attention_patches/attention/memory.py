@@ -6,7 +6,7 @@ Estimates, in bytes, of numbers of four bytes; in half precision a run needs up 
 from collections.abc import Iterable, Set
 
 from ..contract.batch import Batch
-from ..contract.layers import LayerSize
+from ..contract.layers.layer_size import LayerSize
 from .explicit_maps import MAP_BYTES
 
 NUMBER = 4

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..contract.qkv import QKV, Appended, whole_bias
+from ..contract.call.qkv import QKV, Appended, whole_bias
 from .row_groups import RowGroup
 
 

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from .qkv import QKV
-from .site import Site
+from .call.qkv import QKV
+from .call.site import Site
 
 Attend = Callable[[QKV], Tensor]
 """The rest of the chain; the innermost is the host's own attention. Gives (B, H, N, d)."""

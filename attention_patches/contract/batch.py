@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from .layers import NO_LAYERS, LayerMap, LayerSize, Preset
-from .site import Text
+from .call.site import Text
+from .layers.layer_map import NO_LAYERS, LayerMap
+from .layers.layer_size import LayerSize
+from .layers.preset import Preset
 
 NOT_THIS_PROMPT = (
     "its prompts are not among the positive conditionings; connect the node's own CONDITIONING to the sampler"

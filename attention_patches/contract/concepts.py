@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from .site import Site
+from .call.site import Site
 
 
 @runtime_checkable

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from .attention_part import AttentionPart
 from .batch import Batch
+from .call.site import Rows
 from .denoiser import Denoiser
 from .residual import ResidualPart
 from .schedule import PercentRange
-from .site import Rows
 from .views import RegionPrompts, ViewingPart
 
 WHOLE_SCHEDULE = PercentRange()

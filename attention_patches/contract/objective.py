@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .qkv import QKV
-from .site import Kind, Prompt, Site
+from .call.qkv import QKV
+from .call.site import Kind, Prompt, Site
 
 LayerAttention = tuple[int, Kind]
 """Ordinal of the layer, and which of its attentions."""

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
+from .call.site import Rows, Site
+from .layers.layer import Layer
 from .residual import ResidualSite
-from .site import Layer, Rows, Site
 
 OPTIONS_OF_ITS_OWN = "another pack samples with options of its own, in which no node of this pack is"
 SKIPPED_CALLS = "another patch skips whole calls of the model"

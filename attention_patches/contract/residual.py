@@ -6,7 +6,8 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from .attention_part import StepAside
-from .site import Layer, Rows
+from .call.site import Rows
+from .layers.layer import Layer
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from .call.site import Window
 from .schedule import PercentRange
-from .site import Window
 
 
 @dataclass(frozen=True)

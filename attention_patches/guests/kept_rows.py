@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..contract.site import Rows
+from ..contract.call.site import Rows
 
 Chunk = tuple[Hashable, str | int, int, int]
 """A place in the model, role of the chunk's text or its number, entry, and how often that came before."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..contract.site import Window
+from ..contract.call.site import Window
 
 Box = tuple[float, float, float, float]
 """(x0, y0, x1, y1) as fractions of the picture's width and height."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..contract.site import Window
+from ..contract.call.site import Window
 from .regions import Layout
 
 

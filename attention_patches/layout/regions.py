@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from ..contract.site import WHOLE_PICTURE, Prompt, Text, Window
+from ..contract.call.site import WHOLE_PICTURE, Prompt, Text, Window
 from .cells import Box, covered_cells, crop, cut, span
 
 NOT_THIS_PROMPT = (

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from ..attention.attention_map import attention_map, by_token, rows_of
+from ..contract.call.qkv import QKV
+from ..contract.call.site import Rows, Site, Window
 from ..contract.objective import LayerAttention
-from ..contract.qkv import QKV
 from ..contract.report import counted
-from ..contract.site import Rows, Site, Window
 from .live_boxes import live_boxes
 from .placed import Placed, placed
 from .regions import Layout, Subject

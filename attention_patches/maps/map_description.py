@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from ..contract.layers import LayerMap
-from ..contract.site import Layer
+from ..contract.layers.layer import Layer
+from ..contract.layers.layer_map import LayerMap
 from ..numerics.descriptions import Count, Description, Index, Share
 from ..text.words import PromptTokens, Word
 from .recorded import AttentionMaps, RecordedLayer, TimeSlice

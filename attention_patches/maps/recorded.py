@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from ..contract.layers import LayerMap
-from ..contract.site import Layer, Prompt
+from ..contract.call.site import Prompt
+from ..contract.layers.layer import Layer
+from ..contract.layers.layer_map import LayerMap
 from ..numerics.finite import REMEDY
 from ..text.words import PromptTokens
 from .matching import explained

@@ -29,11 +29,11 @@ from ..attention import memory
 from ..attention.attention_map import attention_map, by_token, rows_of
 from ..contract.attention_part import Attend, Order, StepAside
 from ..contract.batch import Batch
+from ..contract.call.qkv import QKV
+from ..contract.call.site import WHOLE_PICTURE, Site
 from ..contract.denoiser import Denoiser
 from ..contract.method import Method, Part
 from ..contract.objective import LayerAttention, Objective
-from ..contract.qkv import QKV
-from ..contract.site import WHOLE_PICTURE, Site
 from ..layout.canvas import doubt_of_canvas
 from ..layout.descent import Effort, descend
 from ..layout.regions import Layout, Subject

@@ -8,7 +8,7 @@ import comfy.samplers
 import torch
 from torch import Tensor
 
-from ...attention_patches.contract.layers import Preset
+from ...attention_patches.contract.layers.preset import Preset
 from ...attention_patches.guests.guide import Guide, NoisedPicture
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.methods.plug_and_play.method import PLUGGED

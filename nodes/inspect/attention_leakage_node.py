@@ -5,7 +5,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...attention_patches.contract.layers import ALL
+from ...attention_patches.contract.layers.layer_names import ALL
 from ...attention_patches.layout.canvas import doubt_of_canvas
 from ...attention_patches.layout.leakage import leakage
 from ...attention_patches.maps.recorded import MapStore

@@ -4,7 +4,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ...attention_patches.contract.layers import ALL
+from ...attention_patches.contract.layers.layer_names import ALL
 from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.maps.recorders.recorder import MEGABYTE, PICTURE, WORDS, Recorder
 from ..host.families import family_of

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from ...attention_patches.contract.layers import ALL
+from ...attention_patches.contract.layers.layer_names import ALL
 from ...attention_patches.maps.recorded import AttentionMaps
 from ...attention_patches.maps.time_slices import parse_time
 from ...attention_patches.maps.word_maps import check_length, token_words, word_columns

@@ -5,8 +5,9 @@ from attention_control.attention_patches.attention.attention import attention
 from attention_control.attention_patches.attention.chain import chain
 from attention_control.attention_patches.contract.attention_part import AttentionPart
 from attention_control.attention_patches.contract.batch import Batch
-from attention_control.attention_patches.contract.qkv import QKV
-from attention_control.attention_patches.contract.site import Kind, Layer, Rows, Site, Text
+from attention_control.attention_patches.contract.call.qkv import QKV
+from attention_control.attention_patches.contract.call.site import Kind, Rows, Site, Text
+from attention_control.attention_patches.contract.layers.layer import Layer
 from attention_control.nodes.host.families import family_of
 from torch import Tensor
 

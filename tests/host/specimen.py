@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
+from attention_control.attention_patches.contract.call.site import Kind
 from attention_control.attention_patches.contract.method import Method
 from attention_control.attention_patches.contract.schedule import PercentRange
-from attention_control.attention_patches.contract.site import Kind
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from torch import Tensor

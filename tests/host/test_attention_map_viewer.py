@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.site import Prompt
+from attention_control.attention_patches.contract.call.site import Prompt
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.nodes.host.text.clip_tokens import prompt_tokens
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer

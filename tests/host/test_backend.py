@@ -6,7 +6,7 @@ import pytest
 import torch
 from attention_control.attention_patches.attention import head_columns
 from attention_control.attention_patches.attention.attention import attention
-from attention_control.attention_patches.contract.column_bias import ColumnBias
+from attention_control.attention_patches.contract.call.column_bias import ColumnBias
 from attention_control.nodes.host.calls.inside.backend import HostCall
 from comfy.ldm.modules import attention as host_attention
 from comfy.ldm.modules.attention import attention_pytorch, attention_sub_quad

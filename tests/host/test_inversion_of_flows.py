@@ -6,7 +6,7 @@ from typing import get_args
 import comfy.samplers
 import pytest
 import torch
-from attention_control.attention_patches.contract.rotary import Axis, Rotary
+from attention_control.attention_patches.contract.call.rotary import Axis, Rotary
 from attention_control.attention_patches.inversion.inversion import Inversion, InversionMethod, psnr
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.attention_patches.maps.recorders.recorder import Recorder

@@ -8,7 +8,8 @@ import pytest
 import torch
 from attention_control.attention_patches.attention import joint
 from attention_control.attention_patches.attention.joint import JointCall, KeyPart
-from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
+from attention_control.attention_patches.contract.call.site import Rows, Site, Text
+from attention_control.attention_patches.contract.layers.layer import Layer
 from attention_control.nodes.host.calls.inside.backend import HostCall
 from attention_control.nodes.host.calls.inside.seen_attention import SeenAttention, why_foreign
 from attention_control.nodes.host.families.family import Seen

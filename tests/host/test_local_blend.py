@@ -8,7 +8,7 @@ import comfy.samplers
 import pytest
 import torch
 from attention_control.attention_patches.attention.explicit_maps import probabilities
-from attention_control.attention_patches.contract.layers import LayerSize
+from attention_control.attention_patches.contract.layers.layer_size import LayerSize
 from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blend, blended_layers, where
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install

@@ -6,9 +6,10 @@ from typing import ClassVar
 import pytest
 import torch
 from attention_control.attention_patches.attention.attention import attention
-from attention_control.attention_patches.contract.qkv import QKV
-from attention_control.attention_patches.contract.rotary import Axis, Rotary
-from attention_control.attention_patches.contract.site import Layer, Rows, Site
+from attention_control.attention_patches.contract.call.qkv import QKV
+from attention_control.attention_patches.contract.call.rotary import Axis, Rotary
+from attention_control.attention_patches.contract.call.site import Rows, Site
+from attention_control.attention_patches.contract.layers.layer import Layer
 from attention_control.attention_patches.methods.style_aligned.method import Alignment, StyleAligned
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install

@@ -1,8 +1,9 @@
 """The authors' layers and step sizes, in U-Nets laid out as SD1.5 and SDXL are."""
 
 import pytest
-from attention_control.attention_patches.contract.layers import NO_LAYERS, LayerMap, LayerSize
-from attention_control.attention_patches.contract.site import Layer
+from attention_control.attention_patches.contract.layers.layer import Layer
+from attention_control.attention_patches.contract.layers.layer_map import NO_LAYERS, LayerMap
+from attention_control.attention_patches.contract.layers.layer_size import LayerSize
 from attention_control.nodes.host.families.unet import presets as authors
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from attention_control.attention_patches.contract.batch import Batch
-from attention_control.attention_patches.contract.site import Text
+from attention_control.attention_patches.contract.call.site import Text
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.attention_patches.maps.recorders.recorder import WORDS, Recorder
 from attention_control.nodes.host.families import family_of

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.qkv import QKV
+from attention_control.attention_patches.contract.call.qkv import QKV
 from attention_control.attention_patches.methods.bounded_attention.refinement import Evidence
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.inspect.attention_leakage_node import AttentionLeakage

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.layers import LayerMap
-from attention_control.attention_patches.contract.site import Layer
+from attention_control.attention_patches.contract.layers.layer import Layer
+from attention_control.attention_patches.contract.layers.layer_map import LayerMap
 from attention_control.attention_patches.maps.recorded import (
     AttentionMaps,
     MapStore,

@@ -1,8 +1,8 @@
 """What a part is told of each attention call, against what the host really computes."""
 
 import pytest
-from attention_control.attention_patches.contract.layers import LayerSize
-from attention_control.attention_patches.contract.site import WHOLE_PICTURE
+from attention_control.attention_patches.contract.call.site import WHOLE_PICTURE
+from attention_control.attention_patches.contract.layers.layer_size import LayerSize
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install
 from attention_control.nodes.host.text.prompt_identity import digest_of

@@ -7,8 +7,9 @@ import comfy.model_base
 import comfy.model_management
 import comfy.model_patcher
 import torch
-from attention_control.attention_patches.contract.layers import LayerMap, LayerSize
-from attention_control.attention_patches.contract.site import Layer, LayerPlace
+from attention_control.attention_patches.contract.layers.layer import Layer, LayerPlace
+from attention_control.attention_patches.contract.layers.layer_map import LayerMap
+from attention_control.attention_patches.contract.layers.layer_size import LayerSize
 from attention_control.nodes.host.families.family import Family
 from comfy.ldm.modules.attention import optimized_attention
 from torch import nn

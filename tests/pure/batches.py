@@ -1,8 +1,8 @@
 """What a run is about to sample, without a host."""
 
 from attention_control.attention_patches.contract.batch import Batch
-from attention_control.attention_patches.contract.layers import LayerMap
-from attention_control.attention_patches.contract.site import Text
+from attention_control.attention_patches.contract.call.site import Text
+from attention_control.attention_patches.contract.layers.layer_map import LayerMap
 
 
 def batch(**changes):

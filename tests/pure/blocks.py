@@ -1,8 +1,8 @@
 """Recorded attention whose segments are known: every place looks at its own region, words at theirs."""
 
 import torch
-from attention_control.attention_patches.contract.layers import LayerMap
-from attention_control.attention_patches.contract.site import Layer
+from attention_control.attention_patches.contract.layers.layer import Layer
+from attention_control.attention_patches.contract.layers.layer_map import LayerMap
 from attention_control.attention_patches.maps.recorded import AttentionMaps, RecordedLayer, TimeSlice
 
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import torch
-from attention_control.attention_patches.contract.layers import LayerMap
-from attention_control.attention_patches.contract.site import Layer
+from attention_control.attention_patches.contract.layers.layer import Layer
+from attention_control.attention_patches.contract.layers.layer_map import LayerMap
 from attention_control.attention_patches.maps.recorded import AttentionMaps, RecordedLayer, TimeSlice
 
 GRIDS = ((4, 6), (2, 3), (4, 6))

@@ -5,7 +5,7 @@ import torch
 from attention_control.attention_patches.attention import explicit_maps as module
 from attention_control.attention_patches.attention.attention import attention
 from attention_control.attention_patches.attention.explicit_maps import probabilities
-from attention_control.attention_patches.contract.qkv import QKV
+from attention_control.attention_patches.contract.call.qkv import QKV
 from torch.nn.functional import scaled_dot_product_attention
 
 B, H, N, M, D = 6, 2, 6, 4, 3

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 from attention_control.attention_patches.attention import attention_map as maps
-from attention_control.attention_patches.contract.column_bias import ColumnBias
-from attention_control.attention_patches.contract.qkv import QKV, Appended
+from attention_control.attention_patches.contract.call.column_bias import ColumnBias
+from attention_control.attention_patches.contract.call.qkv import QKV, Appended
 
 ROWS, HEADS, CELLS, WORDS, WIDTH = 4, 3, 6, 5, 8
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.layers import LayerMap
-from attention_control.attention_patches.contract.site import Layer
+from attention_control.attention_patches.contract.layers.layer import Layer
+from attention_control.attention_patches.contract.layers.layer_map import LayerMap
 from attention_control.attention_patches.maps.averages import cross_map, self_map
 from attention_control.attention_patches.maps.recorded import AttentionMaps, RecordedLayer, TimeSlice
 from attention_control.attention_patches.maps.word_maps import word_maps

@@ -4,10 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.layers import LayerMap, LayerSize, Preset
-from attention_control.attention_patches.contract.qkv import QKV
+from attention_control.attention_patches.contract.call.qkv import QKV
+from attention_control.attention_patches.contract.layers.layer import Layer
+from attention_control.attention_patches.contract.layers.layer_map import LayerMap
+from attention_control.attention_patches.contract.layers.layer_size import LayerSize
+from attention_control.attention_patches.contract.layers.preset import Preset
 from attention_control.attention_patches.contract.schedule import PercentRange
-from attention_control.attention_patches.contract.site import Layer
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.guidance import GUIDANCE_PRESET
 from attention_control.attention_patches.methods.bounded_attention.method import (

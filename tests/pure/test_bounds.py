@@ -4,8 +4,9 @@ import pytest
 import torch
 from attention_control.attention_patches.attention import head_columns
 from attention_control.attention_patches.attention.attention import attention
-from attention_control.attention_patches.contract.qkv import QKV
-from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
+from attention_control.attention_patches.contract.call.qkv import QKV
+from attention_control.attention_patches.contract.call.site import Rows, Site, Text
+from attention_control.attention_patches.contract.layers.layer import Layer
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.bounds import (
     Bounds,

@@ -6,8 +6,8 @@ from typing import ClassVar
 import pytest
 import torch
 from attention_control.attention_patches.attention.chain import chain
+from attention_control.attention_patches.contract.call.qkv import QKV
 from attention_control.attention_patches.contract.method import Method
-from attention_control.attention_patches.contract.qkv import QKV
 from attention_control.attention_patches.contract.schedule import PercentRange
 
 ONES = QKV(*(torch.ones(1, 1, 1, 1) for _ in range(3)))

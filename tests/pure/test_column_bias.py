@@ -8,8 +8,8 @@ from attention_control.attention_patches.attention import head_columns
 from attention_control.attention_patches.attention.attention import attention
 from attention_control.attention_patches.attention.attention_map import attention_map, rows_of
 from attention_control.attention_patches.attention.explicit_maps import probabilities
-from attention_control.attention_patches.contract.column_bias import ColumnBias
-from attention_control.attention_patches.contract.qkv import QKV
+from attention_control.attention_patches.contract.call.column_bias import ColumnBias
+from attention_control.attention_patches.contract.call.qkv import QKV
 from torch.nn.functional import scaled_dot_product_attention
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves

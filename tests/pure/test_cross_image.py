@@ -3,7 +3,7 @@
 import pytest
 import torch
 from attention_control.attention_patches.attention.attention import attention
-from attention_control.attention_patches.contract.qkv import QKV
+from attention_control.attention_patches.contract.call.qkv import QKV
 from attention_control.attention_patches.inversion.inversion import Inversion, ModelIdentity
 from attention_control.attention_patches.methods.cross_image.method import CrossImage, contrasted
 

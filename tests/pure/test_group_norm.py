@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.site import Rows
+from attention_control.attention_patches.contract.call.site import Rows
 from attention_control.attention_patches.methods.style_aligned.group_norm import SharedGroupNorm
 from torch.nn.functional import group_norm
 from torch.utils._python_dispatch import TorchDispatchMode

@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.qkv import QKV
-from attention_control.attention_patches.contract.site import Layer, Rows, Site, Text
+from attention_control.attention_patches.contract.call.qkv import QKV
+from attention_control.attention_patches.contract.call.site import Rows, Site, Text
+from attention_control.attention_patches.contract.layers.layer import Layer
 from attention_control.attention_patches.guests.kept_rows import KeptRows
 
 POSITIVE, NEGATIVE = Text("positive", 0, 77), Text("negative", 0, 77)

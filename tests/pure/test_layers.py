@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from attention_control.attention_patches.contract.layers import LayerMap
-from attention_control.attention_patches.contract.site import Layer
+from attention_control.attention_patches.contract.layers.layer import Layer
+from attention_control.attention_patches.contract.layers.layer_map import LayerMap
 
 PLACES = [
     *(("input", n, 0) for n in (1, 2, 4, 5, 7, 8)),

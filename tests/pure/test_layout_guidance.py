@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 from attention_control.attention_patches.attention.attention_map import attention_map, by_token
+from attention_control.attention_patches.contract.call.qkv import QKV
+from attention_control.attention_patches.contract.call.site import WHOLE_PICTURE, Rows, Site, Text
+from attention_control.attention_patches.contract.layers.layer import Layer
 from attention_control.attention_patches.contract.objective import Slope
-from attention_control.attention_patches.contract.qkv import QKV
-from attention_control.attention_patches.contract.site import WHOLE_PICTURE, Layer, Rows, Site, Text
 from attention_control.attention_patches.layout.descent import Effort
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.layout.shifting import Progress

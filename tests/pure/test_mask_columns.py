@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.column_bias import CLOSED
+from attention_control.attention_patches.contract.call.column_bias import CLOSED
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.methods.bounded_attention.bounds import cross_closed, self_closed
 from attention_control.attention_patches.methods.bounded_attention.mask_columns import (

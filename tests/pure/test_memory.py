@@ -1,8 +1,9 @@
 """What methods need of the device's memory, against what was measured."""
 
 from attention_control.attention_patches.attention import memory
-from attention_control.attention_patches.contract.layers import LayerMap, LayerSize
-from attention_control.attention_patches.contract.site import Layer
+from attention_control.attention_patches.contract.layers.layer import Layer
+from attention_control.attention_patches.contract.layers.layer_map import LayerMap
+from attention_control.attention_patches.contract.layers.layer_size import LayerSize
 
 from .batches import batch
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.qkv import QKV
+from attention_control.attention_patches.contract.call.qkv import QKV
 from attention_control.attention_patches.methods.bounded_attention.refinement import (
     Evidence,
     assigned,

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from attention_control.attention_patches.contract.site import Window
+from attention_control.attention_patches.contract.call.site import Window
 from attention_control.attention_patches.layout.cells import background, crop
 from attention_control.attention_patches.layout.regions import Layout, Subject
 from attention_control.attention_patches.layout.subject_tokens import (

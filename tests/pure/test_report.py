@@ -1,8 +1,9 @@
 """What the user reads after a run."""
 
 import pytest
+from attention_control.attention_patches.contract.call.site import Rows, Site
+from attention_control.attention_patches.contract.layers.layer import Layer
 from attention_control.attention_patches.contract.report import LEFT_TO_ANOTHER, RunReport, Tally
-from attention_control.attention_patches.contract.site import Layer, Rows, Site
 
 LAYERS = tuple(Layer(ordinal, 16, "input", ordinal, 0) for ordinal in range(1, 17))
 SKIPPED_CALLS = "Not computed: 2 of 3 noise levels; another patch skips whole calls of the model."

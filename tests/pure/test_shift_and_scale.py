@@ -5,8 +5,9 @@ from itertools import pairwise
 import pytest
 import torch
 from attention_control.attention_patches.attention.explicit_maps import probabilities
-from attention_control.attention_patches.contract.qkv import QKV
-from attention_control.attention_patches.contract.site import Layer, Rows, Site
+from attention_control.attention_patches.contract.call.qkv import QKV
+from attention_control.attention_patches.contract.call.site import Rows, Site
+from attention_control.attention_patches.contract.layers.layer import Layer
 from attention_control.attention_patches.methods.style_aligned.method import Alignment, StyleAligned
 
 IMAGES, HEADS, TOKENS, WIDTH = 3, 2, 12, 8

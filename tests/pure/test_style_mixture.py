@@ -3,8 +3,8 @@
 import pytest
 import torch
 from attention_control.attention_patches.attention.attention import attention
-from attention_control.attention_patches.contract.qkv import QKV
-from attention_control.attention_patches.contract.site import Rows, Window
+from attention_control.attention_patches.contract.call.qkv import QKV
+from attention_control.attention_patches.contract.call.site import Rows, Window
 from attention_control.attention_patches.inversion.inversion import Inversion, ModelIdentity
 from attention_control.attention_patches.methods.style_aligned.blend import Blend
 from attention_control.attention_patches.methods.style_aligned.style_reference import StyleReference, weights

@@ -24,8 +24,8 @@ from torch import Tensor
 
 from ...contract.attention_part import Order
 from ...contract.batch import Batch
+from ...contract.call.site import Site, Text
 from ...contract.method import Method, Part
-from ...contract.site import Site, Text
 from ..recorded import MapStore
 from .recorder import KEPT, MEGABYTE, OPEN
 from .recording import Recording

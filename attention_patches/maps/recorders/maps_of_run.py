@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor
 
 from ...contract.batch import Batch
-from ...contract.site import Prompt
+from ...contract.call.site import Prompt
 from ..recorded import AttentionMaps, RecordedLayer, TimeSlice
 from .wanted import Wanted
 

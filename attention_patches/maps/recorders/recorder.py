@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ...attention.explicit_maps import MAP_BYTES
 from ...contract.batch import Batch
+from ...contract.call.site import Text
 from ...contract.method import Method, Part
-from ...contract.site import Text
 from ..recorded import MapStore
 from .recording import Recording
 from .wanted import Wanted

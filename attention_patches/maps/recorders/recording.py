@@ -12,9 +12,9 @@ from ...attention.attention_map import by_token
 from ...attention.explicit_maps import probabilities
 from ...contract.attention_part import Attend, Order, StepAside
 from ...contract.batch import Batch
-from ...contract.qkv import QKV
+from ...contract.call.qkv import QKV
+from ...contract.call.site import Site, Text, Window
 from ...contract.report import counted
-from ...contract.site import Site, Text, Window
 from ...numerics.finite import all_finite
 from ..recorded import MapStore
 from .live_words import live_words

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...contract.site import Text, Window
+from ...contract.call.site import Text, Window
 
 
 @dataclass(frozen=True, kw_only=True)

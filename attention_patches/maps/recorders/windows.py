@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...contract.site import Window
+from ...contract.call.site import Window
 from ...numerics.overlaps import overlaps
 from ...numerics.running_mean import RunningMean
 

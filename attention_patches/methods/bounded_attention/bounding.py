@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ...contract.attention_part import Attend, StepAside
+from ...contract.call.qkv import QKV
+from ...contract.call.site import Site
 from ...contract.denoiser import Denoiser
-from ...contract.qkv import QKV
 from ...contract.schedule import PercentRange
-from ...contract.site import Site
 from ...layout.shifting import Progress
 from .bounds import Bounds
 from .guidance import Guide

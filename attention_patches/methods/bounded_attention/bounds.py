@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...contract.attention_part import Attend, Order, StepAside
-from ...contract.column_bias import ColumnBias
-from ...contract.qkv import QKV
-from ...contract.site import WHOLE_PICTURE, Prompt, Site, Text, Window
+from ...contract.call.column_bias import ColumnBias
+from ...contract.call.qkv import QKV
+from ...contract.call.site import WHOLE_PICTURE, Prompt, Site, Text, Window
 from ...layout.cells import background, covered_cells, crop
 from ...layout.regions import Layout
 from ...layout.subject_tokens import repeated

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from ...contract.attention_part import Attend, StepAside
 from ...contract.batch import Batch
+from ...contract.call.qkv import QKV
+from ...contract.call.site import Site
 from ...contract.denoiser import Denoiser
-from ...contract.qkv import QKV
-from ...contract.site import Site
 from ...layout.descent import Effort, descend
 from ...layout.shifting import Progress
 from .bounds import Bounds, Outlines

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...contract.column_bias import CLOSED, ColumnBias
+from ...contract.call.column_bias import CLOSED, ColumnBias
 
 Columns = tuple[Tensor, Tensor]
 """Of one row: cells (N, r) and keys (M, r)."""

@@ -31,7 +31,7 @@ from typing import ClassVar
 
 from ...attention import memory
 from ...contract.batch import Batch
-from ...contract.layers import Preset
+from ...contract.layers.preset import Preset
 from ...contract.method import Method, Part
 from ...layout.canvas import doubt_of_canvas
 from ...layout.descent import Effort

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ...attention.explicit_maps import probabilities
-from ...contract.qkv import QKV
+from ...contract.call.qkv import QKV
 from ...layout.subject_tokens import repeated
 from ...numerics.clustering import k_means
 from ...numerics.running_mean import RunningMean

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from ...contract.qkv import QKV
-from ...contract.site import Site, Text
+from ...contract.call.qkv import QKV
+from ...contract.call.site import Site, Text
 from .bounds import Outlines
 from .refinement import Evidence, refine
 

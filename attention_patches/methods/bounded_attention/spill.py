@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from ...attention.attention_map import by_token, rows_of, summed_map
+from ...contract.call.qkv import QKV
+from ...contract.call.site import WHOLE_PICTURE, Site, Window
 from ...contract.objective import LayerAttention, Objective
-from ...contract.qkv import QKV
-from ...contract.site import WHOLE_PICTURE, Site, Window
 from ...layout.cells import background
 from ...layout.regions import Layout
 

@@ -34,10 +34,10 @@ from torch import Tensor
 from ...attention import memory
 from ...contract.attention_part import Attend, Order, StepAside
 from ...contract.batch import Batch
+from ...contract.call.qkv import QKV
+from ...contract.call.site import Site
 from ...contract.denoiser import Denoiser, Stop
 from ...contract.method import Method, Part
-from ...contract.qkv import QKV
-from ...contract.site import Site
 from ...guests.kept_rows import KeptRows
 from ...inversion.followed import Followed
 from ...inversion.inversion import Inversion

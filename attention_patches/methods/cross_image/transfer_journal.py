@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from ...contract.site import Text
+from ...contract.call.site import Text
 from ...inversion.inversion import Inversion
 from ...inversion.pinned import BEGAN_LATE, begins_late
 

@@ -8,11 +8,11 @@ from typing import ClassVar
 from torch import Tensor
 
 from ...contract.attention_part import Attend, Order, StepAside
+from ...contract.call.qkv import QKV
+from ...contract.call.site import Rows, Site
 from ...contract.denoiser import Denoiser, Stop
-from ...contract.qkv import QKV
 from ...contract.residual import ResidualSite
 from ...contract.schedule import PercentRange
-from ...contract.site import Rows, Site
 from ...guests.guide import Guide
 from ...guests.kept_rows import NOT_THERE, KeptRows
 

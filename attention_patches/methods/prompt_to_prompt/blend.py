@@ -28,11 +28,11 @@ from torch.nn.functional import conv2d, interpolate, max_pool2d, pad
 from ...attention.attention_map import by_token
 from ...attention.explicit_maps import probabilities
 from ...contract.attention_part import Attend, Order, StepAside
+from ...contract.call.qkv import QKV
+from ...contract.call.site import Prompt, Site
 from ...contract.denoiser import Denoiser
-from ...contract.layers import LayerSize, rows_with_outlines
-from ...contract.qkv import QKV
+from ...contract.layers.layer_size import LayerSize, rows_with_outlines
 from ...contract.schedule import before
-from ...contract.site import Prompt, Site
 from ...inversion.inversion import Inversion
 from .mask_store import MaskStore
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ...contract.attention_part import Attend, Order, StepAside
-from ...contract.qkv import QKV
+from ...contract.call.qkv import QKV
+from ...contract.call.site import Prompt, Rows, Site, Text
 from ...contract.schedule import before
-from ...contract.site import Prompt, Rows, Site, Text
 from .edits import Edit, Tables
 
 TOO_SHORT = "the prompt's text has fewer tokens than this node has aligned"

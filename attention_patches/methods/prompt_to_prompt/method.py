@@ -34,8 +34,8 @@ from torch import Tensor
 
 from ...attention import memory
 from ...contract.batch import NOT_THIS_PROMPT, Batch
+from ...contract.call.site import Prompt, Text
 from ...contract.method import Method, Part
-from ...contract.site import Prompt, Text
 from ...inversion.followed import Followed
 from ...inversion.inversion import Inversion
 from ...inversion.pinned import size_in_words

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from ...attention.attention_map import by_token
 from ...attention.explicit_maps import probabilities
 from ...contract.attention_part import Attend, Order, StepAside
-from ...contract.qkv import QKV
-from ...contract.site import Prompt, Site
+from ...contract.call.qkv import QKV
+from ...contract.call.site import Prompt, Site
 from ...maps.self_segmentation.segmentation import Segmentation, cluster, label, normalised, score
 from ...numerics.running_mean import RunningMean
 from ...text.words import Word

@@ -21,9 +21,9 @@ from torch import Tensor
 from ...attention.attention_map import by_token
 from ...attention.explicit_maps import probabilities
 from ...contract.attention_part import Attend, Order, StepAside
-from ...contract.qkv import QKV
+from ...contract.call.qkv import QKV
+from ...contract.call.site import Prompt, Site
 from ...contract.schedule import before
-from ...contract.site import Prompt, Site
 from ...numerics.running_mean import RunningMean
 from .mixing import own_chunks
 

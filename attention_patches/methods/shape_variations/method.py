@@ -23,9 +23,9 @@ from torch import Tensor
 
 from ...attention import memory
 from ...contract.batch import NOT_THIS_PROMPT, Batch
+from ...contract.call.site import Prompt
 from ...contract.method import Method, Part
 from ...contract.schedule import PercentRange
-from ...contract.site import Prompt
 from .background import Background
 from .blending_calls import BlendingCalls
 from .finding import Finding, Named

@@ -7,9 +7,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from ...contract.attention_part import Attend, Order
-from ...contract.qkv import QKV
+from ...contract.call.qkv import QKV
+from ...contract.call.site import Prompt, Rows, Site
 from ...contract.schedule import PercentRange
-from ...contract.site import Prompt, Rows, Site
 
 
 def own_chunks(rows: Rows, prompt: Prompt | None) -> Iterator[slice]:

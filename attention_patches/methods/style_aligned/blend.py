@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ...contract.column_bias import CLOSED, ColumnBias
-from ...contract.qkv import QKV
-from ...contract.rotary import Rotary
-from ...contract.site import Rows
+from ...contract.call.column_bias import CLOSED, ColumnBias
+from ...contract.call.qkv import QKV
+from ...contract.call.rotary import Rotary
+from ...contract.call.site import Rows
 from ...numerics.adain import adain_to
 from .method import AdaIN
 from .visiting_styles import Styles

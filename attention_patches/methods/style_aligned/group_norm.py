@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from ...contract.site import Rows
+from ...contract.call.site import Rows
 
 
 @dataclass(frozen=True)

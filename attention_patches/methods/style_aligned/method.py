@@ -40,11 +40,11 @@ from torch import Tensor
 from ...attention import memory
 from ...contract.attention_part import Attend, Order
 from ...contract.batch import Batch
-from ...contract.column_bias import ColumnBias
+from ...contract.call.column_bias import ColumnBias
+from ...contract.call.qkv import QKV
+from ...contract.call.rotary import Rotary
+from ...contract.call.site import Rows, Site
 from ...contract.method import Method, Part
-from ...contract.qkv import QKV
-from ...contract.rotary import Rotary
-from ...contract.site import Rows, Site
 from ...inversion.inversion import Inversion
 from ...numerics.adain import adain_to_one
 from .group_norm import SharedGroupNorms

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ...contract.attention_part import Attend, Order, StepAside
+from ...contract.call.qkv import QKV
+from ...contract.call.site import WHOLE_PICTURE, Site, Window
 from ...contract.denoiser import Denoiser
-from ...contract.qkv import QKV
 from ...contract.schedule import PercentRange
-from ...contract.site import WHOLE_PICTURE, Site, Window
 from .blend import Blend
 from .placement import Placement, placed
 from .style_reference import weights

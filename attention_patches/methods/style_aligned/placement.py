@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from ...contract.rotary import Rotary
+from ...contract.call.rotary import Rotary
 
 Placement = Literal["beside", "same place", "untwisted"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...contract.site import Window
+from ...contract.call.site import Window
 from ...inversion.inversion import Inversion
 from ...numerics.overlaps import overlaps
 

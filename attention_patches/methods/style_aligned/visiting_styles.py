@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ...contract.call.qkv import QKV
+from ...contract.call.rotary import Rotary
+from ...contract.call.site import Site
 from ...contract.denoiser import Denoiser, Stop, Visitor
-from ...contract.qkv import QKV
-from ...contract.rotary import Rotary
-from ...contract.site import Site
 from ...guests.kept_rows import KeptRows
 from ...numerics.adain import mean_and_std
 from .style_reference import StyleReference

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from ....attention_patches.contract.site import Prompt
+from ....attention_patches.contract.call.site import Prompt
 from ....attention_patches.methods.prompt_to_prompt.alignment import Mode
 from ...host.text.encoded_prompt import encoded_prompt, unaligned_prompt
 from ...host.text.one_length import Entry

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ....attention_patches.contract.site import Prompt
+from ....attention_patches.contract.call.site import Prompt
 from ...host.text.clip_tokens import text_tokens
 from ...host.text.one_length import Entry
 from ...host.text.prompt_identity import encode_own

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ....attention_patches.contract.attention_part import AttentionPart
+from ....attention_patches.contract.call.site import Rows
 from ....attention_patches.contract.concepts import ConceptPart
 from ....attention_patches.contract.method import ScopePart
 from ....attention_patches.contract.report import Tally
 from ....attention_patches.contract.residual import ResidualPart
-from ....attention_patches.contract.site import Rows
 from ..facts.hinted_patches import hinted, sparing
 from ..facts.run_facts import RunFacts, Working
 from ..families.family import Forward

@@ -9,7 +9,7 @@ from comfy.sampler_helpers import convert_cond
 from comfy.samplers import process_conds
 from torch import Tensor
 
-from ....attention_patches.contract.site import WHOLE_PICTURE, Text
+from ....attention_patches.contract.call.site import WHOLE_PICTURE, Text
 from ..facts.entry_weights import Conditioning
 from ..facts.region_texts import merged_texts, of_region, with_regions
 from ..facts.texts import Size, own_names, plain_area, texts_of

@@ -7,8 +7,8 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
+from ....attention_patches.contract.call.site import Rows, Text, Window
 from ....attention_patches.contract.denoiser import Stop
-from ....attention_patches.contract.site import Rows, Text, Window
 from ..facts.caches import computed
 from ..facts.hinted_patches import without_hinted
 from ..facts.run_facts import RunFacts, Working

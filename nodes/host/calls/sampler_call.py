@@ -9,9 +9,9 @@ import comfy.samplers
 from torch import Tensor
 
 from ....attention_patches.contract.attention_part import AttentionPart
+from ....attention_patches.contract.call.site import Text
 from ....attention_patches.contract.denoiser import Stop, Visitor
 from ....attention_patches.contract.objective import Objective, Slope
-from ....attention_patches.contract.site import Text
 from ..facts.run_facts import RunFacts, Working
 from ..frames import as_video, of_one_frame
 from .guest_prompts import GuestPrompts

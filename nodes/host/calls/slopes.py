@@ -18,9 +18,9 @@ from comfy.ldm.modules.attention import attention_pytorch
 from torch import Tensor
 
 from ....attention_patches.contract.attention_part import Attend, AttentionPart, Order
+from ....attention_patches.contract.call.qkv import QKV
+from ....attention_patches.contract.call.site import Site
 from ....attention_patches.contract.objective import LayerAttention, Objective, Slope
-from ....attention_patches.contract.qkv import QKV
-from ....attention_patches.contract.site import Site
 from ..families.family import Family
 from ..reached import Reached
 from ..recorded_graph import recorded_graph

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ....attention_patches.contract.site import Text
+from ....attention_patches.contract.call.site import Text
 
 REGION = "attention_control region"  # begins the guider's names for them
 

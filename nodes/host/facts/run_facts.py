@@ -6,12 +6,12 @@ from functools import cached_property
 from typing import Any
 
 from ....attention_patches.contract.attention_part import AttentionPart
-from ....attention_patches.contract.layers import LayerMap
+from ....attention_patches.contract.call.site import Text
+from ....attention_patches.contract.layers.layer_map import LayerMap
 from ....attention_patches.contract.method import CallPart, GuidingPart, LeftOut, Method, Part, ScopePart
 from ....attention_patches.contract.report import RunReport, Tally
 from ....attention_patches.contract.residual import ResidualPart
 from ....attention_patches.contract.schedule import Schedule
-from ....attention_patches.contract.site import Text
 from ..families.family import Family
 from .eager import Eager
 

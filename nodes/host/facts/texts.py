@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ....attention_patches.contract.site import WHOLE_PICTURE, Prompt, Text, Window
+from ....attention_patches.contract.call.site import WHOLE_PICTURE, Prompt, Text, Window
 from ..families.family import Family
 from ..text.prompt_identity import prompt_of
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ....attention_patches.contract.site import Window
+from ....attention_patches.contract.call.site import Window
 from ....attention_patches.contract.views import Cells
 from .texts import Size
 

@@ -9,9 +9,12 @@ from typing import Any, ClassVar, Protocol
 from torch import Tensor
 
 from ....attention_patches.attention.joint import KeyPart
-from ....attention_patches.contract.layers import NO_LAYERS, LayerMap, LayerSize, Preset
-from ....attention_patches.contract.rotary import Rotary
-from ....attention_patches.contract.site import Kind, LayerPlace
+from ....attention_patches.contract.call.rotary import Rotary
+from ....attention_patches.contract.call.site import Kind
+from ....attention_patches.contract.layers.layer import LayerPlace
+from ....attention_patches.contract.layers.layer_map import NO_LAYERS, LayerMap
+from ....attention_patches.contract.layers.layer_size import LayerSize
+from ....attention_patches.contract.layers.preset import Preset
 from ....attention_patches.maps.recorders.concepts import ConceptForm
 from .blocks.concept_stream import Concepts
 

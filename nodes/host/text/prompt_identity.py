@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ....attention_patches.contract.site import Prompt
+from ....attention_patches.contract.call.site import Prompt
 from .one_length import Entry
 from .prompt_batch import encode_rows
 

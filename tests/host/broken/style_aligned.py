@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
-from attention_control.attention_patches.contract.site import Rows
+from attention_control.attention_patches.contract.call.site import Rows
 from attention_control.attention_patches.methods.style_aligned.method import Alignment, StyleAligned
 from attention_control.attention_patches.numerics.adain import adain
 from comfy.ldm.modules.attention import CrossAttention

@@ -19,7 +19,7 @@ from comfy.ldm.modules.attention import (
 from torch import Tensor
 
 from .....attention_patches.attention.attention import Backend
-from .....attention_patches.contract.qkv import QKV
+from .....attention_patches.contract.call.qkv import QKV
 
 Override = Callable[..., Tensor]
 """The host's `optimized_attention_override`: (func, q, k, v, heads, mask=None, **kwargs) -> tensor."""

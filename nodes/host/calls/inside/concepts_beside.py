@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from .....attention_patches.contract.call.site import Site
 from .....attention_patches.contract.concepts import ConceptPart
-from .....attention_patches.contract.layers import LayerSize
+from .....attention_patches.contract.layers.layer import Layer
+from .....attention_patches.contract.layers.layer_size import LayerSize
 from .....attention_patches.contract.report import Tally
-from .....attention_patches.contract.site import Layer, Site
 from ...facts.run_facts import RunFacts
 from .model_call import ModelCall
 

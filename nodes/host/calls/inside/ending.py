@@ -6,10 +6,10 @@ from typing import ClassVar
 from torch import Tensor
 
 from .....attention_patches.contract.attention_part import Attend, Order
+from .....attention_patches.contract.call.qkv import QKV
+from .....attention_patches.contract.call.site import Site
 from .....attention_patches.contract.denoiser import Stop
-from .....attention_patches.contract.qkv import QKV
 from .....attention_patches.contract.residual import ResidualSite
-from .....attention_patches.contract.site import Site
 from ...reached import Reached
 
 

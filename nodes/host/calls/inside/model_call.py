@@ -11,8 +11,9 @@ from .....attention_patches.attention.attention import attention
 from .....attention_patches.attention.chain import chain
 from .....attention_patches.attention.joint import OWN
 from .....attention_patches.contract.attention_part import AttentionPart, StepAside
+from .....attention_patches.contract.call.site import Kind, Rows, Site
+from .....attention_patches.contract.layers.layer import Layer
 from .....attention_patches.contract.report import LEFT_TO_ANOTHER, Tally
-from .....attention_patches.contract.site import Kind, Layer, Rows, Site
 from ...facts.run_facts import RunFacts
 from ...families.family import Forward, Seen
 from .backend import HostCall, Override

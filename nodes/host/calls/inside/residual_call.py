@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from .....attention_patches.contract.attention_part import StepAside
+from .....attention_patches.contract.call.site import Rows
+from .....attention_patches.contract.layers.layer import LayerPlace
 from .....attention_patches.contract.report import Tally
 from .....attention_patches.contract.residual import ResidualPart, ResidualSite
-from .....attention_patches.contract.site import LayerPlace, Rows
 from ...facts.run_facts import RunFacts
 
 COMPUTED_BY_ANOTHER = "another patch computes the block there itself"

@@ -9,8 +9,8 @@ from .....attention_patches.attention.attention import attention
 from .....attention_patches.attention.joint import JointCall, chain_of_views
 from .....attention_patches.attention.row_groups import RowGroup, row_groups
 from .....attention_patches.contract.attention_part import AttentionPart
-from .....attention_patches.contract.qkv import QKV
-from .....attention_patches.contract.site import Site
+from .....attention_patches.contract.call.qkv import QKV
+from .....attention_patches.contract.call.site import Site
 from ...families.family import Seen
 from .backend import HostCall
 

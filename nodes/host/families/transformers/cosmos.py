@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from comfy.ldm.anima.model import Anima
 from comfy.ldm.cosmos.predict2 import MiniTrainDIT
 
-from .....attention_patches.contract.rotary import Axis, Rotary
+from .....attention_patches.contract.call.rotary import Axis, Rotary
 from ..family import Forward
 from .apart import Apart
 from .transformer import Grid

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from comfy.ldm.chroma.model import Chroma
 from comfy.ldm.flux.model import Flux
 
-from .....attention_patches.contract.layers import Preset
-from .....attention_patches.contract.rotary import Rotary
+from .....attention_patches.contract.call.rotary import Rotary
+from .....attention_patches.contract.layers.preset import Preset
 from .....attention_patches.maps.recorders.concepts import CONCEPTS, ConceptForm, ConceptRecorder
 from ..blocks.concept_stream import Concepts, with_concepts
 from ..family import Forward

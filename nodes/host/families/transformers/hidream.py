@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from comfy.ldm.hidream.model import HiDreamImageTransformer2DModel
 
 from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
-from .....attention_patches.contract.rotary import Rotary
+from .....attention_patches.contract.call.rotary import Rotary
 from .....attention_patches.methods.layout_guidance import LayoutGuidance
 from ..family import Forward, Seen
 from .transformer import WITHOUT_GRADIENTS, Grid, Transformer, queries_of, rows_and_columns

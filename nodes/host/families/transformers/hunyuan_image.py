@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from comfy.ldm.hunyuan_video.model import HunyuanVideo
 
 from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
-from .....attention_patches.contract.rotary import Rotary
+from .....attention_patches.contract.call.rotary import Rotary
 from .....attention_patches.maps.recorders.concepts import ConceptRecorder
 from ..family import Forward
 from .transformer import Grid, Transformer, rows_and_columns

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from .....attention_patches.contract.rotary import Rotary
+from .....attention_patches.contract.call.rotary import Rotary
 from ..family import Forward
 from ..host_classes import host_class
 from .transformer import Grid, Transformer, rows_and_columns

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from comfy.ldm.qwen_image.model import QwenImageTransformer2DModel
 
-from .....attention_patches.contract.rotary import Rotary
+from .....attention_patches.contract.call.rotary import Rotary
 from ..family import Forward
 from .transformer import Grid, Transformer, rows_and_columns
 from .transformer_presets import BoundedBlocks

@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
-from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
-from .....attention_patches.contract.rotary import Axis, Rotary
-from .....attention_patches.contract.site import Layer
+from .....attention_patches.contract.call.rotary import Axis, Rotary
+from .....attention_patches.contract.layers.layer import Layer
+from .....attention_patches.contract.layers.layer_map import LayerMap
+from .....attention_patches.contract.layers.layer_size import LayerSize
+from .....attention_patches.contract.layers.preset import Preset
 from .....attention_patches.maps.recorders.concepts import ConceptRecorder
 from .....attention_patches.maps.recorders.recorder import Recorder
 from .....attention_patches.methods.bounded_attention.method import BoundedAttention

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .....attention_patches.contract.layers import LayerMap, Preset
-from .....attention_patches.contract.site import Layer
+from .....attention_patches.contract.layers.layer import Layer
+from .....attention_patches.contract.layers.layer_map import LayerMap
+from .....attention_patches.contract.layers.preset import Preset
 from .....attention_patches.maps.recorders.recorder import PICTURE, WORDS
 from .....attention_patches.methods.bounded_attention.guidance import GUIDANCE_PRESET
 from .....attention_patches.methods.bounded_attention.method import BOUNDED_PRESET, SEARCH_PRESET

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from comfy.ldm.wan.model import WanModel, WanT2VCrossAttention
 from torch import Tensor
 
-from .....attention_patches.contract.rotary import Rotary
+from .....attention_patches.contract.call.rotary import Rotary
 from ..blocks.block_checkpoints import checkpointed_blocks
 from ..blocks.told import told
 from ..family import Forward

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from comfy.ldm.lumina.model import NextDiT
 
 from .....attention_patches.attention.joint import IMAGE, TEXT, KeyPart
-from .....attention_patches.contract.rotary import Rotary
+from .....attention_patches.contract.call.rotary import Rotary
 from ..family import Forward
 from .transformer import Grid, Transformer, rows_and_columns
 

@@ -3,8 +3,10 @@
 import math
 from collections.abc import Mapping
 
-from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset, rows_with_outlines
-from .....attention_patches.contract.site import Layer
+from .....attention_patches.contract.layers.layer import Layer
+from .....attention_patches.contract.layers.layer_map import LayerMap
+from .....attention_patches.contract.layers.layer_size import LayerSize, rows_with_outlines
+from .....attention_patches.contract.layers.preset import Preset
 from .....attention_patches.methods.bounded_attention.guidance import GUIDANCE_PRESET
 from .....attention_patches.methods.bounded_attention.method import BOUNDED_PRESET, SEARCH_PRESET
 from .....attention_patches.methods.cross_image.method import SWAPPED

@@ -8,8 +8,11 @@ from comfy.ldm.modules.attention import SpatialTransformer, SpatialVideoTransfor
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock, UNetModel
 from torch import Tensor
 
-from .....attention_patches.contract.layers import LayerMap, LayerSize, Preset
-from .....attention_patches.contract.site import Kind, Layer, LayerPlace
+from .....attention_patches.contract.call.site import Kind
+from .....attention_patches.contract.layers.layer import Layer, LayerPlace
+from .....attention_patches.contract.layers.layer_map import LayerMap
+from .....attention_patches.contract.layers.layer_size import LayerSize
+from .....attention_patches.contract.layers.preset import Preset
 from .....attention_patches.maps.recorders.concepts import ConceptRecorder
 from ..family import Enter, Family, Residuals
 from .checkpoints import checkpointed
