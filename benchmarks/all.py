@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import record
+from measure.pages import record
 
 FOLDER = Path(__file__).resolve().parent
 MADE = FOLDER / "made.json"

@@ -14,21 +14,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
 import numpy as np  # noqa: E402  the host is found only now
-import record  # noqa: E402
 import torch  # noqa: E402
-from appearance_pairs import SEED, SIZE, Pair, Shown, pairs, shown  # noqa: E402
-from appearance_runs import SETTINGS, Bench  # noqa: E402
-from appearance_scores import Scores  # noqa: E402
 from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.demo_model.world import Sprites, sample_scene  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
-from style_sets import sheet  # noqa: E402
-from subject_reader import SubjectReader  # noqa: E402
+from measure.appearance.pairs import SEED, SIZE, Pair, Shown, pairs, shown  # noqa: E402
+from measure.appearance.runs import SETTINGS, Bench  # noqa: E402
+from measure.appearance.scores import Scores  # noqa: E402
+from measure.pages import record  # noqa: E402
+from measure.reading.subject_reader import SubjectReader  # noqa: E402
+from measure.style.sets import sheet  # noqa: E402
 
 BATCH = 10
 UNSHARPENED = {"contrast": 1.0, "swap_guidance": 1.0}

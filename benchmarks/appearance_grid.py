@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-import host  # noqa: F401  finds the scripts
+from measure.setting import host  # noqa: F401  finds the scripts
 
 from pack import ROOT, load_pack
 

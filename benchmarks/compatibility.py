@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-import host
+from measure.setting import host
 
 FILE = Path(__file__).with_name("compatibility.md")
 HEAD = """# What works on which models

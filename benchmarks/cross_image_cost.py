@@ -12,21 +12,21 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
 import comfy.sample  # noqa: E402  the host is found only now
 import comfy.samplers  # noqa: E402
-import record  # noqa: E402
 import torch  # noqa: E402
 from attention_control.attention_patches.inversion.inversion import Inversion  # noqa: E402
 from attention_control.nodes.host.walks.invert import Conditions, invert  # noqa: E402
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
-from models import demo, noise, random_sd15  # noqa: E402
-from peak_bytes import PeakBytes  # noqa: E402
-from turns import ratio  # noqa: E402
+from measure.pages import record  # noqa: E402
+from measure.setting.models import demo, noise, random_sd15  # noqa: E402
+from measure.setting.peak_bytes import PeakBytes  # noqa: E402
+from measure.setting.turns import ratio  # noqa: E402
 
 STEPS = 2  # of the inversions; the transfer samples the last
 BEGIN = 0.6

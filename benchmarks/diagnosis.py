@@ -16,12 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
 import comfy.sample  # noqa: E402  the host is found only now
-import record  # noqa: E402
 import torch  # noqa: E402
 from attention_control.attention_patches.maps.diagnosis.diagnosis import PromptDiagnosis  # noqa: E402
 from attention_control.attention_patches.maps.diagnosis.findings import Diagnosis  # noqa: E402
@@ -38,8 +37,9 @@ from attention_control.nodes.host.walks.asked import errors_under  # noqa: E402
 from attention_control.nodes.inspect.attention_probe_node import AttentionProbe  # noqa: E402
 from attention_control.nodes.inspect.recording_inputs import make_recorder  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
-from diagnosis_prompts import SIZE, Told, prompt, scene  # noqa: E402
-from models import empty_latents  # noqa: E402
+from measure.attention.diagnosis_prompts import SIZE, Told, prompt, scene  # noqa: E402
+from measure.pages import record  # noqa: E402
+from measure.setting.models import empty_latents  # noqa: E402
 
 TUNING, TESTING = 7001, 9001  # seeds
 BOUNDS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65)

@@ -18,24 +18,24 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
 import numpy as np  # noqa: E402  the host is found only now
-import record  # noqa: E402
 import torch  # noqa: E402
-from appearance_pairs import Shown  # noqa: E402
 from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.demo_model.world import Sprites, render, sample_scene  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
-from editing_cases import EDITS, KINDS, REWEIGHT, SEED, SIZE  # noqa: E402
-from editing_runs import Bench  # noqa: E402
-from editing_score import Measured, score  # noqa: E402
-from editing_sources import generated, rendered  # noqa: E402
-from editing_tables import Kinds, added, header, rows, summed  # noqa: E402
-from editing_ways import MATCHED, OF_RENDERED, OF_SAMPLED  # noqa: E402
-from subject_reader import SubjectReader  # noqa: E402
+from measure.appearance.pairs import Shown  # noqa: E402
+from measure.editing.cases import EDITS, KINDS, REWEIGHT, SEED, SIZE  # noqa: E402
+from measure.editing.runs import Bench  # noqa: E402
+from measure.editing.score import Measured, score  # noqa: E402
+from measure.editing.sources import generated, rendered  # noqa: E402
+from measure.editing.tables import Kinds, added, header, rows, summed  # noqa: E402
+from measure.editing.ways import MATCHED, OF_RENDERED, OF_SAMPLED  # noqa: E402
+from measure.pages import record  # noqa: E402
+from measure.reading.subject_reader import SubjectReader  # noqa: E402
 
 STEPS = 20
 QUICK = 1  # kinds

@@ -9,11 +9,10 @@ others on the machine disturb least. Weights and prompts are random, which makes
 
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
-import record  # noqa: E402  the host is found only now
 from attention_control.attention_patches.contract.schedule import PercentRange  # noqa: E402
 from attention_control.attention_patches.guests.guide import NoisedPicture  # noqa: E402
 from attention_control.attention_patches.methods.plug_and_play.method import PlugAndPlay  # noqa: E402
@@ -27,7 +26,8 @@ from attention_control.attention_patches.text.words import Word  # noqa: E402
 from attention_control.nodes.edit.guide_inputs import AUTO, guide_places  # noqa: E402
 from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
-from models import demo, noise, random_sd15  # noqa: E402
+from measure.pages import record  # noqa: E402  the host is found only now
+from measure.setting.models import demo, noise, random_sd15  # noqa: E402
 from overhead import measure  # noqa: E402
 
 IMAGES = 4

@@ -8,18 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
-import record  # noqa: E402  the host is found only now
 import torch  # noqa: E402
 from editing import STEPS, loaded  # noqa: E402
-from editing_cases import KINDS, SWAP_SUBJECT, Case  # noqa: E402
-from editing_runs import Bench  # noqa: E402
-from editing_sources import Source, generated, rendered  # noqa: E402
-from editing_ways import OF_RENDERED, OF_SAMPLED, Way  # noqa: E402
-from style_sets import sheet  # noqa: E402
+from measure.editing.cases import KINDS, SWAP_SUBJECT, Case  # noqa: E402
+from measure.editing.runs import Bench  # noqa: E402
+from measure.editing.sources import Source, generated, rendered  # noqa: E402
+from measure.editing.ways import OF_RENDERED, OF_SAMPLED, Way  # noqa: E402
+from measure.pages import record  # noqa: E402  the host is found only now
+from measure.style.sets import sheet  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 ENDS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -12,13 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import host
+from measure.setting import host
 
 host.start()
 
 import comfy.sample  # noqa: E402  the host is found only now
 import comfy.samplers  # noqa: E402
-import record  # noqa: E402
 import torch  # noqa: E402
 from attention_control.attention_patches.contract.attention_part import AttentionPart  # noqa: E402
 from attention_control.attention_patches.contract.batch import Batch  # noqa: E402
@@ -32,10 +31,11 @@ from attention_control.attention_patches.methods.bounded_attention import guidan
 from attention_control.attention_patches.methods.bounded_attention.bounds import Bounds, Outlines  # noqa: E402
 from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
-from layer_costs import predicted  # noqa: E402
-from models import demo, noise, random_sd15  # noqa: E402
-from naive_gradient import make_ready, naive  # noqa: E402
-from peak_bytes import PeakBytes  # noqa: E402
+from measure.cost.layer_costs import predicted  # noqa: E402
+from measure.cost.naive_gradient import make_ready, naive  # noqa: E402
+from measure.pages import record  # noqa: E402
+from measure.setting.models import demo, noise, random_sd15  # noqa: E402
+from measure.setting.peak_bytes import PeakBytes  # noqa: E402
 
 SUBJECTS = (
     Subject("left", (2, 3), ((0.05, 0.2, 0.45, 0.8),)),

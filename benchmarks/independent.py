@@ -3,7 +3,7 @@
 StyleAligned: 24 sets as in `style_alignment`; the distance of textures (Gram matrices of VGG16's features)
 between the pictures of a set, mean over its six pairs. Cross-Image: pairs as in `appearance`; the distance of
 textures to the appearance, and how well the edges agree with the structure's. Each with the difference to the
-first way, paired, and its 95 % interval (bootstrap over sets or pairs). See `photographs` for the judge.
+first way, paired, and its 95 % interval (bootstrap over sets or pairs). See `measure/reading/photographs`.
 """
 
 import argparse
@@ -13,23 +13,22 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
 import numpy as np  # noqa: E402  the host is found only now
-import record  # noqa: E402
-import tables_of_quality  # noqa: E402
 import torch  # noqa: E402
 from appearance import runs  # noqa: E402
-from appearance_pairs import pairs  # noqa: E402
-from appearance_runs import Bench  # noqa: E402
 from attention_control.demo_model.world import Sprites  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
-from paired import Values, told  # noqa: E402
-from photographs import Photographs, edge_agreement, gram_distance  # noqa: E402
+from measure.appearance.pairs import pairs  # noqa: E402
+from measure.appearance.runs import Bench  # noqa: E402
+from measure.pages import record, tables_of_quality  # noqa: E402
+from measure.reading.paired import Values, told  # noqa: E402
+from measure.reading.photographs import Photographs, edge_agreement, gram_distance  # noqa: E402
+from measure.style.sets import pictures, sets  # noqa: E402
 from style_alignment import QUICK_VARIANTS, VARIANTS  # noqa: E402
-from style_sets import pictures, sets  # noqa: E402
 
 BATCH = 10
 NARROW = ((8, 8),) * 5  # channels of a judge for smoke runs

@@ -12,11 +12,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
-import record  # noqa: E402
 import torch  # noqa: E402  the host is found only now
 from attention_control.attention_patches.inversion.inversion import psnr  # noqa: E402
 from attention_control.demo_model.world import Sprites  # noqa: E402
@@ -24,7 +23,8 @@ from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # n
 from attention_control.nodes.host.text.prompt_batch import encode_rows  # noqa: E402
 from attention_control.nodes.inversion.invert_latent_node import InvertLatent  # noqa: E402
 from attention_control.nodes.inversion.reconstruct_latent_node import ReconstructLatent  # noqa: E402
-from scenes import held_out  # noqa: E402
+from measure.pages import record  # noqa: E402
+from measure.setting.scenes import held_out  # noqa: E402
 
 METHODS = ("ddim", "edit friendly ddpm")
 STEPS = (10, 20, 50, 100)

@@ -2,11 +2,11 @@
 
 Eleven groups of prompts: one species in as many colours, different species, and one species in two colours
 with counts (three orange cats and two gray cats), each with 2, 3, 4 and 5 subjects. Boxes lie as the subjects
-of the demo model's own scenes do. The judge says what is in each box: see `layout_score`. All ways start from
-the same noise. Times are of the processor, so that other work on the machine does not count.
+of the demo model's own scenes do. The judge says what is in each box: see `measure/layout/score`. All ways
+start from the same noise. Times are of the processor, so that other work on the machine does not count.
 
 The demo model is neither SD1.5 nor SDXL, so the lengths of the shifts were chosen for it, in small trials on
-other prompts: see STRENGTH and SCALE in `layout_ways`.
+other prompts: see STRENGTH and SCALE in `measure/layout/ways`.
 """
 
 import json
@@ -19,18 +19,18 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
 import numpy as np  # noqa: E402  the host is found only now
-import record  # noqa: E402
 import torch  # noqa: E402
 from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
-from layout_prompts import Ask, asks  # noqa: E402
-from layout_score import score  # noqa: E402
-from layout_ways import SCALE, STRENGTH, WAYS, batches, pictures, starting_noise  # noqa: E402
+from measure.layout.prompts import Ask, asks  # noqa: E402
+from measure.layout.score import score  # noqa: E402
+from measure.layout.ways import SCALE, STRENGTH, WAYS, batches, pictures, starting_noise  # noqa: E402
+from measure.pages import record  # noqa: E402
 
 STEPS = 20
 RIGHT = "subject and colour in box"

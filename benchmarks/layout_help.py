@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import layout_pictures  # brings the host
-import record
 import torch
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel
 from attention_control.nodes.pictures.leakage_figure import draw_leakage
 from layout_pictures import framed, sheet, with_leakage
-from layout_prompts import Ask
-from layout_ways import WAYS, Way, pictures, starting_noise, ways
+from measure.layout.prompts import Ask
+from measure.layout.ways import WAYS, Way, pictures, starting_noise, ways
+from measure.pages import record
 from PIL import Image
 from torch import Tensor
 

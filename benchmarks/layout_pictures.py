@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
 import numpy as np  # noqa: E402  the host is found only now
-import record  # noqa: E402
 import torch  # noqa: E402
 from attention_control.attention_patches.layout.leakage import Leakage, leakage  # noqa: E402
 from attention_control.attention_patches.maps.recorded import MapStore  # noqa: E402
@@ -23,8 +22,9 @@ from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # n
 from attention_control.nodes.host.run.install import install  # noqa: E402
 from attention_control.nodes.inspect.recording_inputs import make_recorder  # noqa: E402
 from attention_control.nodes.pictures.leakage_figure import draw_leakage  # noqa: E402
-from layout_prompts import SIZE, Ask, Pixels, Wanted  # noqa: E402
-from layout_ways import WAYS, Way, layout_of, pictures, starting_noise, ways  # noqa: E402
+from measure.layout.prompts import SIZE, Ask, Pixels, Wanted  # noqa: E402
+from measure.layout.ways import WAYS, Way, layout_of, pictures, starting_noise, ways  # noqa: E402
+from measure.pages import record  # noqa: E402
 from PIL import Image, ImageDraw  # noqa: E402
 from torch import Tensor  # noqa: E402
 

@@ -10,11 +10,10 @@ from functools import partial
 from io import BytesIO
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
-import record  # noqa: E402  the host is found only now
 from attention_control.attention_patches.contract.batch import Batch  # noqa: E402
 from attention_control.attention_patches.contract.method import Part  # noqa: E402
 from attention_control.attention_patches.layout.regions import Layout, Subject  # noqa: E402
@@ -25,9 +24,10 @@ from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
 from attention_control.nodes.host.run.on_the_node import in_tiles  # noqa: E402
 from attention_control.nodes.host.run.paced import Paced  # noqa: E402
-from models import demo  # noqa: E402
+from measure.pages import record  # noqa: E402  the host is found only now
+from measure.setting.models import demo  # noqa: E402
+from measure.setting.turns import ratio, seconds_of  # noqa: E402
 from overhead import run  # noqa: E402
-from turns import ratio, seconds_of  # noqa: E402
 
 IMAGES, CELLS = 1, 16
 WORDS = ((2,), (1,), (1, 2))  # tokens

@@ -17,11 +17,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
-import record  # noqa: E402
 import torch  # noqa: E402  the host is found only now
 from attention_control.attention_patches.maps.recorded import AttentionMaps  # noqa: E402
 from attention_control.attention_patches.maps.word_maps import word_columns  # noqa: E402
@@ -31,8 +30,19 @@ from attention_control.nodes.host.text.clip_tokens import prompt_tokens  # noqa:
 from attention_control.nodes.host.text.prompt_batch import encode_rows  # noqa: E402
 from attention_control.nodes.inspect.attention_probe_node import AttentionProbe  # noqa: E402
 from comfy_api.latest import io  # noqa: E402
-from map_figures import KINDS, Figures, Means, all_times, enlarged, of_segments, of_words, one_image, pooled  # noqa: E402
-from scenes import Labelled, held_out  # noqa: E402
+from measure.attention.map_figures import (  # noqa: E402
+    KINDS,
+    Figures,
+    Means,
+    all_times,
+    enlarged,
+    of_segments,
+    of_words,
+    one_image,
+    pooled,
+)
+from measure.pages import record  # noqa: E402
+from measure.setting.scenes import Labelled, held_out  # noqa: E402
 
 LEVELS = (0.03, 0.1, 0.2, 0.4, 0.6, 0.8)
 LAYERS = ("all", "input", "middle", "output", "1, 6-7", "2-5", "6", "7")

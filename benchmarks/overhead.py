@@ -19,18 +19,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
 import comfy.sample  # noqa: E402  the host is found only now
 import comfy.samplers  # noqa: E402
-import record  # noqa: E402
 import torch  # noqa: E402
-from models import FIRST_LEVEL, demo, empty_latents, random_sd15  # noqa: E402
-from overhead_variants import variants  # noqa: E402
-from peak_bytes import PeakBytes  # noqa: E402
-from turns import ratio, seconds_of  # noqa: E402
+from measure.cost.overhead_variants import variants  # noqa: E402
+from measure.pages import record  # noqa: E402
+from measure.setting.models import FIRST_LEVEL, demo, empty_latents, random_sd15  # noqa: E402
+from measure.setting.peak_bytes import PeakBytes  # noqa: E402
+from measure.setting.turns import ratio, seconds_of  # noqa: E402
 
 UNFINISHED = "overhead.unfinished"
 POCKET, SD15, LEVEL = "Pocket Diffusion", "random SD1.5", "SD1.5's first level"

@@ -11,18 +11,18 @@ import statistics
 from collections import Counter
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
-import record  # noqa: E402  the host is found only now
 import torch  # noqa: E402
 from attention_control.attention_patches.methods.multidiffusion.windows import Windows  # noqa: E402
 from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
-from panorama_pictures import sheet  # noqa: E402
-from panorama_runs import CELL, WINDOW, patched, sampled  # noqa: E402
-from panorama_styles import BATCH, NAMED, NOISES, PAIRS, styles_of_batches, styles_of_sides  # noqa: E402
+from measure.pages import record  # noqa: E402  the host is found only now
+from measure.panorama.pictures import sheet  # noqa: E402
+from measure.panorama.runs import CELL, WINDOW, patched, sampled  # noqa: E402
+from measure.panorama.styles import BATCH, NAMED, NOISES, PAIRS, styles_of_batches, styles_of_sides  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 WAYS: dict[str, dict[str, Any] | None] = {

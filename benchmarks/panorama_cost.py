@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
 import comfy.sample  # noqa: E402  the host is found only now
-import record  # noqa: E402
 import torch  # noqa: E402
 from attention_control.attention_patches.methods.multidiffusion.method import MultiDiffusion  # noqa: E402
 from attention_control.attention_patches.methods.multidiffusion.windows import Windows  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
-from models import demo, empty_latents, random_sd15  # noqa: E402
-from panorama_runs import CELL  # noqa: E402
-from peak_bytes import PeakBytes  # noqa: E402
-from turns import ratio, seconds_of  # noqa: E402
+from measure.pages import record  # noqa: E402
+from measure.panorama.runs import CELL  # noqa: E402
+from measure.setting.models import demo, empty_latents, random_sd15  # noqa: E402
+from measure.setting.peak_bytes import PeakBytes  # noqa: E402
+from measure.setting.turns import ratio, seconds_of  # noqa: E402
 
 
 @dataclass(frozen=True)

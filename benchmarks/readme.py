@@ -5,10 +5,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import tables_of_cost
-import tables_of_quality
-from record import MODEL, RESULTS
-from sentences import sentences
+from measure.pages import tables_of_cost, tables_of_quality
+from measure.pages.record import MODEL, RESULTS
+from measure.pages.sentences import sentences
 
 FOLDER = RESULTS.parent
 PAGES = (FOLDER.parent / "README.md", FOLDER / "README.md")

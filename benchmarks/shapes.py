@@ -10,20 +10,20 @@ Background: PSNR outside of the objects of both, with a margin.
 import json
 from pathlib import Path
 
-import host
+from measure.setting import host
 
 host.start()
 
-import record  # noqa: E402  the host is found only now
 import torch  # noqa: E402
 from editing import loaded  # noqa: E402
-from editing_cases import NOUN, VARY, Case, aspects  # noqa: E402
-from editing_runs import Bench  # noqa: E402
-from editing_score import MOST, grown  # noqa: E402
-from editing_sources import Source, generated, looks  # noqa: E402
-from editing_ways import Way  # noqa: E402
-from shape_tables import MEASURES, Values, means, rows  # noqa: E402
-from subject_reader import SubjectReader, iou  # noqa: E402
+from measure.editing.cases import NOUN, VARY, Case, aspects  # noqa: E402
+from measure.editing.runs import Bench  # noqa: E402
+from measure.editing.score import MOST, grown  # noqa: E402
+from measure.editing.sources import Source, generated, looks  # noqa: E402
+from measure.editing.ways import Way  # noqa: E402
+from measure.pages import record  # noqa: E402  the host is found only now
+from measure.pages.tables_of_shapes import MEASURES, Values, means, rows  # noqa: E402
+from measure.reading.subject_reader import SubjectReader, iou  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 CHANGED = 0.8  # IoU of the object, below which its shape is another one

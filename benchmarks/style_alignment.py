@@ -14,17 +14,17 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import host
+from measure.setting import host
 
 host.start()
 
 import numpy as np  # noqa: E402  the host is found only now
-import record  # noqa: E402
-import style_of_a_picture  # noqa: E402
 import torch  # noqa: E402
 from attention_control.demo_model.judge import Judge  # noqa: E402
 from attention_control.nodes.demo.load_demo_model_node import LoadDemoModel  # noqa: E402
-from style_sets import pictures, sets, sheet  # noqa: E402
+from measure.pages import record  # noqa: E402
+from measure.style import style_of_a_picture  # noqa: E402
+from measure.style.sets import pictures, sets, sheet  # noqa: E402
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain batch": {"sharing": "off", "adain": "off"},

@@ -1,8 +1,8 @@
 """What patches cost on a transformer: time of a sampling run over the unpatched run, and over their floors.
 
-All variants run on the blocks of `flux_blocks` in one process, in turn, round after round; ratios are taken
-within a round, and their medians reported. On a CPU the process's own time is counted. So are the calls of
-the model: a patch may not ask for more.
+All variants run on the blocks of `measure/cost/flux_blocks` in one process, in turn, round after round;
+ratios are taken within a round, and their medians reported. On a CPU the process's own time is counted. So
+are the calls of the model: a patch may not ask for more.
 
 A floor is what a method's arithmetic asks of the host's attention, by an override of a few lines without the
 pack: for StyleAligned the picture's keys and values once more for its queries, for masks a bias on them, for
@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-import host
+from measure.setting import host
 
 host.start()
 
-import record  # noqa: E402  the host is found only now
 import torch  # noqa: E402
 from attention_control.attention_patches.contract.attention_part import Attend, Order  # noqa: E402
 from attention_control.attention_patches.contract.batch import Batch  # noqa: E402
@@ -31,9 +30,10 @@ from attention_control.attention_patches.maps.recorders.recorder import Recorder
 from attention_control.attention_patches.methods.style_aligned.method import StyleAligned  # noqa: E402
 from attention_control.nodes.host.families import family_of  # noqa: E402
 from attention_control.nodes.host.run.install import install  # noqa: E402
-from flux_blocks import Case, case  # noqa: E402
-from tables_of_cost import multiple  # noqa: E402
-from turns import ratio, seconds_of  # noqa: E402
+from measure.cost.flux_blocks import Case, case  # noqa: E402
+from measure.pages import record  # noqa: E402  the host is found only now
+from measure.pages.tables_of_cost import multiple  # noqa: E402
+from measure.setting.turns import ratio, seconds_of  # noqa: E402
 
 FLOORS = {"StyleAligned": "shared keys", "masks": "a bias", "recorder": "a softmax beside"}
 

@@ -54,7 +54,7 @@ def fork(script: str, options: list[str], log: str) -> int:
 
 def main() -> None:
     sys.path.insert(0, str(BENCHMARKS))
-    import host
+    from measure.setting import host
 
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever the host prints is no answer

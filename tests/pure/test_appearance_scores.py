@@ -1,6 +1,5 @@
 """The measures of the appearance benchmark, on pictures whose answer is known."""
 
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -10,20 +9,15 @@ from attention_control.demo_model.world import Scene, Subject
 
 from pack import ROOT
 
-MODULES = ("appearance_pairs", "appearance_scores", "subject_reader")
-
 
 @pytest.fixture
 def bench(monkeypatch):
-    """The benchmark's own modules, which lie beside its script."""
+    """The benchmark's own modules, which its script is made of."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    import appearance_pairs
-    import appearance_scores
-    import subject_reader
+    from measure.appearance import pairs, scores
+    from measure.reading import subject_reader
 
-    yield SimpleNamespace(pairs=appearance_pairs, scores=appearance_scores, reader=subject_reader)
-    for name in MODULES:
-        sys.modules.pop(name, None)
+    return SimpleNamespace(pairs=pairs, scores=scores, reader=subject_reader)
 
 
 def picture(bench, noun, colour, style, rgb, rows):

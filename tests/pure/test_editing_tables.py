@@ -1,6 +1,5 @@
 """What the benchmark of edits writes beside its aims."""
 
-import importlib
 from types import ModuleType
 
 import pytest
@@ -13,9 +12,11 @@ SCENES = ("P2P of a scene", "PnP of a scene", "img2img of a scene")
 
 @pytest.fixture
 def tables(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """`benchmarks/editing_tables.py`."""
+    """`benchmarks/measure/editing/tables.py`."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("editing_tables")
+    from measure.editing import tables
+
+    return tables
 
 
 def measured(edit: float, rest: float, psnr: float) -> dict[str, dict[str, float]]:

@@ -12,10 +12,9 @@ from pack import ROOT
 def bench(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     """The modules of the benchmark."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    import layout_prompts
-    import layout_score
+    from measure.layout import prompts, score
 
-    return layout_prompts, layout_score
+    return prompts, score
 
 
 def verdict(ask: Any, *found: Found) -> Verdict:

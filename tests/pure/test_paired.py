@@ -1,6 +1,5 @@
 """Intervals of paired differences."""
 
-import sys
 from types import ModuleType
 
 import numpy as np
@@ -12,10 +11,9 @@ from pack import ROOT
 @pytest.fixture
 def paired(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    import paired
+    from measure.reading import paired
 
-    yield paired
-    sys.modules.pop("paired")
+    return paired
 
 
 def test_pairs_are_compared_case_by_case(paired: ModuleType) -> None:

@@ -1,6 +1,5 @@
 """The judge that was trained on photographs: its network, and what it measures."""
 
-import sys
 from types import ModuleType
 
 import numpy as np
@@ -20,10 +19,9 @@ def same_numbers() -> None:
 @pytest.fixture
 def photographs(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    import photographs
+    from measure.reading import photographs
 
-    yield photographs
-    sys.modules.pop("photographs")
+    return photographs
 
 
 def arrays(photographs: ModuleType) -> dict[str, np.ndarray]:

@@ -1,0 +1,1 @@
+"""What maps and diagnoses are compared with."""

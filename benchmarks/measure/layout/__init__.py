@@ -1,0 +1,1 @@
+"""Subjects in boxes by every way there is, and how well it went."""

@@ -1,0 +1,1 @@
+"""What becomes of figures: records, tables and sentences."""

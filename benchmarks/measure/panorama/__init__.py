@@ -1,0 +1,1 @@
+"""Wide pictures and pictures of several styles."""

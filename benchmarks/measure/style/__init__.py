@@ -1,0 +1,1 @@
+"""Batches in one style, and in that of a given picture."""
