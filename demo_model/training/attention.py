@@ -53,18 +53,15 @@ class CrossAttention:
         **kwargs: Any,
     ) -> Tensor:
         with attention_precision(q.device):
-            q, k, v = attention_inputs(q, k, v)
-            if k.shape[1] != self.bias.shape[1]:
-                return inner(q, k, v, heads, *args, **kwargs)
-            return self._cross(q, k, v, heads)
+            q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in attention_inputs(q, k, v))
+            cross = k.shape[2] == self.bias.shape[1]
+            out = self._cross(q, k, v) if cross else F.scaled_dot_product_attention(q, k, v)
+            return out.transpose(1, 2).flatten(2)
 
-    def _cross(self, q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
-        q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+    def _cross(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         bias = self.bias[:, None, None, :].to(q.dtype)
         if self.keep_maps:
             map_ = (q @ k.mT * q.shape[-1] ** -0.5 + bias).softmax(-1)
             self.maps.append(map_.mean(1))
-            out = map_ @ v
-        else:
-            out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(-1, -1, q.shape[2], -1))
-        return out.transpose(1, 2).flatten(2)
+            return map_ @ v
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(-1, -1, q.shape[2], -1))
