@@ -14,6 +14,7 @@ from ...attention_patches.text.lists import COLONS, COMMAS
 Canvas = tuple[int, int]
 """(width, height) in pixels."""
 
+LARGEST = 16384  # pixels of a side
 ELEMENT_SCALE = 1000  # sides of the picture in the host's `elements`
 _NUMBER = r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))"
 _GAP = rf"[\s{COMMAS}]+"
@@ -34,7 +35,7 @@ class Drawn:
     measured: bool = field(default=True, compare=False)
 
 
-def drawn_boxes(value: Any, canvas: Canvas, name: str) -> list[list[Drawn]]:
+def drawn_boxes(value: Any, canvas: Canvas | None, name: str) -> list[list[Drawn]]:
     """The boxes of each image, from BOUNDING_BOX or ARRAY values in any of the host's nestings.
 
     A box, a list of boxes for all images, or a list of such lists, one for each image. Raises ValueError,
@@ -55,11 +56,12 @@ def drawn_boxes(value: Any, canvas: Canvas, name: str) -> list[list[Drawn]]:
     return _each(frames, _read, canvas, name)
 
 
-def written_boxes(text: str, canvas: Canvas) -> list[list[Drawn]]:
+def written_boxes(text: str, canvas: Canvas | None) -> list[list[Drawn]]:
     """The boxes of each image from text: JSON, or lines `x y w h: phrase`, and `---` before the next image.
 
-    Pixels of the canvas; fractions, if none of a box's four numbers is above 1. Raises ValueError, quoting
-    the line, for what it cannot read.
+    Pixels of the canvas; fractions, if none of a box's four numbers is above 1. Where the canvas is not known
+    yet, it is None: what fits into some canvas is let through. Raises ValueError, quoting the line, for what
+    it cannot read.
     """
     if text.lstrip().startswith(("[", "{")):
         try:
@@ -77,7 +79,10 @@ def written_boxes(text: str, canvas: Canvas) -> list[list[Drawn]]:
 
 
 def _each(
-    frames: Sequence[Sequence[Any]], read: Callable[[Any, Canvas, str], Drawn], canvas: Canvas, name: str
+    frames: Sequence[Sequence[Any]],
+    read: Callable[[Any, Canvas | None, str], Drawn],
+    canvas: Canvas | None,
+    name: str,
 ) -> list[list[Drawn]]:
     """What `read` makes of every box of every image; nothing if there are no boxes at all."""
     found = []
@@ -89,7 +94,7 @@ def _each(
     return found if any(found) else []
 
 
-def _written(line: str, canvas: Canvas, where: str) -> Drawn:
+def _written(line: str, canvas: Canvas | None, where: str) -> Drawn:
     match = re.fullmatch(_LINE, line)
     if match is None:
         raise ValueError(
@@ -97,28 +102,21 @@ def _written(line: str, canvas: Canvas, where: str) -> Drawn:
             "the box, as in `64 128 192 256: ginger kitten`"
         )
     x, y, width, height = _numbers([match[part] for part in range(1, 5)], where)
-    measured = max(x, y, width, height) > 1
-    if not measured:
-        x, width, y, height = x * canvas[0], width * canvas[0], y * canvas[1], height * canvas[1]
-    box = _fractions((x, y, x + width, y + height), canvas, where)
-    return Drawn(box, match[5] or "", where, measured)
+    corners = x, y, x + width, y + height
+    if max(x, y, width, height) > 1:
+        return Drawn(_measured(corners, canvas, where), match[5] or "", where)
+    return Drawn(_inside(corners, canvas, where), match[5] or "", where, measured=False)
 
 
-def _read(item: Any, canvas: Canvas, where: str) -> Drawn:
+def _read(item: Any, canvas: Canvas | None, where: str) -> Drawn:
     if not isinstance(item, dict):
         raise ValueError(f"{where} is {_short(item)}; a box is a dictionary with x, y, width and height")
-    box = _fractions(_corners(item, canvas, where), canvas, where)
-    return Drawn(box, _phrase(item), where, measured="bbox" not in item)
-
-
-def _corners(item: dict[str, Any], canvas: Canvas, where: str) -> Box:
-    """(x0, y0, x1, y1) in pixels of a box, or of an element."""
     if "bbox" in item:
-        y0, x0, y1, x1 = _numbers(item["bbox"], where)
-        across, down = canvas[0] / ELEMENT_SCALE, canvas[1] / ELEMENT_SCALE
-        return min(x0, x1) * across, min(y0, y1) * down, max(x0, x1) * across, max(y0, y1) * down
+        y0, x0, y1, x1 = (side / ELEMENT_SCALE for side in _numbers(item["bbox"], where))
+        box = _inside((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), canvas, where)
+        return Drawn(box, _phrase(item), where, measured=False)
     x, y, width, height = _numbers([item.get(key) for key in ("x", "y", "width", "height")], where)
-    return x, y, x + width, y + height
+    return Drawn(_measured((x, y, x + width, y + height), canvas, where), _phrase(item), where)
 
 
 def _numbers(values: Any, where: str) -> tuple[float, ...]:
@@ -148,18 +146,37 @@ def _phrase(item: dict[str, Any]) -> str:
     return next((text.strip() for text in said if isinstance(text, str) and text.strip()), "")
 
 
-def _fractions(corners: Box, canvas: Canvas, where: str) -> Box:
-    """Corners in pixels as fractions; a pixel over the edge is forgiven, since hosts round."""
+def _measured(corners: Box, canvas: Canvas | None, where: str) -> Box:
+    """Corners in pixels as fractions."""
     x0, y0, x1, y1 = corners
-    width, height = canvas
-    if x1 <= x0 or y1 <= y0:
-        raise ValueError(f"{where} is {x1 - x0:g} pixels wide and {y1 - y0:g} high: there is nothing in it")
+    width, height = canvas or (LARGEST, LARGEST)
+    _require_area(corners, where, "pixels ")
     if min(x0, y0) < -1 or x1 > width + 1 or y1 > height + 1:
         raise ValueError(
             f"{where} goes from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}), beyond the canvas of {width} x "
             f"{height} pixels. Set `width` and `height` to those of the node in which the boxes were drawn."
         )
-    inside = max(x0, 0) / width, max(y0, 0) / height, min(x1 / width, 1), min(y1 / height, 1)
+    return _inside((x0 / width, y0 / height, x1 / width, y1 / height), None, where)
+
+
+def _inside(corners: Box, canvas: Canvas | None, where: str) -> Box:
+    """What of a box in fractions is in the picture; a pixel over the edge is forgiven, since hosts round, and
+    all of it where nobody knows yet how large a pixel is."""
+    x0, y0, x1, y1 = corners
+    _require_area(corners, where)
+    across, down = (math.inf, math.inf) if canvas is None else (1 / canvas[0], 1 / canvas[1])
+    if x0 < -across or y0 < -down or x1 > 1 + across or y1 > 1 + down:
+        raise ValueError(
+            f"{where} goes from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}) in fractions of the picture, beyond its "
+            "edges at 0 and 1. Move it inside, or make it smaller."
+        )
+    inside = max(x0, 0.0), max(y0, 0.0), min(x1, 1.0), min(y1, 1.0)
     if inside[0] >= inside[2] or inside[1] >= inside[3]:
         raise ValueError(f"{where} lies on the edge of the canvas, with nothing of it inside")
     return inside
+
+
+def _require_area(corners: Box, where: str, unit: str = "") -> None:
+    x0, y0, x1, y1 = corners
+    if x1 <= x0 or y1 <= y0:
+        raise ValueError(f"{where} is {x1 - x0:g} {unit}wide and {y1 - y0:g} high: there is nothing in it")

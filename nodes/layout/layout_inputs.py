@@ -11,14 +11,12 @@ from ...attention_patches.layout.subject_tokens import filler_positions, text_en
 from ...attention_patches.text.lists import phrases_of
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.pictures_and_masks import read_masks
-from .boxes import Drawn, drawn_boxes, written_boxes
+from .boxes import LARGEST, Drawn, drawn_boxes, written_boxes
 from .named_subjects import masked, named, positions_of
 
 # by name, because older hosts have no such classes
 BoundingBox = io.Custom("BOUNDING_BOX")
 Array = io.Custom("ARRAY")
-
-LARGEST = 16384  # pixels of a side
 
 
 def layout_inputs() -> list[Any]:
@@ -156,7 +154,7 @@ def fault_in_texts(boxes: str | None, subjects: str | None) -> str | None:
     Whether the boxes fit the canvas and the phrases the prompt is seen by `LayoutInputs.read`.
     """
     try:
-        frames = written_boxes(boxes or "", (LARGEST, LARGEST))
+        frames = written_boxes(boxes or "", canvas=None)
         if frames and subjects is not None:
             named(frames, phrases_of(subjects))
     except ValueError as error:

@@ -58,6 +58,7 @@ def test_boxes_and_subjects(node: Any, widgets: dict[str, Any], said: str) -> No
     "widgets",
     [
         {"boxes": "", "subjects": ""},
+        {"boxes": "0.667 0 0.334 1: cat", "subjects": ""},  # half a pixel over the edge
         {"boxes": "", "subjects": "cat"},  # boxes or masks may be connected
         {"boxes": "0 0 9 9: cat", "subjects": ""},
         {"boxes": "0 0 9 9", "subjects": "cat"},

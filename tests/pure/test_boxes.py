@@ -104,12 +104,21 @@ def test_impossible_boxes_are_refused(value, complaint):
         ("0 0 50 50: cat\n10 10 20: dog", "'10 10 20: dog' is not of the form"),
         ("[{", "no valid JSON"),
         ("0 0 50 50\n150 0 100 50: cat", "box 2 goes from .* beyond the canvas"),
+        ("0.5 0 0.6 1: cat", r"box 1 goes from .* to \(1.1, 1\) in fractions .* Move it inside"),
     ],
 )
 def test_unreadable_text_is_refused(text, complaint):
     """With the line in question."""
     with pytest.raises(ValueError, match=complaint):
         written_boxes(text, CANVAS)
+
+
+@pytest.mark.parametrize(
+    "text", ["0.667 0 0.334 1: cat", '[{"bbox": [0, 0, 1000, 1001]}]', "10 10 20 20: cat"]
+)
+def test_what_a_run_accepts_is_not_refused_before_it(text):
+    """A pixel over the edge, when nobody knows yet how large a pixel is."""
+    assert written_boxes(text, CANVAS) and written_boxes(text, None)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, "one", True, None, [1]])
@@ -170,6 +179,7 @@ def test_any_text_is_boxes_or_a_sentence(text):
     except ValueError as error:
         assert str(error).startswith("boxes: ")
         return
+    assert bool(written_boxes(text, None)) == bool(frames)
     for x0, y0, x1, y1 in (drawn.box for frame in frames for drawn in frame):
         assert 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1
 
