@@ -4,6 +4,9 @@ from attention_control.attention_patches.attention import memory
 from attention_control.attention_patches.contract.layers.layer import Layer
 from attention_control.attention_patches.contract.layers.layer_map import LayerMap
 from attention_control.attention_patches.contract.layers.layer_size import LayerSize
+from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.attention_patches.maps.recorders.recorder import Recorder
+from attention_control.attention_patches.methods.style_aligned.method import StyleAligned
 
 from .batches import batch
 
@@ -46,3 +49,20 @@ def test_a_gradient_of_a_transformer():
     for checkpoints, held in ((True, 2 * 2 + 40), (False, 2 * 40)):
         one = batch(layers=layers, layer_sizes=sizes, checkpoints=checkpoints)
         assert memory.gradient(one, {2}) == 4 * (held * numbers + maps)
+
+
+def test_maps_that_lie_on_the_processor_take_none_of_the_device():
+    """Closed time slices do; of a layer that is not recorded not even the map in the making counts."""
+    layers = {n: LayerSize((side, side), 8, 40) for n, side in enumerate((64, 8), 1)}
+    one = batch(images=2, layer_sizes=layers)
+    few, many = (Recorder(store=MapStore(), cross_layers=frozenset({2}), time_bins=bins) for bins in (1, 16))
+    values = 2 * 8 * 8 * 77
+    assert few.memory(one) == many.memory(one) == 4 * values + 3 * 4 * 8 * values
+    assert many.needed(one) - few.needed(one) == 15 * 2 * values
+
+
+def test_every_image_joins_the_keys_of_the_others():
+    """With one other image they are its own, twice of one row's, as with one reference."""
+    two = batch(images=2, layer_sizes={1: LayerSize((8, 8), 8, 40)})
+    every, first = (StyleAligned(layers=frozenset({1}), sharing=how) for how in ("all images", "reference"))
+    assert every.memory(two) == first.memory(two) == 2 * memory.kept_keys(two, [1])

@@ -88,7 +88,7 @@ class ConceptRecorder(Method):
         self.store.missed.add(latents, reason)
 
     def memory(self, batch: Batch) -> int:
-        return self.needed(batch)
+        return self._values(batch) * OPEN
 
     def needed(self, batch: Batch) -> int:
         """Bytes that a run of this batch takes beyond a plain one: all slices, and the map in the making."""

@@ -27,7 +27,7 @@ IN_WINDOWS = (
     "Left out self-attention: the model saw the picture in windows, and none looks at what is outside it."
 )
 
-KEPT, OPEN = 2, 4  # bytes of a value in a closed time slice, and in the one that is being averaged
+KEPT, OPEN = 2, 4  # bytes of a value in a closed time slice, on the CPU, and in the one being averaged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,8 @@ class Recorder(Method):
         if batch.window and not fitting.cross_layers:
             return "the model sees the picture in windows, and of these only maps of words are kept"
         if not (fitting.cross_layers or fitting.self_layers):
-            tokens = min(size.tokens for size in batch.layer_sizes.values())
-            return f"the smallest layer has {tokens} tokens, self_max_tokens is {self.self_max_tokens}"
+            tokens = min(batch.layer_sizes[ordinal].tokens for ordinal in self.self_layers)
+            return f"its smallest layer has {tokens} tokens, self_max_tokens is {self.self_max_tokens}"
         if not self.chosen(batch):
             roles = " and ".join(self.roles)
             return f"no {roles} conditioning has the whole picture, and maps are kept of nothing less"
@@ -90,7 +90,8 @@ class Recorder(Method):
         self.store.missed.add(latents, reason)
 
     def memory(self, batch: Batch) -> int:
-        return self._fitting(batch).needed(batch)
+        fitting = self._fitting(batch)
+        return sum(fitting._values(batch)) * OPEN + fitting._working(batch)
 
     def chosen(self, batch: Batch) -> tuple[Text, ...]:
         """Of each wanted role the first text that has the whole picture."""
@@ -132,9 +133,11 @@ class Recorder(Method):
         text = max((n for role in self.roles for n in batch.text_tokens(role)), default=0)
         largest = 0
         for ordinal, size in batch.layer_sizes.items():
-            tokens = size.tokens
-            columns = tokens if ordinal in self.self_layers else text
-            largest = max(largest, batch.images * size.heads * tokens * columns * OPEN)
+            columns = max(
+                size.tokens if ordinal in self.self_layers else 0,
+                text if ordinal in self.cross_layers else 0,
+            )
+            largest = max(largest, batch.images * size.heads * size.tokens * columns * OPEN)
         return 3 * min(largest, MAP_BYTES)
 
     def _values(self, batch: Batch) -> tuple[int, int]:

@@ -120,7 +120,8 @@ class StyleAligned(Method):
     def memory(self, batch: Batch) -> int:
         if not self.attends or self.sharing == "off":
             return 0
-        return memory.joined_keys(batch, self.layers, batch.images if self.sharing == "all images" else 1)
+        others = batch.images - 1 if self.sharing == "all images" else 1
+        return memory.joined_keys(batch, self.layers, others)
 
     def begin(self, batch: Batch) -> Sequence[Part]:
         parts: list[Part] = [pinned] if (pinned := self._pinned) else []

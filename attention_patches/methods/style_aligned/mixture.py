@@ -15,6 +15,7 @@ The references go through the model beside the run, at their own sizes, under th
 conditioning, all of one size in one pass. They see nothing of the run, no ControlNet and no area.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -70,7 +71,7 @@ class StyleMixture(Method):
         cells = batch.latent[0] * batch.latent[1]
         pictures = sum(one.size[0] * one.size[1] for one in self.used) / cells
         kept = round(pictures * memory.kept_keys(replace(batch, images=1), self.layers))
-        joined = memory.joined_keys(batch, self.layers, round(pictures + 0.5)) if self.attends else 0
+        joined = memory.joined_keys(batch, self.layers, math.ceil(pictures)) if self.attends else 0
         return kept + joined
 
     def begin(self, batch: Batch) -> Sequence[Part]:
