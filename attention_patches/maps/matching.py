@@ -10,6 +10,13 @@ from torch.nn import functional as F
 SIDE = 24  # cells of the longer side at which both are compared
 
 
+def same_aspect(latent: tuple[int, int], picture: tuple[int, int]) -> bool:
+    """Whether pictures (height, width) in pixels can be what latents (height, width) in cells decode to, or
+    that resized: a cell more or less is forgiven."""
+    (rows, columns), (height, width) = latent, picture
+    return abs(height * columns / width - rows) <= 1 or abs(width * rows / height - columns) <= 1
+
+
 def explained(latents: Tensor, images: Tensor) -> float:
     """Share of the images' variance that a linear map of the latents explains, 0..1.
 

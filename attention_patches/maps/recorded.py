@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from torch import Tensor
 
@@ -12,6 +13,11 @@ from ..numerics.finite import REMEDY
 from ..text.words import PromptTokens
 from .matching import explained
 from .missed import MissedRuns
+
+NO_ROOM = (
+    "its maps had to make room for those of later runs. Sample it anew with another seed, or raise "
+    "`memory_limit_mb` of the node that records"
+)
 
 
 @dataclass(frozen=True)
@@ -82,12 +88,12 @@ class MapStore:
         """Keep a run's maps, and those of the runs before it that fit into so many megabytes with them."""
         room = megabytes - maps.megabytes
         before = self.earlier if self.maps is None else [self.maps, *self.earlier]
-        self.earlier = []
-        for run in before:
-            room -= run.megabytes
-            if room < 0:
-                break
-            self.earlier.append(run)
+        sizes = accumulate(run.megabytes for run in before)
+        fitting = sum(size <= room for size in sizes)
+        self.earlier = before[:fitting]
+        for run in reversed(before[fitting:]):
+            if run.latents is not None:
+                self.missed.add(run.latents, NO_ROOM)
         self.maps = maps
         self.refused = None
 
@@ -98,11 +104,13 @@ class MapStore:
     def read(self, images: Tensor | None = None) -> AttentionMaps:
         """The maps of the run that made these images (B, H, W, 3), or of the last run.
 
-        Raises ValueError if there are none, or if another run made the images.
+        Raises ValueError if there are none, or if a run that left none has rather made the images.
         """
         if self.refused is not None and (self.maps is None or images is None):
             raise ValueError(f"maps: nothing was kept of the last run: {self.refused}. {REMEDY}")
         if self.maps is None:
+            if images is not None:
+                self.missed.check(images, 0.0, "maps")
             raise ValueError(
                 "maps: nothing has been recorded yet. Connect the recorder's MODEL to the sampler, and to "
                 "`image` the picture which that sampler makes, so that it runs first. If the picture came "

@@ -62,6 +62,17 @@ def test_pictures_of_a_run_without_masks_are_not_given_anothers(clip):
         masks_of(outputs[4], pictured(other))
 
 
+def test_a_first_run_without_masks_says_why(clip):
+    """And pictures of another shape are not its own."""
+    outputs = blended(clip, blend_from=0.5)
+    only = run(outputs, between=(0, 1))
+    with pytest.raises(ValueError, match=r"masks: nothing was kept of the run that made .*: no map of the"):
+        masks_of(outputs[4], pictured(only))
+    run(outputs)
+    with pytest.raises(ValueError, match=r"image: 128 x 192 pixels, .* of a latent of 24 x 16 cells"):
+        masks_of(outputs[4], pictured(only).transpose(1, 2))
+
+
 def test_without_a_blend_there_are_none(clip):
     """Said with what to do; and so is another number of pictures."""
     outputs = change(clip, edits=EDITS)

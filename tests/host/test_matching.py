@@ -63,3 +63,14 @@ def test_earlier_runs_are_kept_as_far_as_memory_goes(runs):
             store.add(replace(each), room * size)
         assert len(store.earlier) == kept
         assert store.read().latents is maps[-1].latents
+
+
+def test_maps_that_made_room_are_missed(runs):
+    """Rather than shown of another run; the picture of the last run still finds its own."""
+    _, maps, pictures, _ = runs
+    store = MapStore()
+    for each in maps:
+        store.add(each, 0.5 * each.megabytes)
+    assert store.read(pictures[-1]) is maps[-1]
+    with pytest.raises(ValueError, match=r"^maps: nothing was kept .* had to make room .* `memory_limit_mb`"):
+        store.read(pictures[0])

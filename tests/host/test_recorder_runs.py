@@ -26,10 +26,10 @@ def test_pictures_stay_as_they_are(shape):
 def test_the_budget_is_kept_and_refused_before_sampling():
     """What is refused is refused before the model is called, with what to lower; the estimate holds."""
     model, calls = spied(fresh_model(SHALLOW))
-    patch, store = recorder(model, memory_limit=MEGABYTE)
+    patch, store = recorder(model, memory_limit=2 * MEGABYTE, time_bins=50)
     prompts = conditioning(model, seed=1), conditioning(model, seed=2)
     with pytest.raises(
-        ValueError, match=r"memory_limit_mb is 1, but these maps would take 2 MB .*time_bins from 8 to \d"
+        ValueError, match=r"memory_limit_mb is 2, but these maps would take \d MB .*time_bins from 50 to \d"
     ):
         sample(install(model, patch), *prompts, **SIZE)
     assert not calls
@@ -50,6 +50,17 @@ def test_large_layers_keep_their_words_only():
     plain = sample(model, *prompts, **SIZE)
     assert torch.equal(sample(install(model, patch), *prompts, **SIZE), plain)
     assert store.maps is None
+
+
+def test_why_a_first_run_left_nothing_is_said():
+    """In numbers of the layers that were chosen, instead of asking for what is connected."""
+    model = fresh_model("sd15")
+    patch, store = recorder(model, self_max_tokens=15, cross_layers=frozenset(), self_layers=frozenset({1}))
+    out = sample(install(model, patch), conditioning(model, seed=1), conditioning(model, seed=2), **SIZE)
+    with pytest.raises(ValueError, match=r"maps: nothing was kept .* its smallest layer has 60 tokens"):
+        store.read(out.movedim(1, -1)[..., :3])
+    with pytest.raises(ValueError, match="nothing has been recorded yet"):
+        store.read(torch.rand(2, 7, 7, 3))
 
 
 def test_a_failed_run_leaves_the_maps_of_the_last_good_one():

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from ...maps.matching import explained
+from ...maps.matching import explained, same_aspect
 from ...maps.missed import MissedRuns
 
 RUNS = 8  # that are kept: masks are small, and the host's cache may bring an earlier run's pictures back
@@ -24,9 +24,11 @@ class MaskStore:
     def read(self, images: Tensor) -> Tensor:
         """The masks (images, h, w), 0 or 1, of the run that made these pictures (images, H, W, 3).
 
-        Raises ValueError if no run has left any, or none of so many images, or another run made them.
+        Raises ValueError if no run has left any, or none of so many images or this aspect ratio, or if a run
+        that left none has rather made them.
         """
         if not self.runs:
+            self.missed.check(images, 0.0, "masks")
             raise ValueError(
                 "masks: nothing has been blended yet. Write `blend_words`, connect the node's MODEL to the "
                 "sampler, and to `image` the pictures which that sampler makes, so that it runs first."
@@ -37,6 +39,17 @@ class MaskStore:
                 f"image: {len(images)} pictures, and the blend has masks of {len(self.runs[0][1])}. Connect "
                 "all pictures of the run, the source and its edits, in their order."
             )
-        fit, masks = max(((explained(latents, images), own) for latents, own in fitting), key=lambda x: x[0])
+        height, width = images.shape[1:3]
+        shaped = [
+            run for run in fitting if same_aspect((run[0].shape[-2], run[0].shape[-1]), (height, width))
+        ]
+        if not shaped:
+            rows, columns = fitting[0][0].shape[-2:]
+            raise ValueError(
+                f"image: {width} x {height} pixels, and the blend has masks of a latent of {columns} x "
+                f"{rows} cells, which has another aspect ratio. Connect the pictures of the run; resized "
+                "they may be, but not cropped."
+            )
+        fit, masks = max(((explained(latents, images), own) for latents, own in shaped), key=lambda x: x[0])
         self.missed.check(images, fit, "masks")
         return masks

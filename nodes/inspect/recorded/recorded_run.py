@@ -5,6 +5,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
+from ....attention_patches.maps.matching import same_aspect
 from ....attention_patches.maps.recorded import AttentionMaps, MapStore
 from ...inputs.pictures_and_masks import read_pictures
 from .attention_maps_type import AttentionMapsSocket
@@ -45,7 +46,7 @@ def _check(maps: AttentionMaps, pictures: Tensor) -> None:
             "recorded run made, in their order."
         )
     rows, columns = maps.latent
-    if abs(height * columns / width - rows) > 1 and abs(width * rows / height - columns) > 1:
+    if not same_aspect(maps.latent, (height, width)):
         raise ValueError(
             f"image: {width} x {height} pixels, but the maps are of a latent of {columns} x {rows} cells, "
             "which has another aspect ratio. Connect the pictures of the recorded run; resized they may be, "
