@@ -5,12 +5,13 @@ others, and pixels that look at the pixels of others; and the queries of the sub
 nearer to each other the more they are blended.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..maps.averages import Layers, Slices, cross_of, recorded_layers, self_of
+from ..maps.averages import Layers, Slices, cross_of, self_of
 from ..maps.recorded import AttentionMaps, RecordedLayer
 from ..maps.word_maps import word_columns
 from ..numerics.scikit_learn import needed_for
@@ -32,6 +33,7 @@ class Leakage:
 
     subjects: tuple[Subject, ...]
     areas: Tensor  # (S,) parts of the picture
+    together: Tensor  # (S,) the same of all places of subjects of these words
     words: Tensor | None = None  # (S, S + 1)
     strength: Tensor | None = None  # (S, S)
     pixels: Tensor | None = None  # (S, S + 1)
@@ -40,8 +42,7 @@ class Leakage:
 
     def alike(self, subject: int) -> list[int]:
         """The subjects of the same words, itself among them."""
-        own = self.subjects[subject].token_positions
-        return [n for n, other in enumerate(self.subjects) if other.token_positions == own]
+        return _alike(self.subjects, self.subjects[subject])
 
     def words_own(self, subject: int) -> float:
         """Which part of its words' attention lies where subjects of these words are."""
@@ -56,8 +57,7 @@ class Leakage:
 
     def concentration(self, subject: int) -> float:
         """How much denser its words' attention is where it should be than over the whole picture."""
-        area = float(self.areas[self.alike(subject)].sum())
-        return self.words_own(subject) / max(area, 1e-12)
+        return self.words_own(subject) / max(float(self.together[subject]), 1e-12)
 
 
 def leakage(
@@ -71,7 +71,9 @@ def leakage(
     subjects = layout.subjects(image)
     chosen = [x for x in maps.layers if layers is None or x.layer.ordinal in layers]
     finest = max((x.grid for x in maps.layers), key=lambda grid: grid[0] * grid[1])
-    found = Leakage(subjects, layout.masks(finest, image).mean(1))
+    places = layout.masks(finest, image)
+    together = [places[_alike(subjects, subject)].amax(0).mean() for subject in subjects]
+    found = Leakage(subjects, places.mean(1), torch.stack(together) if together else places.new_zeros(0))
     words = [Word(subject.phrase, subject.token_positions) for subject in subjects]
     for layer in word_columns(replace(maps, layers=tuple(chosen)), words, ROLE).layers if words else ():
         masks = layout.masks(layer.grid, image)
@@ -89,7 +91,11 @@ def leakage(
     if words and found.words is None and found.pixels is None:
         having = ", ".join(str(x.layer.ordinal) for x in maps.layers)
         raise ValueError(f"layers: none of them was recorded. Recorded are: {having or 'none'}.")
-    return _with_queries(_averaged(found, chosen), maps, layout, image, layers, slices)
+    return _with_queries(_averaged(found, chosen), chosen, layout, image, slices)
+
+
+def _alike(subjects: Sequence[Subject], subject: Subject) -> list[int]:
+    return [n for n, other in enumerate(subjects) if other.token_positions == subject.token_positions]
 
 
 def _added(total: Tensor | None, more: Tensor) -> Tensor:
@@ -122,12 +128,12 @@ def _shares(seen: Tensor, masks: Tensor) -> Tensor:
 
 
 def _with_queries(
-    found: Leakage, maps: AttentionMaps, layout: Layout, image: int, layers: Layers, slices: Slices
+    found: Leakage, layers: list[RecordedLayer], layout: Layout, image: int, slices: Slices
 ) -> Leakage:
     """Queries of the finest grid's layers side by side, on their two main components."""
-    if not found.subjects or not any(ROLE in layer.queries for layer in maps.layers):
+    having = [layer for layer in layers if ROLE in layer.queries]
+    if not found.subjects or not having:
         return found
-    having = recorded_layers(maps, layers, ROLE, "queries")
     grid = max((layer.grid for layer in having), key=lambda grid: grid[0] * grid[1])
     features = []
     for layer in having:

@@ -87,6 +87,14 @@ def test_words_of_two_subjects_leak_to_neither():
     assert found.concentration(1) == pytest.approx(0.9 / 0.75, abs=4e-3)
 
 
+def test_boxes_of_the_same_words_may_overlap():
+    """Their common place counts once: even attention is as dense in both as anywhere."""
+    one = Subject("cat", (2,), ((0.0, 0.0, 0.75, 1.0),))
+    even = maps_of([((1, 4), torch.full((4, 4), 0.25), torch.full((4, 8), 0.125))])
+    found = leakage(even, Layout(((one, replace(one, boxes=((0.25, 0.0, 1.0, 1.0),))),)), image=0)
+    assert [found.concentration(n) for n in (0, 1)] == pytest.approx([1.0, 1.0], abs=1e-3)
+
+
 def test_common_cells_count_as_ones_own():
     """And cells of two others in equal parts."""
     boxes = [(0, 0, 0.5, 1), (0.25, 0, 0.75, 1), (0.25, 0, 1, 1)]
@@ -115,6 +123,12 @@ def test_queries_lie_apart_where_subjects_differ():
     first = found.queries[:, 0]
     gap = (first[found.owners == 0].mean() - first[found.owners == 1].mean()).abs()
     assert gap > 10 * found.queries[:, 1].std() > 0
+
+
+def test_layers_without_queries_have_no_plot():
+    """Also where other layers have some."""
+    found = leakage(with_queries(MAPS), LAYOUT, image=0, layers={2})
+    assert found.queries is None and found.words is not None
 
 
 def test_what_was_not_recorded_is_left_out():
