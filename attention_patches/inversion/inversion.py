@@ -105,13 +105,15 @@ class Inversion:
         before = max(after - 1, 0)
         part = (sigmas[before] - sigma) / max(sigmas[before] - sigmas[after], 1e-12) if after else 0.0
         if sigma > sigmas[0]:
-            return self._with_noise_of(0, sigma)
+            return self.with_noise_of(0, sigma)
         if self.noise is None or part in (0.0, 1.0):
             return torch.lerp(self.states[before], self.states[after], part)
         nearest = before if part < 0.5 or after == self.steps else after
-        return self._with_noise_of(nearest, sigma)
+        return self.with_noise_of(nearest, sigma)
 
-    def _with_noise_of(self, step: int, sigma: float) -> Tensor:
+    def with_noise_of(self, step: int, sigma: float) -> Tensor:
+        """The pictures (B, C, h, w) at any sigma with the noise of the state before a step: there a run is
+        that began at this state and was told the pictures ever since."""
         noise = noise_in(self.path, self.states[step], self.picture, float(self.sigmas[step]))
         return noisy(self.path, self.picture, noise, sigma)
 

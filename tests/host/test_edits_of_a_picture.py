@@ -138,6 +138,19 @@ def test_another_models_inversion_is_refused(clip):
         edit(clip, inversion_of(model("sd2")))
 
 
+def test_a_run_in_two_parts_is_no_wrong_start_wherever_it_is_cut(clip, report):
+    """Also hardly below the inversion's first level, where the picture has the noise that it began with."""
+    inversion = inversion_of(model(SHALLOW))
+    first = float(inversion.sigmas[0])
+    cut = torch.tensor([first, 0.93 * first])
+    outputs = edit(clip, inversion)
+    patched, positive, latent, *rest = outputs
+    half = walk_on(outputs, cut)
+    rest_of_it = torch.cat([cut[1:], inversion.sigmas[1:]])
+    walk_on((patched, positive, {**latent, "samples": half}, *rest), rest_of_it)
+    assert not any("did not start" in line for _, line in report("PromptToPrompt"))
+
+
 def test_the_later_part_of_a_run_is_no_wrong_start(clip, report):
     """It begins below the inversion's noise, at latents of any kind, and is said to be a later part."""
     inversion = inversion_of(model(SHALLOW))

@@ -31,8 +31,8 @@ class SourcePicture(Pinned):
         if self.starts_there is None and not self.begins_late:
             self.begins_late = begins_late(self.inversion, model.sigma)
         if self.starts_there is None and not self.begins_late:
-            first = self.inversion.states[0].to(latents)
-            off = (latents - first).square().mean().sqrt()
+            right = self.inversion.with_noise_of(0, model.sigma)[0].to(latents)
+            off = (latents[self.row] - right).square().mean().sqrt()
             self.starts_there = bool(off <= AS_IT_WAS * model.sigma)
         return super().denoise(latents, model)
 
