@@ -41,7 +41,8 @@ class Pinned:
         return (self.row,)
 
 
-def size_in_words(latent: tuple[int, int]) -> str:
-    """(height, width) in cells for messages."""
+def size_in_words(latent: tuple[int, int], cell: int) -> str:
+    """(height, width) in cells, each of so many pixels a side, for messages."""
     height, width = latent
-    return f"{width} x {height} latent cells (width x height; pictures of {8 * width} x {8 * height} pixels)"
+    pixels = f"{cell * width} x {cell * height} pixels"
+    return f"{width} x {height} latent cells (width x height; pictures of {pixels})"

@@ -8,7 +8,7 @@ import torch
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.inversion.pinned import size_in_words
 from ..host.exchange import handed_on
-from ..host.walks.latents import as_latent
+from ..host.walks.latents import as_latent, cell_of
 
 Latent = dict[str, Any]
 
@@ -32,9 +32,11 @@ def start_of_edits(
     size = inversion.size
     if latent is not None and tuple(latent["samples"].shape[-2:]) != size:
         height, width = latent["samples"].shape[-2:]
+        cell = cell_of(model)
         raise ValueError(
-            f"latent is {size_in_words((height, width))}, and inversion is {size_in_words(size)}. With an "
-            "inversion the picture's own size counts: disconnect `latent`."
+            f"latent is {size_in_words((height, width), cell)}, and inversion is "
+            f"{size_in_words(size, cell)}. With an inversion the picture's own size counts: disconnect "
+            "`latent`."
         )
     noisiest = as_latent(model, inversion.beginning().repeat(images, 1, 1, 1))
     return {**_mask_of(latent or {}), "samples": handed_on(noisiest), "batch_index": [0] * images}

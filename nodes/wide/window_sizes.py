@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..host.families.family import Family
+from ..host.walks.latents import cell_of
 
 PIXELS = 8  # of a cell's side in most models, and the step of the inputs
 LARGEST = 16384
@@ -23,7 +24,7 @@ class Grid:
     @classmethod
     def of(cls, model: Any, family: Family) -> "Grid":
         """Of a MODEL."""
-        cell: int = model.get_model_object("latent_format").spacial_downscale_ratio
+        cell = cell_of(model)
         return cls(cell, cell * family.patch)
 
     def require(self, width: int, height: int, stride: int) -> None:

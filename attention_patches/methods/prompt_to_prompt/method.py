@@ -87,19 +87,20 @@ class PromptToPrompt(Method):
 
     def start(self, batch: Batch) -> str | None:
         batch.check_prompts(self.label, self.images, f"the source and {len(self.edits)} edits")
-        self._check_picture(batch.latent)
+        self._check_picture(batch.latent, batch.cell)
         own = [text for text in batch.texts if text.of(self.prompt)]
         self._check_lengths(own)
         return None if own else NOT_THIS_PROMPT
 
-    def _check_picture(self, latent: tuple[int, int]) -> None:
+    def _check_picture(self, latent: tuple[int, int], cell: int) -> None:
         if self.picture is None:
             return
         size = self.picture.size
         if size != latent:
             raise ValueError(
-                f"inversion is {size_in_words(size)}, and the latent to sample is {size_in_words(latent)}. "
-                "Connect the node's own LATENT output to the sampler's latent image."
+                f"inversion is {size_in_words(size, cell)}, and the latent to sample is "
+                f"{size_in_words(latent, cell)}. Connect the node's own LATENT output to the "
+                "sampler's latent image."
             )
 
     def _check_lengths(self, own: Sequence[Text]) -> None:

@@ -20,9 +20,9 @@ class ReferencePicture(Pinned):
         size = self.inversion.size
         if size != batch.latent:
             raise ValueError(
-                f"reference_picture is {size_in_words(size)}, and the latent batch to sample is "
-                f"{size_in_words(batch.latent)}. Make both one size: scale or crop the picture before you "
-                "invert it, or change the empty latent."
+                f"reference_picture is {size_in_words(size, batch.cell)}, and the latent batch to sample is "
+                f"{size_in_words(batch.latent, batch.cell)}. Make both one size: scale or crop the picture "
+                "before you invert it, or change the empty latent."
             )
         if batch.images == 1:
             raise ValueError(
