@@ -9,10 +9,8 @@ from torch import Tensor
 
 from ...attention_patches.maps.components import Features
 from ...attention_patches.maps.recorded import MapStore
-from ...attention_patches.text.words import PromptTokens
 from ..host.exchange import handed_on
 from ..host.files.temp_files import forget_oldest, save_temp_png
-from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import LAYERS
 from ..pictures.atlases.payload import payload, without_maps
 from ..pictures.colour_maps import COLOURS
@@ -26,6 +24,7 @@ from ..pictures.drawing import (
 )
 from ..pictures.view import MapView, make_view
 from .recorded.attention_maps_type import AttentionMapsSocket
+from .recorded.known_words import known_words
 from .recorded.recorded_run import recorded_run
 from .recorded.sampled_prompt import doubt_of_prompt
 
@@ -153,7 +152,7 @@ class AttentionMapViewer(io.ComfyNode):
         view = make_view(
             recorded,
             pictures,
-            tokens=_tokens(clip, prompt, maps.tokens if rows == "conditional" else None),
+            tokens=known_words(maps, clip, prompt, typed_alone=rows != "conditional"),
             words=words,
             layer=layer,
             time=time,
@@ -177,16 +176,6 @@ def _draw(view: MapView, mode: str, point_image: int, features: Features) -> Ite
     if mode == "components":
         return draw_components(view, features)
     return draw_correspondence(view, point_image)
-
-
-def _tokens(clip: Any, prompt: str, saved: PromptTokens | None) -> PromptTokens | None:
-    if not prompt.strip() or (saved is not None and saved.prompt == prompt):
-        return saved
-    if clip is None:
-        raise ValueError(
-            "clip: not connected, so the words of `prompt` can't be found. Connect the text encoder."
-        )
-    return prompt_tokens(clip, prompt)
 
 
 def _fine_inputs() -> list[Any]:

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ...attention_patches.contract.schedule import PercentRange
 from ...attention_patches.maps.recorded import MapStore
 from ...attention_patches.maps.recorders.live_words import MOST
+from ...attention_patches.text.lists import phrases_of
 from ..host.run.install import install
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import model_input
@@ -104,7 +105,7 @@ class AttentionRecorder(io.ComfyNode):
         concepts: str = "",
     ) -> io.NodeOutput:
         during = PercentRange(start_percent, end_percent)
-        if concepts.strip():
+        if phrases_of(concepts):
             looking = make_concept_recorder(model, clip, concepts, layers, memory_limit_mb, time_bins, during)
             return io.NodeOutput(install(model, looking, cls.hidden.unique_id), looking.store)
         recorder = make_recorder(

@@ -27,8 +27,8 @@ def concepts_input() -> Any:
         tooltip=(
             "Flux.1, Flux.2 dev and Chroma: words to look for, comma-separated, whether the prompt has them "
             "or not (ConceptAttention). They compete for each place, so name what else is there as well: "
-            "cat, grass, sky. The maps are then of these in place of the prompt's words; `record` is "
-            "ignored. Needs `clip`."
+            "cat, grass, sky. The maps are then of these in place of the prompt's words; `record`, "
+            "`heads`, `rows` and `live_prompt` are ignored. Needs `clip`."
         ),
     )
 

@@ -7,10 +7,11 @@ from comfy_api.latest import io
 
 from ...attention_patches.maps.map_files import SavedMaps, save_maps
 from ...attention_patches.maps.recorded import MapStore
+from ...attention_patches.maps.word_maps import check_length
 from ..host.files.file_kinds import MAPS
-from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.file_inputs import file_output, prefix_input
 from .recorded.attention_maps_type import AttentionMapsSocket
+from .recorded.known_words import known_words
 from .recorded.recorded_run import recorded_run
 
 
@@ -63,15 +64,15 @@ class SaveAttentionMaps(io.ComfyNode):
     def execute(
         cls, maps: MapStore, filename_prefix: str, image: Any = None, clip: Any = None, prompt: str = ""
     ) -> io.NodeOutput:
-        if prompt.strip() and clip is None:
-            raise ValueError("clip: connect the text encoder of the prompt, or leave `prompt` empty")
         if image is None and maps.of_a_sampler:
             raise ValueError(
                 "image: connect the pictures that the recorded sampler makes. Without them this node does "
                 "not wait for the sampler, and would save the maps of the run before, or none."
             )
-        tokens = prompt_tokens(clip, prompt) if prompt.strip() else maps.tokens
+        tokens = known_words(maps, clip, prompt)
         recorded = maps.read() if image is None else recorded_run(maps, image)[0]
+        if tokens is not None:
+            check_length(recorded, tokens)
         path = MAPS.next_path(filename_prefix)
         save_maps(path, SavedMaps(recorded, tokens))
         logging.info("[Attention Control] Saved %.1f MB of attention maps: %s", recorded.megabytes, path)

@@ -152,7 +152,8 @@ class StyleAlignedBatch(io.ComfyNode):
                         "In transformers (Flux, Z-Image, Qwen-Image, ...), where the reference stands for "
                         "the other images. beside: to the right of the picture (AlignedGen). same place: "
                         "tends to copy its layout. untwisted: the same place, with what carries places "
-                        "turned down, less and less so (Untwisting RoPE). No effect on U-Nets and SD3."
+                        "turned down, less and less so (Untwisting RoPE). No effect on U-Nets, SD3 and "
+                        "AuraFlow."
                     ),
                 ),
             ],

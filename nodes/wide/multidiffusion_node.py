@@ -61,9 +61,9 @@ class MultiDiffusion(io.ComfyNode):
                     max=LARGEST,
                     step=PIXELS,
                     tooltip=(
-                        "From one window to the next in pixels, a multiple of 8 and no more than a side of "
-                        "the window. Larger strides need fewer windows: along a panorama half a window needs "
-                        "a fourth of those of an eighth. Paper: 64, an eighth."
+                        "From one window to the next in pixels, a multiple of 8 (Flux.2: 16, HunyuanImage: "
+                        "32) and no more than a side of the window. Larger strides need fewer windows: along "
+                        "a panorama half a window needs a fourth of those of an eighth. Paper: 64, an eighth."
                     ),
                 ),
                 io.Boolean.Input(

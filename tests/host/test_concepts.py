@@ -25,6 +25,7 @@ from .joint_softmax import plain, unloaded
 from .node_calls import call_node
 from .recorded import recorder as of_everything
 from .test_words_of_language_models import tokenizing
+from .tiny import tiny_model
 from .tiny.precision import nearly
 from .tiny.transformer_shapes import FLUX, FLUX2, TOKENS
 from .tiny.transformers import painted, spoken, transformer
@@ -186,6 +187,7 @@ def test_the_node_finds_words_that_no_prompt_has():
     ("kind", "given", "says"),
     [
         ("flux", {"concepts": "fox"}, "^concepts: 'fox' stands alone"),
+        ("flux", {"concepts": "fox,"}, "^concepts: 'fox' stands alone"),
         ("flux", {"concepts": "fox, sky"}, "`clip` is not connected"),
         ("sd3", {"concepts": "fox, sky"}, "ConceptAttention does not work: its authors' code for SD3 reads"),
         ("hunyuan-image", {"concepts": "fox, sky"}, "does not work: a refiner reads .* It works on Flux"),
@@ -196,6 +198,20 @@ def test_errors_teach(kind, given, says):
     """Before anything is sampled."""
     with pytest.raises(ValueError, match=says):
         call_node(AttentionRecorder, transformer(kind), **given)
+
+
+def test_a_u_net_says_where_they_work():
+    """And ends there."""
+    with pytest.raises(
+        ValueError, match=r"not in one attention, .* It works on Flux\.1, Flux\.2 and Chroma\.$"
+    ):
+        call_node(AttentionRecorder, tiny_model("sd15"), concepts="fox, sky")
+
+
+def test_commas_are_no_concepts():
+    """The prompt's words are recorded, as with no text at all."""
+    _, store = call_node(AttentionRecorder, transformer("flux"), concepts=" , ")
+    assert store.tokens is None
 
 
 def test_klein_is_refused():

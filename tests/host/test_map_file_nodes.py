@@ -7,6 +7,7 @@ import pytest
 import torch
 from attention_control.attention_patches.maps.map_files import load_maps
 from attention_control.attention_patches.maps.recorded import MapStore
+from attention_control.attention_patches.text.words import PromptTokens, Word
 from attention_control.nodes.host.files.file_kinds import MAPS
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
@@ -14,6 +15,7 @@ from attention_control.nodes.inspect.load_attention_maps_node import LoadAttenti
 from attention_control.nodes.inspect.save_attention_maps_node import SaveAttentionMaps
 from comfy_api.latest import io
 
+from .node_calls import call_node
 from .tiny import conditioning, sample, tiny_clip, tiny_model
 
 
@@ -125,9 +127,30 @@ def test_words_that_maps_carry_are_saved_with_them(folders, store):
     assert load_maps(save(maps, "again")).tokens == maps.tokens != None  # noqa: E711
 
 
+@pytest.mark.parametrize("node", ["save", "view"])
+def test_concepts_have_no_prompt_beside_them(folders, store, node):
+    """Its words would stand over the concepts' maps."""
+    concepts = PromptTokens("fox, sky", (Word("fox", (0,)), Word("sky", (1,))), 2)
+    looked_for = MapStore(store.read(), tokens=concepts, of_a_sampler=True)
+    image, clip, prompt = torch.rand(2, 64, 96, 3), tiny_clip("sd15"), "red fox"
+    with pytest.raises(ValueError, match=r"^prompt: these maps are of the recorder's concepts \(fox, sky\)"):
+        if node == "save":
+            save(looked_for, image=image, clip=clip, prompt=prompt)
+        else:
+            call_node(AttentionMapViewer, image, maps=looked_for, clip=clip, prompt=prompt)
+    assert not MAPS.saved()
+
+
+def test_a_prompt_of_another_length_is_not_saved(folders, store):
+    """Its words would not be where the maps have them."""
+    tokens = PromptTokens("a fox", (Word("fox", (1,)),), 5)
+    with pytest.raises(ValueError, match=r"^prompt: it gives 5 tokens, and the text .* has 77"):
+        save(MapStore(store.read(), tokens=tokens))
+
+
 def test_prompt_without_clip_is_an_error(folders, store):
     """Words cannot be found without the text encoder; nothing is written."""
-    with pytest.raises(ValueError, match=r"^clip: connect the text encoder"):
+    with pytest.raises(ValueError, match=r"^clip: not connected, .* leave `prompt` empty"):
         save(store, prompt="a fox")
     assert not MAPS.saved()
 

@@ -10,7 +10,7 @@ export const ENGLISH = {
   panel: "Attention maps",
   never_run: "Run the workflow, and its attention shows here.",
   not_kept: "The maps of the last run are not saved with a workflow. Run it again to see them here.",
-  gone: "The maps of the last run are no longer there. Run the workflow again to see them.",
+  gone: "The maps of the last run are no longer there. Change a setting of this node and run the workflow to see them.",
   words: "Words of the prompt",
   word: "Where “{word}” is looked at. Click: keep it. Shift-click: add it.",
   picture: "The picture. Arrow keys move the crosshair, Enter keeps it, Escape lets go.",

@@ -55,12 +55,9 @@ def family_of(model: Any, wanted: str | None = None) -> Family:
 def _unsupported(wanted: str, family: type[Family], called: str) -> str:
     """What works where, if a method does not work on a family."""
     others = _listed([other.models for other in FAMILIES if other.supports(wanted)])
-    here = _listed(sorted(family.works or ()))
+    here = f" On {family.models} these work: {_listed(sorted(family.works))}." if family.works else ""
     why = f": {family.reasons[wanted]}" if wanted in family.reasons else " yet"
-    return (
-        f"model: this is {called}, on which {wanted} does not work{why}. It works on {others}. On "
-        f"{family.models} these work: {here}."
-    )
+    return f"model: this is {called}, on which {wanted} does not work{why}. It works on {others}.{here}"
 
 
 def _listed(names: Sequence[str]) -> str:

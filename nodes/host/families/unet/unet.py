@@ -29,6 +29,9 @@ class UNet(Family):
     group_norms = True
     models: ClassVar[str] = "U-Nets for images (SD1.5, SD2, SDXL and models built like them)"
     checkpoints: ClassVar[bool] = True
+    reasons: ClassVar[Mapping[str, str]] = {
+        ConceptRecorder.label: "words and picture are not in one attention, where concepts could read both"
+    }
 
     @classmethod
     def supports(cls, label: str) -> bool:
