@@ -4,6 +4,7 @@ import pytest
 import torch
 from attention_control.nodes.host.text import proxy_words
 from attention_control.nodes.host.text.proxy_words import near_words
+from safetensors.torch import save_file
 
 from .tiny import tiny_clip
 
@@ -97,3 +98,16 @@ def test_other_encoders_are_an_error(kind):
     """That says to write the words."""
     with pytest.raises(ValueError, match="Write them yourself"):
         near_words(tiny_clip(kind), "cat", "a {}".format, 2)
+
+
+def test_embeddings_beside_the_word_are_an_error(monkeypatch, tmp_path):
+    """Before all the words are ranked; one in another chunk of the prompt is none of its context."""
+    clip = tiny_clip("sd15")
+    few_words(monkeypatch, clip)
+    save_file({"emb_params": torch.randn(2, 48)}, tmp_path / "hands.safetensors")
+    clip.tokenizer.clip_l.embedding_directory = str(tmp_path)
+    with monkeypatch.context() as unranked, pytest.raises(ValueError, match="none can be found for a prompt"):
+        unranked.setattr(proxy_words, "_last", None)
+        near_words(clip, "cat", "a {}, embedding:hands".format, 2)
+    behind = ("a {}" + " very" * 75 + ", embedding:hands").format
+    assert len(near_words(clip, "cat", behind, 2)) == 2

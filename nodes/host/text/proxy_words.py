@@ -44,6 +44,7 @@ def near_words(clip: Any, word: str, prompt: Written, count: int) -> list[Found]
     cannot be told.
     """
     encoder = _Encoder.of(clip)
+    encoder.frame(prompt)  # it may refuse the prompt, so before all words are ranked
     words = [other for other in encoder.vocabulary if other != word.lower()]
     first = encoder.ranked(words, word, SHORT.format)[:CHOSEN]
     return encoder.ranked([found.word for found in first], word, prompt)[:count]
@@ -80,23 +81,26 @@ class _Encoder:
 
     def ranked(self, words: Sequence[str], like: str, prompt: Written) -> list[Found]:
         """The words, the nearest first."""
-        text, place, chunk = self._frame(prompt)
+        text, place, chunk = self.frame(prompt)
         texts = [[*text[:place], self.vocabulary[word], *text[place + 1 :]] for word in words]
         target = self._vectors([self._tokens(prompt(like))[chunk]])
         likeness = cosine_similarity(self._vectors(texts), target)
         order = likeness.argsort(descending=True, stable=True).tolist()
         return [Found(words[number], float(likeness[number])) for number in order]
 
-    def _frame(self, prompt: Written) -> tuple[list[int], int, int]:
-        """The chunk of the prompt that the word is in, where its token is, and which chunk it is."""
+    def frame(self, prompt: Written) -> tuple[list[int], int, int]:
+        """The chunk of the prompt that the word is in, where its token is, and which chunk it is.
+
+        Raises ValueError if that chunk has embeddings.
+        """
         chunks = [self._tokens(prompt(probe)) for probe in PROBES]
         places = [
             (chunk, at)
             for chunk, (one, other) in enumerate(zip(*chunks, strict=True))
             for at, (a, b) in enumerate(zip(one, other, strict=True))
-            if a != b
+            if isinstance(a, int) and a != b
         ]
-        if len(places) != 1 or any(not isinstance(token, int) for token in chunks[0][places[0][0]]):
+        if len(places) != 1 or not all(isinstance(token, int) for token in chunks[0][places[0][0]]):
             raise ValueError(
                 "proxies: none can be found for a prompt with embeddings. Write them yourself, one per line."
             )
