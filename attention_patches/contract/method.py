@@ -1,8 +1,8 @@
 """A method as it stands on a node, and the parts by which it works in a run.
 
 A method is a frozen specification that can serve many runs. What works in one run are the parts that `begin`
-gives: each implements one or several of the protocols below, `AttentionPart` or `ResidualPart`, and only
-those.
+gives: each implements one or several of the protocols below, `AttentionPart`, `ResidualPart` or
+`ConceptPart`, and only those.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from torch import Tensor
 from .attention_part import AttentionPart
 from .batch import Batch
 from .call.site import Rows
+from .concepts import ConceptPart
 from .denoiser import Denoiser
 from .residual import ResidualPart
 from .schedule import PercentRange
@@ -96,6 +97,7 @@ class Reporter(Protocol):
 Part = (
     AttentionPart
     | ResidualPart
+    | ConceptPart
     | CallPart
     | GuidingPart
     | ScopePart

@@ -55,7 +55,7 @@ def _fraction(place: float, start: float, stop: float) -> float:
 
 
 def covered_cells(mask: Tensor, grid: tuple[int, int]) -> Tensor:
-    """(H, W) in 0..1 -> (h, w) bool: the cells that are covered to a half or more, else the one most covered.
+    """(H, W) in 0..1 -> (h, w) bool: the cells that are covered to a half or more, else those most covered.
 
     Raises ValueError if the mask is empty.
     """

@@ -17,7 +17,8 @@ NOT_THIS_PROMPT = (
 
 @dataclass(frozen=True)
 class Subject:
-    """One thing in one image: its words, and where it should be: in its boxes, or where its mask is >= 0.5.
+    """One thing in one image: its words, and where it should be: in its boxes, or where its mask covers a
+    cell to a half; of a mask that covers none so far, where it covers most.
 
     Two things of the same words are two subjects. Raises ValueError without a box or a mask, or for a box
     that is empty or not within the picture.

@@ -30,7 +30,7 @@ def named(frames: Sequence[Sequence[Drawn]], phrases: Sequence[str]) -> list[lis
     if not frames:
         raise ValueError(
             f"boxes: there are {len(phrases)} subjects, but neither boxes nor masks. Draw a box for each "
-            "subject, or empty `subjects` to switch the node off."
+            "subject."
         )
     if sum(counts) != len(phrases) and set(counts) != {len(phrases)}:
         have = f"{counts[0]} boxes" if len(frames) == 1 else f"{', '.join(map(str, counts))} boxes by image"

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..layers.layer import Layer
 from .rotary import Rotary
 
-Kind = Literal["self", "cross", "joint"]
+Kind = Literal["self", "cross"]
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,10 @@ class Rows:
 class Site:
     """One attention call.
 
-    `image_tokens` and `text_tokens` are slices of the key axis; one of them is empty unless the kind is
-    "joint". `sigma` is the noise level of the call, `percent` the same as the host counts the schedule: 0.0
-    is pure noise, 1.0 the finished picture. `rotary` says how the picture's queries and keys were rotated, in
-    self-attention of families whose positions are rotations.
+    `image_tokens` and `text_tokens` are slices of the key axis, one of which is empty. `sigma` is the noise
+    level of the call, `percent` the same as the host counts the schedule: 0.0 is pure noise, 1.0 the finished
+    picture. `rotary` says how the picture's queries and keys were rotated, in self-attention of families
+    whose positions are rotations.
     """
 
     family: str

@@ -36,7 +36,7 @@ class Search:
 
     def looks_at(self, site: Site) -> bool:
         """Whether it goes by this attention."""
-        return self.goes_on and site.layer.ordinal in self.layers and site.kind != "joint"
+        return self.goes_on and site.layer.ordinal in self.layers
 
     def add(self, site: Site, qkv: QKV, text: Text, rows: slice, outlines: Outlines) -> None:
         """What the subjects look at, from the rows of the prompt where it has the whole picture."""

@@ -89,18 +89,16 @@ class Guided:
         return True
 
     def __call__(self, site: Site, qkv: QKV, attend: Attend) -> Tensor:
-        queries, keys = self._exchange((site.layer.ordinal, site.kind), site.rows, qkv.q, qkv.k)
-        if not self.kept.gathers:
-            self.taken["attention"].add(site.sigma)
+        place = (site.layer.ordinal, site.kind)
+        queries, keys = self._exchange("attention", place, site.sigma, site.rows, qkv.q, qkv.k)
         return attend(replace(qkv, q=queries, k=keys))
 
     def residual(self, site: ResidualSite, h: Tensor) -> Tensor:
-        (features,) = self._exchange((site.layer.ordinal, "residual"), site.rows, h)
-        if not self.kept.gathers:
-            self.taken["features"].add(site.sigma)
+        place: Stop = (site.layer.ordinal, "residual")
+        (features,) = self._exchange("features", place, site.sigma, site.rows, h)
         return features
 
-    def _exchange(self, place: Stop, rows: Rows, *own: Tensor) -> tuple[Tensor, ...]:
+    def _exchange(self, what: str, place: Stop, sigma: float, rows: Rows, *own: Tensor) -> tuple[Tensor, ...]:
         """The guide's tensors for the rows of a call; the own ones where there are none, and while the guide
         itself passes."""
         if self.kept.gathers:
@@ -114,6 +112,7 @@ class Guided:
         if any(one.shape != other.shape for one, other in zip(given, own, strict=True)):
             self.left_alone[ANOTHER_SHAPE] += 1
             return own
+        self.taken[what].add(sigma)
         return given
 
     def finish(self, latents: Tensor) -> str | None:

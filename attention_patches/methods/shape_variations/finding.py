@@ -56,7 +56,7 @@ class Finding:
         return max(self.grids.values(), key=lambda grid: grid[0] * grid[1])
 
     def wants(self, site: Site) -> bool | StepAside:
-        if self.done or site.kind not in ("self", "cross"):
+        if self.done:
             return False
         if site.kind == "self" and self.grids.get(site.layer.ordinal) != self.grid:
             return False

@@ -56,7 +56,7 @@ def prompt_tokens(clip: Any, prompt: str) -> PromptTokens:
     if not tokens.keys() <= ENCODERS:
         raise ValueError(
             f"clip: words can be found for the text encoders of SD1.5, SD2, SDXL, {KNOWN}, and this one "
-            f"({', '.join(tokens)}) is another. Leave `clip` and `prompt` empty, or use such a model."
+            f"({', '.join(tokens)}) is another. Use such a model."
         )
     return _clip_words(clip, prompt, tokens)
 
