@@ -88,6 +88,8 @@ def measure(options: argparse.Namespace) -> None:
     figures = {
         "style": told(styles(demo, judge, number, steps, QUICK_VARIANTS if quick else VARIANTS)),
         "appearance": told(appearances(demo, judge, sprites, couples, max(steps, 4), quick)),
+        "pairs": couples,
+        "steps": steps,
     }
     written = record.write("independent", figures, options)
     print(tables_of_quality.independent(json.loads(written.read_text())))

@@ -90,7 +90,7 @@ def measure(model: Any, prompts: Any, steps: int, rounds: int) -> dict[str, Any]
             "seconds": statistics.median(seconds["off"]),
             "time": ratio(seconds["on"], seconds["off"]),
         }
-    return {"steps": steps, "rounds": rounds, "latent": [IMAGES, 4, CELLS, CELLS], "costs": found}
+    return {"steps": steps, "rounds": rounds, "latent": [IMAGES, 16, CELLS, CELLS], "costs": found}
 
 
 def main() -> None:

@@ -36,9 +36,9 @@ def _figures(figures: dict[str, Any]) -> str:
 
 def _companions(figures: dict[str, Any]) -> str:
     made = (
-        f"`python demo_model/evaluate.py --companions`, {figures['date']}, {figures['machine']}, with U-Net "
-        f"`{figures['weights'][:12]}`; read by the judge, which knows no toys: its features at the surest "
-        "subject are nearest to the toy's, among those of all nouns."
+        f"`python demo_model/evaluate.py --companions demo_model/companions`, {figures['date']}, "
+        f"{figures['machine']}, with U-Net `{figures['weights'][:12]}`; read by the judge, which knows no "
+        "toys: its features at the surest subject are nearest to the toy's, among those of all nouns."
     )
     table = _table("companions", figures["companions"])
     return "\n\n".join([made, table, _files(figures["files"])])

@@ -26,9 +26,9 @@ class EncodePromptBatch(io.ComfyNode):
                 io.Clip.Input(
                     "clip",
                     tooltip=(
-                        "The model's text encoder. SD1.5, SD2, SDXL, Flux.1, Flux.2, SD3, Qwen-Image, Wan, "
-                        "AuraFlow and HiDream take prompts of any lengths; Z-Image, Lumina 2, Chroma, Krea 2 "
-                        "and HunyuanImage of equal ones."
+                        "The model's text encoder. SD1.5, SD2, SDXL, Flux.1, Flux.2, SD3, Qwen-Image, "
+                        "Cosmos-Predict2, Wan, AuraFlow and HiDream take prompts of any lengths; Z-Image, "
+                        "Lumina 2, Chroma, Krea 2 and HunyuanImage of equal ones; Anima one for all."
                     ),
                 ),
                 io.String.Input(

@@ -101,7 +101,8 @@ def independent(record: dict[str, Any]) -> str:
         for which in ("style", "appearance")
     )
     return (
-        "The same sets and pairs under a judge that never saw the demo model's world: features and edges "
+        f"The same sets, and the first {record['pairs']} of the pairs, inverted in {record['steps']} steps, "
+        "under a judge that never saw the demo model's world: features and edges "
         "that VGG16 has learnt from photographs. Means; in brackets the paired difference to the first line "
         "and its 95 % interval. Texture distance (of Gram matrices) between the pictures of a set: lower is "
         f"more of one style.\n\n{style}\n\nTexture distance to the appearance, lower is nearer; agreement of "
