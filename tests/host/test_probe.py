@@ -12,9 +12,11 @@ from attention_control.nodes.inspect.attention_recorder_node import AttentionRec
 from attention_control.nodes.style.style_aligned_batch_node import StyleAlignedBatch
 from comfy_api.latest import io
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
+from nodes import ControlNetApply
 
 from .probing import LEVEL, SEED, by_hand, image, probe, sigma_by_hand
 from .tiny import SHAPES, conditioning, sample, spy_calls, tiny_model
+from .tiny.extras import tiny_controlnet
 from .tiny.precision import nearly
 
 SCALES = {"sd15": 0.18215, "sd2": 0.18215, "sdxl": 0.13025}
@@ -213,3 +215,14 @@ def test_every_socket_has_a_tooltip():
     assert list(inputs)[-3:] == ["latent", "inversion", "other_inversion"]
     assert all(options["tooltip"] for _, options in inputs.values())
     assert all(info["output_tooltips"])
+
+
+def test_a_prompt_whose_controlnet_is_for_the_negative_too():
+    """There is no negative here, as with BasicGuider, and none that it could be shared with."""
+    model = tiny_model("sd15")
+    hint, (plain,) = torch.rand(1, 48, 80, 3), (conditioning(model, seed=1),)
+    (positive,) = ControlNetApply().apply_controlnet(plain, tiny_controlnet(model), hint, 1.0)
+    assert positive[0][1]["control_apply_to_uncond"]
+    given = [layer.cross_attention["positive"] for layer in probe(model, image(), positive).layers]
+    without = [layer.cross_attention["positive"] for layer in probe(model, image(), plain).layers]
+    assert not torch.equal(given[-1], without[-1])

@@ -17,6 +17,7 @@ from ..run.install import reinstalled
 from ..text.prompt_batch import encode_rows
 from .latents import model_latent
 from .probe import sigma_at
+from .sampled import sampled
 
 LEVELS = tuple((number + 0.5) / 12 for number in reversed(range(8)))
 """Noise levels, from two thirds to next to none; above them hardly anything of the picture is left."""
@@ -59,17 +60,17 @@ def _error(
 ) -> Tensor:
     """(images, h, w) under one text."""
     found: list[Tensor] = []
-    comfy.sample.sample_custom(
+    sampled(
         model,
         torch.zeros_like(pictures),
         1.0,  # CFG: the text alone
         comfy.samplers.KSAMPLER(partial(_look, noises, found, bar)),
         torch.cat([sigmas, sigmas.new_zeros(1)]),
         positive,
-        [],
+        None,
         pictures,
-        disable_pbar=True,
-        seed=seed,
+        seed,
+        quiet=True,
     )
     return torch.stack(found).sum(0)
 

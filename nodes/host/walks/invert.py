@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import comfy.sample
-import comfy.samplers
-import comfy.utils
 import latent_preview
 import torch
 from torch import Tensor
@@ -22,6 +19,7 @@ from .distilled import distillation_remark
 from .inversion_samplers import Inverter, Replay
 from .latents import as_latent, model_latent
 from .model_identity import digest, identity, noise_path
+from .sampled import sampled
 
 LEAST_KEPT = 1e-4  # of the picture, in the noisiest state of a flow; at 0 no sampler could be given the state
 
@@ -58,20 +56,18 @@ class Conditions:
 
     def sample(self, model: Any, sampler: Any, sigmas: Tensor, latent: Tensor, seed: int) -> Tensor:
         """Latents as a LATENT holds them, from a run of the host to which no noise is added."""
-        samples: Tensor = comfy.sample.sample_custom(
+        return sampled(
             model,
             torch.zeros_like(latent),
             self.cfg,
             sampler,
             sigmas,
             self.positive,
-            self.negative or [],
+            self.negative,
             latent,
+            seed,
             callback=latent_preview.prepare_callback(model, len(sigmas) - 1),
-            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-            seed=seed,
         )
-        return samples
 
 
 def invert(

@@ -20,6 +20,7 @@ from ..numbers import HALF_PRECISION
 from ..run.install import Installed, install, installed, reinstalled
 from .latents import as_latent, model_latent
 from .model_identity import require_model
+from .sampled import sampled
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,16 @@ class Probe:
         """
         sigma = sigma_at(model.get_model_object("model_sampling"), self.noise_level)
         latent, noise, states = self._start(model, sigma)
-        comfy.sample.sample_custom(
+        sampled(
             _recorded(model, recorder, node_id),
             noise,
             1.0,  # CFG: the positive prompt alone
             comfy.samplers.KSAMPLER(partial(_call_once, states)),
             torch.tensor([sigma, 0.0]),
             self.positive,
-            [],
+            None,
             latent,
-            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-            seed=self.seed,
+            self.seed,
         )
 
     def _start(self, model: Any, sigma: float) -> tuple[Tensor, Tensor, Tensor | None]:
