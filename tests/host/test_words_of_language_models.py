@@ -1,7 +1,9 @@
 """Words of prompts that language models read: their places on the key axis, by the host's own tokenizers."""
 
 import unicodedata
+from copy import copy
 from functools import cache
+from types import SimpleNamespace
 
 import comfy.sd
 import comfy.text_encoders.anima
@@ -66,11 +68,15 @@ PROMPT = "two blue-ish birds, (a red fox:1.2) at night, café, a red hat and the
 PHRASES = ("blue-ish birds", "birds", "red fox", "fox", "at night", "café", "red hat", "image", "cat")
 
 
+SD3_ENCODERS = ("clip_l", "clip_g", "t5xxl")
+
+
 @cache
 def tokenizing(kind):
     """The host's CLIP with a tokenizer and no encoder."""
     clip = comfy.sd.CLIP(no_init=True)
     clip.tokenizer, clip.tokenizer_options = TOKENIZERS[kind][0](), {}
+    clip.cond_stage_model = SimpleNamespace(**dict.fromkeys(SD3_ENCODERS, True))
     return clip
 
 
@@ -164,6 +170,33 @@ def test_sd3_has_a_word_twice():
     assert prompt_tokens(clip, "a cat").find("cat").positions == (2, 77 + 2)
     long = "a cat, " * 40
     assert min(p for p in prompt_tokens(clip, long).find("cat").positions if p >= 154) == 154 + 2
+
+
+@pytest.mark.parametrize(
+    ("loaded", "positions", "length"),
+    [
+        (("clip_l", "clip_g"), (2,), 77),
+        (("clip_g",), (2,), 77),
+        (("t5xxl",), (2,), 77),
+        (("clip_l", "t5xxl"), (2, 77 + 2), 77 + 77),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) and isinstance(value[0], str) else None,
+)
+def test_sd3_has_the_words_of_the_encoders_that_were_loaded(loaded, positions, length):
+    """As the host's own text has them, whose tokenizer makes tokens for all three."""
+    clip = copy(tokenizing("sd3"))
+    clip.cond_stage_model = SimpleNamespace(**{name: name in loaded or None for name in SD3_ENCODERS})
+    tokens = prompt_tokens(clip, "a cat")
+    assert (tokens.find("cat").positions, tokens.length) == (positions, length)
+
+
+def test_words_that_the_host_does_not_tell_are_an_error():
+    """LongCat-Image's tokens come without the words that they are of."""
+    longcat = pytest.importorskip("comfy.text_encoders.longcat_image", reason="in no older host")
+    clip = comfy.sd.CLIP(no_init=True)
+    clip.tokenizer, clip.tokenizer_options = longcat.LongCatImageTokenizer(), {}
+    with pytest.raises(ValueError, match=r"^clip: the host does not tell the words .* LongCat-Image"):
+        prompt_tokens(clip, "a cat")
 
 
 def test_what_the_encoder_makes_of_two_prompts_differs_where_the_word_stands():

@@ -48,7 +48,7 @@ def prompt_tokens(clip: Any, prompt: str) -> PromptTokens:
     if reader is not None:
         words = reader.read(clip, prompt)
         if tokens.keys() == SD3:
-            return _twice(clip, prompt, tokens, words)
+            return _of_sd3(clip, prompt, tokens, words)
         if tokens.keys() == HIDREAM:  # Llama's of its last layer, and of another in each block
             llama = LLAMA.spelled(clip, prompt)
             return side_by_side([words, llama, llama], main=0)
@@ -81,19 +81,29 @@ def _clip_words(clip: Any, prompt: str, tokens: Mapping[str, Sequence[Token]]) -
     )
 
 
-def _twice(
+def _of_sd3(
     clip: Any, prompt: str, tokens: Mapping[str, Sequence[Token]], second: PromptTokens
 ) -> PromptTokens:
-    """Of SD3: as CLIP's tokens, and behind all of these as T5's, whose words they are."""
-    first = _clip_words(clip, prompt, {name: tokens[name] for name in ("l", "g")})
-    chunks = max(len(clip.tokenize(prompt)[name]) for name in ("l", "g"))
-    return side_by_side([replace(first, length=chunks * CHUNK), second], main=1)
+    """Of SD3: as CLIP's tokens, and behind all of these as T5's, whose words they are. The host makes tokens
+    for all three encoders, and the text of those that have been loaded."""
+    loaded = [name for name in ("l", "g") if getattr(clip.cond_stage_model, f"clip_{name}") is not None]
+    if not loaded:
+        return second
+    chunks = max(len(clip.tokenize(prompt)[name]) for name in loaded)
+    words = _clip_words(clip, prompt, {name: tokens[name] for name in loaded})
+    first = replace(words, length=chunks * CHUNK)
+    return first if clip.cond_stage_model.t5xxl is None else side_by_side([first, second], main=1)
 
 
 def text_tokens(clip: Any, text: str) -> dict[str, list[Token]]:
     """The text's tokens for each encoder; group 0 is the encoder's own."""
     streams = {}
     for encoder, chunks in clip.tokenize(text, return_word_ids=True).items():
+        if any(len(token) < 3 for chunk in chunks for token in chunk):
+            raise ValueError(
+                f"clip: the host does not tell the words of this text encoder ({encoder}) apart, as of "
+                "LongCat-Image. Use another model."
+            )
         every = [(value, group) for chunk in chunks for value, _weight, group in chunk]
         streams[encoder] = [Token(at, value, group) for at, (value, group) in enumerate(every) if group]
     return streams
