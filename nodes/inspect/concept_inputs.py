@@ -46,7 +46,11 @@ def make_concept_recorder(
     way for them, for fewer than two, and without `clip`."""
     family = family_of(model, ConceptRecorder.label)
     own, form = family.presets(ANY_SIZE)[CONCEPTS].layers, family.concepts
-    assert form is not None, "the family says that it works"
+    if form is None:
+        raise ValueError(
+            "model: maps of concepts are published for Flux.1, Flux.2 dev and Chroma, and this model reads "
+            "its text in another way. Leave `concepts` empty."
+        )
     names = list(dict.fromkeys(phrases_of(concepts)))
     if len(names) < 2:
         raise ValueError(

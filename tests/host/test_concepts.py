@@ -115,6 +115,26 @@ def test_concepts_change_nothing_and_meet_other_packs():
     assert torch.allclose(maps.float().sum(-1), torch.ones(1), atol=2e-3)
 
 
+def test_a_block_that_another_pack_skips_has_no_maps():
+    """The others have theirs."""
+    model, vectors = transformer("flux").clone(), torch.randn(3, 40)
+    model.set_model_patch_replace(lambda args, extra: args, "dit", "double_block", 0)
+    recorder = looking(model, vectors)
+    painted(install(model, recorder), "flux")
+    seen = [layer.layer.number for layer in recorder.store.read().layers]
+    assert seen == list(range(1, FLUX["depth"]))
+
+
+@pytest.mark.parametrize("changed", [{"txt_norm": True}, {"txt_ids_dims": [1, 2]}], ids=str)
+def test_others_of_the_class_of_flux_are_refused(changed, monkeypatch):
+    """Ovis-Image and LongCat-Image read their text in another way."""
+    model = transformer("flux")
+    for name, value in changed.items():
+        monkeypatch.setattr(model.model.diffusion_model.params, name, value)
+    with pytest.raises(ValueError, match=r"^model: .* reads its text in another way"):
+        call_node(AttentionRecorder, model, clip=reading(), concepts="fox, sky")
+
+
 def test_a_run_that_has_no_whole_picture_says_so(report):
     """Neither a model that sees it in windows, nor a prompt of a part of it."""
     model, vectors = transformer("flux"), torch.randn(3, 40)

@@ -63,7 +63,8 @@ class Stream:
             return out
 
         out = call({**args, "transformer_options": {**options, OVERRIDE: keep}})
-        self.concepts(number, kept[0], concepts)
+        if kept:  # none in a block that another patch skips
+            self.concepts(number, kept[0], concepts)
         return out
 
     def _through(self, args: dict[str, Any], original: BlockCall, text: int) -> Tensor:

@@ -49,10 +49,14 @@ class FluxFamily(Transformer):
         return bool(getattr(getattr(self.network, "params", None), "global_modulation", False))
 
     @property
-    def concepts(self) -> ConceptForm:
+    def concepts(self) -> ConceptForm | None:
         """All text of Flux.1 stands at one place; in Flux.2 each token has its own, and a text ends with that
-        of the template."""
-        return ConceptForm(token=-2, temperature=1000.0) if self.second else ConceptForm()
+        of the template. Of others of the class, as Ovis-Image and LongCat-Image, nothing is published."""
+        if self.second:
+            return ConceptForm(token=-2, temperature=1000.0)
+        params = getattr(self.network, "params", None)
+        others = getattr(params, "txt_norm", False) or getattr(params, "txt_ids_dims", ())
+        return None if others else ConceptForm()
 
     def presets(self, latent: Grid) -> Mapping[str, Preset]:
         """With the blocks that see concepts best (ConceptAttention): 15 to 18 of 19, of Flux.2 5 to 7 of 8,
@@ -67,8 +71,9 @@ class FluxFamily(Transformer):
         wanted = [number for number in range(self.blocks()["double"]) if concepts.wants(number)]
         if not wanted:
             return options
-        place = self.concepts.token
-        return with_concepts(options, self.network, concepts, height * width, place, wanted[-1])
+        form = self.concepts
+        assert form is not None, "the recorder has asked"
+        return with_concepts(options, self.network, concepts, height * width, form.token, wanted[-1])
 
     def bounded_blocks(self) -> BoundedBlocks:
         """InvokeAI's regional prompts: every other block of Flux.1, with pixels of regions apart, and all
