@@ -65,7 +65,22 @@ def lllite(patched):
     patched.set_model_patch(AnimaLLLiteMLPPatch(patch), "mlp_patch")
 
 
-HINTS = {"qwen-image": diffsynth, "z-image": z_image, "cosmos": lllite}
+def uni3c(patched):
+    """Its residuals are for all rows the same."""
+    channels = torch.arange(transformer("wan").model.diffusion_model.dim) % 3.0
+    toy = SimpleNamespace(
+        num_layers=1,
+        process_input=lambda x: (x, None),
+        forward_block=lambda number, hidden, temb, freqs: (hidden, channels.repeat(len(hidden), 24, 1)),
+    )
+    uni3c = pytest.importorskip("comfy_extras.nodes_model_patch").WanUni3CCnetPatch
+    patch = uni3c(SimpleNamespace(model=toy), None, VAE, None, 1.0, 1e9, 0.0)
+    patch.encode_render_video = lambda shape: torch.ones(1, 16, *shape)
+    patch.models = list
+    patched.set_model_double_block_patch(patch)
+
+
+HINTS = {"qwen-image": diffsynth, "z-image": z_image, "cosmos": lllite, "wan": uni3c}
 
 
 @pytest.mark.parametrize(("kind", "hint"), HINTS.items(), ids=HINTS)

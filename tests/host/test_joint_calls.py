@@ -150,6 +150,14 @@ def test_what_does_not_add_up_is_said():
     assert why_foreign(SEEN, call(q, k, v), 2) == "another patch has made 4 rows of 2"
 
 
+def test_further_queries_beside_a_text_alone_are_not_the_pictures():
+    """As those of Wan's reference pictures."""
+    q, k, v = tensors()
+    words = Seen(SEEN.place, SEEN.grid, (KeyPart("text", k.shape[2]),), slice(0, 12))
+    assert why_foreign(words, call(q[:, :, :12], k, v), ROWS) is None
+    assert f"; {q.shape[2]} queries for 12 of the picture)" in why_foreign(words, call(q, k, v), ROWS)
+
+
 def image_first(call, others, image):
     return torch.cat([image, others], dim=2)
 

@@ -6,12 +6,15 @@ from typing import Any
 
 from torch import Tensor
 
-HINTED = frozenset({"DiffSynthCnetPatch", "ZImageControlPatch", "AnimaLLLitePatch", "SUPIRPatch"})
+HINTED = frozenset(
+    {"DiffSynthCnetPatch", "ZImageControlPatch", "AnimaLLLitePatch", "SUPIRPatch", "WanUni3CCnetPatch"}
+)
 
 Patches = Mapping[str, Sequence[Any]]  # as the host's transformer options hold them
 CHANGED = {
     "DiffSynthCnetPatch": ("img",),
     "ZImageControlPatch": ("img",),
+    "WanUni3CCnetPatch": ("img",),
     "AnimaLLLiteAttentionPatch": ("q", "k", "v"),
     "AnimaLLLiteMLPPatch": ("x",),
 }
@@ -35,7 +38,8 @@ def _name(patch: Any) -> str:
 
 
 def sparing(patches: Patches, rows: Tensor) -> dict[str, list[Any]]:
-    """The same, but they leave these rows of a call as they are."""
+    """The same, but they leave these rows of a call as they are; not so SUPIR, whose adapters are a part of the
+    network itself."""
     return {
         place: [
             Sparing(patch, CHANGED[name], rows) if (name := type(patch).__name__) in CHANGED else patch

@@ -23,9 +23,11 @@ def why_foreign(seen: Seen, host: HostCall, rows: int) -> str | None:
     expected = sum(part.tokens for part in seen.parts)
     wanted = seen.queries.stop - seen.queries.start
     cells = seen.grid[0] * seen.grid[1]
-    if keys != expected or queries < seen.queries.stop or wanted != cells:
+    further = len(seen.parts) == 1 and queries != wanted  # as Wan's reference pictures have
+    if keys != expected or queries < seen.queries.stop or wanted != cells or further:
         names = ", ".join(f"{part.tokens} of {part.name}" for part in seen.parts)
-        return f"another patch attends to other tokens ({keys} keys where there should be {names})"
+        more = f"; {queries} queries for {cells} of the picture" if further else ""
+        return f"another patch attends to other tokens ({keys} keys where there should be {names}{more})"
     return None
 
 
