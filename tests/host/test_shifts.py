@@ -228,8 +228,9 @@ class Third(Shift):
         return self.calls == 3 and super().shift(latents, model)
 
 
+@pytest.mark.parametrize("mask", [None, torch.ones(1, 1, 6, 10)], ids=["whole", "masked"])
 @pytest.mark.parametrize("name", ["euler", "uni_pc_bh2"])
-def test_a_shift_of_the_first_part_of_a_run_is_there_in_the_second(name):
+def test_a_shift_of_the_first_part_of_a_run_is_there_in_the_second(name, mask):
     """Two parts of a run, as KSamplerAdvanced makes them, are nearly one run, with a shift as without."""
     sampling, nothing = model().get_model_object("model_sampling"), torch.zeros(SHAPE)
     whole = comfy.samplers.calculate_sigmas(sampling, "normal", 8)
@@ -238,7 +239,7 @@ def test_a_shift_of_the_first_part_of_a_run_is_there_in_the_second(name):
         prompts = conditioning(patcher, 2, seed=1), conditioning(patcher, seed=2)
         given = 3.0, comfy.samplers.sampler_object(name), sigmas, *prompts, latents
         with torch.inference_mode():
-            return comfy.sample.sample_custom(patcher, noise, *given, seed=5)
+            return comfy.sample.sample_custom(patcher, noise, *given, noise_mask=mask, seed=5)
 
     apart = []
     for shifts in (False, True):

@@ -43,13 +43,12 @@ class SamplerState:
         sampler = executor.class_obj
         function: Any = getattr(sampler, "sampler_function", None)
         self.copied, self.remark = function in COPYING, FORGOTTEN if function in CORRECTING else None
-        if not is_masked(rest, named) or not isinstance(sampler, KSAMPLER):
-            out = executor(guider, sigmas, extra, *rest, **named)
-            return out if self.lead is None else out + self._left(guider, sigmas[-1])
-        seen = copy.copy(sampler)
-        seen.sampler_function = Masked(function, self.left_out)
-        inner = type(executor)(seen.sample, seen, executor.wrappers, executor.idx)
-        return inner(guider, sigmas, extra, *rest, **named)
+        if is_masked(rest, named) and isinstance(sampler, KSAMPLER):
+            seen = copy.copy(sampler)
+            seen.sampler_function = Masked(function, self.left_out)
+            executor = type(executor)(seen.sample, seen, executor.wrappers, executor.idx)
+        out = executor(guider, sigmas, extra, *rest, **named)
+        return out if self.lead is None else out + self._left(guider, sigmas[-1])
 
     def _left(self, guider: Any, sigma: Tensor) -> Tensor:
         """How far ahead the true latents are at the end of a run, as the sampler gives them out."""
