@@ -1,5 +1,7 @@
 """What PlugAndPlay pushes away from is so large a part of the negative, whatever that is made of."""
 
+from functools import partial
+
 import pytest
 import torch
 from attention_control.attention_patches.contract.views import RegionPrompts
@@ -18,7 +20,7 @@ from nodes import ConditioningSetTimestepRange as Range
 from .just import Just, Witness
 from .plugging import empty, plugged, words
 from .specimen import model
-from .tiny import assert_same_image
+from .tiny import assert_same_image, conditioning
 from .tiny.extras import tiny_controlnet
 from .transfers import inverted, sampled
 
@@ -150,3 +152,17 @@ def test_what_is_pushed_away_in_a_region_has_the_regions_controlnet():
     assert_same_image(found, expected, tolerance=1e-3)
     found = in_a_region(words(SHAPE, 5), own(), *others)
     assert_same_image(found, pushed(own(), **UNSEEN), tolerance=1e-3)
+
+
+def test_what_is_pushed_away_is_encoded_as_a_negative(monkeypatch):
+    """SDXL's refiner is told another aesthetic score of it."""
+    told, base = [], model(SHAPE).model
+    own, own_words = base.extra_conds, partial(conditioning, model(SHAPE), 1)
+
+    def listening(**given):
+        told.append((given["prompt_type"], given["cross_attn"].shape[1]))
+        return own(**given)
+
+    monkeypatch.setattr(base, "extra_conds", listening)
+    pushed(own_words(154), away_from=own_words(231))
+    assert {role for role, tokens in told if tokens == 231} == {"negative"}

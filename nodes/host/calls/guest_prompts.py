@@ -39,7 +39,7 @@ class GuestPrompts:
         self.fitted: dict[
             tuple[bool, tuple[int, ...]], tuple[dict[str, list[Conditioning]], dict[Any, Text]]
         ] = {}
-        self.own: dict[tuple[int, tuple[int, ...]], tuple[list[Conditioning], dict[Any, Text]]] = {}
+        self.own: dict[tuple[int, str, tuple[int, ...]], tuple[list[Conditioning], dict[Any, Text]]] = {}
 
     @contextmanager
     def fit(
@@ -60,16 +60,16 @@ class GuestPrompts:
             guider.conds = own
 
     def of_guests(
-        self, model: Any, prompt: Any, latents: Tensor, seed: int | None
+        self, model: Any, prompt: Any, latents: Tensor, seed: int | None, role: str = "positive"
     ) -> tuple[list[Conditioning], dict[Any, Text]]:
         """A CONDITIONING in the host's form for latents (B, C, h, w), and what its entries are; it is made
-        once for each size."""
-        key = id(prompt), tuple(latents.shape)  # the prompt lies on a node, and outlives the run
+        once for each size. Models may be told otherwise of a negative, as SDXL's refiner is."""
+        key = id(prompt), role, tuple(latents.shape)  # the prompt lies on a node, and outlives the run
         if key not in self.own:
             fitted = process_conds(
                 model,
                 latents,
-                {"positive": convert_cond(prompt)},
+                {"positive": [{**entry, "prompt_type": role} for entry in convert_cond(prompt)]},
                 latents.device,
                 latents,
                 None,
@@ -93,7 +93,7 @@ class GuestPrompts:
         """The run's conditionings, fitted to latents (B, C, h, w), with a CONDITIONING as so large a part of
         the negative; and what its entries are."""
         size = (latents.shape[-2], latents.shape[-1])
-        entries, _ = self.of_guests(model, prompt, latents, seed)
+        entries, _ = self.of_guests(model, prompt, latents, seed, "negative")
         negative = conds["negative"]
         named = {"negative": [*negative, *entries]}  # so that they are numbered behind the run's own
         texts = texts_of(named, size, self.family)

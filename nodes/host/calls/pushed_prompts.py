@@ -70,7 +70,7 @@ def _beside(
 
 def _as_part(prompt: Sequence[Conditioning], weight: float) -> list[Conditioning]:
     """The entries of a prompt, which weigh 1 together."""
-    own = {"strength": 1.0 / len(prompt), "prompt_type": "negative", PUSHED: weight}
+    own = {"strength": 1.0 / len(prompt), PUSHED: weight}
     return [{**entry, **own} for entry in prompt]
 
 
