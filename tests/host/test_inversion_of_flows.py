@@ -4,6 +4,7 @@ from functools import cache
 from typing import get_args
 
 import comfy.samplers
+import comfy.supported_models
 import pytest
 import torch
 from attention_control.attention_patches.contract.call.rotary import Axis, Rotary
@@ -226,3 +227,14 @@ def test_levels_above_the_highest_of_flows(method):
     inversion, _, sigmas = call_node(InvertLatent, transformer("flux"), spoken("flux"), latent, **how)
     assert sigmas.tolist() == pytest.approx([0.9999, 0.6, 0.3, 0.0])
     assert inversion.states.isfinite().all()
+
+
+def test_a_network_that_norms_its_text_is_not_distilled(monkeypatch):
+    """The host takes Ovis-Image for FluxSchnell, as neither is told a guidance."""
+    model = transformer("flux")
+    monkeypatch.setattr(model.model, "model_config", comfy.supported_models.FluxSchnell({}))
+    monkeypatch.setattr(model.model.diffusion_model.params, "guidance_embed", False)
+    prompt = spoken("flux", seed=1)
+    assert "distilled for few steps" in distillation_remark(model, prompt, "ddim")
+    monkeypatch.setattr(model.model.diffusion_model.params, "txt_norm", True)
+    assert distillation_remark(model, prompt, "ddim") is None

@@ -50,3 +50,16 @@ def test_a_file_that_goes_while_it_is_shown_again_is_written_again(folder, monke
     touch = os.utime
     monkeypatch.setattr(os, "utime", lambda file: (file.unlink(), touch(file)))
     assert saved(folder, 1, 0)[0] == path and path.exists()
+
+
+def test_a_picture_that_cannot_be_written_leaves_nothing_behind(folder, monkeypatch):
+    """Least of all where the disk is full."""
+
+    def full(image, path, **how):
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("PIL.Image.Image.save", full)
+    with pytest.raises(OSError, match="No space"):
+        save_temp_png(np.zeros((8, 8), np.uint8))
+    assert not list(folder.iterdir())

@@ -31,8 +31,12 @@ def save_temp_png(pixels: NDArray[np.uint8]) -> dict[str, str]:
     if not _renewed(file):
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = folder / f"{digest}.{uuid.uuid4().hex}.part"
-        Image.fromarray(pixels).save(unfinished, format="PNG", compress_level=FAST)
-        os.replace(unfinished, file)
+        try:
+            Image.fromarray(pixels).save(unfinished, format="PNG", compress_level=FAST)
+            os.replace(unfinished, file)
+        except OSError:
+            unfinished.unlink(missing_ok=True)
+            raise
     return {"filename": file.name, "subfolder": SUBFOLDER, "type": "temp"}
 
 

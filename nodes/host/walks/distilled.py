@@ -14,13 +14,14 @@ def distillation_remark(model: Any, positive: Any, method: InversionMethod) -> s
     """Why the picture may be missed, and what to do; None if nothing of the MODEL and the prompt says so."""
     if method == "edit friendly ddpm":  # exact, whatever the model expects
         return None
-    if isinstance(model.model.model_config, FEW_STEPS):
+    params = getattr(model.get_model_object("diffusion_model"), "params", None)
+    # the host takes Ovis-Image, which norms its text, for a Flux.1 without a guidance
+    if isinstance(model.model.model_config, FEW_STEPS) and not getattr(params, "txt_norm", False):
         return (
             "The model was distilled for few steps, and its directions lead nowhere between them: use edit "
             "friendly ddpm, or the model that it was made from."
         )
-    network = model.get_model_object("diffusion_model")
-    if not getattr(getattr(network, "params", None), "guidance_embed", False):
+    if not getattr(params, "guidance_embed", False):
         return None
     highest = max((more.get("guidance", OWN_GUIDANCE) for _, more in positive), default=1.0)
     if highest <= 1.0:
