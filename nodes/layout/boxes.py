@@ -15,6 +15,7 @@ Canvas = tuple[int, int]
 """(width, height) in pixels."""
 
 LARGEST = 16384  # pixels of a side
+SIDES = ("x", "y", "width", "height")
 ELEMENT_SCALE = 1000  # sides of the picture in the host's `elements`
 _NUMBER = r"([-+]?(?:\d+(?:\.\d*)?|\.\d+))"
 _GAP = rf"[\s{COMMAS}]+"
@@ -35,11 +36,12 @@ class Drawn:
     measured: bool = field(default=True, compare=False)
 
 
-def drawn_boxes(value: Any, canvas: Canvas | None, name: str) -> list[list[Drawn]]:
+def drawn_boxes(value: Any, canvas: Canvas | None, name: str, typed: bool = False) -> list[list[Drawn]]:
     """The boxes of each image, from BOUNDING_BOX or ARRAY values in any of the host's nestings.
 
-    A box, a list of boxes for all images, or a list of such lists, one for each image. Raises ValueError,
-    naming the input, for anything else, and for boxes outside the canvas.
+    A box, a list of boxes for all images, or a list of such lists, one for each image. Numbers that people
+    have `typed` may be fractions. Raises ValueError, naming the input, for anything else, and for boxes
+    outside the canvas.
     """
     if value is None:
         return []
@@ -53,7 +55,7 @@ def drawn_boxes(value: Any, canvas: Canvas | None, name: str) -> list[list[Drawn
         raise ValueError(
             f"{name}: some images have a list of boxes, and one has {_short(odd[0])}; give each a list"
         )
-    return _each(frames, _read, canvas, name)
+    return _each(frames, _typed if typed else _read, canvas, name)
 
 
 def written_boxes(text: str, canvas: Canvas | None) -> list[list[Drawn]]:
@@ -68,7 +70,7 @@ def written_boxes(text: str, canvas: Canvas | None) -> list[list[Drawn]]:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"boxes: this is no valid JSON: {error}") from error
-        return drawn_boxes(value, canvas, "boxes")
+        return drawn_boxes(value, canvas, "boxes", typed=True)
     frames: list[list[str]] = [[]]
     for line in text.splitlines():
         if re.fullmatch(_NEXT_IMAGE, line):
@@ -101,11 +103,22 @@ def _written(line: str, canvas: Canvas | None, where: str) -> Drawn:
             f"boxes: {_short(line)} is not of the form `x y w h: phrase`, four numbers and then what is in "
             "the box, as in `64 128 192 256: ginger kitten`"
         )
-    x, y, width, height = _numbers([match[part] for part in range(1, 5)], where)
+    return _placed(_numbers([match[part] for part in range(1, 5)], where), canvas, where, match[5] or "")
+
+
+def _placed(numbers: Sequence[float], canvas: Canvas | None, where: str, phrase: str) -> Drawn:
+    """A box by what people have typed: in fractions, if none of its four numbers is above 1."""
+    x, y, width, height = numbers
     corners = x, y, x + width, y + height
-    if max(x, y, width, height) > 1:
-        return Drawn(_measured(corners, canvas, where), match[5] or "", where)
-    return Drawn(_inside(corners, canvas, where), match[5] or "", where, measured=False)
+    if max(numbers) > 1:
+        return Drawn(_measured(corners, canvas, where), phrase, where)
+    return Drawn(_inside(corners, canvas, where), phrase, where, measured=False)
+
+
+def _typed(item: Any, canvas: Canvas | None, where: str) -> Drawn:
+    if not isinstance(item, dict) or "bbox" in item:
+        return _read(item, canvas, where)
+    return _placed(_numbers([item.get(key) for key in SIDES], where), canvas, where, _phrase(item))
 
 
 def _read(item: Any, canvas: Canvas | None, where: str) -> Drawn:
@@ -115,7 +128,7 @@ def _read(item: Any, canvas: Canvas | None, where: str) -> Drawn:
         y0, x0, y1, x1 = (side / ELEMENT_SCALE for side in _numbers(item["bbox"], where))
         box = _inside((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), canvas, where)
         return Drawn(box, _phrase(item), where, measured=False)
-    x, y, width, height = _numbers([item.get(key) for key in ("x", "y", "width", "height")], where)
+    x, y, width, height = _numbers([item.get(key) for key in SIDES], where)
     return Drawn(_measured((x, y, x + width, y + height), canvas, where), _phrase(item), where)
 
 

@@ -98,6 +98,14 @@ def test_impossible_boxes_are_refused(value, complaint):
         drawn_boxes(value, CANVAS, "bboxes")
 
 
+def test_fractions_may_be_typed_as_json():
+    """By the same rule as in lines; what other nodes give is always in pixels."""
+    typed = '[{"x": 0.25, "y": 0.5, "width": 0.5, "height": 0.25, "desc": "cat"}]'
+    assert written_boxes(typed, CANVAS) == written_boxes("0.25 0.5 0.5 0.25: cat", CANVAS)
+    pixel = {"x": 0.0, "y": 0.0, "width": 1.0, "height": 1.0}
+    assert drawn_boxes(pixel, CANVAS, "bboxes")[0][0].box == (0, 0, 1 / 200, 1 / 100)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
