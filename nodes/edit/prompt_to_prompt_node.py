@@ -26,7 +26,7 @@ from .prompts.source_inversion import remarks
 JOINT_BLEND_UNTIL = 0.5  # of the schedule, Shin et al.
 JOINT = (
     "In this model text and picture share one softmax: the edits take over the source's layout until "
-    "self_until, and no maps of words; `edit` and `cross_until` have no effect."
+    "self_until, and no maps of words; `edit`, `cross_until` and `cross_until_words` have no effect."
 )
 
 

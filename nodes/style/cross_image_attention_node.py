@@ -175,8 +175,12 @@ class CrossImageAttention(io.ComfyNode):
         remarks, after_step = pair.remarks(), None
         if adain != "off" and not swap.empty:
             inputs = MaskInputs(adain, structure_mask, appearance_mask, subject, clip)
-            masks, remark = inputs.choose(pair)
-            after_step = LatentAdaIN(appearance, masks, pair.step(adain_start_percent))
+            begins = pair.step(adain_start_percent)
+            if begins < structure.steps:
+                masks, remark = inputs.choose(pair)
+                after_step = LatentAdaIN(appearance, masks, begins)
+            else:
+                remark = "No AdaIN: adain_start_percent lies behind the last step."
             remarks.append(remark)
         patch = CrossImage(
             structure=structure,

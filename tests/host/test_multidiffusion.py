@@ -103,3 +103,22 @@ def test_what_the_report_says(report):
     assert level == "INFO"
     assert "2 of 2 noise levels, 2 images" in line
     assert "6 windows of 48 x 32 pixels: 6 views in each call of the sampler." in line
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"window": (4, 7), "stride": 7}, "take a stride below 56 pixels"),
+        ({"window": (6, 14), "stride": 14}, "one window holds the whole picture; wrap closes nothing"),
+        ({"window": (6, 99), "stride": 20}, "take a stride below 112 pixels"),
+        ({"window": (4, 7), "stride": 6}, None),
+        ({"window": (6, 14), "stride": 13}, None),
+        ({"window": (4, 7), "stride": 7, "wrap": False}, None),
+    ],
+    ids=str,
+)
+def test_a_picture_that_does_not_close_is_told(report, settings, told):
+    """With `wrap`, where no window goes round the right edge."""
+    sample(with_windows(model(SHALLOW), **{"wrap": True, **settings}), *prompts(), **WIDE)
+    *_, (_, line) = report("MultiDiffusion")
+    assert told in line if told else "wrap" not in line

@@ -146,6 +146,8 @@ def test_report_counts_layers_noise_levels_and_images(report):
         ([0, 3], {}, None),
         ([0, 3], {"sharing": "all images"}, "images 0, 3 of a larger batch"),
         ([0, 1], {"sharing": "all images"}, None),
+        ([2, 2], {}, None),  # of one noise, which no batch has
+        ([2, 2], {"sharing": "all images"}, None),
     ],
 )
 def test_images_cut_out_of_a_batch_are_told(report, images, settings, told):

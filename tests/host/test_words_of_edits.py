@@ -15,6 +15,7 @@ from .editing import change, run, spec
         "(smiling:5)\n(pink:-1.5)",
         "smiling=5; pink = -1.5",
         "smiling x5, 'pink' : -1.5,",
+        "smiling x 5, pink x -1.5",  # as the report has them
         "smiling：5，pink：-1.5",
         "smiling * 5 , pink \u00d7 -1.5",
     ],
@@ -26,10 +27,11 @@ def test_numbers_of_words_as_people_write_them(text):
 
 def test_phrases_and_numbers_in_words():
     """The last number is the factor."""
-    assert word_numbers("big red cat 2, 1girl .5, cat#2: 3", "reweight") == {
+    assert word_numbers("big red cat 2, 1girl .5, cat#2: 3, size 5 x 2", "reweight") == {
         "big red cat": 2.0,
         "1girl": 0.5,
         "cat#2": 3.0,
+        "size 5": 2.0,
     }
 
 
@@ -86,3 +88,22 @@ def test_an_end_that_ends_nothing_is_told(clip, edits, ends, reweight, told):
     outputs = change(clip, "a red cat", edits, cross_until_words=ends, reweight=reweight)
     assert outputs[3].splitlines()[-1].startswith(told or "Image")
     assert spec(outputs).note.startswith(told or "") and bool(spec(outputs).note) == bool(told)
+
+
+IDLE = "without effect, its end is 0"
+
+
+@pytest.mark.parametrize(
+    ("edits", "settings", "told"),
+    [
+        ("a big red cat", {"cross_until_words": "big: 0"}, "refine (new: big); big x 3 {}"),
+        ("a big red cat", {"cross_until": 0.0}, "refine (new: big) {}; big x 3 {}"),
+        ("a big cat", {"cross_until": 0.0}, "swap (red -> big) {}; big x 3 {}"),
+        ("a big dog", {"cross_until_words": "big: 0"}, "swap (red -> big {}, cat -> dog); big x 3 {}"),
+        ("a big cat", {"cross_until": 0.0, "cross_until_words": "big: 0.1"}, "swap (red -> big); big x 3"),
+    ],
+)
+def test_what_ends_before_it_begins_is_told(clip, edits, settings, told):
+    """Where a token's end is 0, its factor and the map that it would take do nothing."""
+    report = change(clip, "a red cat", edits, reweight="big 3", **settings)[3]
+    assert report.splitlines()[1] == f"Image 1, {told.replace('{}', IDLE)}: {edits}"

@@ -63,9 +63,19 @@ class MultiDiffusion(Method):
     def start(self, batch: Batch) -> str | None:
         if self.regions:
             masks(self.regions, batch.latent, batch.cell, batch.images)
-        elif self.windows(batch.latent).one:
-            return "one window holds the whole picture"
+        elif (windows := self.windows(batch.latent)).one:
+            open_ = self.left_open(windows, batch.cell)
+            return "; ".join(filter(None, ["one window holds the whole picture", open_]))
         return None
+
+    def left_open(self, windows: Windows, cell: int) -> str | None:
+        """What to say if `wrap` closes nothing; `cell` is the side of a cell in pixels."""
+        if not self.wrap or windows.closed:
+            return None
+        return (
+            "wrap closes nothing, as no window goes round the right edge: take a stride below "
+            f"{windows.shape[1] * cell} pixels"
+        )
 
     def largest_call(self, batch: Batch) -> tuple[int, tuple[int, int]] | None:
         windows = self.windows(batch.latent)
@@ -148,7 +158,8 @@ class Fusing:
         height, width = (side * self.cell for side in self.windows.shape)
         windows = f"{len(self.windows.cells)} windows of {width} x {height} pixels"
         regions = f", {len(self.spec.regions)} regions" if self.spec.regions else ""
-        return f"{windows}{regions}: {len(self.views)} views in each call of the sampler."
+        said = f"{windows}{regions}: {len(self.views)} views in each call of the sampler"
+        return "; ".join(filter(None, [said, self.spec.left_open(self.windows, self.cell)])) + "."
 
 
 def _beside(mask: Tensor, latents: Tensor) -> Tensor:

@@ -52,6 +52,11 @@ class Windows:
         """Whether there is only the picture itself."""
         return len(self.cells) == 1
 
+    @property
+    def closed(self) -> bool:
+        """Whether any of them goes round the right edge."""
+        return any(cells.left + cells.width > self.size[1] for cells in self.cells)
+
     @cached_property
     def weights(self) -> Tensor:
         """(h, w) float32: what the cells of each window weigh.

@@ -136,9 +136,14 @@ class StyleAligned(Method):
         return parts
 
     def _cut(self, batch: Batch) -> str | None:
-        """What to say of images that were cut out of a larger batch: the others follow another reference."""
+        """What to say of images that were cut out of a larger batch: the others follow another reference.
+
+        No batch has a number twice; images that start at one noise were made so on purpose.
+        """
         numbers, reference = batch.numbers, self.reference
-        if self.reference_picture is not None or not numbers or numbers == tuple(range(len(numbers))):
+        if self.reference_picture is not None or numbers == tuple(range(len(numbers))):
+            return None
+        if len(set(numbers)) < len(numbers):
             return None
         if self.sharing != "all images" and numbers[reference] == reference:
             return None

@@ -133,31 +133,44 @@ def _joined(places: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
 
 def describe(prompts: EditedPrompts, blend: Blend | None) -> str:
     """A line for each image: how its prompt was aligned, what is weighed, what may change."""
-    lines = [f"Image 0, the source: {prompts.source.tokens.prompt}{_places(prompts.source, blend, 0)}"]
+    lines = [f"Image 0, the source: {_line(prompts.source)}{_places(prompts.source, blend, 0)}"]
     for image, (edit, aligned) in enumerate(zip(prompts.edits(), prompts.alignments, strict=True), start=1):
         prompt = prompts.changed[image - 1]
-        told = "as the source" if prompts.same[image - 1] else _told(prompts.source, prompt, aligned)
+        same = prompts.same[image - 1]
+        told = "as the source" if same else _told(prompts.source, prompt, aligned, edit)
         weighed = "".join(
-            f"; {word.text} x {edit.factors[word.positions[0]]:g}"
+            f"; {word.text} x {edit.factors[word.positions[0]]:g}{_idle(edit, word.positions)}"
             for word in prompt.words
             if edit.factors[word.positions[0]] != 1.0
         )
-        lines.append(f"Image {image}, {told}{weighed}: {prompt.tokens.prompt}{_places(prompt, blend, image)}")
+        lines.append(f"Image {image}, {told}{weighed}: {_line(prompt)}{_places(prompt, blend, image)}")
     return "\n".join(lines)
 
 
-def _told(source: EncodedPrompt, edit: EncodedPrompt, aligned: Alignment) -> str:
+def _line(prompt: EncodedPrompt) -> str:
+    """What is written, without line breaks."""
+    return " ".join(prompt.tokens.prompt.split())
+
+
+def _told(source: EncodedPrompt, edit: EncodedPrompt, aligned: Alignment, change: Edit) -> str:
     if aligned.mode == "off":
         return "not aligned"
+    idle = _idle(change, [token for token, taken in enumerate(aligned.taken) if taken.tokens])
     if aligned.mode == "swap":
         pairs = [
-            f"{ours.text} -> {theirs.text}"
+            f"{ours.text} -> {theirs.text}{'' if idle else _idle(change, theirs.positions)}"
             for ours, theirs in zip(source.words, edit.words, strict=True)
             if source.spelled(ours) != edit.spelled(theirs)
         ]
-        return f"swap ({', '.join(pairs) or 'no word'})"
+        return f"swap ({', '.join(pairs) or 'no word'}){idle}"
     new = [word.text for word in edit.words if all(aligned.taken[p] == OWN for p in word.positions)]
-    return f"refine (new: {', '.join(new) or 'no word'})"
+    return f"refine (new: {', '.join(new) or 'no word'}){idle}"
+
+
+def _idle(change: Edit, tokens: Sequence[int]) -> str:
+    """What to add where something is taken or weighed, if that ends before it begins."""
+    acting = change.acting(0.0)
+    return "" if any(acting[token] for token in tokens) else " without effect, its end is 0"
 
 
 def _places(prompt: EncodedPrompt, blend: Blend | None, image: int) -> str:

@@ -1,4 +1,4 @@
-"""Words with numbers as people write them: `smiling: 5`, `smiling 5`, `(smiling:5)`, by lines or commas."""
+"""Words with numbers as people write them: `smiling: 5`, `smiling x 5`, `(smiling:5)`, by lines or commas."""
 
 import math
 import re
@@ -6,7 +6,7 @@ import re
 from ....attention_patches.text.lists import COLONS, COMMAS, SEMICOLONS, phrases_of
 
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)"
-_ITEM = rf"(?s)(?P<word>.*[^\s{COLONS}=*\u00d7])\s*(?:[{COLONS}=*\u00d7]|\sx?)\s*(?P<number>{_NUMBER})"
+_ITEM = rf"(?s)(?P<word>.*?[^\s{COLONS}=*\u00d7])\s*(?:[{COLONS}=*\u00d7]|\sx?)\s*(?P<number>{_NUMBER})"
 
 
 def word_numbers(text: str, name: str) -> dict[str, float]:
