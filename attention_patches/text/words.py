@@ -76,6 +76,11 @@ class PromptTokens:
             raise ValueError(self._complaint(asked))
         return Word(asked, tuple(sorted(p for place in places for word in place for p in word.positions)))
 
+    def occurrences(self, phrase: str) -> tuple[Word, ...]:
+        """Each place where a phrase stands, in order, found as by `find`; `#` and a number are text here."""
+        places = ([p for word in place for p in word.positions] for place in self._places(phrase))
+        return tuple(Word(phrase, tuple(sorted(positions))) for positions in places)
+
     def content_words(self) -> tuple[Word, ...]:
         """The words that may name something: without punctuation and filler words. A repeated word comes
         as often as it stands in the prompt; `find(word.text)` joins them."""

@@ -148,6 +148,31 @@ def test_the_object_is_the_word_in_braces(clip):
     assert (phrase.text, phrase.positions) == ("big cat", (2, 3))
 
 
+@pytest.mark.parametrize(
+    ("prompt", "before"),
+    [("一个{篮子}里有苹果", "一个"), ("赤い{猫}と犬", "赤い"), ("มี{แมว}อยู่", "มี"), ("the {cat}'s hat", "the")],
+)
+def test_an_object_stands_at_its_neighbours_where_a_script_has_no_spaces(clip, prompt, before):
+    """A Han, kana or Thai character is a word; and a suffix is one."""
+    written = ObjectPrompt.read(prompt)
+    tokens, word = written.object_in(clip)
+    assert word.positions == tokens.find(written.word).positions
+    assert word.positions[0] == tokens.find(before).positions[-1] + 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "places"),
+    [
+        ("a {locker} #1 in a hall", (2,)),
+        ("a locker #2 beside a {locker} #1", (7,)),
+        ("a locker and a {locker} #1", (5,)),
+    ],
+)
+def test_a_number_behind_the_object_is_none_of_it(clip, prompt, places):
+    """It is text, and no count of the object's places."""
+    assert ObjectPrompt.read(prompt).object_in(clip)[1].positions == places
+
+
 def test_outputs_say_what_was_varied(clip):
     """The proxies to look at and to edit, and a line for each image."""
     *_, latent, proxies, report = vary(clip, proxies=" dog \n\n{owl},\ncat")

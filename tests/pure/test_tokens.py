@@ -78,6 +78,14 @@ def test_find_joins_all_places():
     assert prompt.find("a cat #2").positions == (4, 5)
 
 
+def test_each_place_of_a_phrase():
+    """In their order; a number sign is text there."""
+    prompt = tokens("a cat #2 and a Cat", "a", "cat", "#", "2", "and", "a", "cat")
+    assert prompt.occurrences("cat") == (Word("cat", (2,)), Word("cat", (7,)))
+    assert prompt.occurrences("cat #2") == (Word("cat #2", (2, 3, 4)),)
+    assert prompt.occurrences("cat #1") == ()
+
+
 def test_find_phrase_of_several_words():
     """A phrase is a run of words; words apart are none."""
     prompt = tokens("a red cat , blue red")

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ....attention_patches.text.words import PromptTokens, Word
+from ....attention_patches.text.words import PromptTokens, Word, word_places
 from ...host.text.clip_tokens import prompt_tokens
 
 _BRACES = r"\{([^{}]*)\}"
@@ -30,13 +30,21 @@ class ObjectPrompt:
         before, word, after = text[: found[0].start()], found[0][1].strip(), text[found[0].end() :]
         if not word:
             raise ValueError(f"prompt: the braces are empty. {EXAMPLE}")
-        if before[-1:].isalnum() or after[:1].isalnum():
+        read = cls(before, word, after)
+        if read.cuts_a_word:
             raise ValueError(f"prompt: {found[0][0]} is a part of a word. {EXAMPLE}")
-        return cls(before, word, after)
+        return read
 
     @property
     def original(self) -> str:
         return self.of(self.word)
+
+    @property
+    def cuts_a_word(self) -> bool:
+        """Whether a word goes on over the beginning or the end of the object."""
+        text, start, stop = self.original, len(self.before), len(self.before) + len(self.word)
+        words = [place for place in word_places(text) if any(map(str.isalnum, text[place]))]
+        return any(place.start < edge < place.stop for place in words for edge in (start, stop))
 
     def of(self, word: str) -> str:
         """The prompt with this word in place of the object's."""
@@ -48,23 +56,12 @@ class ObjectPrompt:
         Raises ValueError for encoders whose words cannot be found, or an object that is no word.
         """
         tokens = prompt_tokens(clip, self.original)
-        earlier = _times(prompt_tokens(clip, self.before), self.word)
+        earlier = prompt_tokens(clip, self.before).occurrences(self.word)
         try:
-            place = tokens.find(f"{self.word}#{earlier + 1}")
+            tokens.find(self.word)
         except ValueError as error:
             raise ValueError(f"prompt: {error}") from None
-        return tokens, Word(self.word, place.positions)
-
-
-def _times(tokens: PromptTokens, phrase: str) -> int:
-    """How often a prompt holds a phrase."""
-    number = 0
-    while True:
-        try:
-            tokens.find(f"{phrase}#{number + 1}")
-        except ValueError:
-            return number
-        number += 1
+        return tokens, tokens.occurrences(self.word)[len(earlier)]
 
 
 def proxy_lines(proxies: str) -> list[str]:
