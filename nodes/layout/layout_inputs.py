@@ -100,7 +100,7 @@ class LayoutInputs:
         Raises ValueError, naming the input, for what does not fit together or is not in the prompt.
         """
         tokens = prompt_tokens(clip, prompt)
-        more = self.more_filler_words.replace(",", " ").split()
+        more = [word for phrase in phrases_of(self.more_filler_words) for word in phrase.split()]
         phrases = phrases_of(self.subjects)
         frames = self._frames()
         if self.masks is not None:

@@ -26,11 +26,10 @@ def subject_masks(model: Any, clip: Any, latents: Tensor, subject: str) -> Tenso
     Raises ValueError if the text encoder is not one whose words can be found, or all layers are too large.
     """
     prompt = PROMPT.format(subject)
-    tokens = prompt_tokens(clip, prompt)
     try:
-        word = tokens.find(subject)
+        word = prompt_tokens(clip, prompt).find(subject)
     except ValueError as error:
-        raise ValueError(f"subject: {error}") from error
+        raise ValueError(f"subject: {str(error).removeprefix('prompt: ')}") from error
     maps = _look(model, encode_rows(clip, [prompt]), latents)
     size = (latents.shape[-2], latents.shape[-1])
     found = SelfSegmentation()(maps, (word,))

@@ -69,6 +69,13 @@ def test_every_way_to_give_boxes(clip, given):
     assert found.fillers == (1, 4, 5, 8, 9) and found.ends == (11,)
 
 
+@pytest.mark.parametrize("written", ["ginger, kitten gray", "ginger、kitten，gray", "ginger،kitten\ngray,"])
+def test_more_filler_words(clip, written):
+    """A list of words with spaces, lines or the commas of any keyboard between."""
+    found = layout(clip, boxes="256 128 256 384: puppy", more_filler_words=written)
+    assert found.fillers == (1, 2, 3, 4, 5, 6, 8, 9)
+
+
 def test_boxes_of_each_image(clip):
     """Lists for each image, with the same phrases, or with phrases for all boxes one after the other."""
     same = layout(clip, bboxes=[[LEFT], [RIGHT]], subjects="kitten")

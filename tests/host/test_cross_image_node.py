@@ -7,9 +7,11 @@ import torch
 from attention_control.nodes.host.run.install import installed
 from attention_control.nodes.style.cross_image_attention_node import CrossImageAttention
 from attention_control.nodes.style.subject_masks import object_segments
+from safetensors.torch import save_file
 
 from .specimen import SHALLOW, model
 from .test_cross_image import DEFAULTS, output, transfer
+from .test_tokens import with_embeddings
 from .tiny import tiny_clip
 from .transfers import inverted, pair, prompt, sampled
 
@@ -193,6 +195,22 @@ def test_a_subject_that_names_nothing_is_refused():
     """The error names the input."""
     with pytest.raises(ValueError, match=r"^subject: '-' is not in the prompt"):
         transfer(SHAPE, *pair(SHAPE), subject="-", clip=tiny_clip("sd15"))
+
+
+def test_a_subject_that_cannot_be_read_is_refused(tmp_path):
+    """The error names the input, and none that the node does not have."""
+    save_file({"emb_params": torch.randn(2, 16)}, tmp_path / "foreign.safetensors")
+    clip = with_embeddings("sd15", str(tmp_path))
+    with pytest.raises(ValueError, match=r"^subject: it has an embedding of width 16"):
+        transfer(SHAPE, *pair(SHAPE), subject="embedding:foreign", clip=clip)
+
+
+def test_adain_behind_the_last_step_is_none():
+    """And is not said to have worked."""
+    patched, sampler, *_ = transfer(SHAPE, *pair(SHAPE), adain="whole", adain_start_percent=1.0)
+    assert sampler.after_step is None
+    (method,) = installed(patched)
+    assert "No AdaIN: adain_start_percent lies behind the last step." in method.method.remark
 
 
 def test_a_subject_needs_a_text_encoder():

@@ -6,10 +6,12 @@ from attention_control.attention_patches.contract.batch import Batch
 from attention_control.attention_patches.methods.prompt_to_prompt.blend import Blending
 from attention_control.nodes.edit.prompt_to_prompt_node import PromptToPrompt
 from attention_control.nodes.host.families import family_of
+from safetensors.torch import save_file
 
 from .editing import EDITS, SOURCE, change, run, spec
 from .one_noise_runs import SIZE
 from .specimen import SHALLOW, model
+from .test_tokens import with_embeddings
 from .tiny import conditioning, sample, tiny_clip
 
 DEFAULTS = {
@@ -124,6 +126,20 @@ def test_errors_name_the_input_and_say_what_to_do(clip, given, message):
 
 
 @pytest.mark.parametrize(
+    ("prompts", "name"),
+    [
+        (("a embedding:foreign cat", EDITS), "source_prompt"),
+        (("a cat", "a dog\n\na embedding:foreign cat"), "edit_prompts, line 2"),
+    ],
+)
+def test_errors_of_a_prompt_name_its_line(tmp_path, prompts, name):
+    """The node has no input `prompt`."""
+    save_file({"emb_params": torch.randn(2, 16)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(ValueError, match=f"^{name}: it has an embedding of width 16"):
+        change(with_embeddings("sd15", str(tmp_path)), *prompts)
+
+
+@pytest.mark.parametrize(
     ("texts", "fault"),
     [
         ({"source_prompt": SOURCE, "edit_prompts": EDITS, "reweight": "big 2"}, None),
@@ -149,6 +165,15 @@ def test_the_report_says_what_was_understood(clip):
         "Image 2, refine (new: very, big); big x 2: a very big red cat, on the stairs (may change: cat)",
         "Image 3, as the source: a red cat, on the stairs (may change: cat)",
     ]
+
+
+def test_line_breaks_of_the_source_count_for_nothing_with_clip(clip):
+    """Its tokens have no spaces: words, alignment and report are as on one line."""
+    how = {"reweight": "cat 2", "blend_words": "cat, dog"}
+    (_, expected, _, report, _), (_, texts, _, told, _) = (
+        change(clip, source, **how) for source in (SOURCE, " a red\n  cat, on\nthe stairs \n")
+    )
+    assert torch.equal(texts[0][0], expected[0][0]) and told == report
 
 
 def test_off_is_the_plain_run(clip, caplog):

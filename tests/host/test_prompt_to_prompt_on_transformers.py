@@ -11,12 +11,13 @@ from attention_control.attention_patches.methods.prompt_to_prompt.mask_store imp
 from attention_control.attention_patches.methods.prompt_to_prompt.method import PromptToPrompt
 from attention_control.nodes.edit.one_start import start_of_edits
 from attention_control.nodes.edit.prompt_to_prompt_node import PromptToPrompt as Node
+from attention_control.nodes.edit.prompts.encoded_edits import edit_lines, encode_unaligned
 from attention_control.nodes.host.families import family_of
 from attention_control.nodes.host.run.install import install, installed
 from attention_control.nodes.host.text.encoded_prompt import encoded_prompt
 from attention_control.nodes.inversion.invert_latent_node import InvertLatent
 from comfy_extras.nodes_custom_sampler import SamplerCustom
-from nodes import common_ksampler  # the host's
+from nodes import CLIPTextEncode, common_ksampler  # the host's
 
 from . import naive_prompts
 from .naive import Where
@@ -167,7 +168,7 @@ def test_outside_of_the_masks_is_the_source(kind):
     blend = Blend(((1, 2), (1,), (2,)), threshold=0.97, smooth=True)
     how = {"prompts": (spoken(kind, rows=3, seed=1), spoken(kind, seed=2))}
     out = painted(edited(kind, self_until=0.2, blend=blend, store=store), kind, **how)
-    masks = store.read(torch.zeros(3, 1, 1, 3)).bool()
+    masks = store.read(torch.zeros(3, *out.shape[-2:], 3)).bool()
     same = alike(out)
     assert torch.equal(same[1:], ~masks[1:]) and 0.03 < same[1:].float().mean() < 0.97
     half = Blend(blend.words, threshold=0.97, smooth=True, until=0.5)
@@ -235,6 +236,26 @@ def test_what_nobody_has_published_is_refused(clip):
     """Weights of words, with what to do."""
     with pytest.raises(ValueError, match="reweight: in this model text and picture share one softmax"):
         change(clip, reweight="red: 3")
+
+
+def test_the_source_is_encoded_as_it_is_written():
+    """Line breaks and spaces are tokens of Qwen's, and the edits, a line each, have them where the source
+    has; so the same words are the same prompt."""
+    clip, source = tiny_clip("z-image"), " a red\n cat\n"
+    for line in ("a red dog", "a red cat", "fluffy dog cat"):
+        lines = edit_lines(source, line)
+        encoded = encode_unaligned(clip, lines, "", worded=True)
+        (((text, _),),) = CLIPTextEncode().encode(clip, source)
+        assert torch.equal(encoded.conditioning[0][0][0], text[0])
+        assert encoded.prompts.same == (line == "a red cat",)
+        assert encoded.prompts.source.tokens.find("red cat").positions
+
+
+def test_prompts_of_unequal_lengths_are_an_error_of_the_edits():
+    """The node has no input `prompts`."""
+    lines = edit_lines("a cat", "a red hedgehog in the snow")
+    with pytest.raises(ValueError, match=r"^edit_prompts: this text encoder \(qwen3_4b\) makes"):
+        encode_unaligned(tiny_clip("z-image"), lines, "", worded=False)
 
 
 @pytest.mark.parametrize("kind", ["qwen-image", "wan"])

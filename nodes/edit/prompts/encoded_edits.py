@@ -1,5 +1,7 @@
 """The prompts of PromptToPrompt, as they are written and encoded."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +9,7 @@ import torch
 
 from ....attention_patches.contract.call.site import Prompt
 from ....attention_patches.methods.prompt_to_prompt.alignment import Mode
+from ....attention_patches.text.token_roles import EncodedPrompt
 from ...host.text.encoded_prompt import encoded_prompt, unaligned_prompt
 from ...host.text.one_length import Entry
 from ...host.text.prompt_identity import encode_own
@@ -24,9 +27,9 @@ class EncodedEdits:
 
 
 def edit_lines(source: str, edits: str) -> list[str]:
-    """The source prompt and the edits, a line each. Raises ValueError without a source or without edits."""
-    joined = " ".join(source.split())
-    if not joined:
+    """The source prompt as it is written, and the edits, a line each. Raises ValueError without a source or
+    without edits."""
+    if not source.strip():
         raise ValueError("source_prompt: it is empty; write what is in the picture that the edits start from")
     lines = [line.strip() for line in edits.splitlines() if line.strip()]
     if not lines:
@@ -34,7 +37,16 @@ def edit_lines(source: str, edits: str) -> list[str]:
             "edit_prompts: there is no edit, only blank lines. Write the source prompt again with a word "
             "changed or added, one line for each picture; the same line for an edit by `reweight` alone."
         )
-    return [joined, *lines]
+    return [source, *(_spaced(line, source) for line in lines)]
+
+
+def _spaced(line: str, source: str) -> str:
+    """An edit with what a line cannot hold: the space round the source and, if both have as many words, the
+    line breaks within it. To language models these are tokens."""
+    gaps, words = re.split(r"\S+", source), line.split()
+    if len(words) == len(gaps) - 1 and len(source.strip().splitlines()) > 1:
+        return gaps[0] + "".join(word + gap for word, gap in zip(words, gaps[1:], strict=True))
+    return gaps[0] + line + gaps[-1]
 
 
 def fault_in_texts(
@@ -56,10 +68,11 @@ def fault_in_texts(
 def encode_edits(
     clip: Any, lines: list[str], mode: Mode, until: float, until_words: str, reweight: str
 ) -> EncodedEdits:
-    """Encode the source and its edits, one row each, and find their words."""
-    conditioning, identity = encode_own(clip, *lines)
+    """Encode the source and its edits, one row each, and find their words. Raises ValueError, naming the
+    input, for prompts that this cannot be done with."""
+    conditioning, identity = _encoded(clip, lines)
     length = conditioning[0][0].shape[1]
-    read = tuple(encoded_prompt(clip, line, length) for line in lines)
+    read = _read(lines, lambda line: encoded_prompt(clip, line, length))
     prompts = EditedPrompts(read, _same_rows(conditioning), mode, until, until_words, reweight)
     return EncodedEdits(prompts, conditioning, identity)
 
@@ -73,10 +86,35 @@ def encode_unaligned(clip: Any, lines: list[str], reweight: str, *, worded: bool
             "taken from the picture's own, and no one has published how to weigh words there. Leave it out. "
             "To weigh a word, write it so in the prompt, as in (smiling:1.3), if the text encoder heeds that."
         )
-    conditioning, identity = encode_own(clip, *lines)
+    conditioning, identity = _encoded(clip, lines)
     length = conditioning[0][0].shape[1]
-    read = tuple(unaligned_prompt(clip, line, length, worded=worded) for line in lines)
+    read = _read(lines, lambda line: unaligned_prompt(clip, line, length, worded=worded))
     return EncodedEdits(EditedPrompts(read, _same_rows(conditioning), "off", 0.0), conditioning, identity)
+
+
+def _encoded(clip: Any, lines: list[str]) -> tuple[list[Entry], Prompt]:
+    try:
+        return encode_own(clip, *lines)
+    except ValueError as error:
+        raise _of_input(error, "edit_prompts") from None
+
+
+def _read(lines: list[str], words: Callable[[str], EncodedPrompt]) -> tuple[EncodedPrompt, ...]:
+    """The words of the source and of the edits."""
+    found = []
+    for number, line in enumerate(lines):
+        try:
+            found.append(words(line))
+        except ValueError as error:
+            name = f"edit_prompts, line {number}" if number else "source_prompt"
+            raise _of_input(error, name) from None
+    return tuple(found)
+
+
+def _of_input(error: ValueError, name: str) -> ValueError:
+    """An error of a prompt, or of prompts of a batch, as one of this node's input."""
+    what, _, said = str(error).partition(": ")
+    return ValueError(f"{name}: {said}") if what in ("prompt", "prompts") else error
 
 
 def _same_rows(conditioning: list[Entry]) -> tuple[bool, ...]:

@@ -38,8 +38,8 @@ def _name(patch: Any) -> str:
 
 
 def sparing(patches: Patches, rows: Tensor) -> dict[str, list[Any]]:
-    """The same, but they leave these rows of a call as they are; not so SUPIR, whose adapters are a part of the
-    network itself."""
+    """The same, but they leave these rows of a call as they are; not so SUPIR, whose adapters are a part of
+    the network itself."""
     return {
         place: [
             Sparing(patch, CHANGED[name], rows) if (name := type(patch).__name__) in CHANGED else patch
