@@ -6,6 +6,7 @@ from torch import Tensor
 
 from .matching import explained
 
+MARGIN = 0.02  # by which runs may differ that are one but for rounding, or for a step more
 RUNS = 8  # that are remembered: the host's cache may bring an earlier run's pictures back
 
 
@@ -23,5 +24,5 @@ class MissedRuns:
         """Raises ValueError, naming the input, if such a run has rather made these pictures (images, H, W, 3)
         than the one that was found, whose latents explain the share `fit` of them."""
         for latents, reason in self.runs:
-            if explained(latents, images) > fit:
+            if explained(latents, images) > fit + MARGIN:
                 raise ValueError(f"{name}: nothing was kept of the run that made these pictures: {reason}.")

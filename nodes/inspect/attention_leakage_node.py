@@ -15,6 +15,7 @@ from ..inputs.model_inputs import LAYERS
 from ..layout.layout_inputs import LayoutInputs, fault_in_texts, layout_inputs
 from ..pictures.leakage_figure import draw_leakage
 from ..pictures.leakage_table import leakage_tables
+from .recorded.known_words import require_words_of_a_prompt
 from .recorded.recorded_run import recorded_run, recorded_run_inputs
 from .recorded.sampled_prompt import doubt_of_prompt
 
@@ -84,6 +85,7 @@ class AttentionLeakage(io.ComfyNode):
         masks: Tensor | None = None,
         more_filler_words: str = "",
     ) -> io.NodeOutput:
+        require_words_of_a_prompt(maps)
         given = LayoutInputs(boxes, subjects, width, height, bboxes, elements, masks, more_filler_words)
         layout = given.read(clip, prompt)
         if layout.empty:

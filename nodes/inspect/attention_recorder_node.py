@@ -11,6 +11,7 @@ from ...attention_patches.text.lists import phrases_of
 from ..host.run.install import install
 from ..host.text.clip_tokens import prompt_tokens
 from ..inputs.model_inputs import model_input
+from ..inputs.named_errors import of_input
 from ..inputs.node_report import shows_report
 from ..inputs.sampling_inputs import range_inputs
 from .concept_inputs import concepts_input, make_concept_recorder
@@ -134,6 +135,9 @@ def _live(clip: Any, prompt: str) -> tuple[tuple[int, ...], ...]:
             "clip: not connected, so the words of `live_prompt` can't be found. Connect the text encoder, or "
             "empty `live_prompt`."
         )
-    tokens = prompt_tokens(clip, prompt)
+    try:
+        tokens = prompt_tokens(clip, prompt)
+    except ValueError as error:
+        raise of_input(error, "live_prompt") from None
     names = dict.fromkeys(word.text for word in tokens.content_words())
     return tuple(tokens.find(name).positions for name in list(names)[:MOST])

@@ -71,7 +71,7 @@ class SaveAttentionMaps(io.ComfyNode):
             )
         tokens = known_words(maps, clip, prompt)
         recorded = maps.read() if image is None else recorded_run(maps, image)[0]
-        if tokens is not None:
+        if tokens is not None and prompt.strip():
             check_length(recorded, tokens)
         path = MAPS.next_path(filename_prefix)
         save_maps(path, SavedMaps(recorded, tokens))

@@ -13,6 +13,7 @@ from ..host.run.install import reinstalled
 from ..host.text.clip_tokens import prompt_tokens
 from ..host.text.prompt_batch import encode_rows
 from ..host.walks.probe import Probe
+from ..inputs.named_errors import of_input
 
 PROMPT = "a photo of a {}"  # paper
 NOISE_LEVEL = 0.48  # the paper's masks come from step 20 of 68, after the 32 noisiest of 100 steps
@@ -27,9 +28,13 @@ def subject_masks(model: Any, clip: Any, latents: Tensor, subject: str) -> Tenso
     """
     prompt = PROMPT.format(subject)
     try:
-        word = prompt_tokens(clip, prompt).find(subject)
+        tokens = prompt_tokens(clip, prompt)
     except ValueError as error:
-        raise ValueError(f"subject: {str(error).removeprefix('prompt: ')}") from error
+        raise of_input(error, "subject") from None
+    try:
+        word = tokens.find(subject)
+    except ValueError as error:
+        raise ValueError(f"subject: {error}") from error
     maps = _look(model, encode_rows(clip, [prompt]), latents)
     size = (latents.shape[-2], latents.shape[-1])
     found = SelfSegmentation()(maps, (word,))

@@ -155,7 +155,8 @@ def test_further_queries_beside_a_text_alone_are_not_the_pictures():
     q, k, v = tensors()
     words = Seen(SEEN.place, SEEN.grid, (KeyPart("text", k.shape[2]),), slice(0, 12))
     assert why_foreign(words, call(q[:, :, :12], k, v), ROWS) is None
-    assert f"; {q.shape[2]} queries for 12 of the picture)" in why_foreign(words, call(q, k, v), ROWS)
+    said = why_foreign(words, call(q, k, v), ROWS)
+    assert said == f"it has {q.shape[2]} queries, and the picture has 12 tokens"
 
 
 def image_first(call, others, image):

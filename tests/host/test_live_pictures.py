@@ -14,11 +14,13 @@ from attention_control.nodes.host.text.clip_tokens import prompt_tokens
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 from attention_control.nodes.layout.bounded_attention_node import BoundedAttention
 from attention_control.nodes.layout.layout_guidance_node import LayoutGuidance as LayoutGuidanceNode
+from safetensors.torch import save_file
 from torch.nn.functional import interpolate
 
 from .editing import change, run
 from .node_calls import call_node
 from .specimen import SHALLOW, model
+from .test_tokens import with_embeddings
 from .tiny import conditioning, sample
 from .viewing import CONTENT, PROMPT, STEPS, record, word_map
 
@@ -90,13 +92,17 @@ def test_words_that_the_sampled_text_has_not_are_left_out(clip, drawn):
     assert drawn == []
 
 
-def test_live_words_need_the_text_encoder(clip):
+def test_live_words_need_the_text_encoder(clip, tmp_path):
     """Content words of the prompt, eight at most; none without one."""
     patched = call_node(AttentionRecorder, model(SHALLOW), clip=clip, live_prompt=PROMPT)[0]
     assert len(installed(patched)[-1].method.live) == len(CONTENT)
     assert installed(call_node(AttentionRecorder, model(SHALLOW), clip=clip)[0])[-1].method.live == ()
     with pytest.raises(ValueError, match="clip: not connected, so the words of `live_prompt`"):
         call_node(AttentionRecorder, model(SHALLOW), live_prompt=PROMPT)
+    save_file({"emb_params": torch.randn(2, 16)}, tmp_path / "foreign.safetensors")
+    foreign = {"clip": with_embeddings("sd15", str(tmp_path)), "live_prompt": "embedding:foreign"}
+    with pytest.raises(ValueError, match=r"^live_prompt: it has an embedding of width 16"):
+        call_node(AttentionRecorder, model(SHALLOW), **foreign)
 
 
 @pytest.mark.parametrize("node", [LayoutGuidanceNode, BoundedAttention])

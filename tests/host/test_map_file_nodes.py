@@ -9,6 +9,7 @@ from attention_control.attention_patches.maps.map_files import load_maps
 from attention_control.attention_patches.maps.recorded import MapStore
 from attention_control.attention_patches.text.words import PromptTokens, Word
 from attention_control.nodes.host.files.file_kinds import MAPS
+from attention_control.nodes.inspect.attention_leakage_node import AttentionLeakage
 from attention_control.nodes.inspect.attention_map_viewer_node import AttentionMapViewer
 from attention_control.nodes.inspect.attention_recorder_node import AttentionRecorder
 from attention_control.nodes.inspect.load_attention_maps_node import LoadAttentionMaps
@@ -16,6 +17,7 @@ from attention_control.nodes.inspect.save_attention_maps_node import SaveAttenti
 from comfy_api.latest import io
 
 from .node_calls import call_node
+from .test_words_of_language_models import tokenizing
 from .tiny import conditioning, sample, tiny_clip, tiny_model
 
 
@@ -127,15 +129,18 @@ def test_words_that_maps_carry_are_saved_with_them(folders, store):
     assert load_maps(save(maps, "again")).tokens == maps.tokens != None  # noqa: E711
 
 
-@pytest.mark.parametrize("node", ["save", "view"])
+@pytest.mark.parametrize("node", ["save", "view", "leakage"])
 def test_concepts_have_no_prompt_beside_them(folders, store, node):
     """Its words would stand over the concepts' maps."""
     concepts = PromptTokens("fox, sky", (Word("fox", (0,)), Word("sky", (1,))), 2)
     looked_for = MapStore(store.read(), tokens=concepts, of_a_sampler=True)
     image, clip, prompt = torch.rand(2, 64, 96, 3), tiny_clip("sd15"), "red fox"
-    with pytest.raises(ValueError, match=r"^prompt: these maps are of the recorder's concepts \(fox, sky\)"):
+    with pytest.raises(ValueError, match=r"^(prompt|maps): these are of the .* concepts \(fox, sky\)"):
         if node == "save":
             save(looked_for, image=image, clip=clip, prompt=prompt)
+        elif node == "leakage":
+            given = {"boxes": "0 0 1 1: fox", "subjects": "", "width": 96, "height": 64}
+            call_node(AttentionLeakage, looked_for, image, clip, prompt, layers="all", time="all", **given)
         else:
             call_node(AttentionMapViewer, image, maps=looked_for, clip=clip, prompt=prompt)
     assert not MAPS.saved()
@@ -143,9 +148,8 @@ def test_concepts_have_no_prompt_beside_them(folders, store, node):
 
 def test_a_prompt_of_another_length_is_not_saved(folders, store):
     """Its words would not be where the maps have them."""
-    tokens = PromptTokens("a fox", (Word("fox", (1,)),), 5)
-    with pytest.raises(ValueError, match=r"^prompt: it gives 5 tokens, and the text .* has 77"):
-        save(MapStore(store.read(), tokens=tokens))
+    with pytest.raises(ValueError, match=r"^prompt: it gives 256 tokens, and the text .* has 77"):
+        save(store, clip=tokenizing("flux"), prompt="a fox")
 
 
 def test_prompt_without_clip_is_an_error(folders, store):

@@ -129,7 +129,7 @@ def test_errors_name_the_input_and_say_what_to_do(clip, given, message):
     ("prompts", "name"),
     [
         (("a embedding:foreign cat", EDITS), "source_prompt"),
-        (("a cat", "a dog\n\na embedding:foreign cat"), "edit_prompts, line 2"),
+        (("a cat", "a dog\n\na embedding:foreign cat"), "edit_prompts, edit 2"),
     ],
 )
 def test_errors_of_a_prompt_name_its_line(tmp_path, prompts, name):

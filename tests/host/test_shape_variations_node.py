@@ -160,6 +160,12 @@ def test_an_object_stands_at_its_neighbours_where_a_script_has_no_spaces(clip, p
     assert word.positions[0] == tokens.find(before).positions[-1] + 1
 
 
+def test_an_object_that_is_one_with_its_neighbour_is_refused(clip):
+    """As where the encoder's pieces go over its edge: neither is a word of its own."""
+    with pytest.raises(ValueError, match=r"^prompt: to this text encoder \{🐱\} is one with"):
+        ObjectPrompt.read("🐱 and 🐱{🐱}").object_in(clip)
+
+
 @pytest.mark.parametrize(
     ("prompt", "places"),
     [

@@ -67,9 +67,9 @@ def test_imports_point_one_way() -> None:
 @pytest.mark.parametrize(
     ("line", "file"),
     [
-        ("import comfy.samplers", "attention_patches/contract/site.py"),
+        ("import comfy.samplers", "attention_patches/contract/call/site.py"),
         ("from comfy_api.latest import io", "nodes/pictures/view.py"),
-        ("from ...nodes.host.run import run", "attention_patches/contract/site.py"),
+        ("from ...nodes.host.run import run", "attention_patches/contract/call/site.py"),
         ("from .cross_image import method", "attention_patches/methods/layout_guidance.py"),
         ("from . import cross_image", "attention_patches/methods/layout_guidance.py"),
         ("from ..cross_image.method import CrossImage", "attention_patches/methods/style_aligned/method.py"),

@@ -35,6 +35,7 @@ class MaskStore:
             )
         fitting = [run for run in self.runs if len(run[1]) == len(images)]
         if not fitting:
+            self.missed.check(images, 0.0, "masks")
             raise ValueError(
                 f"image: {len(images)} pictures, and the blend has masks of {len(self.runs[0][1])}. Connect "
                 "all pictures of the run, the source and its edits, in their order."
@@ -44,6 +45,7 @@ class MaskStore:
             run for run in fitting if same_aspect((run[0].shape[-2], run[0].shape[-1]), (height, width))
         ]
         if not shaped:
+            self.missed.check(images, 0.0, "masks")
             rows, columns = fitting[0][0].shape[-2:]
             raise ValueError(
                 f"image: {width} x {height} pixels, and the blend has masks of a latent of {columns} x "

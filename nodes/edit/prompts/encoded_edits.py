@@ -13,6 +13,7 @@ from ....attention_patches.text.token_roles import EncodedPrompt
 from ...host.text.encoded_prompt import encoded_prompt, unaligned_prompt
 from ...host.text.one_length import Entry
 from ...host.text.prompt_identity import encode_own
+from ...inputs.named_errors import of_input
 from .edited_prompts import EditedPrompts
 from .word_numbers import word_ends, word_numbers
 
@@ -96,7 +97,7 @@ def _encoded(clip: Any, lines: list[str]) -> tuple[list[Entry], Prompt]:
     try:
         return encode_own(clip, *lines)
     except ValueError as error:
-        raise _of_input(error, "edit_prompts") from None
+        raise of_input(error, "edit_prompts") from None
 
 
 def _read(lines: list[str], words: Callable[[str], EncodedPrompt]) -> tuple[EncodedPrompt, ...]:
@@ -106,15 +107,9 @@ def _read(lines: list[str], words: Callable[[str], EncodedPrompt]) -> tuple[Enco
         try:
             found.append(words(line))
         except ValueError as error:
-            name = f"edit_prompts, line {number}" if number else "source_prompt"
-            raise _of_input(error, name) from None
+            name = f"edit_prompts, edit {number}" if number else "source_prompt"
+            raise of_input(error, name) from None
     return tuple(found)
-
-
-def _of_input(error: ValueError, name: str) -> ValueError:
-    """An error of a prompt, or of prompts of a batch, as one of this node's input."""
-    what, _, said = str(error).partition(": ")
-    return ValueError(f"{name}: {said}") if what in ("prompt", "prompts") else error
 
 
 def _same_rows(conditioning: list[Entry]) -> tuple[bool, ...]:

@@ -56,12 +56,20 @@ class ObjectPrompt:
         Raises ValueError for encoders whose words cannot be found, or an object that is no word.
         """
         tokens = prompt_tokens(clip, self.original)
-        earlier = prompt_tokens(clip, self.before).occurrences(self.word)
         try:
             tokens.find(self.word)
         except ValueError as error:
             raise ValueError(f"prompt: {error}") from None
-        return tokens, tokens.occurrences(self.word)[len(earlier)]
+        earlier, later = (
+            len(prompt_tokens(clip, text).occurrences(self.word)) for text in (self.before, self.after)
+        )
+        places = tokens.occurrences(self.word)
+        if len(places) != earlier + 1 + later:
+            raise ValueError(
+                f"prompt: to this text encoder {{{self.word}}} is one with what stands beside it. Set spaces "
+                "or commas round the object."
+            )
+        return tokens, places[earlier]
 
 
 def proxy_lines(proxies: str) -> list[str]:

@@ -17,13 +17,20 @@ def known_words(maps: MapStore, clip: Any, prompt: str, typed_alone: bool = Fals
     if not prompt.strip() or (own is not None and own.prompt == prompt):
         return own
     if own is not None and maps.of_a_sampler:
-        raise ValueError(
-            f"prompt: these maps are of the recorder's concepts ({own.prompt}), and of no words of a prompt. "
-            "Leave `prompt` empty."
-        )
+        raise ValueError(f"prompt: {_of_concepts(own)} Leave `prompt` empty.")
     if clip is None:
         raise ValueError(
             "clip: not connected, so the words of `prompt` can't be found. Connect the text encoder, or "
             "leave `prompt` empty."
         )
     return prompt_tokens(clip, prompt)
+
+
+def require_words_of_a_prompt(maps: MapStore) -> None:
+    """Raises ValueError for maps of concepts, in a node that needs the maps of a prompt's words."""
+    if maps.tokens is not None and maps.of_a_sampler:
+        raise ValueError(f"maps: {_of_concepts(maps.tokens)} Empty `concepts` there.")
+
+
+def _of_concepts(tokens: PromptTokens) -> str:
+    return f"these are of the recorder's concepts ({tokens.prompt}), and of no words of a prompt."

@@ -23,11 +23,11 @@ def why_foreign(seen: Seen, host: HostCall, rows: int) -> str | None:
     expected = sum(part.tokens for part in seen.parts)
     wanted = seen.queries.stop - seen.queries.start
     cells = seen.grid[0] * seen.grid[1]
-    further = len(seen.parts) == 1 and queries != wanted  # as Wan's reference pictures have
-    if keys != expected or queries < seen.queries.stop or wanted != cells or further:
+    if len(seen.parts) == 1 and queries != wanted and keys == expected:  # as Wan's reference pictures have
+        return f"it has {queries} queries, and the picture has {cells} tokens"
+    if keys != expected or queries < seen.queries.stop or wanted != cells:
         names = ", ".join(f"{part.tokens} of {part.name}" for part in seen.parts)
-        more = f"; {queries} queries for {cells} of the picture" if further else ""
-        return f"another patch attends to other tokens ({keys} keys where there should be {names}{more})"
+        return f"another patch attends to other tokens ({keys} keys where there should be {names})"
     return None
 
 
