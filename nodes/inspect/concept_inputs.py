@@ -28,7 +28,8 @@ def concepts_input() -> Any:
             "Flux.1, Flux.2 dev and Chroma: words to look for, comma-separated, whether the prompt has them "
             "or not (ConceptAttention). They compete for each place, so name what else is there as well: "
             "cat, grass, sky. The maps are then of these in place of the prompt's words; `record`, "
-            "`heads`, `rows` and `live_prompt` are ignored. Needs `clip`."
+            "`self_max_tokens`, `heads`, `queries_and_keys`, `rows` and `live_prompt` are ignored. Needs "
+            "`clip`."
         ),
     )
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import comfy.sample
 import comfy.samplers
-import comfy.utils
 import torch
 from torch import Tensor
 
