@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .matching import explained
 
-MARGIN = 0.02  # by which runs may differ that are one but for rounding, or for a step more
+MARGIN = 1e-3  # by which fits of one run may differ that was made twice, for rounding
 RUNS = 8  # that are remembered: the host's cache may bring an earlier run's pictures back
 
 

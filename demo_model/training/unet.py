@@ -135,10 +135,9 @@ def weighed_error(predicted: Tensor, velocity: Tensor, coverage: Tensor, alphas:
 
     `alphas` (B,) are the shares of the picture in what the network was given. Where a subject can only be
     guessed, a weight that knows it would teach that subjects are more likely than they are, and one too many
-    would be drawn. So it falls with the square of the share, which is next to nothing where the number of
-    subjects is still open.
+    would be drawn.
     """
-    seen = coverage.sum(1, keepdim=True) * alphas.view(-1, 1, 1, 1).square()
+    seen = coverage.sum(1, keepdim=True) * alphas.view(-1, 1, 1, 1)
     weight = 1 + SUBJECT_WEIGHT * seen
     return (weight * (predicted.float() - velocity).square()).mean() / weight.mean()
 

@@ -14,4 +14,4 @@ def test_the_table_is_that_of_the_families(monkeypatch):
     try:
         assert compatibility.FILE.read_text(encoding="utf-8") == compatibility.table()
     finally:
-        sys.modules.pop("compatibility"), sys.modules.pop("host")
+        sys.modules.pop("compatibility")

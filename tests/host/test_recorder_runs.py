@@ -104,7 +104,7 @@ def test_pictures_of_a_run_that_left_nothing_are_not_shown_with_anothers_maps(re
     positive, negative = conditioning(model, seed=1), conditioning(model, seed=2)
     first = sample(install(model, patch), positive, negative, **SIZE)
     if "step" in reason:
-        second = sample(install(model, patch), positive, negative, between=(0, 1), **SIZE)
+        second = sample(install(model, patch), positive, negative, between=(0, 1), seed=1, **SIZE)
     else:
         inside = [[text, {**more, "area": (4, 4, 0, 0)}] for text, more in positive]
         second = sample(install(model, patch), inside, negative, **SIZE)
