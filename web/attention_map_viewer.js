@@ -9,7 +9,7 @@ import { spoken } from "./viewer/languages.js";
 import { isOfOthers, noteOrigin } from "./viewer/origins.js";
 import { createPanel } from "./viewer/panel.js";
 import { messageOf, payloadOf } from "./viewer/payload.js";
-import { runningWorkflow, runsElsewhere } from "./viewer/running.js";
+import { runningWorkflow } from "./viewer/running.js";
 import { ENGLISH } from "./viewer/texts.js";
 
 /** @typedef {import("@comfyorg/comfyui-frontend-types").ComfyExtension} Extension */
@@ -92,9 +92,11 @@ function addPanel(node) {
     if (payload) panel.open(payload);
     else if (message) panel.say(message);
   });
-  after(node, "onExecuted", (output) => {
-    noteOrigin(output, runningWorkflow() ?? shownWorkflow());
-    if (!runsElsewhere()) SHOW.get(node)?.(output);
+  after(node, "onExecuted", async (output) => {
+    const workflow = await runningWorkflow();
+    noteOrigin(output, workflow);
+    const there = node.graph?.getNodeById(node.id) === node; // it may have been removed meanwhile
+    if (there && workflow === shownWorkflow()) SHOW.get(node)?.(output);
   });
   after(node, "onRemoved", panel.close);
 }

@@ -4,15 +4,18 @@ import { app } from "../../scripts/app.js";
 import { createBoxEditor } from "./boxes/editor.js";
 import { boxesIn } from "./boxes/kept.js";
 import { ENGLISH } from "./boxes/texts.js";
+import { shownWorkflow } from "./reports/places.js";
 import { addSheet, after, isClassic, pixels } from "./viewer/front_end.js";
 import { noteChange, noteTyping } from "./viewer/history.js";
 import { spoken } from "./viewer/languages.js";
+import { runningWorkflow } from "./viewer/running.js";
 
 /** @typedef {import("./boxes/geometry.js").Box} Box */
 /** @typedef {{ name: string, value: any, serialize?: boolean, callback?: (value: any) => void }} Widget */
 /**
  * @typedef {{
  *   comfyClass?: string,
+ *   inputs?: { name: string, link: unknown }[],
  *   widgets?: Widget[],
  *   addDOMWidget: (name: string, type: string, element: HTMLElement, options: object) => Widget,
  *   onConfigure?: (...parameters: any[]) => void,
@@ -22,7 +25,8 @@ import { spoken } from "./viewer/languages.js";
  */
 
 const NODE = "CreateBoundingBoxes";
-const STATE = "editor_state"; // the host's widget that keeps the boxes
+const GIVEN = "bboxes"; // the host's input for another node's boxes
+const STATE = "editor_state"; // its widget that keeps the boxes
 const TAKEN = "last_incoming"; // and the one that says which of another node's boxes the drawn ones began with
 const HEIGHT = 26.25; // rem
 
@@ -66,8 +70,10 @@ function addEditor(node) {
     if (watched) after(watched, "callback", editor.show);
   }
   after(node, "onConfigure", editor.show);
-  after(node, "onExecuted", (/** @type {{ input_bboxes?: Box[] }} */ output) => {
-    if (isClassic() && takeOver(output?.input_bboxes ?? [], state, named(TAKEN))) editor.show();
+  after(node, "onExecuted", async (/** @type {{ input_bboxes?: Box[] }} */ output) => {
+    const linked = node.inputs?.some(({ name, link }) => name === GIVEN && link != null);
+    if (!isClassic() || !linked || (await runningWorkflow()) !== shownWorkflow()) return; // another tab's boxes
+    if (takeOver(output?.input_bboxes ?? [], state, named(TAKEN))) editor.show();
   });
   new ResizeObserver(editor.show).observe(editor.element); // the other renderer's editor may have been used before
 }

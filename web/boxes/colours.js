@@ -2,6 +2,7 @@
 
 const COLOURS = ["#e8821c", "#3f8fd2", "#4aa564", "#b25fc4", "#d2504b", "#8a8d93"];
 const DARK_AND_LIGHT = ["#000000", "#ffffff"];
+const COLOUR = /^#[0-9a-f]{6}$/i; // all else that a workflow's file calls one stays out of style sheets
 
 /**
  * @param {number} number  of a box, from 0
@@ -9,6 +10,17 @@ const DARK_AND_LIGHT = ["#000000", "#ffffff"];
  */
 export function colourOf(number) {
   return COLOURS[number % COLOURS.length];
+}
+
+/**
+ * The first colour of a box's own, or else that of its number.
+ *
+ * @param {string[]} palette
+ * @param {number} number  from 0
+ * @returns {string}
+ */
+export function colourIn(palette, number) {
+  return palette.find((colour) => COLOUR.test(colour)) ?? colourOf(number);
 }
 
 /**

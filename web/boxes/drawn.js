@@ -2,7 +2,7 @@
 
 import { make } from "../viewer/elements.js";
 import { filled } from "../viewer/texts.js";
-import { colourOf, inkOn } from "./colours.js";
+import { colourIn, inkOn } from "./colours.js";
 
 /** @typedef {import("./geometry.js").Box} Box */
 /** @typedef {import("./geometry.js").Point} Point */
@@ -27,7 +27,7 @@ export function drawn(box, number, chosen, canvas, texts) {
   element.dataset.number = String(number);
   const parts = { left: x / canvas[0], top: y / canvas[1], width: width / canvas[0], height: height / canvas[1] };
   for (const [side, part] of Object.entries(parts)) element.style.setProperty(side, `${100 * part}%`);
-  const colour = box.metadata.palette[0] ?? colourOf(number);
+  const colour = colourIn(box.metadata.palette, number);
   element.style.setProperty("--box", colour);
   element.style.setProperty("--ink", inkOn(colour));
   element.append(make("span", {}, name), make("i", { class: "acb-corner" }));

@@ -1,6 +1,7 @@
 /** Draw, move, stretch and describe boxes. One per node; what it shows is the host's own list. */
 
 import { make } from "../viewer/elements.js";
+import { isShortcut } from "../viewer/keys.js";
 import { drawn } from "./drawn.js";
 import { between, moved, placed, resized, within } from "./geometry.js";
 import { untold } from "./kept.js";
@@ -121,6 +122,7 @@ export function createBoxEditor({ read, write, done, size, texts }) {
   });
 
   element.addEventListener("keydown", (event) => {
+    if (isShortcut(event)) return;
     event.stopPropagation(); // the host has shortcuts on the same keys
     if (event.target !== stage.children[chosen]) return;
     const by = ARROWS[event.key];

@@ -2,6 +2,7 @@
 
 import { css, wordColor } from "./colormaps.js";
 import { make } from "./elements.js";
+import { isShortcut } from "./keys.js";
 import { filled } from "./texts.js";
 import { pinned } from "./view.js";
 
@@ -15,8 +16,7 @@ import { pinned } from "./view.js";
  */
 export function createChips(change, texts) {
   const element = make("div", { class: "amv-chips", role: "toolbar", "aria-label": texts.words });
-  /** @type {Word[]} */
-  let words = [];
+  let words = "";
   /** @type {HTMLButtonElement[]} */
   let chips = [];
 
@@ -51,7 +51,7 @@ export function createChips(change, texts) {
   element.addEventListener("keydown", (event) => {
     const at = chips.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
     const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: chips.length - 1 }[event.key];
-    if (to === undefined || at < 0) return;
+    if (isShortcut(event) || to === undefined || at < 0) return;
     event.preventDefault();
     const next = (to + chips.length) % chips.length;
     stopAt(next);
@@ -62,9 +62,10 @@ export function createChips(change, texts) {
     element,
     /** @param {View} view */
     show(view) {
-      if (words !== view.payload.words) {
-        words = view.payload.words;
-        chips = words.map(chip);
+      const shown = view.payload.words.map(({ text }) => text).join("\n");
+      if (words !== shown) { // else the same chips stay, and with them the focus
+        words = shown;
+        chips = view.payload.words.map(chip);
         element.replaceChildren(...chips);
         stopAt(0);
       }

@@ -4,6 +4,7 @@ import { placeText } from "./caption.js";
 import { createChips } from "./chips.js";
 import { make } from "./elements.js";
 import { createFiles } from "./files.js";
+import { isShortcut } from "./keys.js";
 import { inputsOf, writtenText } from "./outputs.js";
 import { createPlayer } from "./player.js";
 import { savePicture } from "./saving.js";
@@ -38,12 +39,13 @@ export function createPanel({ address, keep, write, texts }) {
   /** @type {ReturnType<typeof createFiles> | null} */
   let files = null;
   let frame = 0;
+  let saving = false; // as soon as all that is shown has come
 
   const chips = createChips(change, texts);
   const stage = createStage(change, schedule, texts);
   const sliders = createSliders(change, texts);
   const toolbar = createToolbar(change, save, use, texts);
-  const player = createPlayer(change);
+  const player = createPlayer(change, () => element.isConnected);
   const title = make("div", { class: "amv-title" });
   const place = make("div", { class: "amv-place" });
   const note = make("div", { class: "amv-note" });
@@ -55,6 +57,7 @@ export function createPanel({ address, keep, write, texts }) {
   content.append(chips.element, stage.element, caption, remark, sliders.element, toolbar.element, written);
   const element = make("div", { class: "amv", role: "group", "aria-label": texts.panel }, content, message);
   element.addEventListener("keydown", (event) => {
+    if (isShortcut(event)) return;
     if (event.key === "Escape") change(released);
     if (OURS.includes(event.key)) event.stopPropagation(); // the host has shortcuts on the same keys
   });
@@ -89,22 +92,32 @@ export function createPanel({ address, keep, write, texts }) {
     title.textContent = scene.title;
     note.textContent = scene.note && filled(texts.shown, { what: scene.note });
     stage.show(view, scene);
+    if (saving && !files.waiting) {
+      saving = false;
+      savePicture(view, scene);
+    }
   }
 
   function save() {
-    const scene = view && files && sceneOf(view, files);
-    if (view && scene) savePicture(view, scene);
+    saving = true;
+    schedule();
   }
 
   function use() {
     if (view) written.textContent = writtenText(view, write(inputsOf(view)));
   }
 
+  /** What has been shown is over. */
+  function end() {
+    files?.close();
+    player.stop();
+    saving = false;
+  }
+
   /** @param {string} text */
   function say(text) {
-    files?.close();
+    end();
     [view, files] = [null, null];
-    player.stop();
     content.hidden = true;
     element.setAttribute("aria-busy", "false");
     message.textContent = text;
@@ -115,7 +128,7 @@ export function createPanel({ address, keep, write, texts }) {
     say,
     /** @param {Payload} payload */
     open(payload) {
-      files?.close();
+      end();
       files = createFiles(address, schedule, () => say(texts.gone));
       view = viewOf(payload, settings, view, texts);
       keep(settings);
@@ -131,7 +144,7 @@ export function createPanel({ address, keep, write, texts }) {
      */
     set(changes) {
       settings = { ...settings, ...changes };
-      if (view) change(settings);
+      change(changes);
     },
     /** The node is gone. */
     close() {

@@ -9,8 +9,9 @@ const SLICES_PER_SECOND = 2.5;
 
 /**
  * @param {(change: Change) => void} change
+ * @param {() => boolean} seen  whether it is in the page; where it comes back, it is shown, and plays on
  */
-export function createPlayer(change) {
+export function createPlayer(change, seen) {
   let frame = 0;
 
   function stop() {
@@ -24,9 +25,11 @@ export function createPlayer(change) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const from = performance.now() - ((time ?? 0) * 1000) / SLICES_PER_SECOND;
     const tick = (/** @type {number} */ now) => {
+      if (!seen()) return stop();
       frame = requestAnimationFrame(tick);
       const at = moment(slices, (Math.max(0, now - from) / 1000) * SLICES_PER_SECOND);
-      change(calm ? { time: at.time, blend: 0 } : at);
+      const next = calm ? { time: at.time, blend: 0 } : at;
+      change((view) => (view.playing ? next : {})); // it may have been paused in this very frame
     };
     frame = requestAnimationFrame(tick);
   }

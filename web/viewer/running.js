@@ -7,24 +7,15 @@ import { api } from "../../../scripts/api.js";
 import { shownWorkflow } from "../reports/places.js";
 import { workflowOf } from "../reports/run.js";
 
-/** @type {string | null} */
-let prompt = null;
-/** @type {string | null} */
-let running = null; // known a moment after the run has started
+/** @type {Promise<string | undefined>} */
+let running = Promise.resolve(undefined); // known a moment after the run has started, or after a short one has ended
 
-api.addEventListener("execution_start", async (event) => {
-  const { prompt_id } = /** @type {CustomEvent<{ prompt_id: string }>} */ (event).detail;
-  [prompt, running] = [prompt_id, null];
-  const workflow = (await workflowOf(prompt_id)) ?? null;
-  if (prompt === prompt_id) running = workflow;
+api.addEventListener("execution_start", (event) => {
+  running = workflowOf(/** @type {CustomEvent<{ prompt_id: string }>} */ (event).detail.prompt_id);
 });
 
-/** @returns {string | null} the workflow whose nodes speak, if it is known */
-export function runningWorkflow() {
-  return running;
-}
-
-/** @returns {boolean} whether what comes now is another workflow's than the one on show */
-export function runsElsewhere() {
-  return running !== null && running !== shownWorkflow();
+/** @returns {Promise<string | undefined>} the workflow whose nodes speak; the one on show now, if nobody knows it */
+export async function runningWorkflow() {
+  const shown = shownWorkflow();
+  return (await running) ?? shown;
 }

@@ -37,9 +37,9 @@ export function sceneOf(view, files) {
     : what.kind === "patch" ? patchMap(view, files, what.point)
     : restingMap(view, files);
   const point = view.hoveredPoint ?? view.pinnedPoint;
-  /** @type {Mark[]} */
-  const marks = point ? [{ point, grid: map.grid ?? gridAt(view), kind: "cross" }] : [];
   const match = view.layout === "match" && what.kind === "patch" ? matchPane(view, files, what.point) : null;
+  /** @type {Mark[]} */
+  const marks = point ? [{ point, grid: match?.grid ?? map.grid ?? gridAt(view), kind: "cross" }] : [];
   const over = { bitmap, overlay: map.overlay, marks };
   const plain = { bitmap, overlay: null, marks };
   const panes = match ? [plain, match.pane] : view.layout === "side" ? [plain, over] : [over];
@@ -111,7 +111,7 @@ function patchMap(view, files, point) {
  * @param {View} view
  * @param {Files} files
  * @param {Point} point
- * @returns {{ pane: Pane, note: string } | null}
+ * @returns {{ pane: Pane, note: string, grid: [number, number] } | null}  grid: of the points that are matched
  */
 function matchPane(view, files, point) {
   const { images } = view.payload;
@@ -122,7 +122,7 @@ function matchPane(view, files, point) {
   const heat = rowAt(gray, atlas.grid, point, atlas.other_grid);
   const mark = { point: peak(heat), grid: atlas.other_grid, kind: /** @type {const} */ ("target") };
   const note = fallbackText(view.payload, { layer: view.layer, slice: view.time }, atlas, view.texts);
-  return { pane: { bitmap, overlay: { heats: [heat], colors: null }, marks: [mark] }, note };
+  return { pane: { bitmap, overlay: { heats: [heat], colors: null }, marks: [mark] }, note, grid: atlas.grid };
 }
 
 /**
@@ -139,15 +139,16 @@ function rankingAt(view, files, point) {
 }
 
 /**
- * The grid that a crosshair jumps on while no map is shown.
+ * The grid that a crosshair jumps on while no map is shown, and at all times by keys.
  *
  * @param {View} view
  * @returns {[number, number]}
  */
 export function gridAt(view) {
   const picture = view.payload.images[view.image];
-  const self = selfAtlas(picture.self, view.layer, view.time);
-  if (self) return self.grid;
+  const match = view.layout === "match" ? matchAtlas(picture, view.other, view.layer, view.time) : undefined;
+  const patches = match ?? selfAtlas(picture.self, view.layer, view.time);
+  if (patches) return patches.grid;
   const cross = crossAtlas(picture, view.layer);
   return cross ? [cross.tile[1], cross.tile[0]] : [16, 16];
 }

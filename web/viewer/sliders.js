@@ -14,7 +14,7 @@ export function createSliders(change, texts) {
   const time = slider(texts.time, (place) => change({ time: place, blend: 0, playing: false }));
   const layer = slider(texts.layer, (place) => change({ layer: place }));
   let playing = false;
-  const play = button("play", texts.play, () => change((view) => ({ playing: !view.playing })));
+  const play = button("play", texts.play, () => change((view) => ({ playing: !view.playing, blend: 0 })));
   play.classList.add("amv-play");
   const element = make("div", { class: "amv-sliders" }, play, ...time.parts, ...layer.parts);
 

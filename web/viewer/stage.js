@@ -4,6 +4,7 @@ import { cellAt } from "./atlas.js";
 import { percent } from "./caption.js";
 import { colormap, css, wordColor } from "./colormaps.js";
 import { make } from "./elements.js";
+import { isShortcut } from "./keys.js";
 import { paint } from "./painting.js";
 import { boxes, pointIn } from "./panes.js";
 import { gridAt } from "./scene.js";
@@ -55,7 +56,7 @@ export function createStage(change, resized, texts) {
   });
   element.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (!step && event.key !== "Enter" && event.key !== " ") return;
+    if (isShortcut(event) || (!step && event.key !== "Enter" && event.key !== " ")) return;
     event.preventDefault();
     change((view) => {
       const from = view.hoveredPoint ?? view.pinnedPoint ?? [0.5, 0.5];

@@ -6,6 +6,13 @@ import pytest
 
 from .browser import CELLS, Ui, brief
 
+CHOOSE_COLOURS = """name => {
+    const node = app.graph.nodes.find(node => node.type === "AttentionMapViewer");
+    const widget = node.widgets.find(widget => widget.name === "colormap");
+    widget.value = name;
+    widget.callback(name);
+}"""
+
 
 @pytest.fixture(scope="module")
 def several(own: Ui) -> Ui:
@@ -26,6 +33,12 @@ def test_point_finds_itself_in_the_other_picture(several: Ui) -> None:
     viewer = several.viewer
     assert viewer.panel.get_by_label("View").input_value() == "match"
     assert viewer.text("title") == "what this patch matches"
+    several.page.evaluate(CHOOSE_COLOURS, "viridis")
+    viewer.settle()
+    assert viewer.panel.get_by_label("View").input_value() == "match"
+    with several.page.expect_download() as download:
+        viewer.panel.get_by_role("button", name="Save").click()
+    assert "shown-layer" in download.value.suggested_filename  # no layer is chosen, and the matches are one's
     several.picture("classic-other-picture")
     viewer.panel.get_by_label("Colour map").select_option("gray")
     viewer.panel.get_by_label("Opacity").fill("1")

@@ -1,5 +1,6 @@
 """Boxes of the classic editor in the host's hands: its history, its drafts, its other renderer."""
 
+import re
 from typing import Any
 
 import pytest
@@ -46,7 +47,8 @@ def test_boxes_are_there_when_the_page_is_loaded_again(own: Ui, saved: Json) -> 
 
 
 def test_boxes_of_other_programs_are_shown(own: Ui, saved: Json) -> None:
-    """With nothing said of them, or half of it; what is no box is not, and the workflow opens as ever."""
+    """With nothing said of them, or half of it, or what is no colour; what is no box is not, and the workflow
+    opens as ever."""
     sent = {"x": 64, "y": 32, "width": 128, "height": 160}
     odd = [
         sent,
@@ -54,15 +56,19 @@ def test_boxes_of_other_programs_are_shown(own: Ui, saved: Json) -> None:
         {"x": 1},
         None,
         {**sent, "y": "top"},
+        {**sent, "x": 300, "metadata": {"palette": ["url(/odd)"]}},
     ]
     own.page.evaluate(CHANGE, {"editor_state": odd})
     workflow = own.page.evaluate("app.graph.serialize()")
     own.show(workflow, "classic", at="CreateBoundingBoxes")
-    assert own.page.locator(".acb-box").all_inner_texts() == ["1", "2 red cat"]
+    assert own.page.locator(".acb-box").all_inner_texts() == ["1", "2 red cat", "3"]
+    colour = own.page.locator(".acb-box").last.evaluate("box => box.style.getPropertyValue('--box')")
+    assert re.fullmatch("#[0-9a-f]{6}", colour)
     drag(own, (100, 150), (132, 160))
-    first, second = own.page.evaluate(STATE)
+    first, second, third = own.page.evaluate(STATE)
     assert sides(first) == [64, 32, 128, 160] and near(sides(second), [96, 42, 128, 160])
     assert (first["metadata"]["desc"], second["metadata"]["desc"]) == ("", "red cat")
+    assert third["metadata"]["palette"] == ["url(/odd)"]
 
 
 def test_the_stage_has_the_shape_of_the_canvas(own: Ui, saved: Json) -> None:

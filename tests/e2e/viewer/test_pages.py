@@ -1,12 +1,18 @@
 """What comes when, and what stays: files, tabs, several viewers."""
 
 import copy
+from typing import Any
 
 import pytest
 
 from workflow_graph import BYPASSED
 
-from .browser import RUN_WORKFLOW, SOON, START, Ui, brief
+from .browser import RUN_WORKFLOW, SOON, START, Json, Ui, brief
+
+
+def viewer_in(workflow: Json) -> str:
+    """The number of its viewer."""
+    return next(str(node["id"]) for node in workflow["nodes"] if node["type"] == "AttentionMapViewer")
 
 
 def test_files_come_when_they_are_looked_at(own: Ui) -> None:
@@ -28,6 +34,33 @@ def test_files_come_when_they_are_looked_at(own: Ui) -> None:
     assert len(atlases()) == 1
     own.viewer.point_at(0.5, 0.5)
     assert len(atlases()) == 2
+
+
+def test_what_is_on_its_way_is_neither_saved_nor_played(own: Ui) -> None:
+    """A picture is saved when its map has come; a run that ends while the times are played ends the play."""
+    own.show(brief(), "classic")
+    own.run()
+    viewer, held, saved = own.viewer, list[Any](), list[Any]()
+    own.page.route("**/view?**", lambda route: held.append(route))
+    own.page.on("download", lambda download: saved.append(download))
+    viewer.chip("cat").click()
+    viewer.panel.get_by_role("button", name="Save").click()
+    own.page.wait_for_timeout(300)
+    early = len(saved)
+    for route in held:
+        route.continue_()
+    own.page.unroute("**/view?**")
+    viewer.settle()
+    own.page.wait_for_timeout(300)
+    assert held and (early, len(saved)) == (0, 1)
+    viewer.panel.get_by_role("button", name="Play").click()
+    own.page.wait_for_function("x => x.value >= 2", arg=viewer.slider("time").element_handle())
+    sent = own.payload()
+    shorter = {**sent, "slices": sent["slices"][:1]}
+    here = own.page.evaluate("app.rootGraph.id")
+    own.hear(here, viewer_in(brief()), {"attention_maps": [shorter]})
+    assert viewer.text("place").startswith("t mean")
+    assert viewer.panel.get_by_role("button", name="Play").count() == 1
 
 
 def test_a_bypassed_recorder_is_told(own: Ui) -> None:
@@ -60,17 +93,9 @@ def test_maps_of_another_tab_do_not_come_here(own: Ui) -> None:
     one, other = ({**brief(), "id": f"{number}0000000-0000-4000-8000-000000000000"} for number in (1, 2))
     own.show(one, "classic")
     own.run()
-    output, ran = own.payload(), {"queue_running": [[0, "p", {}, {"extra_pnginfo": {"workflow": one}}]]}
+    output = own.payload()
     own.show(other, "classic")
-    own.page.route("**/queue", lambda route: route.fulfill(json={**ran, "queue_pending": []}))
-    tell = "([name, detail]) => app.api.dispatchEvent(new CustomEvent(name, { detail }))"
-    with own.page.expect_response("**/queue"):
-        own.page.evaluate(tell, ["execution_start", {"prompt_id": "p"}])
-    own.page.wait_for_timeout(300)
-    node = next(str(node["id"]) for node in one["nodes"] if node["type"] == "AttentionMapViewer")
-    given = {"prompt_id": "p", "node": node, "output": {"attention_maps": [output]}}
-    own.page.evaluate(tell, ["executed", given])
-    own.page.unroute("**/queue")
+    own.hear(one["id"], viewer_in(one), {"attention_maps": [output]})
     assert "Run the workflow" in own.viewer.text("message")
     tabs = own.page.locator(".workflow-tabs .p-togglebutton")
     tabs.nth(tabs.count() - 2).click()

@@ -44,10 +44,13 @@ def test_clicked_patch_shows_where_it_looks(ui: Ui) -> None:
 
 
 def test_crosshair_moves_by_keys(ui: Ui) -> None:
-    """Arrow keys walk over the cells, Enter keeps one; the ranking follows."""
+    """Arrow keys walk over the cells, Enter keeps one; the ranking follows. Shortcuts reach the host."""
     viewer = ui.viewer
     viewer.leave()
     viewer.stage.focus()
+    ui.page.evaluate("() => addEventListener('keydown', event => (window.reached = event.key))")
+    ui.page.keyboard.press("Control+ArrowRight")
+    assert ui.page.evaluate("window.reached") == "ArrowRight"
     for key in ("ArrowRight", "ArrowDown", "Enter"):
         ui.page.keyboard.press(key)
     viewer.leave()

@@ -54,6 +54,17 @@ def test_self_attention_falls_back_to_what_was_sent(call: Call, sent: Any, wante
     assert (atlas["layer"], atlas["slice"]) == found
 
 
+@pytest.mark.parametrize(("layout", "matches", "grid"), [("match", 1, 8), ("match", 0, 16), ("side", 1, 16)])
+def test_crosshair_keeps_to_the_grid_of_what_is_shown(
+    call: Call, layout: str, matches: int, grid: int
+) -> None:
+    """To that of the counterparts, where there are any to show."""
+    matched = [{**entry, "other": 1} for entry in entries((0, None))]
+    image = {"self": entries((1, None)), "cross": [], "correspondence": matched * matches}
+    view = {"payload": {"images": [image]}, "image": 0, "other": None, "layer": None, "time": None}
+    assert call("scene", "gridAt", {**view, "layout": layout}) == [grid, grid]
+
+
 def test_fallback_is_said(call: Call) -> None:
     """What differs from the sliders is named, and nothing else."""
     said = functools.partial(call, "caption", "fallbackText", PAYLOAD)

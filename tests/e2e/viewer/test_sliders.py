@@ -35,7 +35,8 @@ def test_sliders_change_the_map_and_the_caption(ui: Ui) -> None:
 
 @once
 def test_play_runs_through_the_times(ui: Ui) -> None:
-    """Play moves the time slider by itself, from slice to slice, until it is paused."""
+    """Play moves the time slider by itself, from slice to slice, until it is paused; the slice that it then
+    says is the one on show."""
     viewer = ui.viewer
     viewer.chip("cat").click()
     viewer.panel.get_by_role("button", name="Play").click()
@@ -49,6 +50,11 @@ def test_play_runs_through_the_times(ui: Ui) -> None:
     stopped = time.input_value()
     ui.page.wait_for_timeout(1000)  # two slices and a half
     assert time.input_value() == stopped
+    viewer.leave()
+    paused = viewer.pixels()
+    time.fill(stopped)
+    viewer.leave()
+    assert (viewer.pixels() == paused).all()
 
 
 @once

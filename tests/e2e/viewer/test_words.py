@@ -100,7 +100,9 @@ def test_what_is_kept_can_be_used_for_outputs(ui: Ui) -> None:
     assert {name: sent[name] for name in names} == expected
     viewer.panel.scroll_into_view_if_needed()
     ui.picture(f"{renderer(ui)}-use-for-outputs")
+    viewer.chip("cat").focus()
     ui.run()
+    assert viewer.chip("cat").evaluate("chip => chip === document.activeElement")
     payload = ui.payload()
     assert [payload["words"][word]["text"] for word in payload["chosen"]] == ["cat", "dog"]
     assert (payload["layer"], payload["time"]) == (1, 0)
