@@ -69,7 +69,7 @@ def test_imports_point_one_way() -> None:
     [
         ("import comfy.samplers", "attention_patches/contract/call/site.py"),
         ("from comfy_api.latest import io", "nodes/pictures/view.py"),
-        ("from ...nodes.host.run import run", "attention_patches/contract/call/site.py"),
+        ("from ....nodes.host.run import run", "attention_patches/contract/call/site.py"),
         ("from .cross_image import method", "attention_patches/methods/layout_guidance.py"),
         ("from . import cross_image", "attention_patches/methods/layout_guidance.py"),
         ("from ..cross_image.method import CrossImage", "attention_patches/methods/style_aligned/method.py"),
