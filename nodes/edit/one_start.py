@@ -8,7 +8,8 @@ import torch
 from ...attention_patches.inversion.inversion import Inversion
 from ...attention_patches.inversion.pinned import size_in_words
 from ..host.exchange import handed_on
-from ..host.walks.latents import as_latent, cell_of
+from ..host.facts.cells import cell_of
+from ..host.walks.latents import as_latent
 
 Latent = dict[str, Any]
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ..host.facts.cells import cell_of
 from ..host.families.family import Family
-from ..host.walks.latents import cell_of
 
 PIXELS = 8  # of a cell's side in most models, and the step of the inputs
 LARGEST = 16384

@@ -10,6 +10,7 @@ from ....attention_patches.contract.batch import Batch
 from ....attention_patches.contract.method import Method
 from ....attention_patches.contract.report import RunReport, Tally
 from ..calls.guest_prompts import GuestPrompts
+from ..facts.cells import cell_of
 from ..facts.texts import conditioning_rows, texts_of
 from ..families import family_of
 from ..views.region_prompts import check_guidance, check_patches, check_viewed, region_entries
@@ -48,7 +49,7 @@ def start_run(guider: Any, methods: Sequence[Method], nodes: Sequence[OnTheNode]
         conditionings=conditioning_rows(guider.conds),
         texts=tuple(texts_of(guider.conds, latent, family).values()),
         tell=lambda line: None,
-        cell=guider.model_patcher.get_model_object("latent_format").spacial_downscale_ratio,
+        cell=cell_of(guider.model_patcher),
     )
     batch = replace(batch, window=_window(methods, batch))
     tallies = [Tally(method.label, len(layers.layers), off=method.off) for method in methods]

@@ -32,12 +32,6 @@ def model_latent(model: Any, latent: Mapping[str, Any]) -> Tensor:
     return samples
 
 
-def cell_of(model: Any) -> int:
-    """Pixels of a side of a cell of the model's latents."""
-    ratio: int = model.get_model_object("latent_format").spacial_downscale_ratio
-    return ratio
-
-
 def as_latent(model: Any, pictures: Tensor) -> Tensor:
     """Pictures (images, C, h, w) in the model's own scale as a LATENT of it holds them."""
     latent_format = model.get_model_object("latent_format")
